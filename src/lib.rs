@@ -1,5 +1,12 @@
 //! shadegrad trains neural networks in WGSL compute shaders.
+pub mod cpu;
 pub mod data;
 pub mod error;
+pub mod gpu;
+pub mod kernel;
+pub mod ops;
+pub mod plan;
 pub mod random;
+pub mod shader;
 pub mod shape;
+pub mod verify;

@@ -1,0 +1,32 @@
+struct Params { n: u32, beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, epsilon: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [n], of vec4: n is a multiple of 4
+@group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
+/// [3]
+@group(0) @binding(2) var<storage, read> rates: array<f32>;
+/// [n]
+@group(0) @binding(3) var<storage, read_write> weight: array<vec4<f32>>;
+/// [n]
+@group(0) @binding(4) var<storage, read_write> first_moment: array<vec4<f32>>;
+/// [n]
+@group(0) @binding(5) var<storage, read_write> second_moment: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = linear_index(group, groups, local);
+    if (i >= params.n / 4u) {
+        return;
+    }
+    let g = gradient[i];
+    let m = params.beta1 * first_moment[i] + params.one_minus_beta1 * g;
+    let v = params.beta2 * second_moment[i] + params.one_minus_beta2 * (g * g);
+    first_moment[i] = m;
+    second_moment[i] = v;
+    let m_hat = m / rates[CORRECTION1];
+    let v_hat = v / rates[CORRECTION2];
+    weight[i] -= rates[LEARNING_RATE] * m_hat / (sqrt(v_hat) + params.epsilon);
+}

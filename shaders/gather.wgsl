@@ -1,0 +1,43 @@
+struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low: u32, seed_high: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [samples, features] u8
+@group(0) @binding(1) var<storage, read> images: array<u32>;
+/// [samples] u8
+@group(0) @binding(2) var<storage, read> classes: array<u32>;
+/// [4]
+@group(0) @binding(3) var<storage, read> counters: array<u32>;
+/// [batch, features], from 0 to 1; zero in rows not in use
+@group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
+/// [batch], NO_LABEL in rows not in use
+@group(0) @binding(5) var<storage, read_write> labels: array<u32>;
+
+// One workgroup a row, so that few invocations compute the row's place in the permutation.
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if (row >= params.batch) {
+        return;
+    }
+    let used = row < counters[ROWS];
+    let position = min(counters[POSITION] + row, params.samples - 1u);
+    var sample = position;
+    if (params.shuffle != 0u) {
+        sample = permute(vec2(params.seed_low, params.seed_high), counters[EPOCH], position, params.samples);
+    }
+    if (local == 0u) {
+        let class_of = (classes[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
+        labels[row] = select(NO_LABEL, class_of, used);
+    }
+    let words = (params.features + 3u) / 4u;
+    for (var w = local; w < words; w += 64u) {
+        let bytes = select(0u, images[sample * words + w], used);
+        let last = min(4u, params.features - 4u * w);
+        for (var i = 0u; i < last; i++) {
+            inputs[row * params.features + 4u * w + i] = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);
+        }
+    }
+}

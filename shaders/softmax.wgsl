@@ -1,0 +1,31 @@
+struct Params { m: u32, n: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [m, n]
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+/// [m, n]
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+// One invocation a row; the largest logit is taken off first, so that no exponential overflows.
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = linear_index(group, groups, local);
+    if (row >= params.m) {
+        return;
+    }
+    let start = row * params.n;
+    var largest = logits[start];
+    for (var j = 1u; j < params.n; j++) {
+        largest = max(largest, logits[start + j]);
+    }
+    var sum = 0.0;
+    for (var j = 0u; j < params.n; j++) {
+        sum += exp(logits[start + j] - largest);
+    }
+    for (var j = 0u; j < params.n; j++) {
+        out[start + j] = exp(logits[start + j] - largest) / sum;
+    }
+}

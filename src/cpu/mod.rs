@@ -1,0 +1,152 @@
+//! Runs a plan on the twins: in f32 on all cores, as a machine without a GPU trains, or in f64, as the oracle.
+
+use crate::error::{Error, Kind, Result};
+use crate::kernel::{Args, Array, Caps, Real, View};
+use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
+use crate::shader::Access;
+use crate::shape::DType;
+
+/// Executes a plan on the CPU. Nothing is asynchronous: runs end before they return.
+pub struct CpuExecutor<T> {
+    plan: Plan,
+    /// One for each buffer of the plan.
+    arrays: Vec<Array<T>>,
+}
+
+impl<T: Real> CpuExecutor<T> {
+    /// Buffers of zeros for the plan.
+    ///
+    /// # Errors
+    /// Where the host has no room for them, or the plan is not valid.
+    pub fn new(plan: Plan) -> Result<Self> {
+        plan.validate(&Caps {
+            max_binding_bytes: u64::MAX,
+            max_buffer_bytes: u64::MAX,
+            ..Caps::portable()
+        })?;
+        let mut arrays = Vec::new();
+        for buffer in plan.memory.buffers() {
+            let no_room = |_| {
+                Error::new(
+                    Kind::Device,
+                    format!("no memory for {}: {} numbers", buffer.name, buffer.words),
+                    "make the model, the batch or the data set smaller",
+                )
+            };
+            arrays.push(match buffer.dtype {
+                DType::F32 => Array::Real(zeros(buffer.words, T::zero()).map_err(no_room)?),
+                DType::U32 | DType::U8 => Array::Word(zeros(buffer.words, 0).map_err(no_room)?),
+            });
+        }
+        Ok(Self { plan, arrays })
+    }
+
+    fn numbers(&self, id: SlotId) -> &[T] {
+        let slot = self.plan.memory.slot(id);
+        match &self.arrays[slot.buffer] {
+            Array::Real(data) => &data[slot.offset..][..slot.words],
+            Array::Word(_) => &[],
+        }
+    }
+}
+
+fn zeros<X: Clone>(count: usize, zero: X) -> std::result::Result<Vec<X>, std::collections::TryReserveError> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(count)?;
+    data.resize(count, zero);
+    Ok(data)
+}
+
+impl<T: Real> Executor for CpuExecutor<T> {
+    fn memory(&self) -> &Memory {
+        &self.plan.memory
+    }
+
+    fn write_f32(&mut self, id: SlotId, data: &[f32]) -> Result<()> {
+        let slot = self.plan.memory.slot(id);
+        match &mut self.arrays[slot.buffer] {
+            Array::Real(array) if data.len() == slot.words => {
+                let target = &mut array[slot.offset..][..slot.words];
+                target.iter_mut().zip(data).for_each(|(target, &x)| *target = T::of(x.into()));
+                Ok(())
+            }
+            _ => Err(slot.refuse("f32", data.len())),
+        }
+    }
+
+    fn write_words(&mut self, id: SlotId, data: &[u32]) -> Result<()> {
+        let slot = self.plan.memory.slot(id);
+        match &mut self.arrays[slot.buffer] {
+            Array::Word(array) if data.len() == slot.words => {
+                array[slot.offset..][..slot.words].copy_from_slice(data);
+                Ok(())
+            }
+            _ => Err(slot.refuse("words", data.len())),
+        }
+    }
+
+    fn run(&mut self, section: &str, times: u32) -> Result<()> {
+        let section = self.plan.section(section)?;
+        for _ in 0..times {
+            for dispatch in &section.dispatches {
+                run_twin(&self.plan.memory, dispatch, &mut self.arrays);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending> {
+        let numbers: Vec<f32> = self.numbers(slot).iter().skip(first).take(count).map(|x| x.wide() as f32).collect();
+        Ok(Box::pin(std::future::ready(Ok(numbers))))
+    }
+
+    async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
+        let slot = self.plan.memory.slot(id);
+        Ok(match &self.arrays[slot.buffer] {
+            Array::Real(data) => Array::Real(data[slot.offset..][..slot.words].iter().map(|x| x.wide()).collect()),
+            Array::Word(data) => Array::Word(data[slot.offset..][..slot.words].to_vec()),
+        })
+    }
+
+    /// Nothing moves: the host is the device.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// Runs the twin of one dispatch on these buffers.
+pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Array<T>]) {
+    let mut views = Vec::with_capacity(dispatch.slots.len());
+    for (index, array) in arrays.iter_mut().enumerate() {
+        let mut uses: Vec<_> = dispatch
+            .bindings()
+            .map(|(binding, id)| (binding, memory.slot(id)))
+            .filter(|(_, slot)| slot.buffer == index)
+            .collect();
+        // Validation has made sure that what is written overlaps nothing, so the buffer can be cut into pieces.
+        uses.sort_by_key(|(_, slot)| slot.offset);
+        let names = uses.iter().map(|(binding, _)| binding.name.as_str());
+        let ranges = uses.iter().map(|(_, slot)| slot.offset..slot.offset + slot.words);
+        let written = uses.iter().any(|(binding, _)| binding.access != Access::Read);
+        match (array, written) {
+            (Array::Real(data), true) => views.extend(names.zip(cut(data, ranges).into_iter().map(View::RealMut))),
+            (Array::Word(data), true) => views.extend(names.zip(cut(data, ranges).into_iter().map(View::WordMut))),
+            (Array::Real(data), false) => views.extend(names.zip(ranges.map(|range| View::Real(&data[range])))),
+            (Array::Word(data), false) => views.extend(names.zip(ranges.map(|range| View::Word(&data[range])))),
+        }
+    }
+    T::run_twin(dispatch.kernel, &dispatch.params, &mut Args::new(views));
+}
+
+/// The disjoint ranges, given in rising order, as separate slices.
+fn cut<X>(mut data: &mut [X], ranges: impl Iterator<Item = std::ops::Range<usize>>) -> Vec<&mut [X]> {
+    let mut start = 0;
+    let mut pieces = Vec::new();
+    for range in ranges {
+        let (_, rest) = data.split_at_mut(range.start - start);
+        let (piece, rest) = rest.split_at_mut(range.end - range.start);
+        pieces.push(piece);
+        (data, start) = (rest, range.end);
+    }
+    pieces
+}

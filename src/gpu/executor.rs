@@ -1,0 +1,236 @@
+//! Runs a plan on a device: everything is built once, then recorded many steps at a time.
+
+use super::device::{Checks, Gpu};
+use super::pipeline::Pipeline;
+use crate::error::Result;
+use crate::kernel::Array;
+use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
+use crate::shape::DType;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Offset of one dispatch's parameters from the next in the uniform buffer: what every adapter accepts.
+const PARAMS_STRIDE: usize = 256;
+
+/// A dispatch, ready to record.
+struct Ready {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 2],
+}
+
+/// Executes a plan on the GPU.
+pub struct GpuExecutor {
+    gpu: Arc<Gpu>,
+    plan: Plan,
+    buffers: Vec<wgpu::Buffer>,
+    sections: Vec<(&'static str, Vec<Ready>)>,
+    up: u64,
+    down: Arc<AtomicU64>,
+}
+
+impl GpuExecutor {
+    /// Allocates the plan's buffers, compiles its kernels in parallel, and builds every bind group.
+    ///
+    /// # Errors
+    /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
+    pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
+        plan.validate(&gpu.caps)?;
+        let pipelines = compile_all(&gpu, &plan, checks).await?;
+        let buffers = gpu.guarded(|| allocate(&gpu, &plan.memory)).await?;
+        let dispatches: Vec<&Dispatch> = plan.sections.iter().flat_map(|section| &section.dispatches).collect();
+        let mut params = vec![0u8; PARAMS_STRIDE * dispatches.len().max(1)];
+        for (dispatch, target) in dispatches.iter().zip(params.chunks_exact_mut(PARAMS_STRIDE)) {
+            target[..dispatch.params.len()].copy_from_slice(&dispatch.params);
+        }
+        let uniforms = gpu
+            .guarded(|| {
+                let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+                let buffer = create(&gpu, "params", params.len() as u64, usage);
+                gpu.queue.write_buffer(&buffer, 0, &params);
+                buffer
+            })
+            .await?;
+        let mut offsets = (0u64..).step_by(PARAMS_STRIDE);
+        let mut sections = Vec::new();
+        for section in &plan.sections {
+            let mut dispatches = Vec::new();
+            for (dispatch, offset) in section.dispatches.iter().zip(&mut offsets) {
+                let params = range(&uniforms, offset, PARAMS_STRIDE as u64);
+                dispatches.push(gpu.guarded(|| ready(&gpu, &plan, &pipelines, &buffers, params, dispatch)).await??);
+            }
+            sections.push((section.name, dispatches));
+        }
+        let up = params.len() as u64;
+        Ok(Self { gpu, plan, buffers, sections, up, down: Arc::default() })
+    }
+
+    fn upload(&mut self, id: SlotId, bytes: &[u8]) {
+        let slot = self.plan.memory.slot(id);
+        self.gpu.queue.write_buffer(&self.buffers[slot.buffer], slot.offset as u64 * 4, bytes);
+        self.up += bytes.len() as u64;
+    }
+
+    /// Copies `count` words of a slot, from `first` on, to where the host can map them.
+    fn download(&self, id: SlotId, first: usize, count: usize) -> impl Future<Output = Result<Vec<u8>>> + use<> {
+        let slot = self.plan.memory.slot(id);
+        let count = count.min(slot.words.saturating_sub(first));
+        let size = count as u64 * 4;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = create(&self.gpu, "staging", size, usage);
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[slot.buffer], (slot.offset + first) as u64 * 4, &staging, 0, size);
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        self.down.fetch_add(size, Ordering::Relaxed);
+        map(self.gpu.clone(), staging, submission)
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn memory(&self) -> &Memory {
+        &self.plan.memory
+    }
+
+    fn write_f32(&mut self, id: SlotId, data: &[f32]) -> Result<()> {
+        let slot = self.plan.memory.slot(id);
+        if slot.dtype != DType::F32 || slot.words != data.len() {
+            return Err(slot.refuse("f32", data.len()));
+        }
+        self.upload(id, bytemuck::cast_slice(data));
+        self.gpu.healthy()
+    }
+
+    fn write_words(&mut self, id: SlotId, data: &[u32]) -> Result<()> {
+        let slot = self.plan.memory.slot(id);
+        if slot.dtype == DType::F32 || slot.words != data.len() {
+            return Err(slot.refuse("words", data.len()));
+        }
+        self.upload(id, bytemuck::cast_slice(data));
+        self.gpu.healthy()
+    }
+
+    fn run(&mut self, section: &str, times: u32) -> Result<()> {
+        let name = self.plan.section(section)?.name;
+        let dispatches = self.sections.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, ready)| ready);
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            // One pass for all steps is the cheapest form; wgpu orders dispatches that share a written buffer.
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for ready in (0..times).flat_map(|_| dispatches) {
+                pass.set_pipeline(&ready.pipeline.pipeline);
+                pass.set_bind_group(0, &ready.bind_group, &[]);
+                pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
+            }
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.healthy()
+    }
+
+    fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending> {
+        let bytes = self.download(slot, first, count);
+        Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
+    }
+
+    async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
+        let (words, dtype) = (self.plan.memory.slot(id).words, self.plan.memory.slot(id).dtype);
+        let bytes = self.download(id, 0, words).await?;
+        Ok(match dtype {
+            DType::F32 => {
+                let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+                Array::Real(numbers.into_iter().map(f64::from).collect())
+            }
+            DType::U32 | DType::U8 => Array::Word(bytemuck::pod_collect_to_vec(&bytes)),
+        })
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic { up: self.up, down: self.down.load(Ordering::Relaxed) }
+    }
+}
+
+/// Maps a staging buffer after `submission`, and gives its bytes.
+pub(super) async fn map(gpu: Arc<Gpu>, staging: wgpu::Buffer, submission: wgpu::SubmissionIndex) -> Result<Vec<u8>> {
+    let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+    staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+        // The receiver is gone only where nobody waits any more.
+        let _ = sender.send(outcome);
+    });
+    gpu.wait(submission)?;
+    match receiver.receive().await {
+        Some(Ok(())) => {
+            let bytes = staging.get_mapped_range(..).map_err(|error| gpu.fault(&error.to_string()))?.to_vec();
+            staging.unmap();
+            Ok(bytes)
+        }
+        Some(Err(error)) => Err(gpu.fault(&format!("a readback failed: {error}"))),
+        None => Err(gpu.fault("a readback was dropped")),
+    }
+}
+
+fn create(gpu: &Gpu, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+    gpu.device.create_buffer(&descriptor)
+}
+
+fn allocate(gpu: &Gpu, memory: &Memory) -> Vec<wgpu::Buffer> {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    memory.buffers().iter().map(|buffer| create(gpu, &buffer.name, buffer.words as u64 * 4, usage)).collect()
+}
+
+type Pipelines = BTreeMap<(&'static str, String), Arc<Pipeline>>;
+
+/// Compiles each distinct variant of the plan once, each on a thread of its own where there are threads.
+async fn compile_all(gpu: &Arc<Gpu>, plan: &Plan, checks: Checks) -> Result<Pipelines> {
+    let mut wanted = BTreeMap::new();
+    for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
+        let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
+        wanted.insert((dispatch.kernel.name(), variant.name.clone()), (dispatch.kernel, variant));
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    let compiled = std::thread::scope(|scope| {
+        let start = |(key, (kernel, variant))| {
+            // Error scopes belong to a thread, so each thread waits for its own.
+            (key, scope.spawn(move || pollster::block_on(Pipeline::new(gpu, kernel, &variant, checks))))
+        };
+        let threads: Vec<_> = wanted.into_iter().map(start).collect();
+        threads.into_iter().map(|(key, thread)| (key, thread.join())).collect::<Vec<_>>()
+    });
+    #[cfg(target_arch = "wasm32")]
+    let compiled = {
+        let mut compiled = Vec::new();
+        for (key, (kernel, variant)) in wanted {
+            let pipeline: std::thread::Result<_> = Ok(Pipeline::new(gpu, kernel, &variant, checks).await);
+            compiled.push((key, pipeline));
+        }
+        compiled
+    };
+    let mut pipelines = BTreeMap::new();
+    for (key, pipeline) in compiled {
+        let pipeline = pipeline.map_err(|_| gpu.fault(&format!("compiling {} {} failed", key.0, key.1)))??;
+        pipelines.insert(key, Arc::new(pipeline));
+    }
+    Ok(pipelines)
+}
+
+fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
+    wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(bytes) }
+}
+
+fn ready(
+    gpu: &Gpu,
+    plan: &Plan,
+    pipelines: &Pipelines,
+    buffers: &[wgpu::Buffer],
+    params: wgpu::BufferBinding<'_>,
+    dispatch: &Dispatch,
+) -> Result<Ready> {
+    let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
+    let missing = || gpu.fault(&format!("{} was not prepared", dispatch.label));
+    let pipeline = pipelines.get(&(dispatch.kernel.name(), variant.name.clone())).ok_or_else(missing)?.clone();
+    let groups = gpu.caps.fold(dispatch.kernel.groups(&dispatch.params, &variant)).ok_or_else(missing)?;
+    let slots = dispatch.bindings().map(|(_, id)| plan.memory.slot(id));
+    let bindings: Vec<_> =
+        slots.map(|slot| range(&buffers[slot.buffer], slot.offset as u64 * 4, slot.words as u64 * 4)).collect();
+    Ok(Ready { bind_group: pipeline.bind(gpu, params, &bindings), pipeline, groups })
+}

@@ -1,0 +1,12 @@
+//! Runs plans on the GPU. The only user of wgpu.
+
+mod device;
+mod executor;
+mod pipeline;
+mod select;
+
+pub use device::{Checks, Gpu};
+pub use executor::GpuExecutor;
+pub use pipeline::{Pipeline, Run};
+pub use wgpu::Backends;
+pub use select::{AdapterReport, Backing, Choice, adapters, choose, report};

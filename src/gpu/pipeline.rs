@@ -1,0 +1,141 @@
+//! Compiled kernels.
+
+use super::device::{Checks, Gpu};
+use crate::error::Result;
+use crate::kernel::{AnyKernel, Variant};
+use crate::shader::{Access, Reflection};
+use std::sync::Arc;
+use wgpu::util::{BufferInitDescriptor, DeviceExt};
+
+/// A variant of a kernel, compiled, with the layout of its bindings.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+    /// What the variant's source says of itself.
+    pub reflection: Reflection,
+}
+
+/// One run of a kernel by itself, as verification does it.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    /// Its parameters, as bytes.
+    pub params: &'a [u8],
+    /// How many workgroups.
+    pub groups: u64,
+    /// The words of each binding, in the order of [`Reflection::bindings`], at least as many as its shape needs.
+    pub arrays: &'a [Vec<u32>],
+}
+
+impl Pipeline {
+    /// Compiles one variant.
+    pub async fn new(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, checks: Checks) -> Result<Self> {
+        let label = format!("{} {variant}", kernel.name());
+        gpu.guarded(|| Self::compile(gpu, &label, kernel, variant, checks)).await?
+    }
+
+    pub(super) fn compile(
+        gpu: &Gpu,
+        label: &str,
+        kernel: &dyn AnyKernel,
+        variant: &Variant,
+        checks: Checks,
+    ) -> Result<Self> {
+        let source = variant.source();
+        let reflection = Reflection::of(kernel.name(), &source)?;
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        entries.extend(reflection.bindings.iter().map(|binding| {
+            entry(binding.index, wgpu::BufferBindingType::Storage { read_only: binding.access == Access::Read })
+        }));
+        let layout = gpu
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
+        let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&layout)],
+            ..Default::default()
+        });
+        let module = gpu.module(label, source, checks);
+        let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Every kernel writes its workgroup memory before it reads it.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: checks == Checks::On,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Ok(Self { pipeline, layout, reflection })
+    }
+
+    /// Binds the uniform `params` and one range of a buffer for each storage binding.
+    pub(super) fn bind(
+        &self,
+        gpu: &Gpu,
+        params: wgpu::BufferBinding<'_>,
+        bindings: &[wgpu::BufferBinding<'_>],
+    ) -> wgpu::BindGroup {
+        let mut entries =
+            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(params) }];
+        entries.extend(self.reflection.bindings.iter().zip(bindings).map(|(binding, range)| wgpu::BindGroupEntry {
+            binding: binding.index,
+            resource: wgpu::BindingResource::Buffer(range.clone()),
+        }));
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &self.layout, entries: &entries })
+    }
+
+    /// Runs the kernel once on these words, and gives back the words of every binding.
+    pub async fn run(&self, gpu: &Arc<Gpu>, run: Run<'_>) -> Result<Vec<Vec<u32>>> {
+        let groups = gpu.caps.fold(run.groups).ok_or_else(|| gpu.fault("too many workgroups for two dimensions"))?;
+        let (submission, staging) = gpu.guarded(|| self.submit(gpu, &run, groups)).await?;
+        let bytes = super::executor::map(gpu.clone(), staging, submission).await?;
+        let words: &[u32] = bytemuck::cast_slice(&bytes);
+        let mut start = 0;
+        let cut = |array: &Vec<u32>| {
+            start += array.len();
+            words[start - array.len()..start].to_vec()
+        };
+        Ok(run.arrays.iter().map(cut).collect())
+    }
+
+    fn submit(&self, gpu: &Gpu, run: &Run<'_>, groups: [u32; 2]) -> (wgpu::SubmissionIndex, wgpu::Buffer) {
+        let mut uniform = run.params.to_vec();
+        uniform.resize(uniform.len().next_multiple_of(16), 0);
+        let buffer = |contents: &[u8], usage| {
+            gpu.device.create_buffer_init(&BufferInitDescriptor { label: None, contents, usage })
+        };
+        let params = buffer(&uniform, wgpu::BufferUsages::UNIFORM);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let buffers: Vec<_> = run.arrays.iter().map(|array| buffer(bytemuck::cast_slice(array), usage)).collect();
+        let ranges: Vec<_> = buffers.iter().map(|buffer| buffer.as_entire_buffer_binding()).collect();
+        let bind_group = self.bind(gpu, params.as_entire_buffer_binding(), &ranges);
+        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: buffers.iter().map(wgpu::Buffer::size).sum(),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, &bind_group, &[]);
+            pass.dispatch_workgroups(groups[0], groups[1], 1);
+        }
+        let mut start = 0;
+        for buffer in &buffers {
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, start, buffer.size());
+            start += buffer.size();
+        }
+        (gpu.queue.submit([encoder.finish()]), staging)
+    }
+}

@@ -1,0 +1,57 @@
+//! What an adapter can do, as far as kernels and plans care.
+
+/// Capabilities and limits by which variants are chosen and plans are checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caps {
+    /// The driver runs shaders on the CPU, where barriers and workgroup memory cost more than they save.
+    pub cpu: bool,
+    /// Subgroup operations work, and every subgroup has this many invocations.
+    pub subgroup_size: Option<u32>,
+    /// Largest storage binding in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer_bytes: u64,
+    /// Most workgroups in one dimension of a dispatch.
+    pub max_groups: u32,
+    /// Bytes to which the offset of a storage binding must be aligned.
+    pub offset_alignment: u32,
+}
+
+impl Caps {
+    /// What every adapter of the WebGPU standard has.
+    pub fn portable() -> Self {
+        Self {
+            cpu: false,
+            subgroup_size: None,
+            max_binding_bytes: 128 << 20,
+            max_buffer_bytes: 256 << 20,
+            max_groups: 65_535,
+            offset_alignment: 256,
+        }
+    }
+
+    /// Folds a number of workgroups into the x and y of a dispatch, or `None` where even two dimensions are too few.
+    ///
+    /// Kernels number their workgroup `group.y * groups.x + group.x`, and ignore numbers past their last tile.
+    pub fn fold(&self, groups: u64) -> Option<[u32; 2]> {
+        let most = u64::from(self.max_groups);
+        let rows = groups.div_ceil(most).max(1);
+        (rows <= most).then(|| [groups.div_ceil(rows) as u32, rows as u32])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_covers_every_group_within_the_limits() {
+        let caps = Caps::portable();
+        for groups in [0u64, 1, 65_535, 65_536, 65_537, 1 << 20, 65_535 * 65_535] {
+            let [x, y] = caps.fold(groups).expect("fits two dimensions");
+            assert!(u64::from(x) * u64::from(y) >= groups, "{groups} into {x} x {y}");
+            assert!(x <= caps.max_groups && y <= caps.max_groups);
+        }
+        assert_eq!(caps.fold(65_535 * 65_535 + 1), None);
+    }
+}

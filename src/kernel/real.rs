@@ -1,0 +1,58 @@
+//! The two number types that twins compute with.
+
+use super::{AnyKernel, Args};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
+/// `f32`, with which a machine without a GPU trains, or `f64`, the oracle that tests compare with.
+pub trait Real:
+    num_traits::Float + std::ops::AddAssign + bytemuck::Pod + Send + Sync + std::iter::Sum + std::fmt::Debug
+{
+    /// The nearest number of this type.
+    fn of(value: f64) -> Self;
+
+    /// This number, widened.
+    fn wide(self) -> f64;
+
+    /// `out[m, n] = a[m, k] b[k, n]`; `a` is stored `[k, m]` where `transpose_a`, `b` `[n, k]` where `transpose_b`.
+    fn matmul(dimensions: [usize; 3], transpose: [bool; 2], a: &[Self], b: &[Self], out: &mut [Self]);
+
+    /// Runs the twin of `kernel` in this type.
+    fn run_twin(kernel: &dyn AnyKernel, params: &[u8], args: &mut Args<'_, Self>);
+}
+
+macro_rules! real {
+    ($type:ty, $twin:ident) => {
+        impl Real for $type {
+            fn of(value: f64) -> Self {
+                value as Self
+            }
+
+            fn wide(self) -> f64 {
+                self.into()
+            }
+
+            fn matmul([m, k, n]: [usize; 3], transpose: [bool; 2], a: &[Self], b: &[Self], out: &mut [Self]) {
+                let view = |data, transposed, rows, columns| {
+                    if transposed {
+                        MatRef::from_row_major_slice(data, columns, rows).transpose()
+                    } else {
+                        MatRef::from_row_major_slice(data, rows, columns)
+                    }
+                };
+                let (a, b) = (view(a, transpose[0], m, k), view(b, transpose[1], k, n));
+                // Below about 50 us of work, handing it to other threads costs more than it saves.
+                let parallel = m * k * n > 4_000_000;
+                let threads = if parallel { Par::rayon(0) } else { Par::Seq };
+                matmul(MatMut::from_row_major_slice_mut(out, m, n), Accum::Replace, a, b, 1.0, threads);
+            }
+
+            fn run_twin(kernel: &dyn AnyKernel, params: &[u8], args: &mut Args<'_, Self>) {
+                kernel.$twin(params, args);
+            }
+        }
+    };
+}
+
+real!(f32, twin_f32);
+real!(f64, twin_f64);

@@ -1,0 +1,136 @@
+//! Adam over a flat arena.
+//!
+//! m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate m_hat / (sqrt(v_hat) + epsilon), with m_hat and
+//! v_hat corrected for the bias of their start at zero: Kingma and Ba, "Adam: A Method for Stochastic Optimization",
+//! ICLR 2015, algorithm 1.
+
+use super::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`Adam`].
+    pub struct AdamParams {
+        /// Elements of the arena, a multiple of 4.
+        pub n: u32,
+        /// Decay of the first moment.
+        pub beta1: f32,
+        /// 1 - beta1, taken in f64.
+        pub one_minus_beta1: f32,
+        /// Decay of the second moment.
+        pub beta2: f32,
+        /// 1 - beta2, taken in f64.
+        pub one_minus_beta2: f32,
+        /// Added to the root, against division by zero.
+        pub epsilon: f32,
+    }
+}
+
+impl AdamParams {
+    /// The paper's values: 0.9, 0.999 and 1e-8.
+    pub fn new(n: u32) -> Self {
+        let (beta1, beta2) = (0.9f64, 0.999f64);
+        Self {
+            n,
+            beta1: beta1 as f32,
+            one_minus_beta1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            one_minus_beta2: (1.0 - beta2) as f32,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// Updates weights and both moments in place.
+#[derive(Debug)]
+pub struct Adam;
+
+impl Kernel for Adam {
+    type Params = AdamParams;
+
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, RATES, include_str!("../../shaders/adam.wgsl")])]
+    }
+
+    fn groups(&self, params: &AdamParams, _variant: &Variant) -> u64 {
+        linear_groups(u64::from(params.n) / 4)
+    }
+
+    fn flops(&self, params: &AdamParams) -> u64 {
+        14 * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &AdamParams, args: &mut Args<'_, T>) {
+        let (gradient, rates, weight) = (args.real("gradient"), args.real("rates"), args.real_mut("weight"));
+        let (first_moment, second_moment) = (args.real_mut("first_moment"), args.real_mut("second_moment"));
+        let of = |x: f32| T::of(x.into());
+        let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
+        let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
+        let epsilon = of(params.epsilon);
+        let (learning_rate, correction1) = (rates[rate::LEARNING_RATE], rates[rate::CORRECTION1]);
+        let correction2 = rates[rate::CORRECTION2];
+        let update = |(((w, &g), m), v): (((&mut T, &T), &mut T), &mut T)| {
+            *m = beta1 * *m + one_minus_beta1 * g;
+            *v = beta2 * *v + one_minus_beta2 * (g * g);
+            let m_hat = *m / correction1;
+            let v_hat = *v / correction2;
+            *w = *w - learning_rate * m_hat / (v_hat.sqrt() + epsilon);
+        };
+        const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
+        let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
+        let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+        weights.zip(moments).for_each(|((w, g), (m, v))| {
+            w.iter_mut().zip(g).zip(m).zip(v).for_each(update);
+        });
+    }
+
+    /// Moments: 4 roundings of the magnitudes of their two terms, and epsilon's flush to zero. Weight: 16 of the
+    /// largest step those magnitudes allow, and one of its own.
+    fn tolerance(&self, case: &Case<AdamParams>, output: &str, values: &Values) -> Tolerance {
+        let p = case.params;
+        let (g, rates) = (values.before("gradient"), values.before("rates"));
+        let magnitude = |(m, g): (&f64, &f64)| f64::from(p.beta1) * m.abs() + f64::from(p.one_minus_beta1) * g.abs();
+        let first: Vec<f64> = values.before("first_moment").iter().zip(g).map(magnitude).collect();
+        let tiny = f64::from(f32::MIN_POSITIVE);
+        let hard = match output {
+            "first_moment" => first.iter().map(|m| 4.0 * UNIT * m + tiny).collect(),
+            "second_moment" => values.after(output).iter().map(|v| 4.0 * UNIT * v + tiny).collect(),
+            _ => {
+                let second = values.after("second_moment").iter();
+                let step = first.iter().zip(second).map(|(m, v)| {
+                    let root = (v / rates[rate::CORRECTION2]).sqrt() + f64::from(p.epsilon);
+                    rates[rate::LEARNING_RATE] * m / rates[rate::CORRECTION1] / root
+                });
+                step.zip(values.after(output)).map(|(s, w)| (16.0 * s + w.abs()) * UNIT + tiny).collect()
+            }
+        };
+        Tolerance { hard, soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<AdamParams>> {
+        let kinds = [Inputs::Random, Inputs::Extreme];
+        let case = |(i, n): (usize, u32)| Case::new(AdamParams::new(n.next_multiple_of(4)), kinds[i % 2]);
+        flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(&self, case: &Case<AdamParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
+        let extreme = case.inputs == Inputs::Extreme;
+        match binding {
+            // The first step, or a later one.
+            "rates" if extreme => Some(bits([1e-3, 0.1, 1e-3].into_iter())),
+            "rates" => Some(bits([1e-3, 0.65, 0.0099].into_iter())),
+            "second_moment" => Some(bits((0..n).map(|_| (random.normal() as f32).powi(2)))),
+            // From vanishing to huge, and zeros.
+            "gradient" if extreme => {
+                let mut number = || random.normal() as f32 * 10f32.powi(random.below(24) as i32 - 12);
+                Some(bits((0..n).map(|i| if i % 5 == 0 { 0.0 } else { number() })))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! out\[n] = sum over m of a\[m, n]: the gradient of a bias.
+
+use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`ColumnSum`].
+    pub struct ColumnSumParams {
+        /// Rows.
+        pub m: u32,
+        /// Columns.
+        pub n: u32,
+    }
+}
+
+/// Adds up the rows.
+#[derive(Debug)]
+pub struct ColumnSum;
+
+impl Kernel for ColumnSum {
+    type Params = ColumnSumParams;
+
+    fn name(&self) -> &'static str {
+        "column_sum"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/column_sum.wgsl")])]
+    }
+
+    fn groups(&self, params: &ColumnSumParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ColumnSumParams) -> u64 {
+        u64::from(params.m) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &ColumnSumParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        let n = params.n as usize;
+        let block = if a.len() < 1 << 15 { n } else { 256 };
+        out.par_chunks_mut(block).enumerate().for_each(|(task, out)| {
+            out.fill(T::zero());
+            for row in a.chunks_exact(n) {
+                for (sum, &a) in out.iter_mut().zip(&row[task * block..]) {
+                    *sum += a;
+                }
+            }
+        });
+    }
+
+    /// g_m sum |a|, with g_m = m u / (1 - m u): Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed.,
+    /// eq. 4.4, for sums in any order.
+    fn tolerance(&self, case: &Case<ColumnSumParams>, _output: &str, values: &Values) -> Tolerance {
+        let n = case.params.n as usize;
+        if case.inputs == Inputs::Integers {
+            return Tolerance::exact(n);
+        }
+        let mu = f64::from(case.params.m) * UNIT;
+        let mut hard = vec![f64::from(f32::MIN_POSITIVE); n];
+        for row in values.before("a").chunks_exact(n) {
+            hard.iter_mut().zip(row).for_each(|(hard, a)| *hard += mu / (1.0 - mu) * a.abs());
+        }
+        Tolerance { hard, soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(ColumnSumParams { m, n }, alternate(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! The next batch: rows of the data set in this epoch's order, bytes made numbers from 0 to 1.
+//!
+//! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
+
+use super::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::{Random, permute};
+
+crate::params! {
+    /// Parameters of [`Gather`].
+    pub struct GatherParams {
+        /// Images in the data set.
+        pub samples: u32,
+        /// Pixels of an image.
+        pub features: u32,
+        /// Rows of a batch.
+        pub batch: u32,
+        /// 1 to permute each epoch, 0 to go through the set in order.
+        pub shuffle: u32,
+        /// Low word of the seed of the permutations.
+        pub seed_low: u32,
+        /// High word of the seed.
+        pub seed_high: u32,
+    }
+}
+
+/// Gathers and normalises a batch.
+#[derive(Debug)]
+pub struct Gather;
+
+fn byte(words: &[u32], index: usize) -> u32 {
+    (words[index / 4] >> (8 * (index % 4))) & 0xff
+}
+
+impl Kernel for Gather {
+    type Params = GatherParams;
+
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[COUNTERS, RANDOM, include_str!("../../shaders/gather.wgsl")])]
+    }
+
+    fn groups(&self, params: &GatherParams, _variant: &Variant) -> u64 {
+        params.batch.into()
+    }
+
+    fn flops(&self, params: &GatherParams) -> u64 {
+        u64::from(params.batch) * u64::from(params.features)
+    }
+
+    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    fn bytes(&self, params: &GatherParams, _bound: u64) -> u64 {
+        u64::from(params.batch) * (u64::from(params.features) * 5 + 5)
+    }
+
+    fn twin<T: Real>(&self, params: &GatherParams, args: &mut Args<'_, T>) {
+        let (images, classes, counters) = (args.word("images"), args.word("classes"), args.word("counters"));
+        let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
+        let features = params.features as usize;
+        let used = |row: usize| row < counters[counter::ROWS] as usize;
+        let sample = |row: usize| {
+            let position = (counters[counter::POSITION] + row as u32).min(params.samples - 1);
+            if params.shuffle == 0 {
+                return position as usize;
+            }
+            permute([params.seed_low, params.seed_high], counters[counter::EPOCH], position, params.samples) as usize
+        };
+        for (row, label) in labels.iter_mut().enumerate() {
+            *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
+        }
+        let words = features.div_ceil(4);
+        let scale = T::of(1.0 / 255.0);
+        each_row(inputs, features, |row, inputs| {
+            let image = &images[sample(row) * words..][..words];
+            for (i, input) in inputs.iter_mut().enumerate() {
+                *input = if used(row) { T::of(byte(image, i).into()) * scale } else { T::zero() };
+            }
+        });
+    }
+
+    /// The constant 1/255 and the product are rounded.
+    fn tolerance(&self, _case: &Case<GatherParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::ulps(values.after(output), 2.0)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<GatherParams>> {
+        let mut random = Random::new(3, crate::random::stream::CASES);
+        let shape = |random: &mut Random| {
+            [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)]
+        };
+        let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
+        let count = if effort == Effort::Quick { 25 } else { 2000 };
+        shapes.extend((0..count).map(|_| shape(&mut random)));
+        let case = |[samples, features, batch, shuffle]: [u32; 4]| {
+            let [seed_low, seed_high] = [random.bits(), random.bits()];
+            let params = GatherParams { samples, features, batch, shuffle, seed_low, seed_high };
+            Case::new(params, Inputs::Random)
+        };
+        shapes.into_iter().map(case).collect()
+    }
+
+    fn fill(&self, case: &Case<GatherParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        (binding == "counters").then(|| some_counters(case.params.samples, case.params.batch, random))
+    }
+}

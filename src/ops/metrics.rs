@@ -1,0 +1,87 @@
+//! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
+
+use super::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
+use crate::kernel::{Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`Metrics`].
+    pub struct MetricsParams {
+        /// Rows of the batch.
+        pub m: u32,
+        /// Classes.
+        pub n: u32,
+        /// Steps that the ring holds.
+        pub ring: u32,
+    }
+}
+
+/// Reduces a batch to two numbers. An answer is the first class of the largest logit.
+#[derive(Debug)]
+pub struct Metrics;
+
+impl Kernel for Metrics {
+    type Params = MetricsParams;
+
+    fn name(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[COUNTERS, include_str!("../../shaders/metrics.wgsl")])]
+    }
+
+    fn groups(&self, _params: &MetricsParams, _variant: &Variant) -> u64 {
+        1
+    }
+
+    fn flops(&self, params: &MetricsParams) -> u64 {
+        u64::from(params.m) * (u64::from(params.n) + 1)
+    }
+
+    /// Everything once, and of the ring one entry.
+    fn bytes(&self, params: &MetricsParams, bound: u64) -> u64 {
+        bound - 16 * u64::from(params.ring) + 8
+    }
+
+    fn twin<T: Real>(&self, params: &MetricsParams, args: &mut Args<'_, T>) {
+        let (logits, labels, losses) = (args.real("logits"), args.word("labels"), args.real("losses"));
+        let (counters, metrics) = (args.word("counters"), args.real_mut("metrics"));
+        let answer = |row: &[T]| (1..row.len()).fold(0, |best, j| if row[j] > row[best] { j } else { best });
+        let rows = logits.chunks_exact(params.n as usize).zip(labels);
+        let right = rows.filter(|(row, label)| answer(row) as u32 == **label).count();
+        let entry = ((counters[counter::STEP] - 1) % params.ring) as usize;
+        metrics[2 * entry] = losses.iter().copied().sum::<T>() / T::of(counters[counter::ROWS].into());
+        metrics[2 * entry + 1] = T::of(right as f64);
+    }
+
+    /// A sum of m losses in any order (Higham, eq. 4.4) and a quotient; counts are exact.
+    fn tolerance(&self, case: &Case<MetricsParams>, output: &str, values: &Values) -> Tolerance {
+        let Some(Array::Word(counters)) = values.before.get("counters") else { panic!("counters are words") };
+        let magnitude: f64 = values.before("losses").iter().map(|loss| loss.abs()).sum();
+        let mean = magnitude / f64::from(counters[counter::ROWS]);
+        let bound = (f64::from(case.params.m) + 3.0) * UNIT * mean + ulp(0.0);
+        let entry = 2 * ((counters[counter::STEP] - 1) % case.params.ring) as usize;
+        let mut tolerance = Tolerance::exact(values.after(output).len());
+        tolerance.hard[entry] = bound;
+        tolerance
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<MetricsParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| {
+            let inputs = if i % 2 == 0 { Inputs::Random } else { Inputs::Integers };
+            Case::new(MetricsParams { m, n, ring: 1 + (i as u32 * 7) % 40 }, inputs)
+        };
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(&self, case: &Case<MetricsParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        let MetricsParams { m, n, .. } = case.params;
+        let used = m - m / 4;
+        match binding {
+            "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
+            "counters" => Some(vec![1 + random.below(100), 0, 0, used]),
+            _ => None,
+        }
+    }
+}

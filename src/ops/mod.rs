@@ -1,0 +1,131 @@
+//! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
+
+pub mod adam;
+pub mod bias_add;
+pub mod column_sum;
+pub mod gather;
+pub mod matmul;
+pub mod metrics;
+pub mod relu;
+pub mod relu_gradient;
+pub mod softmax;
+pub mod softmax_cross_entropy;
+pub mod step_state;
+
+use crate::kernel::{AnyKernel, Effort, Inputs, Real, edge_sizes};
+use crate::random::Random;
+use rayon::prelude::*;
+
+/// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
+pub fn registry() -> Vec<&'static dyn AnyKernel> {
+    let mut kernels: Vec<&'static dyn AnyKernel> = matmul::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel).collect();
+    kernels.extend([
+        &bias_add::BiasAdd as &dyn AnyKernel,
+        &column_sum::ColumnSum,
+        &relu::Relu,
+        &relu_gradient::ReluGradient,
+        &softmax::Softmax,
+        &softmax_cross_entropy::SoftmaxCrossEntropy,
+        &gather::Gather,
+        &metrics::Metrics,
+        &adam::Adam,
+        &step_state::StepState,
+    ]);
+    kernels
+}
+
+/// Elements of `counters`; `shaders/lib/counters.wgsl` names them for the shaders.
+pub mod counter {
+    /// Steps begun since the start.
+    pub const STEP: usize = 0;
+    /// Whole passes over the data before this step.
+    pub const EPOCH: usize = 1;
+    /// Where in the epoch's order this step's batch begins.
+    pub const POSITION: usize = 2;
+    /// Rows of the batch in use.
+    pub const ROWS: usize = 3;
+    /// How many counters there are.
+    pub const COUNT: usize = 4;
+}
+
+/// Elements of `rates`; `shaders/lib/rates.wgsl` names them for the shaders.
+pub mod rate {
+    /// The step size.
+    pub const LEARNING_RATE: usize = 0;
+    /// 1 - beta1^t.
+    pub const CORRECTION1: usize = 1;
+    /// 1 - beta2^t.
+    pub const CORRECTION2: usize = 2;
+    /// How many rates there are.
+    pub const COUNT: usize = 3;
+}
+
+/// The label of a row that is not in use.
+pub const NO_LABEL: u32 = u32::MAX;
+
+const LINEAR: &str = include_str!("../../shaders/lib/linear.wgsl");
+const COUNTERS: &str = include_str!("../../shaders/lib/counters.wgsl");
+const RATES: &str = include_str!("../../shaders/lib/rates.wgsl");
+const BITS: &str = include_str!("../../shaders/lib/bits.wgsl");
+const RANDOM: &str = include_str!("../../shaders/lib/random.wgsl");
+
+/// u of the error bounds: WGSL fixes no rounding mode, so a rounding may cost a whole unit in the last place.
+const UNIT: f64 = 1.0 / 8_388_608.0;
+
+/// Workgroups for `invocations` of a shader that uses `linear_index`.
+fn linear_groups(invocations: u64) -> u64 {
+    invocations.div_ceil(256)
+}
+
+/// Calls `f(row, out_row)` for each row of `out[rows, n]`, on all cores where there is enough to do.
+fn each_row<T: Real>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    if out.len() < 1 << 15 {
+        out.chunks_exact_mut(n).enumerate().for_each(|(row, out)| f(row, out));
+    } else {
+        let rows = (4096 / n).max(1); // enough work in a task to be worth handing over
+        let task = |(task, out): (usize, &mut [T])| {
+            out.chunks_exact_mut(n).enumerate().for_each(|(i, out)| f(task * rows + i, out));
+        };
+        out.par_chunks_mut(rows * n).enumerate().for_each(task);
+    }
+}
+
+/// Pairs of edge sizes and some random ones up to a few thousand, for kernels over rows and columns.
+fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
+    let mut random = Random::new(1, crate::random::stream::CASES);
+    let mut sizes: Vec<[u32; 2]> = match effort {
+        Effort::Quick => edge_sizes().iter().zip(edge_sizes().iter().rev()).map(|(&m, &n)| [m, n]).collect(),
+        Effort::Full => edge_sizes().iter().flat_map(|&m| edge_sizes().map(|n| [m, n])).collect(),
+    };
+    let count = if effort == Effort::Quick { 12 } else { 2000 };
+    sizes.extend((0..count).map(|_| [1 + random.below(300), 1 + random.below(300)]));
+    sizes.extend([[1, 1023], [1025, 1], [257, 10], [128, 1024]]);
+    sizes
+}
+
+/// Lengths for kernels over flat arrays: edge sizes, sizes around a workgroup, and random ones.
+fn flat_sizes(effort: Effort) -> Vec<u32> {
+    let mut random = Random::new(2, crate::random::stream::CASES);
+    let mut sizes = edge_sizes().to_vec();
+    sizes.extend([255, 256, 257, 1023, 1025, 4095, 100_001]);
+    let count = if effort == Effort::Quick { 12 } else { 2000 };
+    sizes.extend((0..count).map(|_| 1 + random.below(20_000)));
+    sizes
+}
+
+/// Both kinds of input that suit every op, in turn: random numbers, and small whole ones.
+fn alternate(index: usize) -> Inputs {
+    if index.is_multiple_of(2) { Inputs::Random } else { Inputs::Integers }
+}
+
+/// The bits of f32 numbers, as inputs of cases are given.
+fn bits(numbers: impl Iterator<Item = f32>) -> Vec<u32> {
+    numbers.map(f32::to_bits).collect()
+}
+
+/// `counters` as they are in some step of an epoch over `samples` in batches of `batch`.
+fn some_counters(samples: u32, batch: u32, random: &mut Random) -> Vec<u32> {
+    let steps = samples.div_ceil(batch);
+    let step = random.below(steps);
+    vec![1 + step + 3 * steps, 3, step * batch, batch.min(samples - step * batch)]
+}

@@ -1,0 +1,50 @@
+//! out = max(a, 0).
+
+use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+
+crate::params! {
+    /// Parameters of [`Relu`].
+    pub struct ReluParams {
+        /// Elements.
+        pub n: u32,
+    }
+}
+
+/// The rectifier.
+#[derive(Debug)]
+pub struct Relu;
+
+impl Kernel for Relu {
+    type Params = ReluParams;
+
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/relu.wgsl")])]
+    }
+
+    fn groups(&self, params: &ReluParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ReluParams) -> u64 {
+        params.n.into()
+    }
+
+    fn twin<T: Real>(&self, _params: &ReluParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        each_row(out, 1, |i, out| out[0] = a[i].max(T::zero()));
+    }
+
+    /// Nothing is rounded.
+    fn tolerance(&self, case: &Case<ReluParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(case.params.n as usize)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
+        flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(ReluParams { n }, alternate(i))).collect()
+    }
+}

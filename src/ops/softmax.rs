@@ -1,0 +1,83 @@
+//! out\[i, j] = exp(z\[i, j] - max_j z) / sum over j of the same.
+
+use super::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`Softmax`].
+    pub struct SoftmaxParams {
+        /// Rows.
+        pub m: u32,
+        /// Classes.
+        pub n: u32,
+    }
+}
+
+/// Softmax of each row.
+#[derive(Debug)]
+pub struct Softmax;
+
+/// Writes the softmax of `logits` to `out`.
+pub(super) fn softmax_row<T: Real>(logits: &[T], out: &mut [T]) {
+    let largest = logits.iter().copied().fold(T::neg_infinity(), T::max);
+    for (out, &z) in out.iter_mut().zip(logits) {
+        *out = (z - largest).exp();
+    }
+    let sum: T = out.iter().copied().sum();
+    out.iter_mut().for_each(|p| *p = *p / sum);
+}
+
+/// Logits that strain a softmax: far apart, all equal, or with one class certain.
+pub(super) fn extreme_logits(elements: usize, random: &mut Random) -> Vec<u32> {
+    let scale = [1e4, 30.0, 0.0][random.below(3) as usize];
+    bits((0..elements).map(|_| random.between(-1.0, 1.0) * scale))
+}
+
+/// Kinds of input in turn.
+pub(super) fn kind(index: usize) -> Inputs {
+    [Inputs::Random, Inputs::Extreme, Inputs::Integers][index % 3]
+}
+
+impl Kernel for Softmax {
+    type Params = SoftmaxParams;
+
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/softmax.wgsl")])]
+    }
+
+    fn groups(&self, params: &SoftmaxParams, _variant: &Variant) -> u64 {
+        linear_groups(params.m.into())
+    }
+
+    /// Maximum, difference, exponential (counted as one), sum and quotient.
+    fn flops(&self, params: &SoftmaxParams) -> u64 {
+        5 * u64::from(params.m) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &SoftmaxParams, args: &mut Args<'_, T>) {
+        let (logits, out) = (args.real("logits"), args.real_mut("out"));
+        let n = params.n as usize;
+        each_row(out, n, |row, out| softmax_row(&logits[row * n..][..n], out));
+    }
+
+    /// Absolute: 1e-6 of the exponentials (WGSL allows exp(x) 3 + 2|x| ULP, and |x| exp(x) < 0.37), and n roundings of
+    /// the sum in each quotient, which is at most its probability.
+    fn tolerance(&self, case: &Case<SoftmaxParams>, output: &str, values: &Values) -> Tolerance {
+        let n = f64::from(case.params.n);
+        Tolerance::each(values.after(output), |p| 1e-6 + n * UNIT * p)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<SoftmaxParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(SoftmaxParams { m, n }, kind(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(&self, case: &Case<SoftmaxParams>, _: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
+        (case.inputs == Inputs::Extreme).then(|| extreme_logits(elements, random))
+    }
+}

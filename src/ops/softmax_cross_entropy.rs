@@ -1,0 +1,108 @@
+//! Cross-entropy of a softmax against class labels, and its gradient for the logits.
+//!
+//! loss_i = log(sum_j exp(z_ij)) - z_iy, gradient_ij = (softmax(z_i)_j - \[j = y]) / rows: Goodfellow, Bengio and
+//! Courville, "Deep Learning", section 6.2.2.3. The mean is over the rows in use, so the last, shorter batch of an
+//! epoch counts right.
+
+use super::softmax::{extreme_logits, kind, softmax_row};
+use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
+use crate::kernel::{Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`SoftmaxCrossEntropy`].
+    pub struct SoftmaxCrossEntropyParams {
+        /// Rows of the batch.
+        pub m: u32,
+        /// Classes.
+        pub n: u32,
+    }
+}
+
+/// The loss of each row, and the gradient of the mean loss.
+#[derive(Debug)]
+pub struct SoftmaxCrossEntropy;
+
+impl Kernel for SoftmaxCrossEntropy {
+    type Params = SoftmaxCrossEntropyParams;
+
+    fn name(&self) -> &'static str {
+        "softmax_cross_entropy"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, COUNTERS, BITS, include_str!("../../shaders/softmax_cross_entropy.wgsl")])]
+    }
+
+    fn groups(&self, params: &SoftmaxCrossEntropyParams, _variant: &Variant) -> u64 {
+        linear_groups(params.m.into())
+    }
+
+    fn flops(&self, params: &SoftmaxCrossEntropyParams) -> u64 {
+        8 * u64::from(params.m) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyParams, args: &mut Args<'_, T>) {
+        let (logits, labels, counters) = (args.real("logits"), args.word("labels"), args.word("counters"));
+        let (losses, gradient) = (args.real_mut("losses"), args.real_mut("gradient"));
+        let n = params.n as usize;
+        let scale = T::one() / T::of(counters[counter::ROWS].into());
+        let rows = logits.chunks_exact(n).zip(labels).zip(losses).zip(gradient.chunks_exact_mut(n));
+        for (((logits, &label), loss), gradient) in rows {
+            let broken = logits.iter().any(|z| !z.is_finite());
+            let label = label as usize;
+            if label >= n {
+                *loss = T::zero();
+                gradient.fill(T::zero());
+            } else if broken {
+                *loss = T::nan();
+                gradient.fill(T::nan());
+            } else {
+                let largest = logits.iter().copied().fold(T::neg_infinity(), T::max);
+                let sum: T = logits.iter().map(|&z| (z - largest).exp()).sum();
+                *loss = sum.ln() - (logits[label] - largest);
+                softmax_row(logits, gradient);
+                gradient[label] = gradient[label] - T::one();
+                gradient.iter_mut().for_each(|g| *g = *g * scale);
+            }
+        }
+    }
+
+    /// Loss, absolute: 4e-6 + 4 u max|z|, for near 0 it is a difference of nearly equal numbers; and n roundings of
+    /// the sum, which its logarithm turns into an absolute error. Gradient: softmax's bound, divided by the rows.
+    fn tolerance(&self, case: &Case<SoftmaxCrossEntropyParams>, output: &str, values: &Values) -> Tolerance {
+        let n = case.params.n as usize;
+        let sum = n as f64 * UNIT;
+        if output == "gradient" {
+            let Some(Array::Word(counters)) = values.before.get("counters") else { panic!("counters are words") };
+            let rows = f64::from(counters[counter::ROWS]);
+            return Tolerance::each(values.after(output), |_| (1e-6 + sum + 2.0 * UNIT) / rows);
+        }
+        let largest = |row: &[f64]| row.iter().fold(0.0f64, |most, z| most.max(z.abs()));
+        let rows = values.before("logits").chunks_exact(n);
+        Tolerance { hard: rows.map(|row| 4e-6 + sum + 4.0 * UNIT * largest(row)).collect(), soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<SoftmaxCrossEntropyParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(SoftmaxCrossEntropyParams { m, n }, kind(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(
+        &self,
+        case: &Case<SoftmaxCrossEntropyParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        let SoftmaxCrossEntropyParams { m, n } = case.params;
+        // The last quarter of the batch is not in use, as at the end of an epoch.
+        let used = m - m / 4;
+        match binding {
+            "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
+            "counters" => Some(vec![7, 0, 0, used]),
+            _ if case.inputs == Inputs::Extreme => Some(extreme_logits(elements, random)),
+            _ => None,
+        }
+    }
+}

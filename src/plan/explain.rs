@@ -1,0 +1,95 @@
+//! A plan as a table for people.
+
+use super::{Plan, Role};
+use crate::error::Result;
+use crate::kernel::Caps;
+use std::fmt::Write as _;
+
+impl Plan {
+    /// A table of each section's dispatches, with shapes, workgroups, FLOPs and bytes, and one of the memory.
+    ///
+    /// Without `caps` (for the CPU path) the columns of variant and workgroups are left out.
+    pub fn explain(&self, caps: Option<&Caps>) -> Result<String> {
+        let mut text = String::new();
+        for section in &self.sections {
+            let mut rows = vec![["#", "dispatch", "kernel", "variant", "groups", "MFLOP", "kB", "bindings"].map(String::from)];
+            let (mut flops, mut bytes) = (0, 0);
+            for (number, dispatch) in section.dispatches.iter().enumerate() {
+                let (variant, groups) = match caps {
+                    Some(caps) => {
+                        let variant = dispatch.kernel.choose(&dispatch.params, caps);
+                        let groups = dispatch.kernel.groups(&dispatch.params, &variant);
+                        (variant.name, groups.to_string())
+                    }
+                    None => ("twin".to_owned(), "-".to_owned()),
+                };
+                let cost = (dispatch.kernel.flops(&dispatch.params), self.bytes(dispatch));
+                flops += cost.0;
+                bytes += cost.1;
+                let bindings = dispatch.bindings().map(|(binding, id)| {
+                    let slot = self.memory.slot(id);
+                    format!("{}={} {}", binding.name, slot.name, slot.shape)
+                });
+                rows.push([
+                    (number + 1).to_string(),
+                    dispatch.label.clone(),
+                    dispatch.kernel.name().to_owned(),
+                    variant,
+                    groups,
+                    format!("{:.3}", cost.0 as f64 / 1e6),
+                    format!("{:.1}", cost.1 as f64 / 1e3),
+                    bindings.collect::<Vec<_>>().join(", "),
+                ]);
+            }
+            let (megaflops, megabytes) = (flops as f64 / 1e6, bytes as f64 / 1e6);
+            let count = section.dispatches.len();
+            let _ = writeln!(text, "{}: {count} dispatches, {megaflops:.1} MFLOP, {megabytes:.1} MB", section.name);
+            text.push_str(&table(&rows));
+            text.push('\n');
+        }
+        text.push_str(&self.explain_memory());
+        Ok(text)
+    }
+
+    fn explain_memory(&self) -> String {
+        let mut rows = vec![["buffer", "kept", "type", "kB", "slots"].map(String::from)];
+        for (index, buffer) in self.memory.buffers().iter().enumerate() {
+            let kept = match buffer.role {
+                Role::Data => "data",
+                Role::State => "state",
+                Role::Transient => "transient",
+            };
+            let slots = self.memory.slots().iter().filter(|slot| slot.buffer == index);
+            rows.push([
+                buffer.name.clone(),
+                kept.to_owned(),
+                buffer.dtype.to_string(),
+                format!("{:.1}", buffer.words as f64 * 4.0 / 1e3),
+                slots.map(|slot| format!("{} {}", slot.name, slot.shape)).collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        let total: f64 = self.memory.buffers().iter().map(|buffer| buffer.words as f64 * 4.0 / 1e6).sum();
+        format!("memory: {total:.1} MB on the device\n{}", table(&rows))
+    }
+}
+
+/// Rows of equal length as aligned columns; numbers to the right, text to the left, the last column as it is.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let numeric = |column: usize| rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-");
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::from(" ");
+        for (column, cell) in row.iter().enumerate() {
+            let width = if column + 1 == N { 0 } else { widths[column] };
+            let _ = if numeric(column) { write!(line, " {cell:>width$} ") } else { write!(line, " {cell:<width$} ") };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}

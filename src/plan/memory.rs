@@ -1,0 +1,132 @@
+//! Buffers and the slots in them.
+
+use crate::error::{Error, Kind, Result};
+use crate::shape::{DType, Shape};
+
+/// Slots within an arena start at multiples of this: 256 bytes, what every adapter accepts as a binding's offset.
+pub const ALIGNMENT_WORDS: usize = 64;
+
+/// What a buffer's contents mean over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Written by the host at the start, then only read.
+    Data,
+    /// Set at the start (zero unless the host writes it) and carried from step to step.
+    State,
+    /// Valid within one run of a section, from its first write on.
+    Transient,
+}
+
+/// A range of device memory.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// Its name.
+    pub name: String,
+    /// The type of all its slots.
+    pub dtype: DType,
+    /// Its size in 32-bit words.
+    pub words: usize,
+    /// What its contents mean over time.
+    pub role: Role,
+}
+
+/// A named, shaped place in a buffer.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Its name, such as `weights/fc1.weight`.
+    pub name: String,
+    /// The buffer it lies in, as an index into [`Memory::buffers`].
+    pub buffer: usize,
+    /// Where it starts in the buffer, in words.
+    pub offset: usize,
+    /// Its size in words.
+    pub words: usize,
+    /// Its extents.
+    pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
+}
+
+impl Slot {
+    /// The error for data that cannot go into this slot.
+    pub fn refuse(&self, kind: &str, length: usize) -> Error {
+        Error::new(
+            Kind::Usage,
+            format!("{length} {kind} cannot go into {}, which holds {} {}", self.name, self.words, self.dtype),
+            "pass exactly as many elements as the slot holds",
+        )
+    }
+}
+
+/// Which slot of a [`Memory`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId(usize);
+
+/// A flat buffer that holds several tensors of one kind: all weights, or all gradients.
+///
+/// Adam, checkpoints and counts take [`Arena::all`] as one range. Gaps between tensors stay zero.
+#[derive(Clone, Debug)]
+pub struct Arena {
+    /// The whole buffer as `[total]`.
+    pub all: SlotId,
+    /// Its tensors in order.
+    pub tensors: Vec<SlotId>,
+}
+
+/// All buffers and slots of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    buffers: Vec<Buffer>,
+    slots: Vec<Slot>,
+}
+
+impl Memory {
+    /// A buffer of its own for one array.
+    pub fn array(&mut self, name: &str, role: Role, dtype: DType, shape: impl Into<Shape>) -> Result<SlotId> {
+        let shape = shape.into();
+        let words = shape.words(dtype)?;
+        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role });
+        Ok(self.push(name.to_owned(), 0, words, shape, dtype))
+    }
+
+    /// A buffer for several f32 tensors, whose slots are named `ARENA/TENSOR`.
+    pub fn arena(&mut self, name: &str, role: Role, tensors: &[(String, Shape)]) -> Result<Arena> {
+        self.buffers.push(Buffer { name: name.to_owned(), dtype: DType::F32, words: 0, role });
+        let (mut end, mut ids) = (0usize, Vec::new());
+        for (tensor, shape) in tensors {
+            let words = shape.words(DType::F32)?;
+            ids.push(self.push(format!("{name}/{tensor}"), end, words, shape.clone(), DType::F32));
+            end = end.saturating_add(words).saturating_add(ALIGNMENT_WORDS - 1) / ALIGNMENT_WORDS * ALIGNMENT_WORDS;
+        }
+        let buffer = self.buffers.len() - 1;
+        self.buffers[buffer].words = end;
+        let all = self.push(name.to_owned(), 0, end, Shape::from([end]), DType::F32);
+        Ok(Arena { all, tensors: ids })
+    }
+
+    fn push(&mut self, name: String, offset: usize, words: usize, shape: Shape, dtype: DType) -> SlotId {
+        let buffer = self.buffers.len() - 1;
+        self.slots.push(Slot { name, buffer, offset, words, shape, dtype });
+        SlotId(self.slots.len() - 1)
+    }
+
+    /// The slot of this id, which must come from this memory.
+    pub fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[id.0]
+    }
+
+    /// The slot of this name.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.slots.iter().position(|slot| slot.name == name).map(SlotId)
+    }
+
+    /// All slots.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// All buffers.
+    pub fn buffers(&self) -> &[Buffer] {
+        &self.buffers
+    }
+}

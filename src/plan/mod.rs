@@ -1,0 +1,148 @@
+//! The step as data: a flat list of dispatches over named, shaped slots. Executors see nothing else.
+
+mod executor;
+mod explain;
+mod memory;
+mod validate;
+
+pub use executor::{Executor, Pending, Traffic};
+pub use memory::{ALIGNMENT_WORDS, Arena, Buffer, Memory, Role, Slot, SlotId};
+
+use crate::error::{Error, Kind, Result};
+use crate::kernel::{AnyKernel, Caps, Kernel, word};
+use crate::shader::{Access, Binding, Reflection};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One run of one kernel.
+#[derive(Clone)]
+pub struct Dispatch {
+    /// What it is for, such as `fc1 forward`.
+    pub label: String,
+    /// The kernel.
+    pub kernel: &'static dyn AnyKernel,
+    /// Its parameters, laid out as the shader's `Params`.
+    pub params: Vec<u8>,
+    /// A slot for each storage binding, in the order of [`Reflection::bindings`].
+    pub slots: Vec<SlotId>,
+    /// What the kernel's shader says of its bindings.
+    pub reflection: Arc<Reflection>,
+}
+
+impl Dispatch {
+    /// Each binding with its slot.
+    pub fn bindings(&self) -> impl Iterator<Item = (&Binding, SlotId)> {
+        self.reflection.bindings.iter().zip(self.slots.iter().copied())
+    }
+}
+
+/// A named list of dispatches that run in order: one training step, or one step of evaluation.
+#[derive(Clone)]
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in order.
+    pub dispatches: Vec<Dispatch>,
+}
+
+/// The memory of a model in training and everything that is done with it.
+#[derive(Clone, Default)]
+pub struct Plan {
+    /// Buffers, and the slots in them.
+    pub memory: Memory,
+    /// Sections in the order in which they were begun.
+    pub sections: Vec<Section>,
+    reflections: BTreeMap<&'static str, Arc<Reflection>>,
+}
+
+impl Plan {
+    /// An empty plan over this memory.
+    pub fn new(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
+    /// Begins a section; dispatches go to the section begun last.
+    pub fn begin(&mut self, name: &'static str) {
+        self.sections.push(Section { name, dispatches: Vec::new() });
+    }
+
+    /// The section of this name.
+    pub fn section(&self, name: &str) -> Result<&Section> {
+        self.sections.iter().find(|section| section.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.sections.iter().map(|section| section.name).collect();
+            mistake(format!("the plan has no section `{name}`, only {names:?}"))
+        })
+    }
+
+    /// Appends a run of `kernel`, binding each storage binding of its shader to a slot by name.
+    ///
+    /// # Errors
+    /// Names the dispatch, the binding, and both sides where a binding is missing, unknown, bound twice, or where its
+    /// shape or element type differs from the slot's.
+    pub fn dispatch<K: Kernel>(
+        &mut self,
+        label: impl Into<String>,
+        kernel: &'static K,
+        params: K::Params,
+        bindings: &[(&str, SlotId)],
+    ) -> Result<()> {
+        self.dispatch_any(label.into(), kernel, bytemuck::bytes_of(&params).to_vec(), bindings)
+    }
+
+    /// [`Self::dispatch`] for a kernel out of the registry, with its parameters as bytes.
+    pub fn dispatch_any(
+        &mut self,
+        label: String,
+        kernel: &'static dyn AnyKernel,
+        params: Vec<u8>,
+        bindings: &[(&str, SlotId)],
+    ) -> Result<()> {
+        let name = kernel.name();
+        let reflection = match self.reflections.get(name) {
+            Some(known) => known.clone(),
+            None => {
+                let source = kernel.choose(&params, &Caps::portable()).source();
+                let reflection = Arc::new(Reflection::of(name, &source)?);
+                self.reflections.insert(name, reflection.clone());
+                reflection
+            }
+        };
+        if let Some((unknown, _)) = bindings.iter().find(|(name, _)| reflection.binding(name).is_none()) {
+            return Err(mistake(format!("{label}: {name} has no binding `{unknown}`")));
+        }
+        let (fields, _) = kernel.fields();
+        let mut slots = Vec::with_capacity(reflection.bindings.len());
+        for binding in &reflection.bindings {
+            let mut bound = bindings.iter().filter(|(name, _)| *name == binding.name);
+            let (Some(&(_, id)), None) = (bound.next(), bound.next()) else {
+                return Err(mistake(format!("{label}: {name} needs `{}` bound once", binding.name)));
+            };
+            let expected = binding.shape(|field| word(&fields, &params, field))?;
+            let slot = self.memory.slot(id);
+            if (&expected, binding.dtype) != (&slot.shape, slot.dtype) {
+                return Err(mistake(format!(
+                    "{label}: `{}` of {name} is {expected} {}, but the slot {} is {} {}",
+                    binding.name, binding.dtype, slot.name, slot.shape, slot.dtype
+                )));
+            }
+            slots.push(id);
+        }
+        let section = self.sections.last_mut().ok_or_else(|| mistake(format!("{label}: no section was begun")))?;
+        section.dispatches.push(Dispatch { label, kernel, params, slots, reflection });
+        Ok(())
+    }
+
+    /// Bytes that a dispatch must move, by the sizes of its bindings and the op's own account.
+    pub fn bytes(&self, dispatch: &Dispatch) -> u64 {
+        let bound = dispatch.bindings().map(|(binding, id)| {
+            let times = if binding.access == Access::ReadWrite { 2 } else { 1 };
+            times * 4 * self.memory.slot(id).words as u64
+        });
+        dispatch.kernel.bytes(&dispatch.params, bound.sum())
+    }
+}
+
+/// A fault in how a plan was put together.
+fn mistake(cause: String) -> Error {
+    Error::new(Kind::Usage, cause, "the plan is wrong: bind slots whose shapes and types the kernel declares")
+}

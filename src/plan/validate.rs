@@ -1,0 +1,118 @@
+//! Checks of a whole plan, before anything runs.
+
+use super::{Dispatch, Memory, Plan, Role, Section, mistake};
+use crate::error::{Error, Kind, Result};
+use crate::kernel::Caps;
+use crate::shader::Access;
+use std::ops::Range;
+
+impl Plan {
+    /// Checks every section: slots are written before they are read, no dispatch aliases its bindings illegally, and
+    /// everything fits the adapter. Shapes and types were checked when each dispatch was appended.
+    ///
+    /// # Errors
+    /// Names the dispatch and the slots; where the adapter is too small, the bytes needed and had.
+    pub fn validate(&self, caps: &Caps) -> Result<()> {
+        self.fits(caps)?;
+        for section in &self.sections {
+            self.written_before_read(section)?;
+            for dispatch in &section.dispatches {
+                self.unaliased(dispatch)?;
+                let variant = dispatch.kernel.choose(&dispatch.params, caps);
+                let groups = dispatch.kernel.groups(&dispatch.params, &variant);
+                caps.fold(groups).ok_or_else(|| too_big(&dispatch.label, "workgroups", groups, caps.max_groups.into()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fits(&self, caps: &Caps) -> Result<()> {
+        // Byte offsets in a shader are 32 bits wide and wrap: no binding may reach 4 GiB, whatever the adapter says.
+        let largest = caps.max_binding_bytes.min(caps.max_buffer_bytes).min(u64::from(u32::MAX) & !3);
+        for buffer in self.memory.buffers() {
+            let bytes = (buffer.words as u64).saturating_mul(4);
+            if bytes > largest {
+                return Err(too_big(&buffer.name, "bytes in one buffer", bytes, largest));
+            }
+        }
+        Ok(())
+    }
+
+    fn written_before_read(&self, section: &Section) -> Result<()> {
+        let mut written: Vec<Vec<Range<usize>>> = (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect();
+        for dispatch in &section.dispatches {
+            for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Write) {
+                let slot = self.memory.slot(id);
+                if let Some(hole) = first_hole(&written[slot.buffer], slot.offset..slot.offset + slot.words) {
+                    return Err(mistake(format!(
+                        "{}, {}: `{}` reads {} before anything has written its word {}",
+                        section.name,
+                        dispatch.label,
+                        binding.name,
+                        slot.name,
+                        hole - slot.offset
+                    )));
+                }
+            }
+            for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Read) {
+                let slot = self.memory.slot(id);
+                if self.memory.buffers()[slot.buffer].role == Role::Data {
+                    return Err(mistake(format!("{}: `{}` writes {}, which is data", dispatch.label, binding.name, slot.name)));
+                }
+                written[slot.buffer].push(slot.offset..slot.offset + slot.words);
+            }
+        }
+        Ok(())
+    }
+
+    /// A buffer is bound for reading only or for writing, never for both; what is written overlaps nothing.
+    fn unaliased(&self, dispatch: &Dispatch) -> Result<()> {
+        let bindings: Vec<_> = dispatch.bindings().map(|(binding, id)| (binding, self.memory.slot(id))).collect();
+        for (i, (first, a)) in bindings.iter().enumerate() {
+            for (second, b) in &bindings[i + 1..] {
+                let reads = [first, second].map(|binding| binding.access == Access::Read);
+                let overlap = a.offset < b.offset + b.words && b.offset < a.offset + a.words;
+                if a.buffer == b.buffer && reads != [true, true] && (reads.contains(&true) || overlap) {
+                    return Err(mistake(format!(
+                        "{}: `{}` and `{}` alias: {} and {} lie in one buffer",
+                        dispatch.label, first.name, second.name, a.name, b.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a buffer holds a value when a section starts: all of it, or for transients the gaps between tensors.
+fn initial(memory: &Memory, buffer: usize) -> Vec<Range<usize>> {
+    let Some(words) = memory.buffers().get(buffer).filter(|b| b.role == Role::Transient).map(|b| b.words) else {
+        return std::iter::once(0..usize::MAX).collect();
+    };
+    let covers_all = |slot: &&super::Slot| slot.offset == 0 && slot.words == words;
+    let mut tensors: Vec<_> = memory.slots().iter().filter(|s| s.buffer == buffer && !covers_all(s)).collect();
+    tensors.sort_by_key(|slot| slot.offset);
+    let ends = tensors.iter().map(|slot| slot.offset + slot.words);
+    let starts = tensors.iter().skip(1).map(|slot| slot.offset).chain([words]);
+    ends.zip(starts).map(|(end, start)| end..start).collect()
+}
+
+/// The first word of `range` that none of `written` covers.
+fn first_hole(written: &[Range<usize>], range: Range<usize>) -> Option<usize> {
+    let mut reached = range.start;
+    while reached < range.end {
+        match written.iter().filter(|w| w.contains(&reached)).map(|w| w.end).max() {
+            Some(end) => reached = end,
+            None => return Some(reached),
+        }
+    }
+    None
+}
+
+fn too_big(what: &str, unit: &str, needed: u64, had: u64) -> Error {
+    Error::new(
+        Kind::Device,
+        format!("{what} needs {needed} {unit}, the adapter allows {had}"),
+        "make the model, the batch or the data set smaller, or choose another adapter (see `shadegrad devices`)",
+    )
+}
