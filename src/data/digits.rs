@@ -61,7 +61,7 @@ fn draw(digit: usize, mut random: Random, image: &mut [u8]) {
     place(&mut strokes, &mut random);
 
     let softness = random.between(0.5, 1.1);
-    let radius = random.between(0.65, 1.5);
+    let radius = random.between(0.75, 1.7);
     let mut canvas = Canvas::new(softness);
     for stroke in &strokes {
         let (start, end) = (radius * random.between(0.8, 1.15), radius * random.between(0.7, 1.15));
@@ -71,7 +71,7 @@ fn draw(digit: usize, mut random: Random, image: &mut [u8]) {
         dots.windows(2).for_each(|pair| canvas.line(pair[0], pair[1]));
     }
 
-    let (strength, grain) = (random.between(190.0, 275.0), random.between(0.0, 0.25));
+    let (strength, grain) = (random.between(205.0, 285.0), random.between(0.0, 0.25));
     for (pixel, ink) in image.iter_mut().zip(canvas.ink(softness)) {
         if ink > 0.0 {
             *pixel = (strength * ink * (1.0 - grain * random.uniform()) + 0.5).min(255.0) as u8;
@@ -141,13 +141,13 @@ impl Bend {
     fn new(random: &mut Random) -> Self {
         let mut cubic = [(0.0, 0.0); 7];
         for (i, coefficient) in cubic.iter_mut().enumerate() {
-            let spread = if i < 3 { 0.16 } else { 0.25 };
+            let spread = if i < 3 { 0.13 } else { 0.22 };
             *coefficient = (wobble(random, spread), wobble(random, spread));
         }
         // With t the tangent of half the angle, (1 - t^2, 2 t) / (1 + t^2) are its cosine and sine, exactly enough.
-        let t = wobble(random, 0.06);
+        let t = wobble(random, 0.05);
         let (cos, sin) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
-        let slant = 0.14 + wobble(random, 0.16);
+        let slant = 0.14 + wobble(random, 0.15);
         let width = random.between(0.72, 1.12);
         // Rotation times (stretch in x, then slant: what is higher moves right).
         let linear = [cos * width, -cos * slant - sin, sin * width, cos - sin * slant];
@@ -174,10 +174,10 @@ fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
         high = (high.0.max(x), high.1.max(y));
     }
     let (width, height) = (high.0 - low.0, high.1 - low.1);
-    let scale = (random.between(16.0, 20.5) / height).min(20.5 / width);
+    let scale = (random.between(17.0, 20.5) / height).min(20.5 / width);
     // What is left of a margin of two pixels, where the pen's own width goes.
     let room = |extent: f32| SIDE as f32 / 2.0 - 2.0 - 0.5 * extent * scale;
-    let mut middle = |extent: f32| SIDE as f32 / 2.0 + wobble(random, 0.9).clamp(-room(extent), room(extent));
+    let mut middle = |extent: f32| SIDE as f32 / 2.0 + wobble(random, 0.75).clamp(-room(extent), room(extent));
     let (cx, cy) = (middle(width), middle(height));
     for (x, y) in strokes.iter_mut().flatten() {
         *x = cx + scale * (*x - 0.5 * (low.0 + high.0));

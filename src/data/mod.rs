@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 mod digits;
+#[cfg(not(target_arch = "wasm32"))]
+mod download;
 mod folder;
 mod glyphs;
 mod idx;
@@ -16,6 +18,8 @@ mod pen;
 mod sheet;
 
 pub use digits::{DIGITS_SEED, digits};
+#[cfg(not(target_arch = "wasm32"))]
+pub use download::{Download, RemoteFile};
 pub use sheet::{by_class, contact_sheet};
 
 /// How many classes a data set has: the digits 0 to 9.
@@ -107,6 +111,14 @@ impl Source {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+fn load_mnist(watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+    let download = Download::mnist()?;
+    download.fetch(watch)?;
+    folder::load(&download.folder, "mnist")
+}
+
+#[cfg(target_arch = "wasm32")]
 fn load_mnist(_watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
     Err(Error::new(
         Kind::Usage,
