@@ -184,3 +184,73 @@ fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
         *y = cy + scale * (*y - 0.5 * (low.1 + high.1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+    use std::collections::HashSet;
+
+    fn checksum(set: &Dataset) -> String {
+        let mut hash = Sha256::new();
+        [&set.train, &set.test].iter().for_each(|split| {
+            hash.update(&split.images);
+            hash.update(&split.labels);
+        });
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Reported accuracies and the golden runs rest on these very images.
+    #[test]
+    fn every_platform_draws_the_same_bytes() {
+        assert_eq!(
+            checksum(&digits(DIGITS_SEED)),
+            "2a3cc23a19f88ce16602cbe2175cd35705f7302575d7b8fc5c5507ebf7f710e6",
+            "the digits have changed"
+        );
+    }
+
+    #[test]
+    fn images_depend_on_the_seed_and_not_on_the_threads() {
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let [one, three] = [1, 3].map(|threads| pool(threads).install(|| digits(5)));
+        assert!(one == three);
+        assert_ne!(checksum(&one), checksum(&digits(6)));
+    }
+
+    #[test]
+    fn classes_are_balanced_and_shuffled() {
+        let set = digits(DIGITS_SEED);
+        for (split, each) in [(&set.train, 1_000), (&set.test, 200)] {
+            let mut counts = [0; CLASSES];
+            split.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+            assert_eq!(counts, [each; CLASSES]);
+            assert_eq!(split.images.len(), split.len() * split.features());
+            // One in ten repeats its neighbour's class in random order: allow five deviations of the binomial.
+            let repeats = split.labels.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;
+            let (mean, deviation) = (split.len() as f64 * 0.1, (split.len() as f64 * 0.09).sqrt());
+            assert!((repeats - mean).abs() < 5.0 * deviation, "{repeats} repeats, expected about {mean}");
+        }
+    }
+
+    #[test]
+    fn no_image_occurs_twice_and_none_is_blank() {
+        let set = digits(DIGITS_SEED);
+        let images = || [&set.train, &set.test].into_iter().flat_map(|split| split.images.chunks_exact(SIDE * SIDE));
+        assert_eq!(images().collect::<HashSet<_>>().len(), TRAIN + TEST);
+        for image in images() {
+            let inked = image.iter().filter(|&&pixel| pixel > 64).count();
+            assert!((14..350).contains(&inked), "{inked} pixels of 784 have ink");
+        }
+    }
+
+    #[test]
+    fn a_curve_passes_through_its_points_and_keeps_its_corners() {
+        let path = curve(&[(0.0, 0.0), (1.0, 0.0), (1.0, 0.0), (1.0, 1.0)]);
+        assert_eq!(path.len(), 1 + 2 * PIECES);
+        assert_eq!(path[PIECES], (1.0, 0.0));
+        assert!(path[..PIECES].iter().all(|point| point.1 == 0.0), "straight up to the corner: {path:?}");
+        let through = curve(&[(0.0, 0.0), (0.25, 0.5), (0.75, 0.375), (1.0, 1.0)]);
+        assert_eq!((through[PIECES], through[2 * PIECES]), ((0.25, 0.5), (0.75, 0.375)), "exact in eighths");
+    }
+}

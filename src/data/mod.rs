@@ -20,7 +20,7 @@ mod sheet;
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use download::{Download, RemoteFile};
-pub use sheet::{by_class, contact_sheet};
+pub use sheet::{by_class, contact_sheet, overview};
 
 /// How many classes a data set has: the digits 0 to 9.
 pub const CLASSES: usize = 10;

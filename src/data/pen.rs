@@ -61,3 +61,39 @@ fn pixels(low: f32, high: f32) -> std::ops::Range<usize> {
     // Conversion from float saturates at zero.
     low as usize..(high as usize + 1).min(SIDE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(a: (f32, f32, f32), b: (f32, f32, f32), softness: f32) -> Vec<f32> {
+        let dot = |(x, y, radius)| Dot { x, y, radius };
+        let mut canvas = Canvas::new(softness);
+        canvas.line(dot(a), dot(b));
+        canvas.ink(softness).collect()
+    }
+
+    #[test]
+    fn a_line_has_round_ends_and_soft_edges() {
+        let ink = drawn((8.5, 10.5, 2.0), (18.5, 10.5, 2.0), 1.0);
+        let at = |x: usize, y: usize| ink[y * SIDE + x];
+        assert_eq!((at(12, 10), at(12, 11)), (1.0, 1.0), "inside");
+        assert_eq!((at(12, 12), at(12, 8), at(6, 10), at(20, 10)), (0.5, 0.5, 0.5, 0.5), "on the edge");
+        assert_eq!((at(12, 13), at(12, 7), at(5, 10), at(21, 10)), (0.0, 0.0, 0.0, 0.0), "outside");
+        assert!(at(6, 8) < 0.1 && at(7, 9) > 0.5, "the end is round");
+    }
+
+    #[test]
+    fn the_radius_changes_evenly_along_a_line() {
+        let ink = drawn((14.5, 4.5, 1.0), (14.5, 24.5, 5.0), 0.5);
+        let width = |y: usize| ink[y * SIDE..][..SIDE].iter().sum::<f32>();
+        assert_eq!(width(14), 6.0, "radius 3 in the middle");
+        assert!(width(6) < 4.0 && width(22) > 8.0);
+    }
+
+    #[test]
+    fn what_lies_outside_the_canvas_is_not_drawn() {
+        assert_eq!(drawn((-50.0, -50.0, 2.0), (-40.0, 300.0, 2.0), 1.0).iter().sum::<f32>(), 0.0);
+        assert!(drawn((14.5, 14.5, 2.0), (14.5, 14.5, 2.0), 1.0)[14 * SIDE + 14] == 1.0, "a dot is a line too");
+    }
+}
