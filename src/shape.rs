@@ -42,7 +42,11 @@ impl Shape {
     /// How many elements, or an error where the product does not fit.
     pub fn elements(&self) -> Result<usize> {
         self.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent)).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("the shape {self} has more elements than can be addressed"), "make it smaller")
+            Error::new(
+                Kind::Usage,
+                format!("the shape {self} has more elements than can be addressed"),
+                "make it smaller",
+            )
         })
     }
 

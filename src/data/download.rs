@@ -1,0 +1,292 @@
+//! Downloading into a cache folder: several mirrors, resumed where cut, and verified before it is believed.
+
+use super::Progress;
+use crate::error::{Error, Kind, Result};
+use etcetera::{BaseStrategy, choose_base_strategy};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+const MIRRORS: [&str; 2] =
+    ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
+
+/// Name, length and SHA-256 of MNIST's files as the mirrors have them.
+const MNIST: [(&str, u64, &str); 4] = [
+    ("train-images-idx3-ubyte.gz", 9_719_438, "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971"),
+    ("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    ("t10k-images-idx3-ubyte.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    ("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+];
+
+/// A body may take this many times [`Download::patience`], so that a server that trickles does not hold on for ever.
+const SLOWEST: u32 = 60;
+
+/// How much is read, written and reported at a time.
+const CHUNK: usize = 1 << 16;
+
+/// A file to download, and how to know that it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// What it is called, on the mirrors and in the folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The SHA-256 of its content, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Files to download, from where, and to where.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// Where the files may be had: addresses that a file's name is appended to, tried in this order.
+    pub mirrors: Vec<String>,
+    /// Where the files go; created where it is missing.
+    pub folder: PathBuf,
+    /// The files.
+    pub files: Vec<RemoteFile>,
+    /// How often to go through the mirrors before giving up on a file.
+    pub attempts: u32,
+    /// How long to wait before the second attempt; twice as long before each one after.
+    pub pause: Duration,
+    /// How long a server may keep silent.
+    pub patience: Duration,
+}
+
+impl Download {
+    /// MNIST, into `shadegrad/mnist` in the platform's cache folder.
+    pub fn mnist() -> Result<Self> {
+        let strategy = choose_base_strategy().map_err(|error| {
+            let cause = format!("cannot tell where the cache folder is: {error}");
+            Error::new(Kind::Io, cause, "put the four MNIST files into a folder and use `--data DIR`")
+        })?;
+        let file =
+            |(name, bytes, sha256): (&str, u64, &str)| RemoteFile { name: name.into(), bytes, sha256: sha256.into() };
+        Ok(Self {
+            mirrors: MIRRORS.map(String::from).into(),
+            folder: strategy.cache_dir().join("shadegrad").join("mnist"),
+            files: MNIST.map(file).into(),
+            attempts: 3,
+            pause: Duration::from_secs(1),
+            patience: Duration::from_secs(20),
+        })
+    }
+
+    /// Sees to it that every file is in the folder, and whole. Files that already are cost no request.
+    pub fn fetch(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        if self.files.iter().all(|file| self.is_cached(file)) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.folder).map_err(|e| Error::io("create the folder", &self.folder, &e))?;
+        let path = self.folder.join(".lock");
+        let lock = File::create(&path).map_err(|e| Error::io("create", &path, &e))?;
+        // Two processes must not write to one partial file. Where the file system knows no locks they may, and then
+        // the checksum tells.
+        let _ = lock.lock();
+        let agent = self.agent();
+        self.files.iter().filter(|file| !self.is_cached(file)).try_for_each(|file| self.fetch_file(&agent, file, watch))
+    }
+
+    fn is_cached(&self, file: &RemoteFile) -> bool {
+        let path = self.folder.join(&file.name);
+        let whole = |stored: fs::Metadata| stored.is_file() && stored.len() == file.bytes;
+        fs::metadata(&path).is_ok_and(whole) && sha256(&path).is_ok_and(|found| found == file.sha256)
+    }
+
+    fn agent(&self) -> Agent {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("shadegrad/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .timeout_connect(Some(self.patience))
+            .timeout_recv_response(Some(self.patience))
+            .timeout_per_read(Some(self.patience))
+            .timeout_recv_body(Some(self.patience * SLOWEST));
+        // A proxy cannot reach this machine's own servers.
+        if self.mirrors.iter().all(|mirror| mirror.starts_with("http://127.0.0.1")) {
+            config = config.proxy(None);
+        }
+        config.build().new_agent()
+    }
+
+    fn fetch_file(&self, agent: &Agent, file: &RemoteFile, watch: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        let mut failures = Vec::new();
+        for attempt in 0..self.attempts {
+            if attempt > 0 {
+                std::thread::sleep(self.pause * (1 << (attempt - 1).min(8)));
+            }
+            failures.clear();
+            for mirror in &self.mirrors {
+                let url = format!("{mirror}{}", file.name);
+                match self.try_once(agent, &url, file, watch) {
+                    Ok(()) => return Ok(()),
+                    Err(Failure::Here(error)) => return Err(error),
+                    Err(Failure::Server(why)) => failures.push(format!("{url} {why}")),
+                }
+            }
+        }
+        let names = self.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
+        Err(Error::new(
+            Kind::Io,
+            format!("cannot download {} in {} attempts: {}", file.name, self.attempts, failures.join("; ")),
+            format!("check the connection, or put these files into a folder and use `--data DIR`: {names}"),
+        ))
+    }
+
+    /// One request to one mirror. What arrives stays in `NAME.part`, which becomes `NAME` once it is verified.
+    fn try_once(
+        &self,
+        agent: &Agent,
+        url: &str,
+        file: &RemoteFile,
+        watch: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Failure> {
+        let mut part = Part::open(self.folder.join(format!("{}.part", file.name)), file.bytes)?;
+        let mut request = agent.get(url);
+        if part.length > 0 {
+            request = request.header("Range", format!("bytes={}-", part.length));
+        }
+        let response = request.call().map_err(|error| format!("failed: {error}"))?;
+        let start = start_of_body(&response, &mut part, file)?;
+        part.keep(start)?;
+        part.receive(response.into_body(), file, watch)?;
+
+        let found = sha256(&part.path).map_err(|e| Error::io("read", &part.path, &e))?;
+        if found != file.sha256 {
+            part.keep(0)?;
+            return Err(
+                format!("sent data with a wrong checksum: expected SHA-256 {}, found {found}", file.sha256).into()
+            );
+        }
+        Ok(part.publish(&self.folder.join(&file.name))?)
+    }
+}
+
+/// Where in the file the body of `response` begins, if it is the body that was asked for.
+fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) -> Result<u64, Failure> {
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let start = match response.status().as_u16() {
+        200 => 0,
+        206 if part.length > 0 && header("content-range").starts_with(&format!("bytes {}-", part.length)) => {
+            part.length
+        }
+        status @ (206 | 416) => {
+            part.keep(0)?;
+            return Err(format!("answered status {status} with a range that was not asked for").into());
+        }
+        status => return Err(format!("answered status {status}").into()),
+    };
+    if header("content-type").starts_with("text/html") {
+        return Err("answered with a web page instead of data".to_string().into());
+    }
+    match response.body().content_length() {
+        Some(length) if length != file.bytes - start => {
+            Err(format!("announced {length} bytes, expected {}", file.bytes - start).into())
+        }
+        _ => Ok(start),
+    }
+}
+
+/// Why a try failed: the server, so that another may do better, or this machine, so that none can.
+enum Failure {
+    Server(String),
+    Here(Error),
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Failure::Server(why)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Here(error)
+    }
+}
+
+/// What has arrived of a file.
+struct Part {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl Part {
+    /// Opens what an earlier try left, if it can be continued to a file of `bytes`.
+    fn open(path: PathBuf, bytes: u64) -> Result<Self> {
+        let failed = |e: io::Error| Error::io("open", &path, &e);
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut part = Self { path, file, length };
+        if length >= bytes {
+            part.keep(0)?;
+        }
+        Ok(part)
+    }
+
+    /// Keeps the first `length` bytes.
+    fn keep(&mut self, length: u64) -> Result<()> {
+        let outcome = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        self.length = outcome.map_err(|e| Error::io("write", &self.path, &e))?;
+        Ok(())
+    }
+
+    /// Appends the body until the file is complete.
+    fn receive(&mut self, body: Body, file: &RemoteFile, watch: &mut dyn FnMut(Progress<'_>)) -> Result<(), Failure> {
+        let announced = body.content_length().is_some();
+        // One byte more than the file has shows a body that does not end there.
+        let mut body = body.into_reader().take(file.bytes - self.length + 1);
+        let mut chunk = vec![0; CHUNK];
+        let mut end = Ok(());
+        loop {
+            watch(Progress { file: &file.name, done: self.length.min(file.bytes), total: Some(file.bytes) });
+            let count = match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) => {
+                    end = Err(error);
+                    break;
+                }
+            };
+            self.file.write_all(&chunk[..count]).map_err(|e| Error::io("write", &self.path, &e))?;
+            self.length += count as u64;
+        }
+        if self.length == file.bytes {
+            return Ok(());
+        }
+        let why = match (self.length > file.bytes, end) {
+            (true, _) => format!("sent more than the {} bytes expected", file.bytes),
+            (false, Err(error)) => format!("was cut off after {} of {} bytes: {error}", self.length, file.bytes),
+            (false, Ok(())) => format!("ended after {} of {} bytes", self.length, file.bytes),
+        };
+        // Only a server that announced the right length can be trusted to have sent a beginning of the right file.
+        if self.length > file.bytes || !announced {
+            self.keep(0)?;
+        }
+        Err(why.into())
+    }
+
+    /// Gives the verified file its name, in one step, so that no one ever sees half of it under that name.
+    fn publish(self, target: &Path) -> Result<()> {
+        self.file.sync_all().map_err(|e| Error::io("write", &self.path, &e))?;
+        // Some systems do not rename what is open.
+        drop(self.file);
+        fs::rename(&self.path, target).map_err(|e| Error::io("rename to", target, &e))
+    }
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => hash.update(&chunk[..count]),
+        }
+    }
+}

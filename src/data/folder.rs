@@ -1,0 +1,129 @@
+//! A data set from a folder with four IDX files.
+
+use super::idx::{Content, IdxFile};
+use super::{Dataset, Split};
+use crate::error::{Error, Kind, Result};
+use mnist::MnistBuilder;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// The names that MNIST gave its files, and what each holds: training images and labels, test images and labels.
+const FILES: [(&str, Content); 4] = [
+    ("train-images-idx3-ubyte", Content::Images),
+    ("train-labels-idx1-ubyte", Content::Labels),
+    ("t10k-images-idx3-ubyte", Content::Images),
+    ("t10k-labels-idx1-ubyte", Content::Labels),
+];
+
+/// Images, rows and columns of MNIST's own files: the only ones that the `mnist` crate reads.
+const STANDARD: [(usize, usize, usize); 2] = [(60_000, 28, 28), (10_000, 28, 28)];
+
+/// Loads the four files, all of them checked.
+///
+/// Our reader opens every file and checks header, length and labels. Where all four are plain and have the sizes of
+/// MNIST itself, the `mnist` crate then parses them: it reads nothing else, panics on what it does not expect, and
+/// never looks at the payload's length. Gzipped files and every other size are parsed by our reader alone.
+pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
+    let paths = find(folder)?;
+    let mut files = Vec::with_capacity(4);
+    for (path, (_, content)) in paths.iter().zip(FILES) {
+        files.push(IdxFile::open(path, content)?);
+    }
+    check_together(&files)?;
+
+    let payloads = match parse_standard(folder, &files)? {
+        Some(payloads) => payloads,
+        // Collected before the first error is taken, so that it is the first file's, not the first in time.
+        None => files.par_iter_mut().map(IdxFile::payload).collect::<Vec<_>>().into_iter().collect::<Result<_>>()?,
+    };
+    let mut payloads = payloads.into_iter();
+    let mut split = |images: &IdxFile| {
+        let &[rows, columns] = images.item_extents() else { return None };
+        Some(Split { rows, columns, images: payloads.next()?, labels: payloads.next()? })
+    };
+    let (train, test) = split(&files[0]).zip(split(&files[2])).expect("two pairs of files were read");
+    Ok(Dataset { name: name.to_string(), train, test })
+}
+
+/// The four paths, plain files before gzipped ones of the same name.
+fn find(folder: &Path) -> Result<Vec<PathBuf>> {
+    let expected = FILES.map(|(name, _)| name).join(", ");
+    let missing =
+        |what: String| Error::new(Kind::Data, what, format!("put these four files there, plain or as .gz: {expected}"));
+    if !folder.is_dir() {
+        return Err(missing(format!("there is no folder {}", folder.display())));
+    }
+    let locate = |name: &str| {
+        let spellings = [name.to_string(), name.replace("-idx", ".idx")];
+        let names = spellings.iter().flat_map(|name| [name.clone(), format!("{name}.gz")]);
+        names.map(|name| folder.join(name)).find(|path| path.exists())
+    };
+    FILES
+        .iter()
+        .map(|(name, _)| {
+            locate(name).ok_or_else(|| missing(format!("{}: expected {name}, found no such file", folder.display())))
+        })
+        .collect()
+}
+
+/// Checks what no file shows alone: a label for each image, and one size of images.
+fn check_together(files: &[IdxFile]) -> Result<()> {
+    for pair in files.chunks_exact(2) {
+        let (images, labels) = (&pair[0], &pair[1]);
+        if images.count() != labels.count() {
+            let cause = format!(
+                "{}: expected {} labels, one for each image in {}, found {}",
+                labels.path().display(),
+                images.count(),
+                images.path().display(),
+                labels.count(),
+            );
+            return Err(Error::new(Kind::Data, cause, "take both files from the same set"));
+        }
+    }
+    let (train, test) = (&files[0], &files[2]);
+    if train.item_extents() != test.item_extents() {
+        let cause = format!(
+            "{}: expected images of {:?} pixels, as in {}, found {:?}",
+            test.path().display(),
+            train.item_extents(),
+            train.path().display(),
+            test.item_extents(),
+        );
+        return Err(Error::new(Kind::Data, cause, "take training and test files from the same set"));
+    }
+    Ok(())
+}
+
+/// The payloads as the `mnist` crate parses them, or `None` where these are not files that it can read.
+fn parse_standard(folder: &Path, files: &[IdxFile]) -> Result<Option<Vec<Vec<u8>>>> {
+    let standard = files.chunks_exact(2).zip(STANDARD).all(|(pair, (count, rows, columns))| {
+        pair.iter().all(|file| file.count() == count && !file.is_compressed())
+            && pair[0].item_extents() == [rows, columns]
+    });
+    let names: Option<Vec<&str>> = files.iter().map(|file| file.path().file_name()?.to_str()).collect();
+    let (true, Some(folder), Some(names)) = (standard, folder.to_str(), names) else { return Ok(None) };
+
+    // The files passed every check, so only a change since then, by someone else, can make the crate panic.
+    let changed = || {
+        let cause = format!("{folder}: the files changed while they were read");
+        Error::new(Kind::Data, cause, "wait until the files are complete, then try again")
+    };
+    let parsed = std::panic::catch_unwind(|| {
+        MnistBuilder::new()
+            .base_path(folder)
+            .training_images_filename(names[0])
+            .training_labels_filename(names[1])
+            .test_images_filename(names[2])
+            .test_labels_filename(names[3])
+            .finalize()
+    })
+    .map_err(|_| changed())?;
+    let payloads = vec![parsed.trn_img, parsed.trn_lbl, parsed.tst_img, parsed.tst_lbl];
+    if payloads.iter().zip(files).any(|(payload, file)| payload.len() != file.payload_bytes()) {
+        return Err(changed());
+    }
+    files[1].check_labels(&payloads[1])?;
+    files[3].check_labels(&payloads[3])?;
+    Ok(Some(payloads))
+}

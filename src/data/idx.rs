@@ -1,0 +1,256 @@
+//! IDX files, plain or gzipped. Format: LeCun, Cortes and Burges, "The MNIST database of handwritten digits": a
+//! big-endian magic number (two zero bytes, the element type, the number of dimensions), the extents, the elements.
+//!
+//! A file is not believed: whatever its header claims is held against the size of the file before memory is taken.
+
+use super::CLASSES;
+use crate::error::{Error, Kind, Result};
+use flate2::bufread::MultiGzDecoder;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// No deflate stream expands further. Source: zlib's "Technical Details", maximum compression factor.
+const DEFLATE_FACTOR: u64 = 1032;
+
+const FETCH_AGAIN: &str = "the file is damaged: fetch it again";
+
+/// What a file must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Unsigned bytes in three dimensions: images, rows, columns.
+    Images,
+    /// Unsigned bytes in one dimension: labels.
+    Labels,
+}
+
+impl Content {
+    fn magic(self) -> u32 {
+        match self {
+            Content::Images => 0x0803,
+            Content::Labels => 0x0801,
+        }
+    }
+
+    fn dimensions(self) -> &'static [&'static str] {
+        match self {
+            Content::Images => &["images", "rows", "columns"],
+            Content::Labels => &["labels"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        self.dimensions()[0]
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Content::Images => Content::Labels,
+            Content::Labels => Content::Images,
+        }
+    }
+
+    fn header_bytes(self) -> usize {
+        4 + 4 * self.dimensions().len()
+    }
+}
+
+/// An open IDX file whose header has been checked, and whose length too where the file is plain.
+pub(super) struct IdxFile {
+    path: PathBuf,
+    content: Content,
+    extents: Vec<usize>,
+    promised: usize,
+    compressed: bool,
+    reader: Box<dyn Read + Send>,
+}
+
+impl IdxFile {
+    /// Opens `path` and checks its header against `content` and against what the file can hold.
+    pub(super) fn open(path: &Path, content: Content) -> Result<Self> {
+        // Asked before opening, because opening a pipe would wait for its writer.
+        let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, &e))?;
+        if !metadata.is_file() {
+            return Err(fault(path, "is not a regular file", "put the data file itself there"));
+        }
+        let file = File::open(path).map_err(|e| Error::io("open", path, &e))?;
+        let mut file = BufReader::with_capacity(1 << 16, file);
+        let compressed = file.fill_buf().map_err(|e| Error::io("read", path, &e))?.starts_with(&GZIP);
+        let reader: Box<dyn Read + Send> =
+            if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let mut idx = Self { path: path.into(), content, extents: Vec::new(), promised: 0, compressed, reader };
+
+        let header = idx.read(content.header_bytes(), 0)?;
+        idx.check_magic(&header)?;
+        idx.extents = idx.parse_extents(&header)?;
+        idx.promised = idx.check_size(metadata.len())?;
+        Ok(idx)
+    }
+
+    /// Where the file lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many images or labels the file holds.
+    pub(super) fn count(&self) -> usize {
+        self.extents[0]
+    }
+
+    /// The extents after the first: rows and columns of images.
+    pub(super) fn item_extents(&self) -> &[usize] {
+        &self.extents[1..]
+    }
+
+    /// How many bytes follow the header.
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.promised
+    }
+
+    /// Whether the file is gzipped.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Reads what follows the header, checks its length and, in labels, each value.
+    pub(super) fn payload(&mut self) -> Result<Vec<u8>> {
+        let header = self.content.header_bytes();
+        // One byte more than promised tells excess, and past the last byte the decoder compares the checksum.
+        let payload = self.read(self.promised.saturating_add(1), header)?;
+        let (found, expected) = (header + payload.len(), header + self.promised);
+        if payload.len() < self.promised {
+            return Err(self.truncated(expected, found));
+        }
+        if payload.len() > self.promised {
+            let excess = format!("has trailing bytes: expected the end at {}, found more", self.place(expected));
+            return Err(fault(&self.path, excess, FETCH_AGAIN));
+        }
+        if self.content == Content::Labels {
+            self.check_labels(&payload)?;
+        }
+        Ok(payload)
+    }
+
+    /// Checks that every label is a class.
+    pub(super) fn check_labels(&self, labels: &[u8]) -> Result<()> {
+        let Some((index, label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) else {
+            return Ok(());
+        };
+        let place = self.place(self.content.header_bytes() + index);
+        Err(fault(
+            &self.path,
+            format!("label {index} at {place}: expected a class below {CLASSES}, found {label}"),
+            "only sets with the classes 0 to 9 can be used",
+        ))
+    }
+
+    /// At most `limit` bytes, fewer where the file ends; `position` is how many were read before.
+    fn read(&mut self, limit: usize, position: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(limit).map_err(|_| {
+            let cause = format!("the {limit} bytes that the header promises do not fit into memory");
+            fault(&self.path, cause, "use a smaller data set")
+        })?;
+        let outcome = self.reader.by_ref().take(limit as u64).read_to_end(&mut bytes);
+        outcome.map_err(|error| self.read_error(position + bytes.len(), &error))?;
+        Ok(bytes)
+    }
+
+    fn read_error(&self, position: usize, error: &io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof if self.compressed => {
+                let end = format!("the gzip stream is truncated: expected more after {}", self.place(position));
+                fault(&self.path, end, FETCH_AGAIN)
+            }
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if self.compressed => {
+                fault(&self.path, format!("damaged gzip data after {}: {error}", self.place(position)), FETCH_AGAIN)
+            }
+            _ => Error::io("read", &self.path, error),
+        }
+    }
+
+    fn check_magic(&self, header: &[u8]) -> Result<()> {
+        if header.is_empty() {
+            return Err(fault(&self.path, "is empty", FETCH_AGAIN));
+        }
+        if header.trim_ascii_start().starts_with(b"<") {
+            let begin = String::from_utf8_lossy(header.trim_ascii()).escape_debug().to_string();
+            return Err(fault(
+                &self.path,
+                format!("is a web page (begins with `{begin}`), expected IDX data"),
+                "the download failed and kept the error page: delete the file and fetch it again",
+            ));
+        }
+        let Some(magic) = header.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)) else {
+            return Err(self.truncated(self.content.header_bytes(), header.len()));
+        };
+        let (expected, other) = (self.content.magic(), self.content.other());
+        let (what, advice) = if magic == expected {
+            return Ok(());
+        } else if magic == other.magic() {
+            (format!("the magic number of {}", other.name()), "the image and the label file are swapped: rename them")
+        } else if magic.swap_bytes() == expected || magic.swap_bytes() == other.magic() {
+            ("a byte-swapped magic number".to_string(), "write the file's header in big-endian order, as IDX demands")
+        } else {
+            ("another magic number".to_string(), "use an IDX file of unsigned bytes, as MNIST has them")
+        };
+        let name = self.content.name();
+        let place = self.place(0);
+        let cause = format!("at {place}: expected {expected:#010x} ({name}), found {magic:#010x}, {what}");
+        Err(fault(&self.path, cause, advice))
+    }
+
+    fn parse_extents(&self, header: &[u8]) -> Result<Vec<usize>> {
+        if header.len() < self.content.header_bytes() {
+            return Err(self.truncated(self.content.header_bytes(), header.len()));
+        }
+        let extents = header[4..].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+        let extents: Vec<usize> = extents.collect();
+        match extents.iter().position(|&extent| extent == 0) {
+            None => Ok(extents),
+            Some(zero) => {
+                let (place, dimension) = (self.place(4 + 4 * zero), self.content.dimensions()[zero]);
+                let cause = format!("at {place}: expected one or more {dimension}, found 0");
+                Err(fault(&self.path, cause, "use a data set that is not empty"))
+            }
+        }
+    }
+
+    /// How many bytes the header promises, where the file, `stored` bytes long, can hold them.
+    fn check_size(&self, stored: u64) -> Result<usize> {
+        // Three factors below 2^32 cannot overflow 128 bits.
+        let promised: u128 = self.extents.iter().map(|&extent| extent as u128).product();
+        let total = promised + self.content.header_bytes() as u128;
+        let extents = self.extents.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+        let promise = format!("expected {total} bytes ({extents} after the header), found {stored}");
+        let (most, kind) = match self.compressed {
+            true => (stored.saturating_mul(DEFLATE_FACTOR), " gzipped ones, too few to hold them"),
+            false => (stored, ""),
+        };
+        if total > u128::from(most) {
+            return Err(fault(&self.path, format!("is truncated: {promise}{kind}"), FETCH_AGAIN));
+        }
+        if !self.compressed && total < u128::from(stored) {
+            return Err(fault(&self.path, format!("has trailing bytes: {promise}"), FETCH_AGAIN));
+        }
+        usize::try_from(promised).map_err(|_| {
+            fault(&self.path, format!("is too large for this platform: {promise}"), "use a smaller data set")
+        })
+    }
+
+    fn truncated(&self, expected: usize, found: usize) -> Error {
+        let end = self.place(found);
+        fault(&self.path, format!("is truncated: expected {expected} bytes, found the end at {end}"), FETCH_AGAIN)
+    }
+
+    fn place(&self, offset: usize) -> String {
+        if self.compressed { format!("decompressed offset {offset}") } else { format!("offset {offset}") }
+    }
+}
+
+fn fault(path: &Path, what: impl Display, advice: &str) -> Error {
+    Error::new(Kind::Data, format!("{}: {what}", path.display()), advice)
+}
