@@ -1,0 +1,85 @@
+//! `shadegrad eval`.
+
+use super::open::{Device, describe_data, load, loaded};
+use super::output::Output;
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Source};
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{Checks, Choice, GpuExecutor};
+use crate::plan::{Executor, Plan};
+use crate::train::{ModelFile, Score, evaluate, upload_test};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Rows of a batch: enough to fill a device, few enough for its memory.
+const BATCH: usize = 256;
+
+/// The flags of `eval`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Eval {
+    /// A model.safetensors that `train --out` wrote
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// What to score on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
+    data: Source,
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter by number or part of its name
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Eval {
+    pub(super) fn run(&self, output: &mut Output) -> Result<()> {
+        let file = ModelFile::read(&self.model)?;
+        let loading = load(&self.data, output);
+        let device = Device::open(&self.device);
+        let data = loaded(loading)?;
+        let device = device?;
+        let (inputs, classes) = (file.model.widths()[0], file.model.widths()[file.model.widths().len() - 1]);
+        if (inputs, classes) != (data.test.features(), data.classes()) {
+            return Err(Error::new(
+                Kind::Model,
+                format!(
+                    "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
+                    self.model.display(),
+                    data.name,
+                    data.test.features(),
+                    data.classes()
+                ),
+                "score the model on data like those it was trained on",
+            ));
+        }
+        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("model   {}", file.model))?;
+        output.line(format_args!("data    {}", describe_data(&data)))?;
+        let batch = BATCH.min(data.test.len());
+        let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
+        let score = match &device {
+            Device::Gpu(gpu) => {
+                let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
+                score(executor, &file, &data, batch)
+            }
+            Device::Native(_) => score(native(plan)?, &file, &data, batch),
+        }?;
+        output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy))?;
+        output.event(&json!({
+            "event": "evaluation",
+            "device": device.json(),
+            "images": data.test.len(),
+            "test_loss": score.loss,
+            "test_accuracy": score.accuracy,
+        }))
+    }
+}
+
+fn native(plan: Plan) -> Result<CpuExecutor<f32>> {
+    CpuExecutor::new(plan)
+}
+
+fn score<E: Executor>(mut executor: E, file: &ModelFile, data: &Dataset, batch: usize) -> Result<Score> {
+    upload_test(&mut executor, &data.test, &file.model, &file.weights)?;
+    pollster::block_on(evaluate(&mut executor, data.test.len(), batch))
+}

@@ -1,0 +1,103 @@
+//! Opening the device and the data set that a verb works with.
+
+use super::output::{Output, thousands};
+use crate::data::{Dataset, Progress, Source};
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{self, Backing, Choice, Gpu};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The device to work on.
+pub(super) enum Device {
+    /// An adapter that runs the shaders.
+    Gpu(Arc<Gpu>),
+    /// The CPU path. True where it was taken because there is no GPU.
+    Native(bool),
+}
+
+impl Device {
+    pub(super) fn open(choice: &Choice) -> Result<Self> {
+        pollster::block_on(async {
+            match gpu::choose(choice).await? {
+                Some(adapter) => Ok(Self::Gpu(Gpu::open(&adapter).await?)),
+                None => Ok(Self::Native(*choice == Choice::Auto)),
+            }
+        })
+    }
+
+    /// One line of truth.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Gpu(gpu) => {
+                let info = &gpu.info;
+                let driver = if info.driver_info.is_empty() { &info.driver } else { &info.driver_info };
+                let kind = Backing::from(info.device_type);
+                format!("{}, {} {driver}, {kind}", info.name, info.backend)
+            }
+            Self::Native(fallback) => {
+                let cores = rayon::current_num_threads();
+                let reason = match (fallback, software_driver()) {
+                    (false, _) => String::new(),
+                    (true, Some(name)) => {
+                        format!("; no GPU was found, the shaders run on a software driver with --device {name}")
+                    }
+                    (true, None) => "; no GPU was found".to_owned(),
+                };
+                format!("cpu, {cores} threads{reason}")
+            }
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::Gpu(gpu) => json!({
+                "name": gpu.info.name,
+                "backend": gpu.info.backend.to_string(),
+                "kind": Backing::from(gpu.info.device_type).to_string(),
+            }),
+            Self::Native(_) => json!({ "name": "cpu", "backend": "native", "kind": Backing::Native.to_string() }),
+        }
+    }
+}
+
+/// A name for `--device` of a driver that runs shaders on the CPU, where there is one.
+fn software_driver() -> Option<String> {
+    let adapters = pollster::block_on(gpu::adapters(gpu::Backends::PRIMARY));
+    let info = adapters.iter().map(gpu::report).find(|report| report.backing == Backing::Cpu)?;
+    info.name.split([' ', '(']).next().map(str::to_lowercase)
+}
+
+/// Starts loading a data set on another thread, with a bar for what is downloaded.
+pub(super) fn load(source: &Source, output: &Output) -> std::thread::JoinHandle<Result<Dataset>> {
+    let (source, bar) = (source.clone(), output.bar(0, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
+    std::thread::spawn(move || {
+        let mut watch = |progress: Progress<'_>| {
+            bar.set_message(progress.file.to_owned());
+            bar.set_length(progress.total.unwrap_or(progress.done));
+            bar.set_position(progress.done);
+        };
+        let dataset = source.load(&mut watch);
+        bar.finish_and_clear();
+        dataset
+    })
+}
+
+/// Waits for [`load`].
+pub(super) fn loaded(loading: std::thread::JoinHandle<Result<Dataset>>) -> Result<Dataset> {
+    loading.join().unwrap_or_else(|_| {
+        let cause = "loading the data set broke off";
+        Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))
+    })
+}
+
+/// A line on a data set.
+pub(super) fn describe_data(data: &Dataset) -> String {
+    format!(
+        "{}, {} training and {} test images of {}x{}",
+        data.name,
+        thousands(data.train.len() as u64),
+        thousands(data.test.len() as u64),
+        data.train.rows,
+        data.train.columns
+    )
+}

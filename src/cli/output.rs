@@ -1,0 +1,88 @@
+//! Everything that is printed: lines for people, or one JSON object a line.
+
+use crate::error::{Error, Kind, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+use std::io::{IsTerminal, Write};
+
+/// Standard output, for people or for machines.
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Writes a line for people; nothing where machines read.
+    pub(super) fn line(&self, text: impl std::fmt::Display) -> Result<()> {
+        if self.json { Ok(()) } else { write_line(&text.to_string()) }
+    }
+
+    /// Writes an object for machines; nothing where people read.
+    pub(super) fn event(&self, value: &Value) -> Result<()> {
+        if self.json { write_line(&value.to_string()) } else { Ok(()) }
+    }
+
+    /// A bar over `length` on a terminal, hidden elsewhere.
+    pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
+        if self.json || !std::io::stdout().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stdout());
+        bar.set_style(style.progress_chars("=> "));
+        bar
+    }
+}
+
+fn write_line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).map_err(|error| {
+        let advice = "keep the reader of the output open until the end, or send the output to a file";
+        Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
+    })
+}
+
+/// Tells of an error on stderr: a line of cause, a line of advice.
+pub(super) fn complain(error: &Error) {
+    let mut err = std::io::stderr().lock();
+    // Where stderr is closed too, the exit code has to do.
+    let _ = writeln!(err, "error: {}\n  try: {}", error.cause(), error.advice());
+}
+
+/// A whole number with its thousands set apart.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest unit that leaves a number above one.
+pub(super) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([12, 3_260_000, 128 << 30].map(bytes), ["12 B", "3.3 MB", "137.4 GB"]);
+    }
+}

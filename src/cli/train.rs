@@ -1,0 +1,200 @@
+//! `shadegrad train`.
+
+use super::open::{Device, describe_data, load, loaded};
+use super::output::{Output, bytes, thousands};
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Source};
+use crate::error::{Error, Result};
+use crate::gpu::{Checks, Choice, GpuExecutor};
+use crate::nn::Mlp;
+use crate::plan::{Executor, Plan};
+use crate::train::{ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The flags of `train`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Train {
+    /// What to train on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
+    data: Source,
+    /// Widths of the hidden layers
+    #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
+    hidden: Vec<usize>,
+    /// Images in a step
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    batch_size: usize,
+    /// Passes over the training images
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    epochs: usize,
+    /// Adam's learning rate
+    #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
+    lr: f32,
+    /// Seed of initial weights and of the order of the images
+    #[arg(long, default_value_t = 42, value_name = "N")]
+    seed: u64,
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter by number or part of its name
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// Folder for the trained weights, as model.safetensors
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
+    #[arg(long)]
+    explain: bool,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Train {
+    pub(super) fn run(&self, started: Instant, output: &mut Output) -> Result<()> {
+        let config = TrainConfig {
+            hidden: self.hidden.clone(),
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            learning_rate: self.lr,
+            seed: self.seed,
+        };
+        config.validate()?;
+        let out = self.out.as_deref().map(prepare_folder).transpose()?;
+        // Data and device take their time side by side.
+        let loading = load(&self.data, output);
+        let device = Device::open(&self.device);
+        let data = loaded(loading)?;
+        let device = device?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
+        announce(output, &device, &model, &data)?;
+        if self.explain {
+            let caps = match &device {
+                Device::Gpu(gpu) => Some(&gpu.caps),
+                Device::Native(_) => None,
+            };
+            let table = plan.explain(caps)?;
+            output.event(&json!({ "event": "explain", "text": table }))?;
+            return output.line(table.trim_end());
+        }
+        let run = Run { started, config, model, data, out: out.as_deref(), device: &device, output };
+        match &device {
+            Device::Gpu(gpu) => {
+                let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
+                run.train(executor)
+            }
+            Device::Native(_) => run.train(native(plan)?),
+        }
+    }
+}
+
+fn native(plan: Plan) -> Result<CpuExecutor<f32>> {
+    CpuExecutor::new(plan)
+}
+
+/// Makes the folder, and finds out before training whether it can be written to.
+fn prepare_folder(folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("make the folder", folder, &error))?;
+    let probe = folder.join("model.partial");
+    std::fs::write(&probe, b"").map_err(|error| Error::io("write", &probe, &error))?;
+    std::fs::remove_file(&probe).map_err(|error| Error::io("remove", &probe, &error))?;
+    Ok(folder.join("model.safetensors"))
+}
+
+fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset) -> Result<()> {
+    let parameters = model.parameters() as u64;
+    output.line(format_args!("device  {}", device.describe()))?;
+    let size = bytes(4 * parameters);
+    output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
+    output.line(format_args!("data    {}", describe_data(data)))?;
+    output.event(&json!({
+        "event": "start",
+        "device": device.json(),
+        "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
+        "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(),
+                  "rows": data.train.rows, "columns": data.train.columns },
+    }))
+}
+
+/// A run with everything chosen but the executor.
+struct Run<'a> {
+    started: Instant,
+    config: TrainConfig,
+    model: Mlp,
+    data: Dataset,
+    out: Option<&'a Path>,
+    device: &'a Device,
+    output: &'a Output,
+}
+
+impl Run<'_> {
+    fn train<E: Executor>(self, executor: E) -> Result<()> {
+        let epochs = self.config.epochs;
+        let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
+        let template = "{bar:24} {percent:>3} %  {msg}  {eta} left";
+        let bar = self.output.bar(1, template);
+        let mut printed = Ok(());
+        let outcome = pollster::block_on(trainer.train(|update| {
+            if printed.is_ok() {
+                printed = show(self.output, &bar, &update, epochs);
+            }
+        }));
+        bar.finish_and_clear();
+        let outcome = outcome?;
+        printed?;
+        let test = pollster::block_on(trainer.test(self.data.test.len()))?;
+        self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
+        if let Some(path) = self.out {
+            ModelFile::write(path, &pollster::block_on(trainer.weights())?)?;
+            self.output.line(format_args!("saved   {}", path.display()))?;
+        }
+        self.summarise(&outcome, test)
+    }
+
+    fn summarise(&self, outcome: &Outcome, test: Score) -> Result<()> {
+        let rate = outcome.samples_per_second;
+        let first_step = (outcome.first_step - self.started).as_secs_f64();
+        self.output.line(format_args!(
+            "done    {} steps in {:.1} s, {} samples/s, first step after {first_step:.2} s",
+            thousands(outcome.steps as u64),
+            outcome.seconds,
+            thousands(rate as u64),
+        ))?;
+        self.output.event(&json!({
+            "event": "summary",
+            "device": self.device.json(),
+            "epochs": self.config.epochs,
+            "steps": outcome.steps,
+            "seconds": outcome.seconds,
+            "samples_per_second": rate,
+            "first_step_seconds": first_step,
+            "train_loss": outcome.train.loss,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "bytes_up_after_start": outcome.bytes_up_after_start,
+            "bytes_down_per_step": outcome.bytes_down_per_step,
+        }))
+    }
+}
+
+fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) -> Result<()> {
+    let Score { loss, accuracy } = update.score;
+    let rate = update.samples_per_second;
+    let line =
+        format!("loss {loss:.4}  accuracy {:.2} %  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
+    bar.set_length(update.total_steps as u64);
+    bar.set_position(update.step as u64);
+    bar.set_message(line.clone());
+    if update.epoch_ended {
+        let epoch = update.epoch;
+        bar.suspend(|| output.line(format_args!("epoch {epoch:>width$}/{epochs}  {line}", width = epochs.to_string().len())))?;
+    }
+    output.event(&json!({
+        "event": if update.epoch_ended { "epoch" } else { "progress" },
+        "step": update.step,
+        "steps": update.total_steps,
+        "epoch": update.epoch,
+        "loss": loss,
+        "accuracy": accuracy,
+        "samples_per_second": rate,
+    }))
+}

@@ -1,0 +1,48 @@
+//! What a training run is asked to do.
+
+use crate::error::{Error, Kind, Result};
+
+/// The settings of a run. The defaults are the classic program's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Adam's step size.
+    pub learning_rate: f32,
+    /// Seed of initial weights and of the order of the images.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self { hidden: vec![1024], batch_size: 128, epochs: 5, learning_rate: 0.001, seed: 42 }
+    }
+}
+
+impl TrainConfig {
+    /// Checks each setting.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be used, and what could.
+    pub fn validate(&self) -> Result<()> {
+        let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
+        if self.hidden.contains(&0) {
+            return usage(format!("hidden layers of sizes {:?}: 0 is no size", self.hidden), "give sizes of 1 or more");
+        }
+        if self.batch_size == 0 {
+            return usage("a batch size of 0".into(), "give 1 or more, such as --batch-size 128");
+        }
+        if self.epochs == 0 {
+            return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            let cause = format!("a learning rate of {}", self.learning_rate);
+            return usage(cause, "give a finite number above 0, such as --lr 0.001");
+        }
+        Ok(())
+    }
+}
