@@ -105,6 +105,10 @@ fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+fn part_bytes(folder: &Path) -> u64 {
+    std::fs::metadata(folder.join(format!("{NAME}.part"))).expect("there").len()
+}
+
 /// Downloads and checks the file; tells how the progress went.
 #[track_caller]
 fn arrives(folder: &Path, servers: &[&Server]) -> Vec<u64> {
@@ -148,6 +152,8 @@ fn cached_files_cost_no_request() {
     std::fs::write(folder.path().join(NAME), content()).expect("writable");
     assert_eq!(arrives(folder.path(), &[&server]), []);
     assert_eq!(server.requests(), 0);
+    let files = std::fs::read_dir(folder.path()).expect("there").count();
+    assert_eq!(files, 1, "a cache that cannot be written must do, once it is filled");
 }
 
 #[test]
@@ -238,7 +244,9 @@ fn wrong_bytes_from_one_mirror_are_replaced_from_the_next() {
 #[test]
 fn wrong_bytes_everywhere_are_refused() {
     let wrong = Server::new(|stream, _, _| respond_whole(stream, &vec![1; 200_000]));
-    fails(temporary().path(), &[&wrong], &["checksum", SHA256, &wrong.url]);
+    let folder = temporary();
+    fails(folder.path(), &[&wrong], &["checksum", SHA256, &wrong.url]);
+    assert_eq!(part_bytes(folder.path()), 0, "nothing of it may be continued");
 }
 
 #[test]
@@ -310,8 +318,7 @@ fn an_endless_body_is_cut_off() {
         }
     });
     fails(folder.path(), &[&endless], &["sent more than the 200000 bytes"]);
-    let left = std::fs::metadata(folder.path().join(format!("{NAME}.part"))).expect("there").len();
-    assert_eq!(left, 0, "nothing of it may be continued");
+    assert_eq!(part_bytes(folder.path()), 0, "nothing of it may be continued");
 }
 
 #[test]

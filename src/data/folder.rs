@@ -105,10 +105,6 @@ fn parse_standard(folder: &Path, files: &[IdxFile]) -> Result<Option<Vec<Vec<u8>
     let (true, Some(folder), Some(names)) = (standard, folder.to_str(), names) else { return Ok(None) };
 
     // The files passed every check, so only a change since then, by someone else, can make the crate panic.
-    let changed = || {
-        let cause = format!("{folder}: the files changed while they were read");
-        Error::new(Kind::Data, cause, "wait until the files are complete, then try again")
-    };
     let parsed = std::panic::catch_unwind(|| {
         MnistBuilder::new()
             .base_path(folder)
@@ -118,12 +114,62 @@ fn parse_standard(folder: &Path, files: &[IdxFile]) -> Result<Option<Vec<Vec<u8>
             .test_labels_filename(names[3])
             .finalize()
     })
-    .map_err(|_| changed())?;
+    .map_err(|_| {
+        let cause = format!("{folder}: the files changed while they were read");
+        Error::new(Kind::Data, cause, "wait until the files are complete, then try again")
+    })?;
     let payloads = vec![parsed.trn_img, parsed.trn_lbl, parsed.tst_img, parsed.tst_lbl];
-    if payloads.iter().zip(files).any(|(payload, file)| payload.len() != file.payload_bytes()) {
-        return Err(changed());
-    }
     files[1].check_labels(&payloads[1])?;
     files[3].check_labels(&payloads[3])?;
     Ok(Some(payloads))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Write;
+
+    /// Files of zeros, which take no room on most file systems.
+    fn zeros(folder: &Path, counts: [u32; 2], side: u32) -> Vec<IdxFile> {
+        let open = |(i, (name, content)): (usize, (&str, Content))| {
+            let (path, count) = (folder.join(name), counts[i / 2]);
+            let header = match content {
+                Content::Images => vec![0x803, count, side, side],
+                Content::Labels => vec![0x801, count],
+            };
+            let payload: u32 = header[1..].iter().product();
+            let mut file = File::create(&path).expect("writable");
+            header.iter().for_each(|word| file.write_all(&word.to_be_bytes()).expect("room"));
+            file.set_len(4 * header.len() as u64 + u64::from(payload)).expect("room");
+            IdxFile::open(&path, content).expect("sound")
+        };
+        FILES.into_iter().enumerate().map(open).collect()
+    }
+
+    #[test]
+    fn the_mnist_crate_parses_what_it_can_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let parses = |counts, side| {
+            let files = zeros(folder.path(), counts, side);
+            parse_standard(folder.path(), &files).expect("sound").is_some()
+        };
+        assert!(parses([60_000, 10_000], 28));
+        assert!(!parses([60_000, 10_001], 28) && !parses([59_999, 10_000], 28) && !parses([60_000, 10_000], 27));
+    }
+
+    #[test]
+    fn a_file_that_changes_between_check_and_parse_is_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = zeros(folder.path(), [60_000, 10_000], 28);
+        let shorten = |length| {
+            let labels = File::options().write(true).open(files[3].path()).expect("there");
+            labels.set_len(length).expect("writable");
+            parse_standard(folder.path(), &files).expect_err("changed")
+        };
+        for length in [10_007, 3] {
+            let error = shorten(length);
+            assert!(error.kind() == Kind::Data && error.cause().contains("changed while"), "{error:?}");
+        }
+    }
 }

@@ -105,11 +105,6 @@ impl IdxFile {
         &self.extents[1..]
     }
 
-    /// How many bytes follow the header.
-    pub(super) fn payload_bytes(&self) -> usize {
-        self.promised
-    }
-
     /// Whether the file is gzipped.
     pub(super) fn is_compressed(&self) -> bool {
         self.compressed

@@ -12,6 +12,7 @@ mod digits;
 #[cfg(not(target_arch = "wasm32"))]
 mod download;
 mod folder;
+#[rustfmt::skip] // points of a curve belong on one line, or two
 mod glyphs;
 mod idx;
 mod pen;
