@@ -1,4 +1,6 @@
 //! shadegrad trains neural networks in WGSL compute shaders.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod error;

@@ -6,8 +6,8 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Source};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::plan::{Executor, Plan};
-use crate::train::{ModelFile, Score, evaluate, upload_test};
+use crate::plan::Executor;
+use crate::train::{ModelFile, Score, evaluate, upload_images, upload_weights};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ impl Eval {
                 let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
                 score(executor, &file, &data, batch)
             }
-            Device::Native(_) => score(native(plan)?, &file, &data, batch),
+            Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, &data, batch),
         }?;
         output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy))?;
         output.event(&json!({
@@ -75,11 +75,8 @@ impl Eval {
     }
 }
 
-fn native(plan: Plan) -> Result<CpuExecutor<f32>> {
-    CpuExecutor::new(plan)
-}
-
 fn score<E: Executor>(mut executor: E, file: &ModelFile, data: &Dataset, batch: usize) -> Result<Score> {
-    upload_test(&mut executor, &data.test, &file.model, &file.weights)?;
+    upload_images(&mut executor, "test", &data.test)?;
+    upload_weights(&mut executor, &file.model, &file.weights)?;
     pollster::block_on(evaluate(&mut executor, data.test.len(), batch))
 }

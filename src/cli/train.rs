@@ -7,7 +7,7 @@ use crate::data::{Dataset, Source};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::nn::Mlp;
-use crate::plan::{Executor, Plan};
+use crate::plan::Executor;
 use crate::train::{ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -82,13 +82,9 @@ impl Train {
                 let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
                 run.train(executor)
             }
-            Device::Native(_) => run.train(native(plan)?),
+            Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
         }
     }
-}
-
-fn native(plan: Plan) -> Result<CpuExecutor<f32>> {
-    CpuExecutor::new(plan)
 }
 
 /// Makes the folder, and finds out before training whether it can be written to.

@@ -94,13 +94,9 @@ impl<E: Executor> Trainer<E> {
 
     /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan. From here on nothing goes up.
     pub fn new(mut executor: E, model: Mlp, config: TrainConfig, data: &Dataset) -> Result<Self> {
-        upload(&mut executor, "train", &data.train)?;
-        upload(&mut executor, "test", &data.test)?;
-        let weights = model.initial(config.seed);
-        for ((name, _), values) in model.tensors().iter().zip(weights) {
-            let slot = find(&executor, &format!("weights/{name}"))?;
-            executor.write_f32(slot, &values)?;
-        }
+        upload_images(&mut executor, "train", &data.train)?;
+        upload_images(&mut executor, "test", &data.test)?;
+        upload_weights(&mut executor, &model, &model.initial(config.seed))?;
         Ok(Self { executor, model, config, samples: data.train.len() })
     }
 
@@ -188,8 +184,17 @@ pub async fn evaluate<E: Executor>(executor: &mut E, images: usize, batch: usize
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite("the test loss", score.loss)) }
 }
 
-/// Copies images and labels into the slots of `set`, packed as the device wants them.
-pub(super) fn upload<E: Executor>(executor: &mut E, set: &str, split: &Split) -> Result<()> {
+/// Copies parameters, in the order of [`Mlp::tensors`], into the slots of a plan of `model`.
+pub fn upload_weights<E: Executor>(executor: &mut E, model: &Mlp, weights: &[Vec<f32>]) -> Result<()> {
+    for ((name, _), values) in model.tensors().iter().zip(weights) {
+        let slot = find(executor, &format!("weights/{name}"))?;
+        executor.write_f32(slot, values)?;
+    }
+    Ok(())
+}
+
+/// Copies images and labels into the slots of `set`, `train` or `test`, packed as the device wants them.
+pub fn upload_images<E: Executor>(executor: &mut E, set: &str, split: &Split) -> Result<()> {
     let images = find(executor, &format!("{set}/images"))?;
     let classes = find(executor, &format!("{set}/classes"))?;
     executor.write_words(images, &pack(&split.images, split.features()))?;
@@ -203,7 +208,7 @@ fn pack(bytes: &[u8], columns: usize) -> Vec<u32> {
 }
 
 /// The slot of this name in the executor's plan.
-pub(super) fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
+fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
     executor.memory().find(name).ok_or_else(|| {
         Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Mlp::plan for this purpose")
     })
