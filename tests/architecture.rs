@@ -1,0 +1,133 @@
+//! The rules of the design, as far as a program can check them.
+
+use shadegrad::kernel::Caps;
+use shadegrad::ops::registry;
+use shadegrad::shader::Reflection;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Each layer with those it may import.
+const LAYERS: [(&str, &str); 14] = [
+    ("error", ""),
+    ("shape", "error"),
+    ("random", ""),
+    ("shader", "error shape"),
+    ("kernel", "error shape random shader"),
+    ("plan", "error shape shader kernel"),
+    ("ops", "random shader kernel"),
+    ("nn", "error shape random plan ops"),
+    ("gpu", "error shape shader kernel plan"),
+    ("cpu", "error shape shader kernel plan"),
+    ("data", "error shape random"),
+    ("verify", "error shape random shader kernel gpu"),
+    ("train", "error shape kernel plan nn data"),
+    ("cli", "error kernel plan nn gpu cpu data train verify"),
+];
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("the folder exists");
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.expect("the entry can be read").path();
+        if path.is_dir() {
+            let name = path.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+            found.extend(files(&format!("{folder}/{name}"), extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The layer a file belongs to: the first part of its path below src.
+fn layer(path: &Path) -> String {
+    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("below src");
+    let first = below.components().next().expect("a path has a part").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn layers_import_only_what_lies_below_them() {
+    let mut wrong = Vec::new();
+    for path in files("src", "rs") {
+        let layer = layer(&path);
+        if ["lib", "main"].contains(&layer.as_str()) {
+            continue;
+        }
+        let allowed = LAYERS.iter().find(|(name, _)| *name == layer);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{layer} is no layer of the design"));
+        for import in text(&path).split("crate::").skip(1) {
+            let name: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let known = LAYERS.iter().any(|(other, _)| *other == name);
+            if known && name != layer && !allowed.split(' ').any(|a| a == name) {
+                wrong.push(format!("{} imports {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn unsafe_code_lives_in_one_file_and_only_the_command_prints() {
+    for path in files("src", "rs") {
+        let source = text(&path);
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let uses = |word: &str| code.clone().any(|line| line.contains(word));
+        assert!(!uses("unsafe {") || path.ends_with("gpu/device.rs"), "unsafe code in {}", path.display());
+        assert!(!uses("println!") && !uses("eprintln!"), "{} prints past the output", path.display());
+        assert!(!uses("wgpu::") || layer(&path) == "gpu", "{} uses wgpu outside of gpu", path.display());
+        assert!(!uses("env::var"), "{} reads an environment variable", path.display());
+    }
+}
+
+#[test]
+fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
+    let everything = Caps { subgroup_size: Some(8), cpu: true, ..Caps::portable() };
+    let mut sources = Vec::new();
+    for kernel in registry() {
+        let both = [kernel.variants(&Caps::portable()), kernel.variants(&everything)].concat();
+        sources.extend(both.iter().map(|variant| variant.source()));
+    }
+    for path in files("shaders", "wgsl") {
+        let body = text(&path);
+        assert!(sources.iter().any(|source| source.contains(&body)), "no kernel uses {}", path.display());
+        if path.parent().is_some_and(|folder| folder.ends_with("shaders")) {
+            let op = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops").join(path.with_extension("rs").file_name().expect("a name"));
+            assert!(op.exists(), "{} has no op {}", path.display(), op.display());
+        }
+    }
+    let names: BTreeSet<_> = registry().iter().map(|kernel| kernel.name()).collect();
+    assert_eq!(names.len(), registry().len(), "two kernels share a name");
+}
+
+#[test]
+fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
+    let subgroups = |size| Caps { subgroup_size: Some(size), cpu: size == 8, ..Caps::portable() };
+    for kernel in registry() {
+        let name = kernel.name();
+        let mut bindings = None;
+        for caps in [Caps::portable(), subgroups(4), subgroups(8), subgroups(32), subgroups(64)] {
+            for variant in kernel.variants(&caps) {
+                let reflection = Reflection::of(name, &variant.source()).unwrap_or_else(|e| panic!("{variant}: {e}"));
+                let (fields, size) = kernel.fields();
+                assert_eq!(reflection.params, fields, "{name} {variant}: WGSL Params (left), Rust params (right)");
+                assert_eq!(size, 4 * fields.len(), "{name}: the Rust struct has padding");
+                let shapes: Vec<_> = reflection.bindings.iter().map(|b| (b.name.clone(), b.dtype, b.extents.clone(), b.access)).collect();
+                for (binding, _, extents, _) in &shapes {
+                    let known = |e: &String| e.parse::<u32>().is_ok() || fields.iter().any(|f| f.name == *e);
+                    assert!(extents.iter().all(known), "{name} {variant}: `{binding}` has shape {extents:?}");
+                }
+                assert_eq!(*bindings.get_or_insert(shapes.clone()), shapes, "{name} {variant}: variants differ in bindings");
+                let invocations: u32 = reflection.workgroup_size.iter().product();
+                assert!(invocations <= 256, "{name} {variant}: {invocations} invocations");
+                assert!(reflection.workgroup_memory <= 16 << 10, "{name} {variant}: {} bytes", reflection.workgroup_memory);
+                assert!(reflection.bindings.len() <= 8, "{name} {variant}: {} storage buffers", reflection.bindings.len());
+                assert!(caps.subgroup_size.is_some() || !reflection.subgroups, "{name} {variant} needs subgroups");
+            }
+        }
+    }
+}

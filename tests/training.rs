@@ -1,0 +1,176 @@
+//! Training on the device: agrees with the twins, repeats itself bit for bit, and leaves the bus alone.
+
+mod common;
+
+use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::ops::adam::Adam;
+use shadegrad::plan::{Executor, Plan};
+use shadegrad::random::Random;
+use shadegrad::shader::Field;
+use shadegrad::train::{Outcome, TrainConfig, Trainer};
+
+/// 6,400 digits: two epochs of them are 100 steps of 128.
+fn hundred_steps() -> (TrainConfig, Dataset) {
+    let mut data = digits(7);
+    let cut = |split: &Split, count: usize| Split {
+        images: split.images[..count * split.features()].to_vec(),
+        labels: split.labels[..count].to_vec(),
+        ..*split
+    };
+    (data.train, data.test) = (cut(&data.train, 6_400), cut(&data.test, 500));
+    (TrainConfig { hidden: vec![128], epochs: 2, ..TrainConfig::default() }, data)
+}
+
+/// Loss of every step, and all weights in one.
+struct Trace {
+    losses: Vec<f64>,
+    weights: Vec<f32>,
+    outcome: Outcome,
+}
+
+fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trace {
+    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+    let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
+    let mut losses = Vec::new();
+    let outcome = pollster::block_on(trainer.train(|update| losses.extend(update.losses.iter().map(|&x| f64::from(x)))));
+    let outcome = outcome.expect("training ends well");
+    let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
+    Trace { losses, weights: weights.into_iter().flat_map(|(_, _, values)| values).collect(), outcome }
+}
+
+fn on_gpu(plan: Plan) -> GpuExecutor {
+    pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device")
+}
+
+/// The largest difference in any step's loss, and in any weight.
+fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
+    let most = |pairs: &mut dyn Iterator<Item = f64>| pairs.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most });
+    assert_eq!((a.losses.len(), a.weights.len()), (b.losses.len(), b.weights.len()));
+    [
+        most(&mut a.losses.iter().zip(&b.losses).map(|(a, b)| (a - b).abs())),
+        most(&mut a.weights.iter().zip(&b.weights).map(|(a, b)| f64::from((a - b).abs()))),
+    ]
+}
+
+#[test]
+fn a_hundred_steps_agree_with_both_twins() {
+    let (config, data) = hundred_steps();
+    let gpu = trace(on_gpu, &config, &data);
+    assert_eq!(gpu.losses.len(), 100);
+    assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "nothing was learnt: {:?}", gpu.losses);
+    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let (from_single, from_double) = (apart(&gpu, &single), apart(&gpu, &double));
+    println!("loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
+    assert!(from_single[0] <= 1e-6 && from_single[1] <= 1e-5, "f32 twins: {from_single:?}");
+    assert!(from_double[0] <= 5e-6 && from_double[1] <= 1e-5, "f64 twins: {from_double:?}");
+}
+
+/// Adam whose shader forgets the bias correction of the second moment, by one part in a thousand of it.
+struct FaultyAdam;
+
+impl AnyKernel for FaultyAdam {
+    fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
+        let fault = |part: &str| part.replace("v / rates[CORRECTION2]", "v / (rates[CORRECTION2] * 1.001)");
+        AnyKernel::choose(&Adam, params, caps).edited("faulty", fault)
+    }
+    fn name(&self) -> &'static str {
+        AnyKernel::name(&Adam)
+    }
+    fn fields(&self) -> (Vec<Field>, usize) {
+        Adam.fields()
+    }
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        AnyKernel::variants(&Adam, caps)
+    }
+    fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
+        AnyKernel::accepts(&Adam, params, variant)
+    }
+    fn groups(&self, params: &[u8], variant: &Variant) -> u64 {
+        AnyKernel::groups(&Adam, params, variant)
+    }
+    fn flops(&self, params: &[u8]) -> u64 {
+        AnyKernel::flops(&Adam, params)
+    }
+    fn bytes(&self, params: &[u8], bound: u64) -> u64 {
+        AnyKernel::bytes(&Adam, params, bound)
+    }
+    fn twin_f32(&self, params: &[u8], args: &mut Args<'_, f32>) {
+        Adam.twin_f32(params, args);
+    }
+    fn twin_f64(&self, params: &[u8], args: &mut Args<'_, f64>) {
+        Adam.twin_f64(params, args);
+    }
+    fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance {
+        AnyKernel::tolerance(&Adam, case, output, values)
+    }
+    fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>> {
+        AnyKernel::cases(&Adam, effort)
+    }
+    fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
+        AnyKernel::fill(&Adam, case, binding, elements, random)
+    }
+}
+
+#[test]
+fn a_seeded_fault_parts_the_device_from_the_twins() {
+    let (config, data) = hundred_steps();
+    let faulty = |mut plan: Plan| {
+        let update = plan.sections[0].dispatches.last_mut().expect("a step has dispatches");
+        assert_eq!(update.kernel.name(), "adam");
+        update.kernel = &FaultyAdam;
+        on_gpu(plan)
+    };
+    let faulty = trace(faulty, &config, &data);
+    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
+    let [loss, weights] = apart(&faulty, &single);
+    assert!(loss > 1e-6 && weights > 1e-5, "a fault of 0.1 % in the correction goes unseen: {loss:e}, {weights:e}");
+}
+
+#[test]
+fn one_seed_gives_the_same_bits_twice_and_another_seed_others() {
+    let (config, data) = hundred_steps();
+    let bits = |trace: &Trace| trace.weights.iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+    let (first, second) = (trace(on_gpu, &config, &data), trace(on_gpu, &config, &data));
+    assert_eq!(bits(&first), bits(&second));
+    assert_eq!(first.losses, second.losses);
+    let other = trace(on_gpu, &TrainConfig { seed: 43, ..config }, &data);
+    assert_ne!(bits(&first), bits(&other));
+}
+
+#[test]
+fn after_the_start_nothing_goes_up_and_little_comes_down() {
+    let (config, data) = hundred_steps();
+    let Outcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;
+    assert_eq!(bytes_up_after_start, 0);
+    // Two numbers a step, and no less: every loss does arrive.
+    assert_eq!(bytes_down_per_step, 8.0);
+}
+
+#[test]
+fn traffic_counts_every_byte() {
+    let (config, data) = hundred_steps();
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+    let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
+    let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
+    let images = data.train.images.len() + data.test.images.len();
+    let labels = data.train.labels.len() + data.test.labels.len();
+    assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters());
+    let mut trainer = trainer;
+    pollster::block_on(trainer.weights()).expect("weights can be read");
+    assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters());
+}
+
+#[test]
+fn a_learning_rate_that_explodes_ends_with_a_numeric_error() {
+    let (config, data) = hundred_steps();
+    let config = TrainConfig { learning_rate: 1e30, ..config };
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+    let mut trainer = Trainer::new(on_gpu(plan), model, config, &data).expect("the data fit");
+    let error = pollster::block_on(trainer.train(|_| ())).expect_err("the loss cannot stay finite");
+    assert_eq!(error.exit_code(), 6, "{error}");
+    assert!(error.cause().contains("the loss of step"), "{error}");
+}
