@@ -1,4 +1,92 @@
-//! shadegrad trains neural networks in WGSL compute shaders.
+//! shadegrad trains neural networks in WGSL compute shaders, with data, weights, activations and optimiser state
+//! resident on the GPU for the whole training loop. This page is its architecture.
+//!
+//! # Four ideas
+//!
+//! 1. **The step is data.** Everything a training step does is a [`plan::Plan`]: a flat list of dispatches over named,
+//!    shaped slots. A plan is validated, printed, counted, and run on the GPU or on the CPU; executors see nothing else.
+//! 2. **Every kernel has a twin.** An op is one Rust file and one WGSL file of the same name. The Rust file holds the
+//!    formula and its source, parameters, geometry, cost, CPU twin, error bound and test cases ([`kernel::Kernel`]).
+//!    Tests go over [`ops::registry`], so a new op is tested by being listed.
+//! 3. **WGSL is the single source of truth for bindings.** [`shader::Reflection`] reads each shader with naga: names,
+//!    access, element types, fields of `Params`, workgroup size, and the `/// [m, k]` shape on each binding. Rust binds
+//!    by name, and a plan refuses a slot of another shape.
+//! 4. **Nothing leaves the GPU.** The data set goes up once, as bytes. Shuffling, gathering, forward, loss, backward,
+//!    update, metrics and the step counter are shaders. The host records many steps into one submit and reads two
+//!    numbers a step back, later.
+//!
+//! # Map
+//!
+//! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
+//!
+//! ```text
+//! error < shape < random, shader < kernel < plan < ops < nn < train < cli < main
+//!                                           plan < gpu, cpu
+//!                                           data: error, shape, random only
+//!                                           verify: kernel, gpu
+//! ```
+//!
+//! | place | what is there |
+//! | --- | --- |
+//! | [`error`] | the one error type: cause, advice, exit code |
+//! | [`shape`], [`random`] | shapes and element types; counter-based random numbers, alike on host and GPU |
+//! | [`shader`] | WGSL source to [`shader::Reflection`] |
+//! | [`kernel`] | the [`kernel::Kernel`] trait, variants, capabilities, the number types of twins |
+//! | [`plan`] | memory, slots, dispatches; validation; `explain`; the [`plan::Executor`] trait |
+//! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
+//! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
+//! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
+//! | [`nn`] | the perceptron, its plan and its initial weights |
+//! | [`data`] | IDX files, the embedded digits, the download of MNIST |
+//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
+//! | [`train`] | the loop, configuration, model files |
+//! | `cli` | one file a verb |
+//!
+//! # From `train` to the GPU and back
+//!
+//! 1. `cli::train` loads the data on one thread while the device opens on another. [`gpu::choose`] takes a hardware
+//!    GPU, or what `--device` names; without one the CPU path trains.
+//! 2. [`train::Trainer::plan`] asks [`nn::Mlp`] for the plan: `train` with 12 dispatches for two layers, and `evaluate`.
+//! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
+//!    Weights, gradients and both moments are flat arenas of one layout, so Adam is one dispatch.
+//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up.
+//! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
+//!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and gradient,
+//!    `metrics` writes two numbers to a ring, products go backward, `adam` updates.
+//! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
+//!    older one. A loss that is not finite ends the run.
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | slot | a named, shaped range of a buffer, such as `weights/fc1.weight [784, 1024] f32` |
+//! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
+//! | role | data (written at the start), state (kept from step to step), transient (within a step) |
+//! | dispatch | a kernel, its parameters, and a slot for each binding |
+//! | section | a named list of dispatches: `train`, `evaluate` |
+//! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
+//! | twin | the same computation on the CPU, generic over f32 and f64 |
+//! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
+//! | group | a workgroup; numbers beyond 65,535 are folded into two dimensions |
+//!
+//! # How to add an op
+//!
+//! 1. Write `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards
+//!    its index. Start from `shaders/relu.wgsl`.
+//! 2. Write `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the
+//!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
+//!    workgroup the shader has. Start from `src/ops/relu.rs`.
+//! 3. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
+//!
+//! # What differs from the first design
+//!
+//! - There is no graph yet: [`nn::Mlp`] records its plan by hand, which will be the graph's reference.
+//! - A kernel has two traits: [`kernel::Kernel`], generic and typed, which an op implements, and the object-safe
+//!   [`kernel::AnyKernel`], which plans hold.
+//! - Workgroups are one number, folded by the host; kernels unfold it.
+//! - The bias correction of Adam is a running mean kept on the device instead of a power: it does not cancel.
+
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
 pub mod cpu;

@@ -205,10 +205,7 @@ fn storage_binding(
 fn is_true(module: &naga::Module, name: &str) -> bool {
     module.constants.iter().any(|(_, constant)| {
         constant.name.as_deref() == Some(name)
-            && matches!(
-                module.global_expressions[constant.init],
-                naga::Expression::Literal(naga::Literal::Bool(true))
-            )
+            && matches!(module.global_expressions[constant.init], naga::Expression::Literal(naga::Literal::Bool(true)))
     })
 }
 
@@ -221,7 +218,8 @@ fn parse_shape(doc: &str, holds: impl Fn(&str) -> bool) -> Option<(Vec<String>, 
     let (mut extents, rest) = bracket(doc)?;
     if let Some(other) = rest.trim_start().strip_prefix(", or ") {
         let (instead, condition) = bracket(other)?;
-        let constant = condition.trim_start().strip_prefix("where ")?.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+        let constant =
+            condition.trim_start().strip_prefix("where ")?.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
         if holds(constant) {
             extents = instead;
         }

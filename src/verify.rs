@@ -55,7 +55,8 @@ pub struct Prepared {
 /// Fills the bindings of a case and runs the f64 twin on them.
 pub fn prepare(kernel: &dyn AnyKernel, reflection: &Reflection, case: Case<Vec<u8>>, seed: u64) -> Result<Prepared> {
     let (fields, _) = kernel.fields();
-    let values: Vec<_> = fields.iter().filter_map(|f| word(&fields, &case.params, &f.name).map(|v| (&f.name, v))).collect();
+    let values: Vec<_> =
+        fields.iter().filter_map(|f| word(&fields, &case.params, &f.name).map(|v| (&f.name, v))).collect();
     let shape = values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
     let mut random = Random::new(seed, stream::CASES);
     let (mut words, mut lengths) = (Vec::new(), Vec::new());
@@ -88,7 +89,12 @@ pub fn prepare(kernel: &dyn AnyKernel, reflection: &Reflection, case: Case<Vec<u
 ///
 /// # Errors
 /// Names the kernel, its parameters and the seed, the first wrong element, what was expected and found, and the bound.
-pub fn compare(kernel: &dyn AnyKernel, reflection: &Reflection, prepared: &Prepared, after: &[Vec<u32>]) -> Result<Worst> {
+pub fn compare(
+    kernel: &dyn AnyKernel,
+    reflection: &Reflection,
+    prepared: &Prepared,
+    after: &[Vec<u32>],
+) -> Result<Worst> {
     let mut worst = Worst { cases: 1, ..Worst::default() };
     for (index, binding) in reflection.bindings.iter().enumerate() {
         let (before, after, length) = (&prepared.words[index], &after[index], prepared.lengths[index]);

@@ -96,7 +96,9 @@ fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
         let body = text(&path);
         assert!(sources.iter().any(|source| source.contains(&body)), "no kernel uses {}", path.display());
         if path.parent().is_some_and(|folder| folder.ends_with("shaders")) {
-            let op = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops").join(path.with_extension("rs").file_name().expect("a name"));
+            let op = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("src/ops")
+                .join(path.with_extension("rs").file_name().expect("a name"));
             assert!(op.exists(), "{} has no op {}", path.display(), op.display());
         }
     }
@@ -116,16 +118,32 @@ fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
                 let (fields, size) = kernel.fields();
                 assert_eq!(reflection.params, fields, "{name} {variant}: WGSL Params (left), Rust params (right)");
                 assert_eq!(size, 4 * fields.len(), "{name}: the Rust struct has padding");
-                let shapes: Vec<_> = reflection.bindings.iter().map(|b| (b.name.clone(), b.dtype, b.extents.clone(), b.access)).collect();
+                let shapes: Vec<_> = reflection
+                    .bindings
+                    .iter()
+                    .map(|b| (b.name.clone(), b.dtype, b.extents.clone(), b.access))
+                    .collect();
                 for (binding, _, extents, _) in &shapes {
                     let known = |e: &String| e.parse::<u32>().is_ok() || fields.iter().any(|f| f.name == *e);
                     assert!(extents.iter().all(known), "{name} {variant}: `{binding}` has shape {extents:?}");
                 }
-                assert_eq!(*bindings.get_or_insert(shapes.clone()), shapes, "{name} {variant}: variants differ in bindings");
+                assert_eq!(
+                    *bindings.get_or_insert(shapes.clone()),
+                    shapes,
+                    "{name} {variant}: variants differ in bindings"
+                );
                 let invocations: u32 = reflection.workgroup_size.iter().product();
                 assert!(invocations <= 256, "{name} {variant}: {invocations} invocations");
-                assert!(reflection.workgroup_memory <= 16 << 10, "{name} {variant}: {} bytes", reflection.workgroup_memory);
-                assert!(reflection.bindings.len() <= 8, "{name} {variant}: {} storage buffers", reflection.bindings.len());
+                assert!(
+                    reflection.workgroup_memory <= 16 << 10,
+                    "{name} {variant}: {} bytes",
+                    reflection.workgroup_memory
+                );
+                assert!(
+                    reflection.bindings.len() <= 8,
+                    "{name} {variant}: {} storage buffers",
+                    reflection.bindings.len()
+                );
                 assert!(caps.subgroup_size.is_some() || !reflection.subgroups, "{name} {variant} needs subgroups");
             }
         }

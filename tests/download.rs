@@ -150,7 +150,7 @@ fn a_file_arrives_whole_in_a_folder_that_did_not_exist() {
 fn cached_files_cost_no_request() {
     let (folder, server) = (temporary(), honest());
     std::fs::write(folder.path().join(NAME), content()).expect("writable");
-    assert_eq!(arrives(folder.path(), &[&server]), []);
+    assert_eq!(arrives(folder.path(), &[&server]), [0u64; 0]);
     assert_eq!(server.requests(), 0);
     let files = std::fs::read_dir(folder.path()).expect("there").count();
     assert_eq!(files, 1, "a cache that cannot be written must do, once it is filled");

@@ -102,9 +102,13 @@ type Fault = (&'static str, fn(&mut [f32]), fn(&mut [f32], &[f32], &[f32]));
 const FAULTS: [Fault; 7] = [
     ("none", |_| (), |_, _, _| ()),
     ("one output never written", |_| (), |out, _, _| out[700] = f32::from_bits(POISON)),
-    ("one row counts k = 0 twice", |_| (), |out, a, b| {
-        out[3 * 128..4 * 128].iter_mut().zip(b).for_each(|(x, b)| *x += a[3 * 784] * b);
-    }),
+    (
+        "one row counts k = 0 twice",
+        |_| (),
+        |out, a, b| {
+            out[3 * 128..4 * 128].iter_mut().zip(b).for_each(|(x, b)| *x += a[3 * 784] * b);
+        },
+    ),
     ("everything x 1.001", |_| (), |out, _, _| out.iter_mut().for_each(|x| *x *= 1.001)),
     ("inputs truncated to tf32", |x| truncate(x, 13), |_, _, _| ()),
     ("one element of 0", |_| (), |out, _, _| out[700] = 0.0),

@@ -1,5 +1,7 @@
 //! Every kernel, in every variant, with runtime checks on and off, is held to its twin.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+
 mod common;
 
 use shadegrad::gpu::Checks;

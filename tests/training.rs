@@ -1,5 +1,7 @@
 //! Training on the device: agrees with the twins, repeats itself bit for bit, and leaves the bus alone.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+
 mod common;
 
 use shadegrad::cpu::CpuExecutor;
@@ -35,7 +37,8 @@ fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, da
     let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let mut losses = Vec::new();
-    let outcome = pollster::block_on(trainer.train(|update| losses.extend(update.losses.iter().map(|&x| f64::from(x)))));
+    let outcome =
+        pollster::block_on(trainer.train(|update| losses.extend(update.losses.iter().map(|&x| f64::from(x)))));
     let outcome = outcome.expect("training ends well");
     let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
     Trace { losses, weights: weights.into_iter().flat_map(|(_, _, values)| values).collect(), outcome }
@@ -47,7 +50,9 @@ fn on_gpu(plan: Plan) -> GpuExecutor {
 
 /// The largest difference in any step's loss, and in any weight.
 fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
-    let most = |pairs: &mut dyn Iterator<Item = f64>| pairs.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most });
+    let most = |pairs: &mut dyn Iterator<Item = f64>| {
+        pairs.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most })
+    };
     assert_eq!((a.losses.len(), a.weights.len()), (b.losses.len(), b.weights.len()));
     [
         most(&mut a.losses.iter().zip(&b.losses).map(|(a, b)| (a - b).abs())),

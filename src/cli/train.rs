@@ -175,14 +175,15 @@ impl Run<'_> {
 fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) -> Result<()> {
     let Score { loss, accuracy } = update.score;
     let rate = update.samples_per_second;
-    let line =
-        format!("loss {loss:.4}  accuracy {:.2} %  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
+    let line = format!("loss {loss:.4}  accuracy {:.2} %  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
     bar.set_length(update.total_steps as u64);
     bar.set_position(update.step as u64);
     bar.set_message(line.clone());
     if update.epoch_ended {
         let epoch = update.epoch;
-        bar.suspend(|| output.line(format_args!("epoch {epoch:>width$}/{epochs}  {line}", width = epochs.to_string().len())))?;
+        bar.suspend(|| {
+            output.line(format_args!("epoch {epoch:>width$}/{epochs}  {line}", width = epochs.to_string().len()))
+        })?;
     }
     output.event(&json!({
         "event": if update.epoch_ended { "epoch" } else { "progress" },

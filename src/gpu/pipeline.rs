@@ -84,13 +84,16 @@ impl Pipeline {
         params: wgpu::BufferBinding<'_>,
         bindings: &[wgpu::BufferBinding<'_>],
     ) -> wgpu::BindGroup {
-        let mut entries =
-            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(params) }];
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(params) }];
         entries.extend(self.reflection.bindings.iter().zip(bindings).map(|(binding, range)| wgpu::BindGroupEntry {
             binding: binding.index,
             resource: wgpu::BindingResource::Buffer(range.clone()),
         }));
-        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &self.layout, entries: &entries })
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.layout,
+            entries: &entries,
+        })
     }
 
     /// Runs the kernel once on these words, and gives back the words of every binding.

@@ -113,9 +113,7 @@ pub async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
         found.extend(wgpu::Instance::new(descriptor).enumerate_adapters(backends).await);
     }
     // Without compute shaders an adapter is of no use here.
-    found.retain(|adapter| {
-        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-    });
+    found.retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     found
 }
 

@@ -21,6 +21,16 @@ pub trait Real:
     fn run_twin(kernel: &dyn AnyKernel, params: &[u8], args: &mut Args<'_, Self>);
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+fn all_cores() -> Par {
+    Par::rayon(0)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn all_cores() -> Par {
+    Par::Seq
+}
+
 macro_rules! real {
     ($type:ty, $twin:ident) => {
         impl Real for $type {
@@ -43,7 +53,7 @@ macro_rules! real {
                 let (a, b) = (view(a, transpose[0], m, k), view(b, transpose[1], k, n));
                 // Below about 50 us of work, handing it to other threads costs more than it saves.
                 let parallel = m * k * n > 4_000_000;
-                let threads = if parallel { Par::rayon(0) } else { Par::Seq };
+                let threads = if parallel { all_cores() } else { Par::Seq };
                 matmul(MatMut::from_row_major_slice_mut(out, m, n), Accum::Replace, a, b, 1.0, threads);
             }
 

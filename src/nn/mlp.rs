@@ -124,9 +124,8 @@ impl Mlp {
 
     /// Initial values in the order of [`Self::tensors`]: He's for weights, zero for biases.
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
-        let layer = |(i, pair): (usize, &[usize])| {
-            [he_normal(seed, 2 * i, pair[0], pair[0] * pair[1]), vec![0.0; pair[1]]]
-        };
+        let layer =
+            |(i, pair): (usize, &[usize])| [he_normal(seed, 2 * i, pair[0], pair[0] * pair[1]), vec![0.0; pair[1]]];
         self.widths.windows(2).enumerate().flat_map(layer).collect()
     }
 
@@ -169,7 +168,8 @@ impl Mlp {
 
     fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Pass> {
         let (features, classes) = (self.widths[0], self.widths[self.widths.len() - 1]);
-        let mut array = |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
+        let mut array =
+            |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
         let outputs = self.widths[1..].iter().enumerate();
         Ok(Pass {
             samples: word(samples)?,

@@ -129,7 +129,7 @@ impl Kernel for Matmul {
             Epilogue::None => {}
             Epilogue::Bias => {
                 let bias = args.real("bias");
-                each_row(out, n, |_, out| out.iter_mut().zip(bias).for_each(|(x, &bias)| *x = *x + bias));
+                each_row(out, n, |_, out| out.iter_mut().zip(bias).for_each(|(x, &bias)| *x += bias));
             }
             Epilogue::BiasRelu => {
                 let bias = args.real("bias");

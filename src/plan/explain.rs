@@ -12,7 +12,8 @@ impl Plan {
     pub fn explain(&self, caps: Option<&Caps>) -> Result<String> {
         let mut text = String::new();
         for section in &self.sections {
-            let mut rows = vec![["#", "dispatch", "kernel", "variant", "groups", "MFLOP", "kB", "bindings"].map(String::from)];
+            let mut rows =
+                vec![["#", "dispatch", "kernel", "variant", "groups", "MFLOP", "kB", "bindings"].map(String::from)];
             let (mut flops, mut bytes) = (0, 0);
             for (number, dispatch) in section.dispatches.iter().enumerate() {
                 let (variant, groups) = match caps {
@@ -81,7 +82,8 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
             *width = cell.chars().count().max(*width);
         }
     }
-    let numeric = |column: usize| rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-");
+    let numeric =
+        |column: usize| rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-");
     let mut text = String::new();
     for row in rows {
         let mut line = String::from(" ");

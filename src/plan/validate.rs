@@ -20,7 +20,8 @@ impl Plan {
                 self.unaliased(dispatch)?;
                 let variant = dispatch.kernel.choose(&dispatch.params, caps);
                 let groups = dispatch.kernel.groups(&dispatch.params, &variant);
-                caps.fold(groups).ok_or_else(|| too_big(&dispatch.label, "workgroups", groups, caps.max_groups.into()))?;
+                caps.fold(groups)
+                    .ok_or_else(|| too_big(&dispatch.label, "workgroups", groups, caps.max_groups.into()))?;
             }
         }
         Ok(())
@@ -39,7 +40,8 @@ impl Plan {
     }
 
     fn written_before_read(&self, section: &Section) -> Result<()> {
-        let mut written: Vec<Vec<Range<usize>>> = (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect();
+        let mut written: Vec<Vec<Range<usize>>> =
+            (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect();
         for dispatch in &section.dispatches {
             for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Write) {
                 let slot = self.memory.slot(id);
@@ -57,7 +59,10 @@ impl Plan {
             for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Read) {
                 let slot = self.memory.slot(id);
                 if self.memory.buffers()[slot.buffer].role == Role::Data {
-                    return Err(mistake(format!("{}: `{}` writes {}, which is data", dispatch.label, binding.name, slot.name)));
+                    return Err(mistake(format!(
+                        "{}: `{}` writes {}, which is data",
+                        dispatch.label, binding.name, slot.name
+                    )));
                 }
                 written[slot.buffer].push(slot.offset..slot.offset + slot.words);
             }

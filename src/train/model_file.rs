@@ -39,14 +39,23 @@ impl ModelFile {
     /// Where the file cannot be read, is damaged, or does not hold a perceptron: names what was expected and found.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
-            Error::new(Kind::Model, format!("cannot read {}: {error}", path.display()), "give a file that `train --out` wrote")
+            Error::new(
+                Kind::Model,
+                format!("cannot read {}: {error}", path.display()),
+                "give a file that `train --out` wrote",
+            )
         })?;
         let refuse = |what: String| {
-            Error::new(Kind::Model, format!("{}: {what}", path.display()), "give a model.safetensors that `train --out` wrote")
+            Error::new(
+                Kind::Model,
+                format!("{}: {what}", path.display()),
+                "give a model.safetensors that `train --out` wrote",
+            )
         };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
         let tensor = |name: String| {
-            let view = file.tensor(&name).map_err(|_| refuse(format!("no tensor `{name}`, found {:?}", file.names())))?;
+            let view =
+                file.tensor(&name).map_err(|_| refuse(format!("no tensor `{name}`, found {:?}", file.names())))?;
             match view.dtype() {
                 Dtype::F32 => Ok((view.shape().to_vec(), bytemuck::pod_collect_to_vec::<u8, f32>(view.data()))),
                 other => Err(refuse(format!("`{name}` is {other:?}, expected F32"))),

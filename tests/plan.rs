@@ -1,0 +1,166 @@
+//! Plans are checked before anything runs: each kind of mistake is refused, by name.
+
+mod common;
+
+use shadegrad::error::{Error, Kind, Result};
+use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::Caps;
+use shadegrad::nn::{Evaluation, Mlp, Training};
+use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
+use shadegrad::ops::matmul::{self, MatmulParams};
+use shadegrad::ops::relu::{Relu, ReluParams};
+use shadegrad::plan::{Executor, Memory, Plan, Role, SlotId};
+use shadegrad::shape::{DType, Shape};
+
+fn array(memory: &mut Memory, name: &str, role: Role, shape: impl Into<Shape>) -> SlotId {
+    memory.array(name, role, DType::F32, shape).expect("the shape is small")
+}
+
+/// A plan with `x [2, 3]` as data, `bias [3]` as state, `y` and `z [2, 3]` as transients.
+fn small() -> (Plan, [SlotId; 4]) {
+    let mut memory = Memory::default();
+    let slots = [
+        array(&mut memory, "x", Role::Data, [2, 3]),
+        array(&mut memory, "bias", Role::State, [3]),
+        array(&mut memory, "y", Role::Transient, [2, 3]),
+        array(&mut memory, "z", Role::Transient, [2, 3]),
+    ];
+    let mut plan = Plan::new(memory);
+    plan.begin("train");
+    (plan, slots)
+}
+
+fn add_bias(plan: &mut Plan, a: SlotId, bias: SlotId, out: SlotId) -> Result<()> {
+    plan.dispatch("add", &BiasAdd, BiasAddParams { m: 2, n: 3 }, &[("a", a), ("bias", bias), ("out", out)])
+}
+
+fn says(error: Error, kind: Kind, words: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error}");
+    words.iter().for_each(|word| assert!(error.cause().contains(word), "`{word}` is not in: {error}"));
+}
+
+#[test]
+fn a_sound_plan_passes_and_explains_itself() {
+    let (mut plan, [x, bias, y, z]) = small();
+    add_bias(&mut plan, x, bias, y).expect("shapes agree");
+    add_bias(&mut plan, y, bias, z).expect("shapes agree");
+    plan.validate(&Caps::portable()).expect("everything is written before it is read");
+    let text = plan.explain(Some(&Caps::portable())).expect("it can be explained");
+    for word in ["train: 2 dispatches", "bias_add", "a=x [2, 3]", "out=z [2, 3]", "memory:"] {
+        assert!(text.contains(word), "`{word}` is not in:\n{text}");
+    }
+}
+
+#[test]
+fn bindings_must_be_known_complete_and_of_the_right_shape_and_type() {
+    let (mut plan, [x, bias, y, _]) = small();
+    let params = BiasAddParams { m: 2, n: 3 };
+    let refused = |plan: &mut Plan, bindings: &[(&str, SlotId)]| {
+        plan.dispatch("add", &BiasAdd, params, bindings).expect_err("the bindings are wrong")
+    };
+    says(refused(&mut plan, &[("a", x), ("b", bias), ("out", y)]), Kind::Usage, &["add", "no binding `b`"]);
+    says(refused(&mut plan, &[("a", x), ("out", y)]), Kind::Usage, &["add", "`bias` bound once"]);
+    says(refused(&mut plan, &[("a", x), ("a", x), ("bias", bias), ("out", y)]), Kind::Usage, &["`a` bound once"]);
+    let error = refused(&mut plan, &[("a", x), ("bias", x), ("out", y)]);
+    says(error, Kind::Usage, &["add", "`bias`", "[3] f32", "slot x is [2, 3] f32"]);
+    let labels = plan.memory.array("labels", Role::Data, DType::U32, [2, 3]).expect("the shape is small");
+    says(refused(&mut plan, &[("a", labels), ("bias", bias), ("out", y)]), Kind::Usage, &["[2, 3] f32", "[2, 3] u32"]);
+}
+
+#[test]
+fn transposed_shapes_follow_the_layout() {
+    let mut memory = Memory::default();
+    let [a, b, out] =
+        [("a", [5, 2]), ("b", [5, 3]), ("out", [2, 3])].map(|(n, s)| array(&mut memory, n, Role::Data, s));
+    let out_slot = array(&mut memory, "product", Role::Transient, [2, 3]);
+    let mut plan = Plan::new(memory);
+    plan.begin("train");
+    let params = MatmulParams { m: 2, k: 5, n: 3 };
+    plan.dispatch("tn", &matmul::TN, params, &[("a", a), ("b", b), ("out", out_slot)]).expect("a is stored [k, m]");
+    let error = plan.dispatch("nn", &matmul::NN, params, &[("a", a), ("b", b), ("out", out)]).expect_err("a is [m, k]");
+    says(error, Kind::Usage, &["nn", "`a`", "[2, 5] f32", "[5, 2] f32"]);
+}
+
+#[test]
+fn what_is_read_must_have_been_written() {
+    let (mut plan, [_, bias, y, z]) = small();
+    add_bias(&mut plan, y, bias, z).expect("shapes agree");
+    let error = plan.validate(&Caps::portable()).expect_err("nothing has written y");
+    says(error, Kind::Usage, &["add", "`a` reads y before"]);
+}
+
+#[test]
+fn an_arena_is_whole_only_when_each_of_its_tensors_is_written() {
+    for written in [1, 2] {
+        let mut memory = Memory::default();
+        let x = array(&mut memory, "x", Role::Data, [70]);
+        let tensors = [("first".to_owned(), Shape::from([70])), ("second".to_owned(), Shape::from([70]))];
+        let arena = memory.arena("gradients", Role::Transient, &tensors).expect("it is small");
+        let total = memory.slot(arena.all).words;
+        assert_eq!(total, 256, "each tensor starts at a multiple of 64 words");
+        let out = array(&mut memory, "out", Role::Transient, [total]);
+        let mut plan = Plan::new(memory);
+        plan.begin("train");
+        for &tensor in &arena.tensors[..written] {
+            let params = ReluParams { n: 70 };
+            plan.dispatch("write", &Relu, params, &[("a", x), ("out", tensor)]).expect("shapes agree");
+        }
+        let params = ReluParams { n: 256 };
+        plan.dispatch("read all", &Relu, params, &[("a", arena.all), ("out", out)]).expect("shapes agree");
+        let verdict = plan.validate(&Caps::portable());
+        if written == 2 {
+            verdict.expect("only gaps are unwritten");
+        } else {
+            says(verdict.expect_err("the second is missing"), Kind::Usage, &["read all", "word 128"]);
+        }
+    }
+}
+
+#[test]
+fn data_are_not_written_and_buffers_not_aliased() {
+    let (mut plan, [x, bias, y, _]) = small();
+    add_bias(&mut plan, x, bias, x).expect("shapes agree");
+    says(plan.validate(&Caps::portable()).expect_err("x is data"), Kind::Usage, &["`out` writes x, which is data"]);
+    let (mut plan, [x2, ..]) = small();
+    assert_eq!(x, x2);
+    add_bias(&mut plan, x, bias, y).expect("shapes agree");
+    add_bias(&mut plan, y, bias, y).expect("shapes agree");
+    says(plan.validate(&Caps::portable()).expect_err("y is read and written"), Kind::Usage, &["`a` and `out` alias"]);
+}
+
+#[test]
+fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
+    let model = Mlp::new([784, 50_000, 10]).expect("32 bits hold it");
+    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, seed: 1, ring: 16 };
+    let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit 32 bits");
+    let error = plan.validate(&Caps::portable()).expect_err("159 MB are more than 128 MiB");
+    says(error, Kind::Device, &["weights", "159000576", "134217728"]);
+    plan.validate(&Caps { max_binding_bytes: 1 << 30, max_buffer_bytes: 1 << 30, ..Caps::portable() })
+        .expect("1 GiB do");
+    let mut caps = Caps { max_binding_bytes: 1 << 30, max_buffer_bytes: 1 << 30, ..Caps::portable() };
+    caps.max_groups = 4;
+    says(plan.validate(&caps).expect_err("16 workgroups at most"), Kind::Device, &["workgroups"]);
+    says(Mlp::new([784, 10_000_000, 10]).expect_err("32 GB"), Kind::Device, &["bytes"]);
+    says(Mlp::new([784, 0, 10]).expect_err("no width"), Kind::Usage, &["[784, 0, 10]"]);
+}
+
+#[test]
+fn more_workgroups_than_one_dimension_holds_are_folded() {
+    let gpu = common::gpu();
+    // 65,536 workgroups of 256: 64 MiB a buffer, and in the shader an index beyond 2^24.
+    let n = 65_536 * 256 + 5;
+    let mut memory = Memory::default();
+    let a = array(&mut memory, "a", Role::Data, [n]);
+    let out = array(&mut memory, "out", Role::Transient, [n]);
+    let mut plan = Plan::new(memory);
+    plan.begin("train");
+    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", a), ("out", out)]).expect("shapes agree");
+    let executor = GpuExecutor::new(gpu, plan, Checks::Off);
+    let mut executor = pollster::block_on(executor).expect("it fits the device");
+    let numbers: Vec<f32> = (0..n).map(|i| if i % 3 == 0 { -1.0 } else { (i % 1000) as f32 + 1.0 }).collect();
+    executor.write_f32(a, &numbers).expect("the slot holds them");
+    executor.run("train", 1).expect("it runs");
+    let read = pollster::block_on(executor.fetch(out, 0, n).expect("it can be read")).expect("it arrives");
+    let wrong = read.iter().zip(&numbers).position(|(out, a)| *out != a.max(0.0));
+    assert_eq!((read.len(), wrong), (n, None));
+}
