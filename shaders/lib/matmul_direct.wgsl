@@ -1,53 +1,48 @@
-const QUADS = COLUMNS / 4u;
+// For drivers that run shaders on a CPU, without subgroups. As there every load costs an instruction or more for every
+// lane, and workgroup memory is no cheaper than a buffer, an invocation reads straight from the buffers into a block
+// of ROWS x COLUMNS sums, as large as pays, so that each value read serves many products.
+//
+// A workgroup has LANES invocations side by side: ROWS x (COLUMNS * LANES) elements of `out`.
+//
+// Quads are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
+// live in memory (20 times slower).
+
 const BANDS = ROWS / 4u;
-// [i][u] = A[row + i, k + u]
-fn block_a(row: u32, k: u32) -> mat4x4<f32> {
-    if (TRANSPOSE_A) {
-        let r = min(row, params.m - 4u);
-        return transpose(mat4x4<f32>(load_a(k * params.m + r), load_a((k + 1u) * params.m + r), load_a((k + 2u) * params.m + r), load_a((k + 3u) * params.m + r)));
+const QUADS = COLUMNS / 4u; // 1 to 4
+const TILE_COLUMNS = COLUMNS * LANES;
+
+alias Quad = array<array<vec4<f32>, 4>, BANDS>; // four columns of ROWS rows
+alias Left = array<mat4x4<f32>, BANDS>;
+
+fn multiply(left: Left, right: mat4x4<f32>, quad: Quad) -> Quad {
+    var sum = quad;
+    for (var h = 0u; h < BANDS; h++) {
+        for (var i = 0u; i < 4u; i++) { sum[h][i] = accumulate(left[h][i], right, sum[h][i]); }
     }
-    let last = params.m - 1u;
-    return mat4x4<f32>(load_a(min(row, last) * params.k + k), load_a(min(row + 1u, last) * params.k + k), load_a(min(row + 2u, last) * params.k + k), load_a(min(row + 3u, last) * params.k + k));
+    return sum;
 }
-fn block_b(k: u32, column: u32) -> mat4x4<f32> {
-    if (TRANSPOSE_B) {
-        let last = params.n - 1u;
-        return transpose(mat4x4<f32>(load_b(min(column, last) * params.k + k), load_b(min(column + 1u, last) * params.k + k), load_b(min(column + 2u, last) * params.k + k), load_b(min(column + 3u, last) * params.k + k)));
-    }
-    let c = min(column, params.n - 4u);
-    return mat4x4<f32>(load_b(k * params.n + c), load_b((k + 1u) * params.n + c), load_b((k + 2u) * params.n + c), load_b((k + 3u) * params.n + c));
-}
-@compute @workgroup_size(LANES * SUBGROUPS)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let wide = (params.n + COLUMNS * LANES * SUBGROUPS - 1u) / (COLUMNS * LANES * SUBGROUPS);
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let tile = group.y * groups.x + group.x;
-    let r0 = tile / wide * ROWS;
-    let c0 = (tile % wide) * COLUMNS * LANES * SUBGROUPS + lane * 4u;
-    if (r0 >= params.m) { return; }
-    var c: array<array<mat4x4<f32>, QUADS>, BANDS>;
+    let row = tile / across * ROWS;
+    let column = tile % across * TILE_COLUMNS + 4u * lane;
+    if (row >= params.m) { return; }
+
+    var sum: array<Quad, 4>;
     for (var k = 0u; k < params.k; k += 4u) {
-        var right: array<mat4x4<f32>, QUADS>;
-        for (var j = 0u; j < QUADS; j++) { right[j] = block_b(k, c0 + j * 4u * LANES * SUBGROUPS); }
-        for (var i = 0u; i < BANDS; i++) {
-            let left = block_a(r0 + 4u * i, k);
-            for (var j = 0u; j < QUADS; j++) {
-                for (var x = 0u; x < 4u; x++) {
-                    for (var u = 0u; u < 4u; u++) {
-                        c[i][j][x] = fma(vec4<f32>(left[x][u]), right[j][u], c[i][j][x]);
-                    }
-                }
-            }
-        }
+        var left: Left;
+        for (var h = 0u; h < BANDS; h++) { left[h] = block_a(row + 4u * h, k); }
+        sum[0] = multiply(left, block_b(k, column), sum[0]);
+        if (QUADS > 1u) { sum[1] = multiply(left, block_b(k, column + 4u * LANES), sum[1]); }
+        if (QUADS > 2u) { sum[2] = multiply(left, block_b(k, column + 8u * LANES), sum[2]); }
+        if (QUADS > 3u) { sum[3] = multiply(left, block_b(k, column + 12u * LANES), sum[3]); }
     }
-    for (var i = 0u; i < BANDS; i++) {
-        for (var x = 0u; x < 4u; x++) {
-            let row = r0 + 4u * i + x;
-            for (var j = 0u; j < QUADS; j++) {
-                for (var y = 0u; y < 4u; y++) {
-                    let column = c0 + j * 4u * LANES * SUBGROUPS + y;
-                    if (row < params.m && column < params.n) { out[row * params.n + column] = epilogue(row, column, c[i][j][x][y]); }
-                }
-            }
+    for (var j = 0u; j < QUADS; j++) {
+        for (var h = 0u; h < BANDS; h++) {
+            for (var i = 0u; i < 4u; i++) { store(row + 4u * h + i, column + 4u * LANES * j, sum[j][h][i]); }
         }
     }
 }
