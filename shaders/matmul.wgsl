@@ -30,9 +30,10 @@ fn load_a(row: u32, column: u32) -> vec4<f32> {
         x = vec4<f32>(a[(start + min(column, columns - 4u)) / 4u]);
         return select(vec4<f32>(), x, row < rows && column < columns);
     }
-    for (var i = 0u; i < 4u; i++) {
-        let inside = row < rows && column + i < columns;
-        x[i] = select(0.0, vec4<f32>(a[start + min(column + i, columns - 1u)]).x, inside);
+    if (row < rows && column < columns) {
+        for (var i = 0u; i < 4u; i++) {
+            x[i] = select(0.0, vec4<f32>(a[start + min(column + i, columns - 1u)]).x, column + i < columns);
+        }
     }
     return x;
 }
@@ -46,9 +47,10 @@ fn load_b(row: u32, column: u32) -> vec4<f32> {
         x = vec4<f32>(b[(start + min(column, columns - 4u)) / 4u]);
         return select(vec4<f32>(), x, row < rows && column < columns);
     }
-    for (var i = 0u; i < 4u; i++) {
-        let inside = row < rows && column + i < columns;
-        x[i] = select(0.0, vec4<f32>(b[start + min(column + i, columns - 1u)]).x, inside);
+    if (row < rows && column < columns) {
+        for (var i = 0u; i < 4u; i++) {
+            x[i] = select(0.0, vec4<f32>(b[start + min(column + i, columns - 1u)]).x, column + i < columns);
+        }
     }
     return x;
 }

@@ -7,7 +7,7 @@
 // Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
 // live in memory (20 times slower).
 
-const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 4
+const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 4, whole
 const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
 
 alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // a lane's four columns of so many rows
