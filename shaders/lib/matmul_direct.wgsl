@@ -1,0 +1,32 @@
+// For drivers that run shaders on a CPU, without subgroups. As there every load costs an instruction or more for every
+// lane, and workgroup memory is no cheaper than a buffer, an invocation reads straight from the buffers into a block
+// of ROWS x 4 sums, so that each value read serves several products. More rows or columns pay less than they cost: the
+// loads of A and B outgrow what the driver can keep in registers.
+//
+// A workgroup has LANES invocations side by side: ROWS x (4 * LANES) elements of `out`.
+
+const BANDS = ROWS / 4u;
+const TILE_COLUMNS = 4u * LANES;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = group.y * groups.x + group.x;
+    let row = tile / across * ROWS;
+    let column = tile % across * TILE_COLUMNS + 4u * lane;
+    if (row >= params.m) { return; }
+
+    var sum: array<array<vec4<f32>, 4>, BANDS>;
+    for (var k = 0u; k < params.k; k += 4u) {
+        var left: array<mat4x4<f32>, BANDS>;
+        for (var h = 0u; h < BANDS; h++) { left[h] = block_a(row + 4u * h, k); }
+        let right = block_b(k, column);
+        for (var h = 0u; h < BANDS; h++) {
+            for (var i = 0u; i < 4u; i++) { sum[h][i] = accumulate(left[h][i], right, sum[h][i]); }
+        }
+    }
+    for (var h = 0u; h < BANDS; h++) {
+        for (var i = 0u; i < 4u; i++) { store(row + 4u * h + i, column, sum[h][i]); }
+    }
+}

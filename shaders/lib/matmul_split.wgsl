@@ -1,0 +1,28 @@
+// For GPUs, where `out` is too small to occupy one and k is long: a workgroup computes only 4 x 4 elements of `out`, its
+// THREADS invocations (a power of two) share k out among them, and their sums are added up as a tree.
+
+var<workgroup> partial: array<mat4x4<f32>, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) index: u32) {
+    let across = (params.n + 3u) / 4u;
+    let tile = group.y * groups.x + group.x;
+    let row = tile / across * 4u;
+    let column = tile % across * 4u;
+    if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
+
+    var sum: mat4x4<f32>; // a row of `out` in each column
+    for (var k = 4u * index; k < params.k; k += 4u * THREADS) {
+        let x = block_a(row, k);
+        let y = block_b(k, column);
+        for (var i = 0u; i < 4u; i++) { sum[i] = accumulate(x[i], y, sum[i]); }
+    }
+    partial[index] = sum;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (index < half) { partial[index] += partial[index + half]; }
+    }
+    workgroupBarrier();
+    if (index < 4u) { store(row + index, column, partial[0][index]); }
+}

@@ -1,0 +1,60 @@
+// For drivers that run shaders on a CPU, with subgroups. There a load costs an instruction or more for every lane, and
+// arithmetic one for all lanes, so each value read must serve many products: a lane holds ROWS x 4 sums, and the lanes
+// of a subgroup fetch A together, a block of SUBGROUP_SIZE rows x 4 steps of k with one vec4 each, and pass it around.
+//
+// A workgroup is one subgroup and computes ROWS x (4 * SUBGROUP_SIZE) elements of `out`.
+//
+// Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
+// live in memory (20 times slower).
+
+const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 4, whole
+const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
+
+alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // a lane's four columns of so many rows
+
+// This lane's share of the block of A at [row, k]: a row of it, or in storage order where that is transposed.
+fn fetch(row: u32, k: u32, lane: u32) -> vec4<f32> {
+    if (TRANSPOSE_A) { return load_a(k + lane % 4u, row + lane / 4u * 4u); }
+    return load_a(row + lane, k);
+}
+
+// Row i of the block, from whichever lanes hold it.
+fn broadcast(share: vec4<f32>, i: u32) -> vec4<f32> {
+    if (TRANSPOSE_A) {
+        let x = share[i % 4u];
+        let first = i / 4u * 4u;
+        return vec4<f32>(subgroupShuffle(x, first), subgroupShuffle(x, first + 1u),
+                         subgroupShuffle(x, first + 2u), subgroupShuffle(x, first + 3u));
+    }
+    return subgroupShuffle(share, i);
+}
+
+fn multiply(share: vec4<f32>, right: mat4x4<f32>, band: Band) -> Band {
+    var sum = band;
+    for (var i = 0u; i < SUBGROUP_SIZE; i++) { sum[i] = accumulate(broadcast(share, i), right, sum[i]); }
+    return sum;
+}
+
+@compute @workgroup_size(SUBGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(subgroup_invocation_id) lane: u32) {
+    let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = group.y * groups.x + group.x;
+    let row = tile / across * ROWS;
+    let column = tile % across * TILE_COLUMNS + 4u * lane;
+    if (row >= params.m) { return; }
+
+    var sum: array<Band, 4>;
+    for (var k = 0u; k < params.k; k += 4u) {
+        var share: array<vec4<f32>, 4>;
+        for (var h = 0u; h < BANDS; h++) { share[h] = fetch(row + h * SUBGROUP_SIZE, k, lane); }
+        let right = block_b(k, column);
+        sum[0] = multiply(share[0], right, sum[0]);
+        if (BANDS > 1u) { sum[1] = multiply(share[1], right, sum[1]); }
+        if (BANDS > 2u) { sum[2] = multiply(share[2], right, sum[2]); }
+        if (BANDS > 3u) { sum[3] = multiply(share[3], right, sum[3]); }
+    }
+    for (var h = 0u; h < BANDS; h++) {
+        for (var i = 0u; i < SUBGROUP_SIZE; i++) { store(row + h * SUBGROUP_SIZE + i, column, sum[h][i]); }
+    }
+}

@@ -1,0 +1,72 @@
+// For GPUs: a workgroup computes TILE_ROWS x TILE_COLUMNS elements of `out`, through TILE_DEPTH steps of k at a time in
+// workgroup memory; an invocation, a block of (4 * BANDS) x (4 * QUADS) of them in registers.
+//
+// - An invocation fetches one 4x4 block of each matrix, so that rows of B, and columns of A, reach workgroup memory as
+//   whole vectors whatever the layout: left[k] and right[k] are then read four numbers at a time.
+// - Eight neighbours fetch blocks side by side and write side by side: no bank conflicts; 32 together read pieces of
+//   at least 64 bytes of each stored row.
+// - The bands of an invocation lie TILE_ROWS / BANDS apart (its quads likewise): neighbours read side by side too.
+// - The next blocks are on their way from memory while the present ones are multiplied.
+//
+// Needs (TILE_ROWS + TILE_COLUMNS) * TILE_DEPTH * 4 bytes of workgroup memory, sizes that are multiples of 32 (for
+// TILE_DEPTH, of 4; for BANDS and QUADS, 1 or 2), and as many invocations as either tile has 4x4 blocks.
+
+const LEFT = TILE_ROWS / 4u; // vectors for each step of k
+const RIGHT = TILE_COLUMNS / 4u;
+const STEPS = TILE_DEPTH / 4u; // blocks that a tile is deep
+const DOWN = LEFT / BANDS; // invocations
+const ACROSS = RIGHT / QUADS;
+
+var<workgroup> left: array<vec4<f32>, LEFT * TILE_DEPTH>; // [k][row / 4]
+var<workgroup> right: array<vec4<f32>, RIGHT * TILE_DEPTH>; // [k][column / 4]
+
+@compute @workgroup_size(DOWN * ACROSS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) index: u32) {
+    let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = group.y * groups.x + group.x;
+    let row = tile / across * TILE_ROWS;
+    let column = tile % across * TILE_COLUMNS;
+    if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
+
+    // The blocks that this invocation fetches: eight side by side, then along k, then the next eight.
+    let along = index % 8u + index / (8u * STEPS) * 8u;
+    let depth = index / 8u % STEPS;
+    var next_left = transpose(block_a(row + 4u * along, 4u * depth));
+    var next_right = block_b(4u * depth, column + 4u * along);
+
+    let down = index / ACROSS;
+    let over = index % ACROSS;
+    var sum: array<array<array<vec4<f32>, 4>, QUADS>, BANDS>;
+    for (var k = 0u; k < params.k; k += TILE_DEPTH) {
+        for (var u = 0u; u < 4u; u++) {
+            if (along < LEFT) { left[(4u * depth + u) * LEFT + along] = next_left[u]; }
+            if (along < RIGHT) { right[(4u * depth + u) * RIGHT + along] = next_right[u]; }
+        }
+        workgroupBarrier();
+        let next = k + TILE_DEPTH + 4u * depth; // past the end, the blocks are zeros that nobody reads
+        next_left = transpose(block_a(row + 4u * along, next));
+        next_right = block_b(next, column + 4u * along);
+        for (var u = 0u; u < TILE_DEPTH; u++) {
+            var x: array<vec4<f32>, BANDS>;
+            for (var h = 0u; h < BANDS; h++) { x[h] = left[u * LEFT + h * DOWN + down]; }
+            for (var j = 0u; j < QUADS; j++) {
+                let y = right[u * RIGHT + j * ACROSS + over];
+                for (var h = 0u; h < BANDS; h++) {
+                    sum[h][j][0] = fma(x[h].xxxx, y, sum[h][j][0]);
+                    sum[h][j][1] = fma(x[h].yyyy, y, sum[h][j][1]);
+                    sum[h][j][2] = fma(x[h].zzzz, y, sum[h][j][2]);
+                    sum[h][j][3] = fma(x[h].wwww, y, sum[h][j][3]);
+                }
+            }
+        }
+        workgroupBarrier();
+    }
+    for (var h = 0u; h < BANDS; h++) {
+        for (var i = 0u; i < 4u; i++) {
+            for (var j = 0u; j < QUADS; j++) {
+                store(row + 4u * (h * DOWN + down) + i, column + 4u * (j * ACROSS + over), sum[h][j][i]);
+            }
+        }
+    }
+}
