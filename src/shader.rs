@@ -97,9 +97,9 @@ impl Reflection {
         let module = naga::front::wgsl::Frontend::new_with_options(options)
             .parse(source)
             .map_err(|e| broken(name, e.emit_to_string_with_path(source, name)))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::all())
-            .validate(&module)
-            .map_err(|e| broken(name, e.emit_to_string_with_path(source, name)))?;
+        let validate = |capabilities| Validator::new(ValidationFlags::all(), capabilities).validate(&module);
+        let info = validate(Capabilities::all()).map_err(|e| broken(name, e.emit_to_string_with_path(source, name)))?;
+        let subgroups = validate(Capabilities::all() - Capabilities::SUBGROUP).is_err();
         let [entry] = module.entry_points.as_slice() else {
             return Err(broken(name, format!("{} entry points, expected 1", module.entry_points.len())));
         };
@@ -112,7 +112,7 @@ impl Reflection {
             params: Vec::new(),
             workgroup_size: entry.workgroup_size,
             workgroup_memory: 0,
-            subgroups: source.contains("subgroup"),
+            subgroups,
         };
         for (handle, variable) in module.global_variables.iter() {
             if uses[handle].is_empty() {

@@ -4,28 +4,48 @@
 
 mod common;
 
-use shadegrad::gpu::Checks;
-use shadegrad::kernel::{Caps, Effort};
+use shadegrad::gpu::{Checks, Gpu};
+use shadegrad::kernel::{AnyKernel, Caps, Effort, Variant};
 use shadegrad::ops::registry;
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{Worst, check_f32_twin, check_variant, prepare};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+type Form = (&'static dyn AnyKernel, Variant, Checks);
+
+/// Checks one form of a kernel on its quick cases; gives a line for people, and the number of cases.
+fn check_form(gpu: &Arc<Gpu>, (kernel, variant, checks): &Form) -> (String, usize) {
+    let checked = check_variant(gpu, *kernel, variant, *checks, Effort::Quick);
+    let worst = pollster::block_on(checked).unwrap_or_else(|e| panic!("{variant}, checks {checks:?}: {e}"));
+    assert!(worst.cases > 0, "{} {variant} has no case", kernel.name());
+    assert!(worst.soft <= 1.0, "{} {variant}: {} of the soft gate", kernel.name(), worst.soft);
+    (format!("{:24} {variant:24} {checks:?} {worst:?}", kernel.name()), worst.cases)
+}
 
 #[test]
 fn shaders_agree_with_their_twins() {
-    let gpu = common::gpu();
-    let mut table = String::new();
-    for kernel in registry() {
-        for variant in kernel.variants(&gpu.caps) {
-            for checks in [Checks::On, Checks::Off] {
-                let checked = check_variant(&gpu, kernel, &variant, checks, Effort::Quick);
-                let worst = pollster::block_on(checked).unwrap_or_else(|e| panic!("{variant}, checks {checks:?}: {e}"));
-                assert!(worst.cases > 0, "{} {variant} has no case", kernel.name());
-                assert!(worst.soft <= 1.0, "{} {variant}: {} of the soft gate", kernel.name(), worst.soft);
-                table += &format!("{:24} {:20} {:?} {worst:?}\n", kernel.name(), variant.name, checks);
-            }
-        }
-    }
-    println!("{table}");
+    let caps = common::gpu().caps.clone();
+    let variants =
+        registry().into_iter().flat_map(|kernel| kernel.variants(&caps).into_iter().map(move |v| (kernel, v)));
+    let forms: Vec<Form> =
+        variants.flat_map(|(kernel, v)| [Checks::On, Checks::Off].map(|checks| (kernel, v.clone(), checks))).collect();
+    // A software driver compiles on the one thread of its device, so each of our threads opens a device of its own.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let gpu = common::gpu();
+        std::iter::from_fn(|| forms.get(next.fetch_add(1, Ordering::Relaxed)))
+            .map(|form| check_form(&gpu, form))
+            .collect()
+    };
+    let results: Vec<(String, usize)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..rayon::current_num_threads()).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| thread.join().expect("every form passes");
+        threads.into_iter().flat_map(join).collect()
+    });
+    assert_eq!(results.len(), forms.len());
+    results.iter().for_each(|(line, _)| println!("{line}"));
+    println!("{} cases in {} forms of kernels", results.iter().map(|r| r.1).sum::<usize>(), results.len());
 }
 
 #[test]

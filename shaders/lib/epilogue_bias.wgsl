@@ -1,7 +1,7 @@
 /// [n]
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<Element>;
 
-fn epilogue(row: u32, column: u32, x: f32) -> f32 {
-    return x + bias[column];
+fn epilogue(row: u32, column: u32, x: Element) -> Element {
+    return x + bias[column / PACK];
 }
 

@@ -1,7 +1,7 @@
 /// [n]
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<Element>;
 
-fn epilogue(row: u32, column: u32, x: f32) -> f32 {
-    return max(x + bias[column], 0.0);
+fn epilogue(row: u32, column: u32, x: Element) -> Element {
+    return max(x + bias[column / PACK], Element());
 }
 

@@ -1,4 +1,4 @@
-fn epilogue(row: u32, column: u32, x: f32) -> f32 {
+fn epilogue(row: u32, column: u32, x: Element) -> Element {
     return x;
 }
 

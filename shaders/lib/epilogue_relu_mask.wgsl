@@ -1,7 +1,7 @@
 /// [m, n], what ReLU gave
-@group(0) @binding(4) var<storage, read> activation: array<f32>;
+@group(0) @binding(4) var<storage, read> activation: array<Element>;
 
-fn epilogue(row: u32, column: u32, x: f32) -> f32 {
-    return select(0.0, x, activation[row * params.n + column] > 0.0);
+fn epilogue(row: u32, column: u32, x: Element) -> Element {
+    return select(Element(), x, activation[(row * params.n + column) / PACK] > Element());
 }
 

@@ -19,6 +19,8 @@ pub enum Constant {
 pub struct Variant {
     /// What distinguishes it, such as `tiled-64x64`; `plain` where there is only one.
     pub name: String,
+    /// Rows and columns of the output that a workgroup computes, for kernels that work in tiles.
+    pub tile: [u32; 2],
     constants: Vec<(&'static str, Constant)>,
     parts: Vec<Cow<'static, str>>,
 }
@@ -31,13 +33,23 @@ impl Variant {
 
     /// The variant `name`: the constants, then the parts.
     pub fn new(name: impl Into<String>, constants: &[(&'static str, Constant)], parts: &[&'static str]) -> Self {
-        Self { name: name.into(), constants: constants.to_vec(), parts: parts.iter().map(|&p| p.into()).collect() }
+        Self {
+            name: name.into(),
+            tile: [1, 1],
+            constants: constants.to_vec(),
+            parts: parts.iter().map(|&p| p.into()).collect(),
+        }
     }
 
     /// This variant with every part of its source passed through `edit`: how faults are seeded to test the tests.
     pub fn edited(&self, name: impl Into<String>, edit: impl Fn(&str) -> String) -> Self {
         let parts = self.parts.iter().map(|part| edit(part).into()).collect();
-        Self { name: name.into(), constants: self.constants.clone(), parts }
+        Self { name: name.into(), tile: self.tile, constants: self.constants.clone(), parts }
+    }
+
+    /// This variant with a workgroup computing that many rows and columns.
+    pub fn with_tile(self, tile: [u32; 2]) -> Self {
+        Self { tile, ..self }
     }
 
     /// The whole WGSL source.
@@ -52,18 +64,6 @@ impl Variant {
         }
         self.parts.iter().for_each(|part| source.push_str(part));
         source
-    }
-
-    /// The value of a u32 constant of this variant.
-    ///
-    /// # Panics
-    /// Where the variant has no such constant: a fault in the op, which its first test meets.
-    pub fn u32(&self, name: &str) -> u64 {
-        let value = self.constants.iter().find_map(|(n, value)| match value {
-            Constant::U32(value) if *n == name => Some(u64::from(*value)),
-            _ => None,
-        });
-        value.unwrap_or_else(|| panic!("variant {} has no u32 constant {name}", self.name))
     }
 }
 

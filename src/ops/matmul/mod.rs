@@ -1,8 +1,11 @@
 //! out\[m, n] = A B, with A and B each stored as it is or transposed, and what follows fused into the store.
 
+mod family;
+
 use super::{UNIT, bits, each_row};
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
 use crate::random::{Random, stream};
+use family::{Family, Vectors};
 
 crate::params! {
     /// Parameters of [`Matmul`].
@@ -71,13 +74,15 @@ impl Matmul {
     fn transposed(&self) -> [bool; 2] {
         [self.layout == Layout::TN, self.layout == Layout::NT]
     }
+}
 
-    fn epilogue_source(&self) -> &'static str {
-        match self.epilogue {
-            Epilogue::None => include_str!("../../shaders/lib/epilogue_none.wgsl"),
-            Epilogue::Bias => include_str!("../../shaders/lib/epilogue_bias.wgsl"),
-            Epilogue::BiasRelu => include_str!("../../shaders/lib/epilogue_bias_relu.wgsl"),
-            Epilogue::ReluMask => include_str!("../../shaders/lib/epilogue_relu_mask.wgsl"),
+impl Epilogue {
+    fn source(self) -> &'static str {
+        match self {
+            Self::None => include_str!("../../../shaders/lib/epilogue_none.wgsl"),
+            Self::Bias => include_str!("../../../shaders/lib/epilogue_bias.wgsl"),
+            Self::BiasRelu => include_str!("../../../shaders/lib/epilogue_bias_relu.wgsl"),
+            Self::ReluMask => include_str!("../../../shaders/lib/epilogue_relu_mask.wgsl"),
         }
     }
 }
@@ -89,26 +94,26 @@ impl Kernel for Matmul {
         self.name
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        let [transpose_a, transpose_b] = self.transposed();
-        vec![Variant::new(
-            "naive",
-            &[
-                ("TRANSPOSE_A", Constant::Bool(transpose_a)),
-                ("TRANSPOSE_B", Constant::Bool(transpose_b)),
-                ("LoadA", Constant::Alias("f32")),
-                ("LoadB", Constant::Alias("f32")),
-            ],
-            &[
-                include_str!("../../shaders/matmul.wgsl"),
-                self.epilogue_source(),
-                include_str!("../../shaders/lib/matmul_naive.wgsl"),
-            ],
-        )]
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let vectors = Vectors::all(self.layout);
+        let forms = |family: Family| vectors.map(|vectors| family.variant(self.layout, self.epilogue, vectors));
+        Family::all(caps).into_iter().flat_map(forms).collect()
     }
 
-    fn groups(&self, params: &MatmulParams, _variant: &Variant) -> u64 {
-        (u64::from(params.m) * u64::from(params.n)).div_ceil(256)
+    fn choose(&self, params: &MatmulParams, caps: &Caps) -> Variant {
+        let family = Family::choose(params, self.epilogue, caps);
+        family.variant(self.layout, self.epilogue, Vectors::of(params, self.layout))
+    }
+
+    fn accepts(&self, params: &MatmulParams, variant: &Variant) -> bool {
+        let most = Vectors::of(params, self.layout);
+        let named = |vectors: &Vectors| variant.name.ends_with(&format!("-{}", vectors.name()));
+        Vectors::all(self.layout).into_iter().find(named).is_some_and(|vectors| vectors.within(most))
+    }
+
+    fn groups(&self, params: &MatmulParams, variant: &Variant) -> u64 {
+        let [rows, columns] = variant.tile;
+        u64::from(params.m.div_ceil(rows)) * u64::from(params.n.div_ceil(columns))
     }
 
     fn flops(&self, params: &MatmulParams) -> u64 {

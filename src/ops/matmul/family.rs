@@ -1,0 +1,168 @@
+//! The families of product kernels, and which one suits an adapter and a shape.
+
+use super::{Epilogue, Layout, MatmulParams};
+use crate::kernel::{Caps, Constant, Variant};
+
+/// A family with its blocking. Each is a file `shaders/lib/matmul_FAMILY.wgsl`, which explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// CPU drivers with subgroups: lanes share A by shuffles.
+    Subgroup { rows: u32, size: u32 },
+    /// CPU drivers without subgroups.
+    Direct { rows: u32, lanes: u32 },
+    /// GPUs: tiles in workgroup memory, blocks in registers.
+    Tiled { rows: u32, columns: u32, depth: u32, bands: u32, quads: u32 },
+    /// GPUs, for small outputs with long sums: the invocations of a workgroup share k.
+    Split { threads: u32 },
+}
+
+const TILED_64: Family = Family::Tiled { rows: 64, columns: 64, depth: 16, bands: 2, quads: 2 };
+const TILED_32: Family = Family::Tiled { rows: 32, columns: 32, depth: 32, bands: 1, quads: 1 };
+const SPLIT: Family = Family::Split { threads: 64 };
+const DIRECT: Family = Family::Direct { rows: 8, lanes: 8 };
+
+/// Whether A, B and the output are accessed four numbers at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Vectors {
+    a: bool,
+    b: bool,
+    out: bool,
+}
+
+impl Vectors {
+    /// The most that the stored rows of these matrices allow: those whose length is a multiple of 4.
+    pub(super) fn of(params: &MatmulParams, layout: Layout) -> Self {
+        let a = if layout == Layout::TN { params.m } else { params.k };
+        let b = if layout == Layout::NT { params.k } else { params.n };
+        let whole = |length: u32| length.is_multiple_of(4);
+        Self { a: whole(a), b: whole(b), out: whole(params.n) }
+    }
+
+    /// All that occur in a layout: B and the output share n except in NT, where A and B share k.
+    pub(super) fn all(layout: Layout) -> [Self; 4] {
+        [(true, true), (true, false), (false, true), (false, false)].map(|(first, second)| match layout {
+            Layout::NN | Layout::TN => Self { a: first, b: second, out: second },
+            Layout::NT => Self { a: first, b: first, out: second },
+        })
+    }
+
+    /// Whether these accesses are possible where `most` is.
+    pub(super) fn within(self, most: Self) -> bool {
+        self.a <= most.a && self.b <= most.b && self.out <= most.out
+    }
+
+    /// The letters of those accessed as vectors, as variants are named.
+    pub(super) fn name(self) -> String {
+        [(self.a, 'a'), (self.b, 'b'), (self.out, 'o')]
+            .iter()
+            .filter(|(has, _)| *has)
+            .map(|(_, letter)| letter)
+            .collect()
+    }
+}
+
+impl Family {
+    /// Every family and blocking that an adapter can run.
+    pub(super) fn all(caps: &Caps) -> Vec<Self> {
+        let mut families = vec![TILED_64, TILED_32, SPLIT, DIRECT];
+        // A lane holds a vector for each row of at most four bands as high as the subgroup is wide.
+        if let Some(size) = caps.subgroup_size.filter(|size| [4, 8, 16, 32].contains(size)) {
+            families.extend(subgroup_rows(size).map(|rows| Self::Subgroup { rows, size }));
+        }
+        families
+    }
+
+    /// The family for a shape. Only the choice for CPU drivers was measured.
+    pub(super) fn choose(params: &MatmulParams, epilogue: Epilogue, caps: &Caps) -> Self {
+        let MatmulParams { m, k, n } = *params;
+        match (caps.cpu, caps.subgroup_size) {
+            (true, Some(size @ (4 | 8))) => {
+                // More rows reuse more of B, but compile three times longer where the store is not plain.
+                let [few, many] = subgroup_rows(size);
+                let roomy = n.is_multiple_of(4) && n >= many && m >= many;
+                let rows = if epilogue == Epilogue::None && roomy { many } else { few };
+                Self::Subgroup { rows, size }
+            }
+            (true, _) => DIRECT,
+            _ => {
+                let tiles = |size: u32| u64::from(m.div_ceil(size)) * u64::from(n.div_ceil(size));
+                match () {
+                    () if tiles(32) < 64 && k >= 256 => SPLIT,
+                    () if tiles(64) >= 256 => TILED_64,
+                    () => TILED_32,
+                }
+            }
+        }
+    }
+
+    /// This family as a variant of a kernel with that layout and epilogue.
+    pub(super) fn variant(self, layout: Layout, epilogue: Epilogue, vectors: Vectors) -> Variant {
+        let load = |vector: bool| Constant::Alias(if vector { "vec4<f32>" } else { "f32" });
+        let mut constants = vec![
+            ("TRANSPOSE_A", Constant::Bool(layout == Layout::TN)),
+            ("TRANSPOSE_B", Constant::Bool(layout == Layout::NT)),
+            ("VECTOR_A", Constant::Bool(vectors.a)),
+            ("VECTOR_B", Constant::Bool(vectors.b)),
+            ("LoadA", load(vectors.a)),
+            ("LoadB", load(vectors.b)),
+        ];
+        constants.extend(self.constants().into_iter().map(|(name, value)| (name, Constant::U32(value))));
+        let pack = if vectors.out {
+            include_str!("../../../shaders/lib/pack_vectors.wgsl")
+        } else {
+            include_str!("../../../shaders/lib/pack_numbers.wgsl")
+        };
+        let parts = [pack, include_str!("../../../shaders/matmul.wgsl"), epilogue.source(), self.source()];
+        let [rows, columns] = self.tile();
+        Variant::new(format!("{}-{rows}x{columns}-{}", self.name(), vectors.name()), &constants, &parts)
+            .with_tile([rows, columns])
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Subgroup { .. } => "subgroup",
+            Self::Direct { .. } => "direct",
+            Self::Tiled { .. } => "tiled",
+            Self::Split { .. } => "split",
+        }
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::Subgroup { .. } => include_str!("../../../shaders/lib/matmul_subgroup.wgsl"),
+            Self::Direct { .. } => include_str!("../../../shaders/lib/matmul_direct.wgsl"),
+            Self::Tiled { .. } => include_str!("../../../shaders/lib/matmul_tiled.wgsl"),
+            Self::Split { .. } => include_str!("../../../shaders/lib/matmul_split.wgsl"),
+        }
+    }
+
+    fn constants(self) -> Vec<(&'static str, u32)> {
+        match self {
+            Self::Subgroup { rows, size } => vec![("ROWS", rows), ("SUBGROUP_SIZE", size)],
+            Self::Direct { rows, lanes } => vec![("ROWS", rows), ("LANES", lanes)],
+            Self::Tiled { rows, columns, depth, bands, quads } => vec![
+                ("TILE_ROWS", rows),
+                ("TILE_COLUMNS", columns),
+                ("TILE_DEPTH", depth),
+                ("BANDS", bands),
+                ("QUADS", quads),
+            ],
+            Self::Split { threads } => vec![("THREADS", threads)],
+        }
+    }
+
+    /// Rows and columns of the output that one workgroup computes.
+    fn tile(self) -> [u32; 2] {
+        match self {
+            Self::Subgroup { rows, size } => [rows, 4 * size],
+            Self::Direct { rows, lanes } => [rows, 4 * lanes],
+            Self::Tiled { rows, columns, .. } => [rows, columns],
+            Self::Split { .. } => [4, 4],
+        }
+    }
+}
+
+/// Rows that a lane holds: few, and as many as pay; each a whole number of bands, at most four.
+fn subgroup_rows(size: u32) -> [u32; 2] {
+    if size <= 8 { [16, 32.min(4 * size)] } else { [size, 2 * size] }
+}
