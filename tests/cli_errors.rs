@@ -6,7 +6,8 @@ use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, 
 use flate2::{Compression, write::GzEncoder};
 use shadegrad::shape::Shape;
 use shadegrad::train::ModelFile;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
 const SMALL: &str = "train --data set --hidden 4 --epochs 1 --batch-size 16";
 
@@ -199,7 +200,7 @@ fn models_too_big_for_the_machine_exit_with_5_and_tell_bytes_needed_and_had() {
 fn a_loss_that_is_not_finite_exits_with_6() {
     let place = Place::new();
     for device in ["cpu", "0"] {
-        let ran = place.run(&format!("{SMALL} --device {device} --lr 1e30 --out trained"));
+        let ran = place.run(&format!("train --data set --hidden 4 --device {device} --lr 3e38 --out trained"));
         failed(&ran, 6, &["the loss of step ", "not finite", "--lr"]);
         assert!(!place.path("trained/model.safetensors").exists(), "a broken model is not saved");
     }
@@ -227,5 +228,18 @@ fn an_output_that_nobody_reads_exits_with_7() {
         drop(reader);
         let ran = Ran::new(place.command(line).stdout(writer).output().expect("the command starts"));
         failed(&ran, 7, &["standard output", "reader"]);
+    }
+}
+
+/// As `| head -2` does: training that would take hours ends when nobody reads any more.
+#[test]
+fn training_ends_when_its_reader_goes() {
+    let place = Place::new();
+    for flags in ["--json", "--device cpu"] {
+        let mut command = place.command(&format!("train --data set --hidden 4 --epochs 100000000 {flags}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+        let reader = BufReader::new(child.stdout.take().expect("piped"));
+        assert_eq!(reader.lines().take(2).map_while(Result::ok).count(), 2);
+        failed(&Ran::new(child.wait_with_output().expect("it ends")), 7, &["standard output", "reader"]);
     }
 }

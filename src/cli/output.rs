@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// Standard output, for people or for machines.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl Output {
         if self.json { write_line(&value.to_string()) } else { Ok(()) }
     }
 
-    /// A bar over `length` on a terminal, hidden elsewhere.
+    /// A bar over `length` for people at a terminal; elsewhere indicatif draws none.
     pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        if self.json || !std::io::stdout().is_terminal() {
+        if self.json {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -132,15 +132,9 @@ impl Run<'_> {
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
         let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
         let bar = self.output.bar(1, template);
-        let mut printed = Ok(());
-        let outcome = pollster::block_on(trainer.train(|update| {
-            if printed.is_ok() {
-                printed = show(self.output, &bar, &update, epochs);
-            }
-        }));
+        let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));
         bar.finish_and_clear();
         let outcome = outcome?;
-        printed?;
         let test = pollster::block_on(trainer.test(self.data.test.len()))?;
         self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
         if let Some(path) = self.out {

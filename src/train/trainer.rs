@@ -120,8 +120,8 @@ impl<E: Executor> Trainer<E> {
     /// Trains, telling `watch` of every few steps. Steps are submitted ahead of those being waited for.
     ///
     /// # Errors
-    /// Where the device fails, or the loss of a step is not finite.
-    pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>)) -> Result<Outcome> {
+    /// Where the device fails, or the loss of a step is not finite; and any error of `watch`, which ends training.
+    pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
         let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
@@ -293,7 +293,10 @@ impl Progress {
     }
 
     /// Takes in the metrics of the next `steps` steps.
-    fn take(&mut self, steps: usize, metrics: &[f32], watch: &mut impl FnMut(Update<'_>), total: usize) -> Result<()> {
+    fn take<W>(&mut self, steps: usize, metrics: &[f32], watch: &mut W, total: usize) -> Result<()>
+    where
+        W: FnMut(Update<'_>) -> Result<()>,
+    {
         self.ended = Instant::now();
         let steps_per_epoch = self.samples.div_ceil(self.batch);
         let losses: Vec<f32> = metrics.chunks_exact(2).map(|entry| entry[0]).collect();
@@ -318,7 +321,7 @@ impl Progress {
                     score: self.last,
                     losses: &losses[told..=i],
                     samples_per_second: self.rate(),
-                });
+                })?;
                 told = i + 1;
             }
             if epoch_ended {
