@@ -37,8 +37,10 @@ fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, da
     let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let mut losses = Vec::new();
-    let outcome =
-        pollster::block_on(trainer.train(|update| losses.extend(update.losses.iter().map(|&x| f64::from(x)))));
+    let outcome = pollster::block_on(trainer.train(|update| {
+        losses.extend(update.losses.iter().map(|&x| f64::from(x)));
+        Ok(())
+    }));
     let outcome = outcome.expect("training ends well");
     let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
     Trace { losses, weights: weights.into_iter().flat_map(|(_, _, values)| values).collect(), outcome }
@@ -175,7 +177,7 @@ fn a_learning_rate_that_explodes_ends_with_a_numeric_error() {
     let config = TrainConfig { learning_rate: 1e30, ..config };
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
     let mut trainer = Trainer::new(on_gpu(plan), model, config, &data).expect("the data fit");
-    let error = pollster::block_on(trainer.train(|_| ())).expect_err("the loss cannot stay finite");
+    let error = pollster::block_on(trainer.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
     assert_eq!(error.exit_code(), 6, "{error}");
     assert!(error.cause().contains("the loss of step"), "{error}");
 }

@@ -7,12 +7,9 @@ use crate::data::{Dataset, Source};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::plan::Executor;
-use crate::train::{ModelFile, Score, evaluate, upload_images, upload_weights};
+use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_images, upload_weights};
 use serde_json::json;
 use std::path::PathBuf;
-
-/// Rows of a batch: enough to fill a device, few enough for its memory.
-const BATCH: usize = 256;
 
 /// The flags of `eval`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +20,7 @@ pub(super) struct Eval {
     /// What to score on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
     #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
     data: Source,
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
     /// One JSON object instead of text
@@ -55,7 +52,7 @@ impl Eval {
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("model   {}", file.model))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
-        let batch = BATCH.min(data.test.len());
+        let batch = EVALUATION_BATCH.min(data.test.len());
         let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
         let score = match &device {
             Device::Gpu(gpu) => {

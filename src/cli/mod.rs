@@ -15,13 +15,19 @@ use std::time::Instant;
 
 /// Trains neural networks in WGSL compute shaders, with everything resident on the GPU.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(version, about, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
+const AFTER_HELP: &str = "\
+Examples:
+  shadegrad train --hidden 128 --out trained
+  shadegrad eval --model trained/model.safetensors
+  shadegrad devices
+
+Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -40,18 +46,24 @@ enum Verb {
 ///
 /// `started` is when the process began, from which the time to the first step counts.
 pub fn main(started: Instant) -> ExitCode {
-    let verb = Arguments::parse().verb;
-    let outcome: Result<()> = match verb {
-        Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
-        Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
-        Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
-        Verb::Data(data) => data.run(&mut Output::new(false)),
-    };
-    match outcome {
+    match run(started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+fn run(started: Instant) -> Result<()> {
+    let verb = match Arguments::try_parse() {
+        Ok(arguments) => arguments.verb,
+        Err(error) => return output::help_or_usage_error(&error),
+    };
+    match verb {
+        Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
+        Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
+        Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
+        Verb::Data(data) => data.run(&mut Output::new(false)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// Standard output, for people or for machines.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl Output {
         if self.json { write_line(&value.to_string()) } else { Ok(()) }
     }
 
-    /// A bar over `length` on a terminal, hidden elsewhere.
+    /// A bar over `length` for people at a terminal; elsewhere indicatif draws none.
     pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        if self.json || !std::io::stdout().is_terminal() {
+        if self.json {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -40,10 +40,15 @@ impl Output {
 
 fn write_line(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).map_err(|error| {
-        let advice = "keep the reader of the output open until the end, or send the output to a file";
-        Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
-    })
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &std::io::Error) -> Error {
+    let advice = "keep the reader of the output open until the end, or send the output to a file";
+    Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
 }
 
 /// Tells of an error on stderr: a line of cause, a line of advice.
@@ -51,6 +56,30 @@ pub(super) fn complain(error: &Error) {
     let mut err = std::io::stderr().lock();
     // Where stderr is closed too, the exit code has to do.
     let _ = writeln!(err, "error: {}\n  try: {}", error.cause(), error.advice());
+}
+
+/// What clap says where it does not return arguments: help that was asked for, or an error, brought into this crate's
+/// two lines.
+pub(super) fn help_or_usage_error(said: &clap::Error) -> Result<()> {
+    if !said.use_stderr() {
+        return said.print().and_then(|()| std::io::stdout().flush()).map_err(|error| unwritable(&error));
+    }
+    if said.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // All of the help, on stderr; where that is closed, the exit code has to do.
+        let _ = said.print();
+        return Err(Error::new(Kind::Usage, "no command was given", "choose one of the commands above"));
+    }
+    let text = said.render().to_string();
+    let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(one_line);
+    let cause = paragraphs.next().unwrap_or_default();
+    let advice = paragraphs.map(|paragraph| match paragraph.split_once(": ") {
+        Some(("tip", tip)) => tip.to_owned(),
+        Some(("Usage", usage)) => format!("the usage is {usage}"),
+        _ => "see --help".to_owned(),
+    });
+    let advice = advice.collect::<Vec<_>>().join("; ");
+    Err(Error::new(Kind::Usage, cause.trim_start_matches("error: "), advice))
 }
 
 /// A whole number with its thousands set apart.

@@ -20,25 +20,25 @@ pub(super) struct Train {
     /// What to train on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
     #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
     data: Source,
-    /// Widths of the hidden layers
+    /// Widths of the hidden layers, from the input on, such as 512,256
     #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
     hidden: Vec<usize>,
-    /// Images in a step
+    /// Images in a training step
     #[arg(long, default_value_t = 128, value_name = "N")]
     batch_size: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = 5, value_name = "N")]
     epochs: usize,
-    /// Adam's learning rate
+    /// Learning rate: how far a step of Adam moves the weights
     #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
     lr: f32,
-    /// Seed of initial weights and of the order of the images
+    /// Seed of the initial weights and of the order of the images: the same seed gives the same run
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// Folder for the trained weights, as model.safetensors
+    /// Folder to write the trained weights to, as model.safetensors; made where there is none
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
@@ -93,7 +93,11 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf> {
     let probe = folder.join("model.partial");
     std::fs::write(&probe, b"").map_err(|error| Error::io("write", &probe, &error))?;
     std::fs::remove_file(&probe).map_err(|error| Error::io("remove", &probe, &error))?;
-    Ok(folder.join("model.safetensors"))
+    let model = folder.join("model.safetensors");
+    if model.is_dir() {
+        return Err(Error::io("write", &model, &std::io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(model)
 }
 
 fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset) -> Result<()> {
@@ -126,17 +130,11 @@ impl Run<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
         let epochs = self.config.epochs;
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
-        let template = "{bar:24} {percent:>3} %  {msg}  {eta} left";
+        let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
         let bar = self.output.bar(1, template);
-        let mut printed = Ok(());
-        let outcome = pollster::block_on(trainer.train(|update| {
-            if printed.is_ok() {
-                printed = show(self.output, &bar, &update, epochs);
-            }
-        }));
+        let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));
         bar.finish_and_clear();
         let outcome = outcome?;
-        printed?;
         let test = pollster::block_on(trainer.test(self.data.test.len()))?;
         self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
         if let Some(path) = self.out {
@@ -177,8 +175,8 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) 
     let rate = update.samples_per_second;
     let line = format!("loss {loss:.4}  accuracy {:.2} %  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
     bar.set_length(update.total_steps as u64);
-    bar.set_position(update.step as u64);
     bar.set_message(line.clone());
+    bar.set_position(update.step as u64);
     if update.epoch_ended {
         let epoch = update.epoch;
         bar.suspend(|| {

@@ -20,6 +20,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Where the host has no room for them, or the plan is not valid.
     pub fn new(plan: Plan) -> Result<Self> {
         plan.validate(&Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Caps::portable() })?;
+        plan.fits_host(size_of::<T>())?;
         let mut arrays = Vec::new();
         for buffer in plan.memory.buffers() {
             let no_room = |_| {

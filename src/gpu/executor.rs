@@ -37,6 +37,9 @@ impl GpuExecutor {
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
         plan.validate(&gpu.caps)?;
+        if gpu.caps.cpu {
+            plan.fits_host(size_of::<f32>())?;
+        }
         let pipelines = compile_all(&gpu, &plan, checks).await?;
         let buffers = gpu.guarded(|| allocate(&gpu, &plan.memory)).await?;
         let dispatches: Vec<&Dispatch> = plan.sections.iter().flat_map(|section| &section.dispatches).collect();

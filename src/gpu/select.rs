@@ -18,10 +18,15 @@ pub enum Choice {
 }
 
 impl FromStr for Choice {
-    type Err = std::convert::Infallible;
+    type Err = Error;
 
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self> {
         Ok(match (text, text.parse()) {
+            // Every name contains the empty one.
+            ("", _) => {
+                let advice = "give `auto`, `cpu`, or an adapter by number or part of its name";
+                return Err(Error::new(Kind::Usage, "the name of the device is empty", advice));
+            }
             ("auto", _) => Self::Auto,
             ("cpu", _) => Self::Cpu,
             (_, Ok(index)) => Self::Index(index),

@@ -25,8 +25,8 @@ impl Plan {
                     None => ("twin".to_owned(), "-".to_owned()),
                 };
                 let cost = (dispatch.kernel.flops(&dispatch.params), self.bytes(dispatch));
-                flops += cost.0;
-                bytes += cost.1;
+                flops = cost.0.saturating_add(flops);
+                bytes = cost.1.saturating_add(bytes);
                 let bindings = dispatch.bindings().map(|(binding, id)| {
                     let slot = self.memory.slot(id);
                     format!("{}={} {}", binding.name, slot.name, slot.shape)

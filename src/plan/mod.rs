@@ -3,6 +3,7 @@
 mod executor;
 mod explain;
 mod memory;
+mod room;
 mod validate;
 
 pub use executor::{Executor, Pending, Traffic};

@@ -117,7 +117,7 @@ fn first_hole(written: &[Range<usize>], range: Range<usize>) -> Option<usize> {
 fn too_big(what: &str, unit: &str, needed: u64, had: u64) -> Error {
     Error::new(
         Kind::Device,
-        format!("{what} needs {needed} {unit}, the adapter allows {had}"),
+        format!("{what} needs {needed} {unit}, the device allows {had}"),
         "make the model, the batch or the data set smaller, or choose another adapter (see `shadegrad devices`)",
     )
 }

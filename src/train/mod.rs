@@ -6,4 +6,4 @@ mod trainer;
 
 pub use config::TrainConfig;
 pub use model_file::ModelFile;
-pub use trainer::{Outcome, Score, Trainer, Update, evaluate, upload_images, upload_weights};
+pub use trainer::{EVALUATION_BATCH, Outcome, Score, Trainer, Update, evaluate, upload_images, upload_weights};

@@ -15,6 +15,9 @@ const SUBMIT: Duration = Duration::from_millis(100);
 const RING: usize = 4096;
 /// Steps left out of the measured rate: the first ones find caches and clocks cold.
 const WARM_UP: usize = 10;
+/// Rows of a batch in evaluation: enough to fill a device, few enough for its memory. One size for all, as the order of
+/// summation depends on it: a model scores the same to the last bit when it is trained and when it is read back.
+pub const EVALUATION_BATCH: usize = 256;
 
 /// Mean loss and accuracy over images.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +43,7 @@ pub struct Update<'a> {
     pub score: Score,
     /// The loss of each new step.
     pub losses: &'a [f32],
-    /// Images a second since the warm-up; 0 until it is over.
+    /// Images a second since the warm-up; until that is over, since the start.
     pub samples_per_second: f64,
 }
 
@@ -53,7 +56,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// When the first step was done.
     pub first_step: Instant,
-    /// Images a second after the first ten steps.
+    /// Images a second after the first ten steps; over all of them where there are no more.
     pub samples_per_second: f64,
     /// Over the last epoch, each batch before its update.
     pub train: Score,
@@ -87,8 +90,17 @@ impl<E: Executor> Trainer<E> {
             seed: config.seed,
             ring: RING,
         };
-        let evaluation = Evaluation { samples: data.test.len(), batch: config.batch_size.min(data.test.len()) };
+        let evaluation = Evaluation { samples: data.test.len(), batch: EVALUATION_BATCH.min(data.test.len()) };
         let plan = model.plan(Some(training), Some(evaluation))?;
+        // The device counts steps in 32 bits.
+        let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
+        if steps.is_none_or(|steps| u32::try_from(steps).is_err()) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
+                "give fewer, such as --epochs 5",
+            ));
+        }
         Ok((model, plan))
     }
 
@@ -108,8 +120,8 @@ impl<E: Executor> Trainer<E> {
     /// Trains, telling `watch` of every few steps. Steps are submitted ahead of those being waited for.
     ///
     /// # Errors
-    /// Where the device fails, or the loss of a step is not finite.
-    pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>)) -> Result<Outcome> {
+    /// Where the device fails, or the loss of a step is not finite; and any error of `watch`, which ends training.
+    pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
         let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
@@ -147,7 +159,7 @@ impl<E: Executor> Trainer<E> {
 
     /// Loss and accuracy on the test images.
     pub async fn test(&mut self, images: usize) -> Result<Score> {
-        evaluate(&mut self.executor, images, self.config.batch_size.min(images)).await
+        evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
     /// The parameters by name, in the order of [`Mlp::tensors`].
@@ -250,15 +262,19 @@ struct Progress {
     step: usize,
     epoch: Sums,
     last: Score,
-    /// When the warm-up ended, and how many images have been trained on since.
+    /// Images trained on.
+    images: usize,
+    begun: Instant,
+    /// When the warm-up ended, and how many images it took.
     warm: Option<(Instant, usize)>,
+    /// When the last of the steps ended.
     ended: Instant,
 }
 
 impl Progress {
     fn new(samples: usize, batch: usize) -> Self {
-        let last = Score { loss: f64::NAN, accuracy: 0.0 };
-        Self { samples, batch, step: 0, epoch: Sums::default(), last, warm: None, ended: Instant::now() }
+        let (last, begun) = (Score { loss: f64::NAN, accuracy: 0.0 }, Instant::now());
+        Self { samples, batch, step: 0, epoch: Sums::default(), last, images: 0, begun, warm: None, ended: begun }
     }
 
     /// One step at first, then the rest of the warm-up, then as many as fill a submit by the rate so far.
@@ -266,17 +282,21 @@ impl Progress {
         match self.warm {
             None if self.step == 0 => 1,
             None => WARM_UP - self.step,
-            Some((_, 0)) => 4,
+            Some((_, images)) if images == self.images => 4,
             Some(_) => ((self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize).clamp(1, RING / 4),
         }
     }
 
     fn rate(&self) -> f64 {
-        self.warm.map_or(0.0, |(since, images)| images as f64 / (self.ended - since).as_secs_f64().max(1e-9))
+        let (since, before) = self.warm.filter(|(_, images)| *images < self.images).unwrap_or((self.begun, 0));
+        (self.images - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
     }
 
     /// Takes in the metrics of the next `steps` steps.
-    fn take(&mut self, steps: usize, metrics: &[f32], watch: &mut impl FnMut(Update<'_>), total: usize) -> Result<()> {
+    fn take<W>(&mut self, steps: usize, metrics: &[f32], watch: &mut W, total: usize) -> Result<()>
+    where
+        W: FnMut(Update<'_>) -> Result<()>,
+    {
         self.ended = Instant::now();
         let steps_per_epoch = self.samples.div_ceil(self.batch);
         let losses: Vec<f32> = metrics.chunks_exact(2).map(|entry| entry[0]).collect();
@@ -290,9 +310,7 @@ impl Progress {
             }
             self.epoch.add(entry, rows);
             self.last = self.epoch.score();
-            if let Some((_, images)) = &mut self.warm {
-                *images += rows;
-            }
+            self.images += rows;
             let epoch_ended = self.step.is_multiple_of(steps_per_epoch);
             if epoch_ended || i + 1 == steps {
                 watch(Update {
@@ -303,7 +321,7 @@ impl Progress {
                     score: self.last,
                     losses: &losses[told..=i],
                     samples_per_second: self.rate(),
-                });
+                })?;
                 told = i + 1;
             }
             if epoch_ended {
@@ -311,7 +329,7 @@ impl Progress {
             }
         }
         if self.warm.is_none() && self.step >= WARM_UP {
-            self.warm = Some((self.ended, 0));
+            self.warm = Some((self.ended, self.images));
         }
         Ok(())
     }

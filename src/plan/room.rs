@@ -1,0 +1,75 @@
+//! Whether the host has room for a plan: on the CPU path, and where a software driver's device memory is the host's.
+
+use super::Plan;
+use crate::error::{Error, Kind, Result};
+use crate::shape::DType;
+
+/// The limits of this process's control group, as a container has them: of version 2 and of version 1.
+const GROUP_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+
+impl Plan {
+    /// Checks that the host's memory holds the plan, with `real_bytes` bytes to an f32 (the oracle takes 8), and
+    /// besides it the numbers that the largest buffer is filled from. Where the platform does not tell how much memory
+    /// there is, everything passes.
+    ///
+    /// Systems that promise more memory than they have end a process that takes them at their word, so that asking
+    /// beforehand is the only way to fail with a message.
+    ///
+    /// # Errors
+    /// The bytes needed and had.
+    pub fn fits_host(&self, real_bytes: usize) -> Result<()> {
+        let sizes = self.memory.buffers().iter().map(|buffer| {
+            let bytes = if buffer.dtype == DType::F32 { real_bytes } else { 4 };
+            (buffer.words as u64).saturating_mul(bytes as u64)
+        });
+        let (total, largest) =
+            sizes.fold((0u64, 0u64), |(total, largest), size| (total.saturating_add(size), largest.max(size)));
+        let needed = total.saturating_add(largest);
+        match available() {
+            Some(had) if needed > had => Err(Error::new(
+                Kind::Device,
+                format!("the plan needs {needed} bytes of memory, this machine has {had} to spare"),
+                "make the model, the batch or the data set smaller, or close other programs",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes that can be taken before the system runs out of memory, where it tells (Linux does).
+fn available() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_in(&text));
+    let groups = GROUP_LIMITS.iter().filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok());
+    machine.into_iter().chain(groups).min()
+}
+
+/// The line `MemAvailable:  24209776 kB` of /proc/meminfo, in bytes.
+fn available_in(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Memory, Role};
+
+    #[test]
+    fn meminfo_is_read_where_it_is_as_expected() {
+        assert_eq!(
+            available_in("MemTotal: 9 kB\nMemAvailable:   24209776 kB\nBuffers: 1 kB\n"),
+            Some(24_209_776 * 1024)
+        );
+        assert_eq!([available_in(""), available_in("MemAvailable: many kB")], [None, None]);
+    }
+
+    #[test]
+    fn what_no_machine_holds_is_refused_and_what_every_machine_holds_is_not() {
+        for (words, fits) in [(1 << 10, true), (1 << 55, available().is_none())] {
+            let mut memory = Memory::default();
+            memory.array("big", Role::State, DType::F32, [words]).expect("can be addressed");
+            let outcome = Plan::new(memory).fits_host(4);
+            assert_eq!(outcome.is_ok(), fits, "{words} words: {outcome:?}");
+        }
+    }
+}

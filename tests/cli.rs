@@ -1,0 +1,246 @@
+//! The command as its users run it, where all goes well.
+
+mod command;
+
+use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels};
+use serde_json::Value;
+
+const SMALL: &str = "train --data set --hidden 8,6 --batch-size 16 --epochs 2";
+
+/// The object of this event.
+#[track_caller]
+fn event<'a>(objects: &'a [Value], name: &str) -> &'a Value {
+    objects.iter().find(|object| object["event"] == name).unwrap_or_else(|| panic!("no {name} in {objects:?}"))
+}
+
+/// The words that a line must hold, in this order.
+#[track_caller]
+fn holds(line: &str, words: &[&str]) {
+    let mut rest = line;
+    for word in words {
+        rest = rest.split_once(word).unwrap_or_else(|| panic!("`{word}` is missing, or out of order, in: {line}")).1;
+    }
+}
+
+#[test]
+fn a_run_is_told_in_plain_lines_where_no_terminal_is() {
+    let ran = Place::new().run(&format!("{SMALL} --device cpu --out trained"));
+    let lines = ran.lines();
+    assert!(!ran.out.contains(['\x1b', '\r']), "{:?}", ran.out);
+    let heads: Vec<_> = lines.iter().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
+    assert_eq!(heads, ["device", "model", "data", "epoch", "epoch", "test", "saved", "done"]);
+    holds(lines[0], &["cpu", "threads"]);
+    holds(lines[1], &["16-8-6-10", "260 parameters", "1.0 kB"]);
+    holds(lines[2], &["set", "60 training and 20 test images of 4x4"]);
+    holds(lines[4], &["2/2", "loss ", "accuracy ", " %", " samples/s"]);
+    holds(lines[5], &["loss ", "accuracy "]);
+    holds(lines[7], &["8 steps in ", " samples/s", "first step after "]);
+}
+
+#[test]
+fn json_is_an_object_a_line_and_the_summary_is_the_last() {
+    let place = Place::new();
+    for device in ["cpu", "0"] {
+        let objects = place.run(&format!("{SMALL} --device {device} --json")).objects();
+        let start = event(&objects, "start");
+        assert_eq!(start["model"], serde_json::json!({ "layers": [16, 8, 6, 10], "parameters": 260, "bytes": 1040 }));
+        assert_eq!(objects.iter().filter(|object| object["event"] == "epoch").count(), 2);
+        let last = objects.last().expect("there are objects");
+        assert_eq!(last["event"], "summary");
+        for (key, least) in [
+            ("epochs", 2.0),
+            ("steps", 8.0),
+            ("seconds", 1e-9),
+            ("samples_per_second", 1e-9),
+            ("first_step_seconds", 1e-9),
+            ("train_loss", 0.0),
+            ("test_loss", 0.0),
+            ("test_accuracy", 0.0),
+            ("bytes_up_after_start", 0.0),
+            ("bytes_down_per_step", 0.0),
+        ] {
+            assert!(last[key].as_f64().is_some_and(|number| number >= least), "{key} is {}", last[key]);
+        }
+        assert_eq!((&last["epochs"], &last["steps"]), (&2.into(), &8.into()));
+        assert!(last["device"]["name"].is_string() && last["device"]["backend"].is_string(), "{last}");
+        let kinds: &[_] = if device == "cpu" { &["native"] } else { &["discrete", "integrated", "virtual", "cpu"] };
+        assert!(kinds.contains(&last["device"]["kind"].as_str().expect("text")), "{last}");
+    }
+}
+
+#[test]
+fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
+    let place = Place::new();
+    place.run(&format!("{SMALL} --device cpu --out new/folder")).lines();
+    let bytes = std::fs::read(place.path("new/folder/model.safetensors")).expect("written");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let mut shapes: Vec<_> = file.iter().map(|(name, tensor)| format!("{name} {:?}", tensor.shape())).collect();
+    shapes.sort();
+    let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
+    assert_eq!(shapes[..4], layers);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]"]);
+    let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
+    assert_eq!(kept.len(), 1, "nothing but the model is left: {kept:?}");
+}
+
+/// 700 test images, so that a batch of training (48) and of evaluation differ and the last of each is not full.
+#[test]
+fn eval_scores_as_training_did_to_the_bit_and_nearly_so_on_another_device() {
+    let place = Place::new();
+    place.put(TEST_IMAGES, &images(700)).put(TEST_LABELS, &labels(700));
+    let score = |ran: Ran, name: &str| {
+        let objects = ran.objects();
+        let object = event(&objects, name);
+        [&object["test_loss"], &object["test_accuracy"]].map(|number| number.as_f64().expect("a number"))
+    };
+    for (device, other) in [("cpu", "0"), ("0", "cpu")] {
+        let train = format!("train --data set --hidden 8 --batch-size 48 --epochs 3 --device {device} --out trained");
+        let trained = score(place.run(&format!("{train} --json")), "summary");
+        let eval = "eval --data set --model trained/model.safetensors";
+        assert_eq!(score(place.run(&format!("{eval} --device {device} --json")), "evaluation"), trained, "{device}");
+        let elsewhere = score(place.run(&format!("{eval} --device {other} --json")), "evaluation");
+        let apart = [0, 1].map(|i| (elsewhere[i] - trained[i]).abs());
+        assert!(apart[0] < 1e-5 && apart[1] < 0.005, "{other} after {device}: {apart:?}");
+        let (trained, scored) = (place.run(&train), place.run(&format!("{eval} --device {device}")));
+        let test = |ran: &Ran| ran.lines().into_iter().find(|line| line.starts_with("test")).map(str::to_owned);
+        assert!(test(&trained).is_some() && test(&trained) == test(&scored), "{trained:?} {scored:?}");
+    }
+}
+
+#[test]
+fn one_seed_gives_one_result() {
+    let place = Place::new();
+    let loss = |seed: u32| {
+        let objects = place.run(&format!("{SMALL} --device cpu --seed {seed} --json")).objects();
+        event(&objects, "summary")["test_loss"].clone()
+    };
+    assert_eq!(loss(1), loss(1));
+    assert_ne!(loss(1), loss(2));
+}
+
+#[test]
+fn the_embedded_digits_are_learnt() {
+    let objects = Place::new().run("train --hidden 16 --epochs 3 --device cpu --json").objects();
+    let accuracy = event(&objects, "summary")["test_accuracy"].as_f64().expect("a number");
+    assert!(accuracy > 0.9, "{accuracy}");
+}
+
+/// One image, one step: nothing is left to measure a rate after the warm-up.
+#[test]
+fn the_smallest_run_ends_well() {
+    let place = Place::new();
+    place.put(TRAIN_IMAGES, &images(1)).put(TRAIN_LABELS, &labels(1));
+    for device in ["cpu", "0"] {
+        let line = format!("train --data set --hidden 1 --epochs 1 --batch-size 1000 --device {device} --json");
+        let objects = place.run(&line).objects();
+        assert!(
+            event(&objects, "summary")["samples_per_second"].as_f64().is_some_and(|rate| rate > 0.0),
+            "{objects:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_gpu_the_cpu_trains_and_says_how_to_run_the_shaders() {
+    let place = Place::new();
+    let adapters = place.run("devices --json").objects();
+    let software = |adapter: &Value| adapter["kind"] == "cpu";
+    let ran = place.run(&format!("{SMALL} --device auto"));
+    let told = ran.lines()[0];
+    if adapters.iter().all(software) {
+        let (reason, driver) = told.split_once("--device ").expect("the line names a device");
+        holds(reason, &["cpu", "no GPU was found", "shaders run on a software driver"]);
+        let objects = place.run(&format!("{SMALL} --device {driver} --json")).objects();
+        assert!(software(&event(&objects, "summary")["device"]), "{objects:?}");
+    } else {
+        assert!(!told.contains("no GPU was found"), "{told}");
+    }
+}
+
+#[test]
+fn without_any_vulkan_driver_training_goes_on() {
+    let place = Place::new();
+    let mut command = place.command(&format!("{SMALL} --json"));
+    let ran = Ran::new(command.env("VK_DRIVER_FILES", "/nowhere").output().expect("the command starts"));
+    let objects = ran.objects();
+    let device = &event(&objects, "summary")["device"];
+    assert!(device["kind"] != "cpu" && device["backend"] != "vulkan", "{device}");
+}
+
+#[test]
+fn explain_shows_the_dispatches_and_trains_nothing() {
+    let place = Place::new();
+    for (device, variant) in [("cpu", "twin"), ("0", "variant")] {
+        let ran = place.run(&format!("{SMALL} --device {device} --explain"));
+        ran.lines();
+        holds(
+            &ran.out,
+            &["train: ", "MFLOP", variant, "gather", "fc1 forward", "loss", "fc3 weight gradient", "update"],
+        );
+        holds(&ran.out, &["evaluate: ", "memory: ", "weights"]);
+        assert!(!ran.out.contains("epoch"), "{}", ran.out);
+        let objects = place.run(&format!("{SMALL} --device {device} --explain --json")).objects();
+        assert!(event(&objects, "explain")["text"].as_str().is_some_and(|text| ran.out.contains(text.trim_end())));
+    }
+}
+
+/// A batch whose work overflows 64 bits when it is added up.
+#[test]
+fn explain_adds_up_absurd_sizes() {
+    let sizes = "--hidden 30000,30000 --batch-size 4294967295";
+    holds(&Place::new().run(&format!("train {sizes} --device cpu --explain")).lines().join("\n"), &["MFLOP"]);
+}
+
+#[test]
+fn devices_are_told_with_what_they_can_do() {
+    let place = Place::new();
+    let first = place.first_adapter();
+    for key in ["name", "backend", "driver", "kind"] {
+        assert!(first[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {first}");
+    }
+    assert!(first["f16"].is_boolean() && first["timestamps"].is_boolean(), "{first}");
+    assert!(first["cooperative_matrices"].is_array() && first.get("subgroup_sizes").is_some(), "{first}");
+    let limits = first["limits"].as_object().expect("limits");
+    assert!(limits.len() == 5 && limits.values().all(|limit| limit.as_u64() > Some(0)), "{first}");
+    let ran = place.run("devices");
+    ran.lines();
+    let text = |key: &str| first[key].as_str().expect("text").to_owned();
+    let words = ["subgroups ", "f16 ", "timestamps ", "cooperative matrices ", "buffers ", "workgroup memory"];
+    holds(&ran.out, &["0: ", &text("name"), &text("backend"), &text("driver"), &text("kind")]);
+    holds(&ran.out, &words);
+}
+
+#[test]
+fn data_show_draws_a_sheet() {
+    let place = Place::new();
+    place.put(TRAIN_IMAGES, &idx(0x803, &[60, 6, 6], [9; 2160]));
+    place.put(TEST_IMAGES, &idx(0x803, &[20, 6, 6], [9; 720]));
+    for source in ["digits", "set"] {
+        let ran = place.run(&format!("data show {source} --out {source}.png"));
+        holds(&ran.lines().join("\n"), &["data", source, "images of", "saved", ".png"]);
+        let png = std::fs::read(place.path(&format!("{source}.png"))).expect("written");
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xae\x42\x60\x82"), "{source}");
+    }
+}
+
+#[test]
+fn every_verb_has_help_that_names_its_flags() {
+    let place = Place::new();
+    for (verb, words) in [
+        ("", &["train", "eval", "devices", "data", "Examples:", "Exit codes: 0 done, 2 usage"][..]),
+        (
+            "train",
+            &["--data", "--hidden", "--batch-size", "--epochs", "--lr", "--seed", "--device", "--out", "--explain"],
+        ),
+        ("eval", &["--model", "--data", "--device", "--json"]),
+        ("devices", &["--json"]),
+        ("data show", &["SOURCE", "digits", "mnist", "--out"]),
+    ] {
+        let ran = place.run(&format!("{verb} --help"));
+        ran.lines();
+        for word in words {
+            assert!(ran.out.contains(word), "`{word}` is missing in the help of `{verb}`: {}", ran.out);
+        }
+    }
+    assert_eq!(place.run("--version").lines(), [concat!("shadegrad ", env!("CARGO_PKG_VERSION"))]);
+}

@@ -1,0 +1,245 @@
+//! What goes wrong ends the command with its exit code and two lines on stderr: a cause and an advice.
+
+mod command;
+
+use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels};
+use flate2::{Compression, write::GzEncoder};
+use shadegrad::shape::Shape;
+use shadegrad::train::ModelFile;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+const SMALL: &str = "train --data set --hidden 4 --epochs 1 --batch-size 16";
+
+/// The run ended with this code and two lines on stderr, which hold all the words.
+#[track_caller]
+fn failed(ran: &Ran, code: i32, words: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+    let lines: Vec<_> = ran.err.lines().collect();
+    let [cause, advice] = lines[..] else { panic!("two lines are expected on stderr: {ran:?}") };
+    assert!(cause.strip_prefix("error: ").is_some_and(|text| !text.is_empty()), "{ran:?}");
+    assert!(advice.strip_prefix("  try: ").is_some_and(|text| !text.is_empty()), "{ran:?}");
+    for word in words {
+        assert!(ran.err.contains(word), "`{word}` is missing in: {}", ran.err);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_exit_with_2() {
+    let place = Place::new();
+    for (flags, words) in [
+        ("--batch-size 0", ["batch size of 0", "--batch-size 128"]),
+        ("--epochs 0", ["0 epochs", "--epochs 5"]),
+        ("--epochs 99999999999999999", ["99999999999999999 epochs", "fewer"]),
+        ("--hidden 0", ["[0]", "sizes of 1 or more"]),
+        ("--hidden 16,0,8", ["[16, 0, 8]", "sizes of 1 or more"]),
+        ("--lr 0", ["learning rate of 0", "finite number above 0"]),
+        ("--lr -0.1", ["learning rate of -0.1", "finite number above 0"]),
+        ("--lr nan", ["learning rate of NaN", "finite number above 0"]),
+        ("--lr inf", ["learning rate of inf", "finite number above 0"]),
+        ("--lr fast", ["'fast' for '--lr", "--help"]),
+        ("--hidden 99999999999999999999999", ["number too large", "--help"]),
+        ("--hidden 16,,8", ["'--hidden", "--help"]),
+        ("--seed -1", ["'-1'", "--help"]),
+        ("--device=", ["name of the device is empty", "--help"]),
+        ("--data=", ["name of the data set is empty", "--help"]),
+        ("--epoch 3", ["'--epoch'", "'--epochs'"]),
+    ] {
+        let ran = place.run(&format!("train --json {flags}"));
+        failed(&ran, 2, &words);
+        assert_eq!(ran.out, "", "{flags}");
+    }
+}
+
+#[test]
+fn commands_that_cannot_be_understood_exit_with_2() {
+    let place = Place::new();
+    failed(&place.run("trian"), 2, &["'trian'", "'train'", "--help"]);
+    failed(&place.run("eval"), 2, &["--model <FILE>", "usage is shadegrad eval"]);
+    failed(&place.run("data show"), 2, &["<SOURCE>", "usage is shadegrad data show"]);
+    for line in ["", "data"] {
+        let ran = place.run(line);
+        let (help, told) = ran.err.split_at(ran.err.find("error: ").expect("an error is told"));
+        assert!(help.contains("Usage: ") && help.contains("Commands:"), "{help}");
+        failed(&Ran { err: told.to_owned(), ..ran }, 2, &["no command", "commands above"]);
+    }
+}
+
+/// Every way is tested in tests/data.rs; these come through the command.
+#[test]
+fn data_that_are_not_sound_exit_with_3() {
+    let swapped = |mut bytes: Vec<u8>| {
+        bytes[..4].reverse();
+        bytes
+    };
+    let page = b"<!DOCTYPE html><title>404</title>";
+    let huge = idx(0x803, &[u32::MAX; 3], [0; 16]);
+    let mut ten = labels(60);
+    ten[8 + 17] = 10;
+    for (file, bytes, words) in [
+        (TRAIN_IMAGES, vec![], ["is empty", "fetch it again"]),
+        (TRAIN_IMAGES, images(60)[..500].to_vec(), ["expected 976 bytes", "found 500"]),
+        (TEST_IMAGES, [images(20), vec![0]].concat(), ["expected 336 bytes", "found 337"]),
+        (TRAIN_IMAGES, swapped(images(60)), ["found 0x03080000", "byte-swapped"]),
+        (TRAIN_IMAGES, labels(60), ["expected 0x00000803 (images)", "found 0x00000801"]),
+        (TRAIN_LABELS, images(60), ["expected 0x00000801 (labels)", "found 0x00000803"]),
+        (TRAIN_LABELS, labels(59), ["expected 60 labels", "found 59"]),
+        (TRAIN_LABELS, ten, ["label 17 at offset 25", "found 10"]),
+        (TEST_LABELS, page.to_vec(), ["web page", "download"]),
+        (TRAIN_IMAGES, huge, ["79228162458924105385300197391", "found 32"]),
+        (TRAIN_IMAGES, damaged_gzip(), ["damaged gzip", "checksum"]),
+    ] {
+        let place = Place::new();
+        let ran = place.put(file, &bytes).run(&format!("{SMALL} --device cpu --json"));
+        failed(&ran, 3, &words);
+        failed(&ran, 3, &[&file.replace('/', std::path::MAIN_SEPARATOR_STR)]);
+        assert_eq!(ran.out, "");
+    }
+}
+
+/// Sound images behind a checksum that is not theirs.
+fn damaged_gzip() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut bytes = encoder.write_all(&images(60)).and_then(|()| encoder.finish()).expect("writes to memory");
+    let checksum = bytes.len() - 8;
+    bytes[checksum] ^= 1;
+    bytes
+}
+
+#[test]
+fn data_that_are_not_there_exit_with_3_whatever_the_verb() {
+    let place = Place::new();
+    for line in ["train --data nowhere --device cpu", "data show nowhere --out sheet.png"] {
+        failed(&place.run(line), 3, &["no folder nowhere", "train-images-idx3-ubyte"]);
+    }
+    std::fs::remove_file(place.path(TEST_LABELS)).expect("there");
+    failed(&place.run(&format!("{SMALL} --device cpu")), 3, &["t10k-labels-idx1-ubyte", "no such file"]);
+}
+
+/// A model file of these tensors.
+fn write_model(place: &Place, tensors: &[(&str, &[usize], f32)]) {
+    let tensor = |&(name, shape, value): &(&str, &[usize], f32)| {
+        (name.to_owned(), Shape::new(shape), vec![value; shape.iter().product()])
+    };
+    ModelFile::write(&place.path("model"), &tensors.iter().map(tensor).collect::<Vec<_>>()).expect("writable");
+}
+
+#[test]
+fn model_files_that_are_no_perceptron_exit_with_4() {
+    let place = Place::new();
+    let eval = || place.run("eval --data set --model model --device cpu --json");
+    failed(&eval(), 4, &["cannot read model", "No such file"]);
+    failed(&place.run("eval --data set --model set --device cpu"), 4, &["cannot read set"]);
+    let (bias, weight) = (("fc1.bias", &[10][..], 0.0), ("fc1.weight", &[16, 10][..], 0.0));
+    write_model(&place, &[weight, bias]);
+    eval().lines();
+    let whole = std::fs::read(place.path("model")).expect("written");
+    for bytes in [&[], &whole[..5], &whole[..whole.len() / 2], &whole[..whole.len() - 1], b"no model, but some text"] {
+        place.put("model", bytes);
+        failed(&eval(), 4, &["model: not safetensors", "train --out"]);
+    }
+    for (tensors, words) in [
+        (&[weight][..], ["no tensor `fc1.bias`", "found [\"fc1.weight\"]"]),
+        (&[("fc1.weight", &[160], 0.0), bias], ["`fc1.weight` has shape [160]", "two extents"]),
+        (&[weight, ("fc1.bias", &[9], 0.0)], ["`fc1.bias` has shape [9]", "expected [10]"]),
+        (&[weight, ("fc1.bias", &[10], f32::NAN)], ["number 160", "not finite"]),
+        (&[weight, bias, ("more", &[1], 0.0)], ["3 tensors", "a weight and a bias"]),
+        (&[("fc1.weight", &[9, 10], 0.0), bias], ["takes 9 pixels", "has 16 pixels and 10 classes"]),
+        (&[("fc1.weight", &[16, 9], 0.0), ("fc1.bias", &[9], 0.0)], ["tells 9 classes", "16 pixels and 10 classes"]),
+        (&[weight, bias, ("fc2.weight", &[9, 10], 0.0), ("fc2.bias", &[10], 0.0)], ["fc2.weight", "expected [10, _]"]),
+    ] {
+        write_model(&place, tensors);
+        let ran = eval();
+        failed(&ran, 4, &words);
+        assert_eq!(ran.out, "");
+    }
+}
+
+#[test]
+fn adapters_that_are_not_there_exit_with_5() {
+    let place = Place::new();
+    let name = place.first_adapter()["name"].as_str().expect("text").to_owned();
+    failed(&place.run(&format!("{SMALL} --device voodoo2")), 5, &["\"voodoo2\" in its name", &name, "--device cpu"]);
+    failed(&place.run(&format!("{SMALL} --device 99")), 5, &["number 99", &name, "shadegrad devices"]);
+}
+
+#[test]
+fn models_too_big_for_the_device_exit_with_5_and_tell_bytes_needed_and_had() {
+    let place = Place::new();
+    let limit = place.first_adapter()["limits"]["binding_bytes"].as_u64().expect("a number");
+    // The weights of the first layer alone are more than a binding holds, or than 32 bits address.
+    let width = limit / (4 * 16) + 1;
+    // In tens of bytes: of 32 bits, a model may use all, and a binding whole words.
+    let had = (limit.min(u64::from(u32::MAX)) / 10).to_string();
+    failed(&place.run(&format!("train --data set --hidden {width} --device 0")), 5, &[" needs ", "bytes", &had]);
+    for device in ["cpu", "0"] {
+        let run = |sizes: &str| place.run(&format!("train --data set --device {device} {sizes}"));
+        failed(&run("--hidden 99999999999999"), 5, &["need 10800000000000256", "bytes", "4294967295 at most"]);
+        failed(&run("--hidden 18446744073709551615"), 5, &["more than 2^64 bytes", "4294967295 at most"]);
+        failed(&run("--batch-size 99999999999"), 5, &["99999999999 does not fit", "smaller"]);
+        failed(&run("--batch-size 4294967295"), 5, &["needs 274877906880 bytes", "allows "]);
+    }
+}
+
+/// Thousands of layers, each small enough, that take 500 GB together: on Linux, which tells how much memory there is,
+/// they are refused; else the system would end the process, whether it runs twins or a software driver.
+#[cfg(target_os = "linux")]
+#[test]
+fn models_too_big_for_the_machine_exit_with_5_and_tell_bytes_needed_and_had() {
+    let place = Place::new();
+    let mut devices = vec!["cpu"];
+    devices.extend((place.first_adapter()["kind"] == "cpu").then_some("0"));
+    let layers = "1,784,".repeat(2000);
+    for device in devices {
+        let ran = place.run(&format!("train --data set --hidden {layers}1 --batch-size 42000 --device {device}"));
+        failed(&ran, 5, &["the plan needs 5", "bytes of memory, this machine has ", "smaller"]);
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_exits_with_6() {
+    let place = Place::new();
+    for device in ["cpu", "0"] {
+        let ran = place.run(&format!("train --data set --hidden 4 --device {device} --lr 3e38 --out trained"));
+        failed(&ran, 6, &["the loss of step ", "not finite", "--lr"]);
+        assert!(!place.path("trained/model.safetensors").exists(), "a broken model is not saved");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_exits_with_7_before_training() {
+    let place = Place::new();
+    place.put("file", b"kept");
+    std::fs::create_dir_all(place.path("taken/model.safetensors")).expect("writable");
+    for (out, named) in [("file", "file"), ("file/below", "file"), ("taken", "model.safetensors")] {
+        let ran = place.run(&format!("{SMALL} --device cpu --out {out}"));
+        failed(&ran, 7, &["cannot ", named, "check that the path"]);
+        assert_eq!(ran.out, "", "found before anything else is done");
+    }
+    assert_eq!(std::fs::read(place.path("file")).expect("there"), b"kept");
+    failed(&place.run("data show digits --out file/sheet.png"), 7, &["cannot write file", "check that the path"]);
+}
+
+#[test]
+fn an_output_that_nobody_reads_exits_with_7() {
+    let place = Place::new();
+    for line in [SMALL, "train --data set --hidden 4 --json", "devices", "train --help"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = Ran::new(place.command(line).stdout(writer).output().expect("the command starts"));
+        failed(&ran, 7, &["standard output", "reader"]);
+    }
+}
+
+/// As `| head -2` does: training that would take hours ends when nobody reads any more.
+#[test]
+fn training_ends_when_its_reader_goes() {
+    let place = Place::new();
+    for flags in ["--json", "--device cpu"] {
+        let mut command = place.command(&format!("train --data set --hidden 4 --epochs 100000000 {flags}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+        let reader = BufReader::new(child.stdout.take().expect("piped"));
+        assert_eq!(reader.lines().take(2).map_while(Result::ok).count(), 2);
+        failed(&Ran::new(child.wait_with_output().expect("it ends")), 7, &["standard output", "reader"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! What the tests of the command share: running it as its users do, and a small data set to run it on.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+pub(crate) const TRAIN_IMAGES: &str = "set/train-images-idx3-ubyte";
+pub(crate) const TRAIN_LABELS: &str = "set/train-labels-idx1-ubyte";
+pub(crate) const TEST_IMAGES: &str = "set/t10k-images-idx3-ubyte";
+pub(crate) const TEST_LABELS: &str = "set/t10k-labels-idx1-ubyte";
+
+/// An IDX file.
+pub(crate) fn idx(magic: u32, extents: &[u32], payload: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    let words = std::iter::once(&magic).chain(extents).flat_map(|word| word.to_be_bytes());
+    words.chain(payload).collect()
+}
+
+/// Images of 4 x 4 pixels.
+pub(crate) fn images(count: u32) -> Vec<u8> {
+    idx(0x803, &[count, 4, 4], (0..16 * count).map(|i| (i * 37 % 251) as u8))
+}
+
+/// Labels for them.
+pub(crate) fn labels(count: u32) -> Vec<u8> {
+    idx(0x801, &[count], (0..count).map(|i| (i % 10) as u8))
+}
+
+/// A folder to run the command in. In it is `set`, a sound data set of 60 + 20 images, to be spoilt.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a temporary folder"));
+        std::fs::create_dir(place.path("set")).expect("writable");
+        place.put(TRAIN_IMAGES, &images(60)).put(TRAIN_LABELS, &labels(60));
+        place.put(TEST_IMAGES, &images(20)).put(TEST_LABELS, &labels(20));
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> &Self {
+        std::fs::write(self.path(name), bytes).expect("writable");
+        self
+    }
+
+    /// The command with the arguments of `line`, which spaces part, here.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shadegrad"));
+        command.args(line.split_whitespace()).current_dir(self.0.path());
+        command
+    }
+
+    pub(crate) fn run(&self, line: &str) -> Ran {
+        Ran::new(self.command(line).output().expect("the command starts"))
+    }
+
+    /// What `devices` tells of the adapter of number 0: a GPU where there is one, else a software driver.
+    pub(crate) fn first_adapter(&self) -> Value {
+        let adapters = self.run("devices --json").objects();
+        adapters.into_iter().next().expect("no adapter to test on: run tests/run, which provides a software driver")
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn new(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The lines on stdout of a run that went well and was silent on stderr.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.out.lines().collect()
+    }
+
+    /// The same as JSON, one object a line.
+    #[track_caller]
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        self.lines().iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    }
+}
