@@ -153,15 +153,18 @@ pub fn report(adapter: &wgpu::Adapter) -> AdapterReport {
 /// # Errors
 /// Where there is no such adapter: lists those that there are.
 pub async fn choose(choice: &Choice) -> Result<Option<wgpu::Adapter>> {
+    if *choice == Choice::Cpu {
+        return Ok(None);
+    }
     // Starting OpenGL takes longer than the rest together, so it is asked only where the rest does not do.
     let primary = adapters(wgpu::Backends::PRIMARY).await;
-    if let Some(found) = pick(choice, &primary)? {
-        return Ok(found);
+    if let Some(found) = pick(choice, &primary) {
+        return Ok(Some(found));
     }
     let mut all = primary;
     all.extend(adapters(wgpu::Backends::SECONDARY).await);
-    match pick(choice, &all)? {
-        Some(found) => Ok(found),
+    match pick(choice, &all) {
+        Some(found) => Ok(Some(found)),
         None if *choice == Choice::Auto => Ok(None),
         None => {
             let names: Vec<_> = all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
@@ -180,18 +183,18 @@ pub async fn choose(choice: &Choice) -> Result<Option<wgpu::Adapter>> {
     }
 }
 
-/// The choice among these adapters: decided for one, decided for none, or not decided.
-fn pick(choice: &Choice, adapters: &[wgpu::Adapter]) -> Result<Option<Option<wgpu::Adapter>>> {
+/// The adapter that is meant, where it is among these.
+fn pick(choice: &Choice, adapters: &[wgpu::Adapter]) -> Option<wgpu::Adapter> {
     let matches = |text: &str| {
         let text = text.to_lowercase();
         let told = |info: wgpu::AdapterInfo| format!("{} {} {}", info.name, info.driver, info.driver_info);
         adapters.iter().find(|adapter| told(adapter.get_info()).to_lowercase().contains(&text)).cloned()
     };
     let best = |wanted: Backing| adapters.iter().find(|a| Backing::from(a.get_info().device_type) == wanted).cloned();
-    Ok(match choice {
-        Choice::Cpu => Some(None),
-        Choice::Index(index) => adapters.get(*index).cloned().map(Some),
-        Choice::Name(name) => matches(name).map(Some),
-        Choice::Auto => [Backing::Discrete, Backing::Integrated, Backing::Virtual].into_iter().find_map(best).map(Some),
-    })
+    match choice {
+        Choice::Cpu => None,
+        Choice::Index(index) => adapters.get(*index).cloned(),
+        Choice::Name(name) => matches(name),
+        Choice::Auto => [Backing::Discrete, Backing::Integrated, Backing::Virtual].into_iter().find_map(best),
+    }
 }
