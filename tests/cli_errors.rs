@@ -8,6 +8,7 @@ use shadegrad::shape::Shape;
 use shadegrad::train::ModelFile;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::time::Duration;
 
 const SMALL: &str = "train --data set --hidden 4 --epochs 1 --batch-size 16";
 
@@ -240,6 +241,12 @@ fn training_ends_when_its_reader_goes() {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
         let reader = BufReader::new(child.stdout.take().expect("piped"));
         assert_eq!(reader.lines().take(2).map_while(Result::ok).count(), 2);
-        failed(&Ran::new(child.wait_with_output().expect("it ends")), 7, &["standard output", "reader"]);
+        let soon = (0..600).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            child.try_wait().expect("it was started").is_some()
+        });
+        child.kill().expect("it ends by itself, or so");
+        assert!(soon, "training goes on with {flags}");
+        failed(&Ran::new(child.wait_with_output().expect("it has ended")), 7, &["standard output", "reader"]);
     }
 }
