@@ -97,7 +97,8 @@ impl Reflection {
         let module = naga::front::wgsl::Frontend::new_with_options(options)
             .parse(source)
             .map_err(|e| broken(name, e.emit_to_string_with_path(source, name)))?;
-        let validate = |capabilities| Validator::new(ValidationFlags::all(), capabilities).validate(&module);
+        let validate =
+            |capabilities| Validator::new(ValidationFlags::all(), capabilities).validate(&module).map_err(Box::new);
         let info = validate(Capabilities::all()).map_err(|e| broken(name, e.emit_to_string_with_path(source, name)))?;
         let subgroups = validate(Capabilities::all() - Capabilities::SUBGROUP).is_err();
         let [entry] = module.entry_points.as_slice() else {
