@@ -20,7 +20,7 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < ops < nn < train < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < cli < main
 //!                                           plan < gpu, cpu
 //!                                           data: error, shape, random only
 //!                                           verify: kernel, gpu
@@ -33,6 +33,7 @@
 //! | [`shader`] | WGSL source to [`shader::Reflection`] |
 //! | [`kernel`] | the [`kernel::Kernel`] trait, variants, capabilities, the number types of twins |
 //! | [`plan`] | memory, slots, dispatches; validation; `explain`; the [`plan::Executor`] trait |
+//! | [`graph`] | values and differentiable ops in SSA; reverse mode; passes; lowering to a plan with reuse of transients |
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
@@ -46,7 +47,8 @@
 //!
 //! 1. `cli::train` loads the data on one thread while the device opens on another. [`gpu::choose`] takes a hardware
 //!    GPU, or what `--device` names; without one the CPU path trains.
-//! 2. [`train::Trainer::plan`] asks [`nn::Mlp`] for the plan: `train` with 12 dispatches for two layers, and `evaluate`.
+//! 2. [`train::Trainer::plan`] asks [`nn::Mlp`] for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients
+//!    are derived, its ops fused, and it is lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
 //! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
 //!    Weights, gradients and both moments are flat arenas of one layout, so Adam is one dispatch.
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up.
@@ -65,6 +67,8 @@
 //! | role | data (written at the start), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | section | a named list of dispatches: `train`, `evaluate` |
+//! | value | an output of a node of a graph; lowering gives each a slot |
+//! | epilogue | what a product's kernel does to each sum before it stores it; bias, ReLU and its mask fuse into one |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
 //! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
@@ -77,11 +81,13 @@
 //! 2. Write `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the
 //!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
 //!    workgroup the shader has. Start from `src/ops/relu.rs`.
-//! 3. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
+//! 3. Implement [`graph::Op`] beside it: shape rule, gradient in terms of other ops, lowering, and what it fuses with.
+//! 4. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
 //!
 //! # What differs from the first design
 //!
-//! - There is no graph yet: [`nn::Mlp`] records its plan by hand, which will be the graph's reference.
+//! - A loss is an op with two outputs, the loss of each row and the gradient of their mean for the logits, for one
+//!   kernel computes both. Its gradient rule is [`graph::Op::objective`].
 //! - A kernel has two traits: [`kernel::Kernel`], generic and typed, which an op implements, and the object-safe
 //!   [`kernel::AnyKernel`], which plans hold.
 //! - Workgroups are one number, folded by the host; kernels unfold it.
@@ -93,6 +99,7 @@ pub mod cpu;
 pub mod data;
 pub mod error;
 pub mod gpu;
+pub mod graph;
 pub mod kernel;
 pub mod nn;
 pub mod ops;

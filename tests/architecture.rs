@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with those it may import.
-const LAYERS: [(&str, &str); 14] = [
+const LAYERS: [(&str, &str); 15] = [
     ("error", ""),
     ("shape", "error"),
     ("random", ""),
     ("shader", "error shape"),
     ("kernel", "error shape random shader"),
     ("plan", "error shape shader kernel"),
-    ("ops", "random shader kernel"),
-    ("nn", "error shape random plan ops"),
+    ("graph", "error shape plan"),
+    ("ops", "error shape random shader kernel plan graph"),
+    ("nn", "error shape random plan graph ops"),
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),

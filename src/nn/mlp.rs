@@ -1,25 +1,23 @@
 //! The multilayer perceptron: linear layers with ReLU between them, trained by softmax cross-entropy and Adam.
 //!
-//! Forward, loss, backward and update are recorded by hand, dispatch by dispatch. With x_0 the batch and L layers:
-//!
-//! - forward: x_i = relu(x_{i-1} W_i + b_i), and for the last layer z = x_{L-1} W_L + b_L;
-//! - loss: the mean of softmax cross-entropy of z, whose gradient is d_L = dz;
-//! - backward: dW_i = x_{i-1}^T d_i, db_i = the column sums of d_i, d_{i-1} = d_i W_i^T where x_{i-1} > 0;
-//! - update: Adam over the arena of all weights and biases.
+//! Forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering, metrics, Adam) is
+//! recorded into the plan around it.
 
-use super::he_normal;
+use super::{he_normal, linear};
 use crate::error::{Error, Kind, Result};
+use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::{Adam, AdamParams};
-use crate::ops::column_sum::{ColumnSum, ColumnSumParams};
+use crate::ops::add::Add;
 use crate::ops::gather::{Gather, GatherParams};
-use crate::ops::matmul::{self, MatmulParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
-use crate::ops::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use crate::ops::relu::Relu;
+use crate::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
 use crate::ops::step_state::{StepState, StepStateParams};
-use crate::ops::{counter, rate};
+use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, SlotId};
 use crate::random::seed_words;
 use crate::shape::{DType, Shape};
+use std::sync::Arc;
 
 /// A perceptron's layers: how wide its input, its hidden layers and its output are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +49,7 @@ pub struct Evaluation {
     pub batch: usize,
 }
 
-/// The slots that forward, loss and metrics work on.
+/// The slots of one pass over a set of images, besides what the graph makes.
 struct Pass {
     samples: u32,
     batch: u32,
@@ -61,12 +59,16 @@ struct Pass {
     rates: SlotId,
     inputs: SlotId,
     labels: SlotId,
-    /// Output of each layer; the last holds the logits.
-    outputs: Vec<SlotId>,
-    losses: SlotId,
-    logits_gradient: SlotId,
     metrics: SlotId,
     ring: u32,
+}
+
+/// The graph of a pass: its leaves for the parameters, and what comes out.
+struct Forward {
+    graph: Graph,
+    parameters: Vec<Value>,
+    logits: Value,
+    losses: Value,
 }
 
 impl Mlp {
@@ -134,43 +136,36 @@ impl Mlp {
     /// # Errors
     /// Where a size does not fit the device's 32-bit indices.
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
-        let mut memory = Memory::default();
-        let weights = memory.arena("weights", Role::State, &self.tensors())?;
         let mut plan = Plan::default();
+        let mut pool = Pool::default();
+        let weights = plan.memory.arena("weights", Role::State, &self.tensors())?;
         if let Some(training) = training {
-            let pass = self.pass(&mut memory, "train", training.samples, training.batch, training.ring)?;
-            let backward = Backward {
-                gradients: memory.arena("gradients", Role::Transient, &self.tensors())?,
-                first_moment: memory.arena("first_moment", Role::State, &self.tensors())?,
-                second_moment: memory.arena("second_moment", Role::State, &self.tensors())?,
-                hidden: self.hidden_gradients(&mut memory, training.batch)?,
-            };
-            plan.memory = memory;
+            let pass = self.pass(&mut plan.memory, "train", training.samples, training.batch, training.ring)?;
+            let moments = ["first_moment", "second_moment"];
+            let gradients = plan.memory.arena("gradients", Role::Transient, &self.tensors())?;
+            let [first, second] = moments.map(|name| plan.memory.arena(name, Role::State, &self.tensors()));
             plan.begin("train");
             self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
-            self.record_forward(&mut plan, &weights, &pass)?;
-            self.record_backward(&mut plan, &weights, &pass, &backward)?;
-            record_update(&mut plan, &weights, &pass, &backward)?;
-            memory = std::mem::take(&mut plan.memory);
+            let mut forward = self.forward(&plan.memory, &weights, &pass)?;
+            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
+            forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
+            record_update(&mut plan, [&weights, &gradients, &first?, &second?], pass.rates)?;
         }
         if let Some(Evaluation { samples, batch }) = evaluation {
             let ring = samples.div_ceil(batch.max(1));
-            let pass = self.pass(&mut memory, "test", samples, batch, ring)?;
-            plan.memory = memory;
+            let pass = self.pass(&mut plan.memory, "test", samples, batch, ring)?;
             plan.begin("evaluate");
             self.record_start(&mut plan, &pass, 0.0, None)?;
-            self.record_forward(&mut plan, &weights, &pass)?;
-            memory = std::mem::take(&mut plan.memory);
+            let forward = self.forward(&plan.memory, &weights, &pass)?;
+            forward.record(&mut plan, &mut pool, &pass, "test", &[], &[])?;
         }
-        plan.memory = memory;
         Ok(plan)
     }
 
     fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Pass> {
-        let (features, classes) = (self.widths[0], self.widths[self.widths.len() - 1]);
+        let features = self.widths[0];
         let mut array =
             |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
-        let outputs = self.widths[1..].iter().enumerate();
         Ok(Pass {
             samples: word(samples)?,
             batch: word(batch)?,
@@ -180,23 +175,27 @@ impl Mlp {
             rates: array("rates", Role::State, DType::F32, [rate::COUNT].into())?,
             inputs: array("inputs", Role::Transient, DType::F32, [batch, features].into())?,
             labels: array("labels", Role::Transient, DType::U32, [batch].into())?,
-            outputs: outputs
-                .map(|(i, &width)| array(&format!("fc{}", i + 1), Role::Transient, DType::F32, [batch, width].into()))
-                .collect::<Result<_>>()?,
-            losses: array("losses", Role::Transient, DType::F32, [batch].into())?,
-            logits_gradient: array("logits.gradient", Role::Transient, DType::F32, [batch, classes].into())?,
             metrics: array("metrics", Role::State, DType::F32, [ring, 2].into())?,
             ring: word(ring)?,
         })
     }
 
-    /// A gradient for the output of each hidden layer.
-    fn hidden_gradients(&self, memory: &mut Memory, batch: usize) -> Result<Vec<SlotId>> {
-        let hidden = &self.widths[1..self.widths.len() - 1];
-        let slot = |(i, &width): (usize, &usize)| {
-            memory.array(&format!("train/fc{}.gradient", i + 1), Role::Transient, DType::F32, [batch, width])
-        };
-        hidden.iter().enumerate().map(slot).collect()
+    /// Layers of weight, bias and, but for the last, ReLU; then the loss.
+    fn forward(&self, memory: &Memory, weights: &Arena, pass: &Pass) -> Result<Forward> {
+        let mut graph = Graph::default();
+        let parameters: Vec<Value> = weights.tensors.iter().map(|&slot| graph.leaf(memory, slot)).collect();
+        let mut x = graph.leaf(memory, pass.inputs);
+        for (layer, tensors) in parameters.chunks_exact(2).enumerate() {
+            graph.scope(format!("fc{}", layer + 1));
+            x = linear(&mut graph, x, tensors[0], tensors[1])?;
+            if layer + 2 < self.widths.len() {
+                x = graph.apply(Relu, &[x])?;
+            }
+        }
+        let [labels, counters] = [pass.labels, pass.counters].map(|slot| graph.leaf(memory, slot));
+        graph.scope("loss");
+        let losses = graph.apply(SoftmaxCrossEntropy, &[x, labels, counters])?;
+        Ok(Forward { graph, parameters, logits: x, losses })
     }
 
     /// Advances the counters and gathers the batch; in a permuted order where `seed` is given.
@@ -230,103 +229,56 @@ impl Mlp {
         ];
         plan.dispatch("gather batch", &Gather, gather, &bindings)
     }
+}
 
-    fn record_forward(&self, plan: &mut Plan, weights: &Arena, pass: &Pass) -> Result<()> {
-        let layers = self.widths.len() - 1;
-        let mut input = pass.inputs;
-        for layer in 0..layers {
-            let params = self.product(pass.batch, layer, layer + 1)?;
-            let bindings = [
-                ("a", input),
-                ("b", weights.tensors[2 * layer]),
-                ("bias", weights.tensors[2 * layer + 1]),
-                ("out", pass.outputs[layer]),
-            ];
-            let kernel = if layer + 1 < layers { &matmul::NN_BIAS_RELU } else { &matmul::NN_BIAS };
-            plan.dispatch(format!("fc{} forward", layer + 1), kernel, params, &bindings)?;
-            input = pass.outputs[layer];
-        }
-        let (m, n) = (pass.batch, word(self.widths[layers])?);
+impl Forward {
+    /// Lowers the graph, storing `derived` values into `slots`, and records the metrics of its outcome.
+    fn record(
+        self,
+        plan: &mut Plan,
+        pool: &mut Pool,
+        pass: &Pass,
+        set: &str,
+        derived: &[Value],
+        slots: &[SlotId],
+    ) -> Result<()> {
+        let classes = self.graph.shape(self.logits).extents()[1];
+        let roots: Vec<Value> = [self.logits, self.losses].iter().chain(derived).copied().collect();
+        let (graph, roots) = self.graph.simplify(&roots);
+        let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(slots.iter().copied()).collect();
+        let lowered = graph.lower(plan, pool, set, &stores, &roots[..2])?;
+        let [logits, losses] = [roots[0], roots[1]].map(|value| lowered.slot(value).ok_or_else(|| no_slot(set)));
         let bindings = [
-            ("logits", input),
+            ("logits", logits?),
             ("labels", pass.labels),
-            ("counters", pass.counters),
-            ("losses", pass.losses),
-            ("gradient", pass.logits_gradient),
-        ];
-        plan.dispatch("loss", &SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)?;
-        let bindings = [
-            ("logits", input),
-            ("labels", pass.labels),
-            ("losses", pass.losses),
+            ("losses", losses?),
             ("counters", pass.counters),
             ("metrics", pass.metrics),
         ];
-        plan.dispatch("metrics", &Metrics, MetricsParams { m, n, ring: pass.ring }, &bindings)
-    }
-
-    fn record_backward(&self, plan: &mut Plan, weights: &Arena, pass: &Pass, backward: &Backward) -> Result<()> {
-        let mut gradient = pass.logits_gradient;
-        for layer in (0..self.widths.len() - 1).rev() {
-            let (m, n) = (word(self.widths[layer])?, word(self.widths[layer + 1])?);
-            let input = if layer == 0 { pass.inputs } else { pass.outputs[layer - 1] };
-            let out = backward.gradients.tensors[2 * layer];
-            let bindings = [("a", input), ("b", gradient), ("out", out)];
-            let params = MatmulParams { m, k: pass.batch, n };
-            plan.dispatch(format!("fc{} weight gradient", layer + 1), &matmul::TN, params, &bindings)?;
-            let bindings = [("a", gradient), ("out", backward.gradients.tensors[2 * layer + 1])];
-            let params = ColumnSumParams { m: pass.batch, n };
-            plan.dispatch(format!("fc{} bias gradient", layer + 1), &ColumnSum, params, &bindings)?;
-            if layer > 0 {
-                let bindings = [
-                    ("a", gradient),
-                    ("b", weights.tensors[2 * layer]),
-                    ("activation", input),
-                    ("out", backward.hidden[layer - 1]),
-                ];
-                let params = self.product(pass.batch, layer + 1, layer)?;
-                plan.dispatch(format!("fc{layer} gradient"), &matmul::NT_RELU_MASK, params, &bindings)?;
-                gradient = backward.hidden[layer - 1];
-            }
-        }
-        Ok(())
-    }
-
-    /// A product of `batch` rows from one width to another.
-    fn product(&self, batch: u32, from: usize, to: usize) -> Result<MatmulParams> {
-        Ok(MatmulParams { m: batch, k: word(self.widths[from])?, n: word(self.widths[to])? })
+        plan.dispatch(
+            "metrics",
+            &Metrics,
+            MetricsParams { m: pass.batch, n: word(classes)?, ring: pass.ring },
+            &bindings,
+        )
     }
 }
 
-/// The slots of backward pass and update.
-struct Backward {
-    gradients: Arena,
-    first_moment: Arena,
-    second_moment: Arena,
-    /// Gradient of the output of each hidden layer.
-    hidden: Vec<SlotId>,
+fn no_slot(set: &str) -> Error {
+    crate::graph::mistake(format!("the outcome of {set} was not lowered"))
 }
 
-fn record_update(plan: &mut Plan, weights: &Arena, pass: &Pass, backward: &Backward) -> Result<()> {
+/// Adam over the arenas of weights, gradients, first and second moments.
+fn record_update(plan: &mut Plan, [weights, gradients, first, second]: [&Arena; 4], rates: SlotId) -> Result<()> {
     let n = word(plan.memory.slot(weights.all).words)?;
     let bindings = [
-        ("gradient", backward.gradients.all),
-        ("rates", pass.rates),
+        ("gradient", gradients.all),
+        ("rates", rates),
         ("weight", weights.all),
-        ("first_moment", backward.first_moment.all),
-        ("second_moment", backward.second_moment.all),
+        ("first_moment", first.all),
+        ("second_moment", second.all),
     ];
     plan.dispatch("update", &Adam, AdamParams::new(n), &bindings)
-}
-
-fn word(size: usize) -> Result<u32> {
-    u32::try_from(size).map_err(|_| {
-        Error::new(
-            Kind::Device,
-            format!("a size of {size} does not fit the 32-bit indices of a device"),
-            "make the model, the batch or the data set smaller",
-        )
-    })
 }
 
 impl std::fmt::Display for Mlp {

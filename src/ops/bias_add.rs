@@ -1,7 +1,12 @@
 //! out\[m, n] = a\[m, n] + bias\[n].
 
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use std::sync::Arc;
 
 crate::params! {
     /// Parameters of [`BiasAdd`].
@@ -54,5 +59,30 @@ impl Kernel for BiasAdd {
     fn cases(&self, effort: Effort) -> Vec<Case<BiasAddParams>> {
         let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(BiasAddParams { m, n }, alternate(i));
         row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+impl Op for BiasAdd {
+    /// `[m, n]` and `[n]` give `[m, n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match (inputs[0].extents(), inputs[1].extents()) {
+            ([_, n], [columns]) if n == columns => Ok(vec![inputs[0].clone()]),
+            _ => Err(mistake(format!("a bias of shape {} added to {}", inputs[1], inputs[0]))),
+        }
+    }
+
+    fn gradient(&self, graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let of_bias = graph.apply(super::column_sum::ColumnSum, &[upstream])?;
+        Ok(vec![Some(upstream), Some(of_bias)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let bindings = [("a", inputs[0]), ("bias", inputs[1]), ("out", outputs[0])];
+        plan.dispatch(label, &BiasAdd, BiasAddParams { m, n }, &bindings)
+    }
+
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        super::matmul::with_epilogue(producer, super::matmul::Epilogue::None, super::matmul::Epilogue::Bias)
     }
 }

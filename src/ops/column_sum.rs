@@ -1,7 +1,11 @@
 //! out\[n] = sum over m of a\[m, n]: the gradient of a bias.
 
 use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 crate::params! {
@@ -69,5 +73,20 @@ impl Kernel for ColumnSum {
     fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {
         let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(ColumnSumParams { m, n }, alternate(i));
         row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+impl Op for ColumnSum {
+    /// `[m, n]` gives `[n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match inputs[0].extents() {
+            &[_, n] => Ok(vec![Shape::from([n])]),
+            _ => Err(mistake(format!("the column sums of shape {}", inputs[0]))),
+        }
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        plan.dispatch(label, &ColumnSum, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])])
     }
 }

@@ -1,6 +1,7 @@
 //! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
 
 pub mod adam;
+pub mod add;
 pub mod bias_add;
 pub mod column_sum;
 pub mod gather;
@@ -12,7 +13,9 @@ pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod step_state;
 
+use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Effort, Inputs, Real, edge_sizes};
+use crate::plan::{Memory, Plan, SlotId};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -20,7 +23,8 @@ use rayon::prelude::*;
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
     let mut kernels: Vec<&'static dyn AnyKernel> = matmul::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel).collect();
     kernels.extend([
-        &bias_add::BiasAdd as &dyn AnyKernel,
+        &add::Add as &dyn AnyKernel,
+        &bias_add::BiasAdd,
         &column_sum::ColumnSum,
         &relu::Relu,
         &relu_gradient::ReluGradient,
@@ -128,4 +132,41 @@ fn some_counters(samples: u32, batch: u32, random: &mut Random) -> Vec<u32> {
     let steps = samples.div_ceil(batch);
     let step = if random.below(3) == 0 { steps - 1 } else { random.below(steps) };
     vec![1 + step + 3 * steps, 3, step * batch, batch.min(samples - step * batch)]
+}
+
+/// A size as shaders take it.
+///
+/// # Errors
+/// Where it does not fit 32 bits.
+pub fn word(size: usize) -> Result<u32> {
+    u32::try_from(size).map_err(|_| {
+        Error::new(
+            Kind::Device,
+            format!("a size of {size} does not fit the 32-bit indices of a device"),
+            "make the model, the batch or the data set smaller",
+        )
+    })
+}
+
+/// The extents of a slot that is a matrix.
+fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<[u32; 2]> {
+    match memory.slot(slot).shape.extents() {
+        &[m, n] => Ok([word(m)?, word(n)?]),
+        _ => Err(crate::graph::mistake(format!("{} is no matrix", memory.slot(slot).name))),
+    }
+}
+
+/// Slots of one size as flat arrays, and that size.
+fn flat<const N: usize>(plan: &mut Plan, slots: [SlotId; N]) -> Result<([SlotId; N], u32)> {
+    let mut views = slots;
+    let mut elements = 0;
+    for view in &mut views {
+        let slot = plan.memory.slot(*view);
+        elements = slot.words;
+        if slot.shape.extents().len() != 1 {
+            let name = slot.name.clone();
+            *view = plan.memory.view(*view, &name, [elements])?;
+        }
+    }
+    Ok((views, word(elements)?))
 }

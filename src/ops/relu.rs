@@ -1,7 +1,12 @@
 //! out = max(a, 0).
 
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use std::sync::Arc;
 
 crate::params! {
     /// Parameters of [`Relu`].
@@ -46,5 +51,24 @@ impl Kernel for Relu {
 
     fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
         flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(ReluParams { n }, alternate(i))).collect()
+    }
+}
+
+impl Op for Relu {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(graph.apply(super::relu_gradient::ReluGradient, &[upstream, node.outputs[0]])?)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = super::flat(plan, [inputs[0], outputs[0]])?;
+        plan.dispatch(label, &Relu, ReluParams { n }, &[("a", a), ("out", out)])
+    }
+
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        super::matmul::with_epilogue(producer, super::matmul::Epilogue::Bias, super::matmul::Epilogue::BiasRelu)
     }
 }

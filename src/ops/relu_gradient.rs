@@ -1,7 +1,12 @@
 //! out = gradient where the activation is positive, else 0.
 
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use std::sync::Arc;
 
 crate::params! {
     /// Parameters of [`ReluGradient`].
@@ -47,5 +52,25 @@ impl Kernel for ReluGradient {
     fn cases(&self, effort: Effort) -> Vec<Case<ReluGradientParams>> {
         let case = |(i, n)| Case::new(ReluGradientParams { n }, alternate(i));
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+impl Op for ReluGradient {
+    /// Two equal shapes give a third.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        if inputs[0] == inputs[1] {
+            return Ok(vec![inputs[0].clone()]);
+        }
+        Err(mistake(format!("a gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([gradient, activation, out], n) = super::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
+        let bindings = [("gradient", gradient), ("activation", activation), ("out", out)];
+        plan.dispatch(label, &ReluGradient, ReluGradientParams { n }, &bindings)
+    }
+
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        super::matmul::with_epilogue(producer, super::matmul::Epilogue::None, super::matmul::Epilogue::ReluMask)
     }
 }

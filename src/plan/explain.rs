@@ -46,6 +46,9 @@ impl Plan {
             let count = section.dispatches.len();
             let _ = writeln!(text, "{}: {count} dispatches, {megaflops:.1} MFLOP, {megabytes:.1} MB", section.name);
             text.push_str(&table(&rows));
+            if !section.graph.is_empty() {
+                let _ = write!(text, "\nthe graph of {}\n{}", section.name, section.graph);
+            }
             text.push('\n');
         }
         text.push_str(&self.explain_memory());
@@ -70,7 +73,11 @@ impl Plan {
             ]);
         }
         let total: f64 = self.memory.buffers().iter().map(|buffer| buffer.words as f64 * 4.0 / 1e6).sum();
-        format!("memory: {total:.1} MB on the device\n{}", table(&rows))
+        let transients = self.memory.buffers().iter().filter(|buffer| buffer.role == Role::Transient);
+        let transients = transients.map(|buffer| buffer.words as f64 * 4.0 / 1e6).sum::<f64>();
+        let saved = self.reused_words as f64 * 4.0 / 1e6;
+        let total = format!("{total:.1} MB on the device, {transients:.1} MB of them transients");
+        format!("memory: {total}; reuse saved {saved:.1} MB\n{}", table(&rows))
     }
 }
 

@@ -104,6 +104,20 @@ impl Memory {
         Ok(Arena { all, tensors: ids })
     }
 
+    /// Another slot over the beginning of an existing one's range: the same words under another name and shape.
+    ///
+    /// # Errors
+    /// Where the shape needs more words than the slot has.
+    pub fn view(&mut self, of: SlotId, name: &str, shape: impl Into<Shape>) -> Result<SlotId> {
+        let (shape, slot) = (shape.into(), self.slot(of).clone());
+        let words = shape.words(slot.dtype)?;
+        if words > slot.words {
+            return Err(slot.refuse(&format!("words of {name} {shape}"), words));
+        }
+        self.slots.push(Slot { name: name.to_owned(), words, shape, ..slot });
+        Ok(SlotId(self.slots.len() - 1))
+    }
+
     fn push(&mut self, name: String, offset: usize, words: usize, shape: Shape, dtype: DType) -> SlotId {
         let buffer = self.buffers.len() - 1;
         self.slots.push(Slot { name, buffer, offset, words, shape, dtype });

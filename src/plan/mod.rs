@@ -44,6 +44,8 @@ pub struct Section {
     pub name: &'static str,
     /// What it does, in order.
     pub dispatches: Vec<Dispatch>,
+    /// The graph that most of it was lowered from, as lines for people; empty where there was none.
+    pub graph: String,
 }
 
 /// The memory of a model in training and everything that is done with it.
@@ -53,6 +55,8 @@ pub struct Plan {
     pub memory: Memory,
     /// Sections in the order in which they were begun.
     pub sections: Vec<Section>,
+    /// Words of transients that lie in a buffer which another had used before.
+    pub reused_words: usize,
     reflections: BTreeMap<&'static str, Arc<Reflection>>,
 }
 
@@ -64,7 +68,7 @@ impl Plan {
 
     /// Begins a section; dispatches go to the section begun last.
     pub fn begin(&mut self, name: &'static str) {
-        self.sections.push(Section { name, dispatches: Vec::new() });
+        self.sections.push(Section { name, dispatches: Vec::new(), graph: String::new() });
     }
 
     /// The section of this name.

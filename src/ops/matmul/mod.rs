@@ -1,11 +1,13 @@
 //! out\[m, n] = A B, with A and B each stored as it is or transposed, and what follows fused into the store.
 
 mod family;
+mod graph;
 
 use super::{UNIT, bits, each_row};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
 use crate::random::{Random, stream};
 use family::{Family, Vectors};
+pub use graph::{MatmulOp, product, with_epilogue};
 
 crate::params! {
     /// Parameters of [`Matmul`].

@@ -1,0 +1,151 @@
+//! Models as data: a graph of operations in static single assignment, its gradients, and its lowering to a plan.
+//!
+//! A graph is built in order: every input of a node exists before it. It never changes anything in memory; what does
+//! (counters, the optimiser, metrics) is recorded into the plan around the lowered graph.
+
+mod gradient;
+mod lower;
+mod passes;
+
+pub use lower::{Lowered, Pool};
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Memory, Plan, SlotId};
+use crate::shape::Shape;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A differentiable operation: everything that the graph needs to know of it. Implemented in the op's file.
+pub trait Op: Debug + Any {
+    /// The shape of each output, for inputs of these shapes.
+    ///
+    /// # Errors
+    /// Where the shapes do not go together: names all of them.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>>;
+
+    /// The gradient for each input, in terms of other ops, given that of output 0; `None` for an input that has none,
+    /// such as labels.
+    ///
+    /// # Errors
+    /// Where the op has no gradient.
+    fn gradient(&self, _graph: &mut Graph, _node: &Node, _upstream: Value) -> Result<Vec<Option<Value>>> {
+        Err(mistake(format!("{self:?} has no gradient")))
+    }
+
+    /// For a loss: the gradient of the mean of output 0, over the rows in use, for each input.
+    fn objective(&self, _node: &Node) -> Option<Vec<Option<Value>>> {
+        None
+    }
+
+    /// Records the kernels that compute `outputs` from `inputs`.
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()>;
+
+    /// One op for this op applied to output 0 of `producer`, where there is one. Its inputs are those of `producer`,
+    /// then this op's others.
+    fn fuse(&self, _producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        None
+    }
+}
+
+/// An output of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Value {
+    node: usize,
+    output: usize,
+}
+
+/// A use of an op, or a leaf: a slot that exists already, such as a weight or a batch.
+#[derive(Clone, Debug)]
+pub struct Node {
+    op: Option<Arc<dyn Op>>,
+    /// What it takes.
+    pub inputs: Vec<Value>,
+    /// What it gives.
+    pub outputs: Vec<Value>,
+    shapes: Vec<Shape>,
+    slot: Option<SlotId>,
+    /// The layer it belongs to, such as `fc1`.
+    pub scope: String,
+}
+
+/// Operations in the order of their use.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    scope: String,
+}
+
+impl Graph {
+    /// Names the layer to which the nodes added from here on belong.
+    pub fn scope(&mut self, name: impl Into<String>) {
+        self.scope = name.into();
+    }
+
+    /// A value that is in memory already.
+    pub fn leaf(&mut self, memory: &Memory, slot: SlotId) -> Value {
+        let shapes = vec![memory.slot(slot).shape.clone()];
+        self.push(None, Vec::new(), shapes, Some(slot))
+    }
+
+    /// Applies an op; gives its output 0.
+    ///
+    /// # Errors
+    /// Where the shapes of the inputs do not go together.
+    pub fn apply(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value> {
+        self.apply_shared(Arc::new(op), inputs)
+    }
+
+    /// [`Self::apply`] for an op that is shared with others.
+    pub fn apply_shared(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
+        let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let outputs = op.infer(&shapes)?;
+        Ok(self.push(Some(op), inputs.to_vec(), outputs, None))
+    }
+
+    fn push(&mut self, op: Option<Arc<dyn Op>>, inputs: Vec<Value>, shapes: Vec<Shape>, slot: Option<SlotId>) -> Value {
+        let node = self.nodes.len();
+        let outputs = (0..shapes.len()).map(|output| Value { node, output }).collect();
+        self.nodes.push(Node { op, inputs, outputs, shapes, slot, scope: self.scope.clone() });
+        Value { node, output: 0 }
+    }
+
+    /// The shape of a value.
+    pub fn shape(&self, value: Value) -> &Shape {
+        &self.nodes[value.node].shapes[value.output]
+    }
+
+    /// Another output of the node that gave `value`, where it has so many.
+    pub fn output(&self, value: Value, output: usize) -> Option<Value> {
+        self.nodes[value.node].outputs.get(output).copied()
+    }
+
+    /// How many nodes are not leaves.
+    pub fn operations(&self) -> usize {
+        self.nodes.iter().filter(|node| node.op.is_some()).count()
+    }
+
+    /// The graph as lines: values, ops, inputs, shapes.
+    pub fn explain(&self, memory: &Memory) -> String {
+        let name = |value: &Value| match self.nodes[value.node].slot {
+            Some(slot) => memory.slot(slot).name.clone(),
+            None if value.output == 0 => format!("%{}", value.node),
+            None => format!("%{}.{}", value.node, value.output),
+        };
+        let mut text = String::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            if let Some(op) = &node.op {
+                let inputs: Vec<_> = node.inputs.iter().map(&name).collect();
+                let shapes: Vec<_> = node.shapes.iter().map(Shape::to_string).collect();
+                let (inputs, shapes) = (inputs.join(", "), shapes.join(", "));
+                text += &format!("  %{number:<3} = {op:?}({inputs}) : {shapes}  # {}\n", node.scope);
+            }
+        }
+        text
+    }
+}
+
+/// A fault in how a graph was put together.
+pub fn mistake(cause: String) -> Error {
+    Error::new(Kind::Usage, cause, "the graph is wrong: apply each op to shapes that it takes")
+}
