@@ -4,12 +4,14 @@ pub mod adam;
 pub mod bias_add;
 pub mod column_sum;
 pub mod gather;
+pub mod loss;
 pub mod matmul;
 pub mod metrics;
 pub mod relu;
 pub mod relu_gradient;
 pub mod softmax;
 pub mod softmax_cross_entropy;
+pub mod softmax_cross_entropy_weighted;
 pub mod step_state;
 
 use crate::kernel::{AnyKernel, Effort, Inputs, Real, edge_sizes};
@@ -26,11 +28,13 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
         &softmax_cross_entropy::SoftmaxCrossEntropy,
+        &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &metrics::Metrics,
         &adam::Adam,
         &step_state::StepState,
     ]);
+    kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels
 }
 
