@@ -5,12 +5,14 @@ pub mod add;
 pub mod bias_add;
 pub mod column_sum;
 pub mod gather;
+pub mod loss;
 pub mod matmul;
 pub mod metrics;
 pub mod relu;
 pub mod relu_gradient;
 pub mod softmax;
 pub mod softmax_cross_entropy;
+pub mod softmax_cross_entropy_weighted;
 pub mod step_state;
 
 use crate::error::{Error, Kind, Result};
@@ -30,11 +32,13 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
         &softmax_cross_entropy::SoftmaxCrossEntropy,
+        &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &metrics::Metrics,
         &adam::Adam,
         &step_state::StepState,
     ]);
+    kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels
 }
 

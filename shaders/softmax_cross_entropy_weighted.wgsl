@@ -1,0 +1,87 @@
+struct Params { m: u32, n: u32, smoothing: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [m, n]
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+/// [m], below n, or NO_LABEL for a row that is not in use
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+/// [4]
+@group(0) @binding(3) var<storage, read> counters: array<u32>;
+/// [n], finite and not negative
+@group(0) @binding(4) var<storage, read> class_weights: array<f32>;
+/// [m], zero in rows not in use; their mean over the rows in use is the weighted mean
+@group(0) @binding(5) var<storage, read_write> losses: array<f32>;
+/// [m, n], of that mean
+@group(0) @binding(6) var<storage, read_write> gradient: array<f32>;
+
+var<workgroup> weight_sums: array<f32, WORKGROUP>;
+
+// The weights of the labels of all rows in use. Each workgroup adds them up for itself, in the same order.
+fn sum_of_weights(local: u32) -> f32 {
+    var weight_sum = 0.0;
+    for (var row = local; row < params.m; row += WORKGROUP) {
+        let label = labels[row];
+        if (label < params.n) {
+            weight_sum += class_weights[label];
+        }
+    }
+    weight_sums[local] = weight_sum;
+    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (local < half) {
+            weight_sums[local] += weight_sums[local + half];
+        }
+    }
+    workgroupBarrier();
+    return weight_sums[0];
+}
+
+// How much of class j is wanted in a row with this label.
+fn wanted(label: u32, j: u32) -> f32 {
+    let share = select(0.0, 1.0 - params.smoothing, j == label) + params.smoothing / f32(params.n);
+    return class_weights[j] * share;
+}
+
+// One invocation a row. A row that holds NaN or infinity gives NaN, which `max` and comparisons would lose.
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let weight_sum = sum_of_weights(local);
+    let row = linear_index(group, groups, local);
+    if (row >= params.m) {
+        return;
+    }
+    let start = row * params.n;
+    let label = labels[row];
+    var largest = logits[start];
+    var broken = is_not_finite(largest);
+    for (var j = 1u; j < params.n; j++) {
+        let z = logits[start + j];
+        largest = max(largest, z);
+        broken = broken || is_not_finite(z);
+    }
+    var sum = 0.0;
+    for (var j = 0u; j < params.n; j++) {
+        sum += exp(logits[start + j] - largest);
+    }
+    let log_sum = log(sum);
+    var loss = 0.0;
+    var total = 0.0; // of what is wanted
+    for (var j = 0u; j < params.n; j++) {
+        let y = wanted(label, j);
+        loss += y * (log_sum - (logits[start + j] - largest));
+        total += y;
+    }
+    let used = label < params.n;
+    let scale = select(0.0, 1.0 / weight_sum, used && weight_sum > 0.0);
+    // NaN as a value that the compiler cannot fold: n is never zero.
+    let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
+    for (var j = 0u; j < params.n; j++) {
+        let p = exp(logits[start + j] - largest) / sum;
+        let g = (p * total - wanted(label, j)) * scale;
+        gradient[start + j] = select(g, nan, broken && used);
+    }
+    losses[row] = select(loss * scale * f32(counters[ROWS]), nan, broken && used);
+}
