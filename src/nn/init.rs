@@ -1,12 +1,131 @@
 //! Initial weights.
 
+use crate::error::{Error, Kind, Result};
 use crate::random::{Random, stream};
+use std::fmt;
+use std::str::FromStr;
 
-/// Normal numbers with variance 2 / fan_in, which keeps the scale of activations through layers of ReLU: He, Zhang, Ren
-/// and Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10. `tensor` numbers the model's tensors, so that no two of
-/// them draw the same numbers.
-pub fn he_normal(seed: u64, tensor: usize, fan_in: usize, count: usize) -> Vec<f32> {
-    let mut random = Random::new(seed, stream::WEIGHTS + tensor as u32);
-    let deviation = (2.0 / fan_in as f64).sqrt();
-    (0..count).map(|_| (deviation * random.normal()) as f32).collect()
+/// How the weights of a layer begin. Biases begin at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Initialiser {
+    /// Normal with variance 2 / fan_in, which keeps the scale of activations through layers of ReLU: He, Zhang, Ren and
+    /// Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10.
+    #[default]
+    He,
+    /// Uniform with the variance of [`Self::He`].
+    HeUniform,
+    /// Normal with variance 2 / (fan_in + fan_out), for layers of tanh or sigmoid: Glorot and Bengio, "Understanding the
+    /// Difficulty of Training Deep Feedforward Neural Networks", AISTATS 2010, eq. 12.
+    Xavier,
+    /// Uniform with the variance of [`Self::Xavier`]: eq. 16 there.
+    XavierUniform,
+    /// Normal with variance 1 / fan_in: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, eq. 16.
+    Lecun,
+    /// Normal with deviation 0.02, drawn again beyond two deviations: Devlin et al., "BERT", NAACL 2019, as released.
+    TruncatedNormal,
+    /// Zero, for layers that are to begin without effect.
+    Zeros,
+}
+
+/// Each initialiser by the name that it has on the command line.
+const NAMES: [(&str, Initialiser); 7] = [
+    ("he", Initialiser::He),
+    ("he-uniform", Initialiser::HeUniform),
+    ("xavier", Initialiser::Xavier),
+    ("xavier-uniform", Initialiser::XavierUniform),
+    ("lecun", Initialiser::Lecun),
+    ("truncated-normal", Initialiser::TruncatedNormal),
+    ("zeros", Initialiser::Zeros),
+];
+
+impl Initialiser {
+    /// The weights `[fan_in, fan_out]` of the tensor that has number `tensor` in its model, so that no two tensors draw
+    /// the same numbers.
+    pub fn draw(self, seed: u64, tensor: usize, [fan_in, fan_out]: [usize; 2]) -> Vec<f32> {
+        let mut random = Random::new(seed, stream::WEIGHTS + tensor as u32);
+        let deviation = self.variance(fan_in as f64, fan_out as f64).sqrt();
+        let mut number = || match self {
+            Self::Zeros => 0.0,
+            // A uniform number from -a to a has variance a^2 / 3.
+            Self::HeUniform | Self::XavierUniform => {
+                (f64::from(random.uniform()) * 2.0 - 1.0) * (3.0f64.sqrt() * deviation)
+            }
+            Self::TruncatedNormal => loop {
+                let normal = random.normal();
+                if normal.abs() <= 2.0 {
+                    break deviation * normal;
+                }
+            },
+            Self::He | Self::Xavier | Self::Lecun => deviation * random.normal(),
+        };
+        (0..fan_in * fan_out).map(|_| number() as f32).collect()
+    }
+
+    /// The variance of the numbers drawn; before truncation, where there is one.
+    fn variance(self, fan_in: f64, fan_out: f64) -> f64 {
+        match self {
+            Self::He | Self::HeUniform => 2.0 / fan_in,
+            Self::Xavier | Self::XavierUniform => 2.0 / (fan_in + fan_out),
+            Self::Lecun => 1.0 / fan_in,
+            Self::TruncatedNormal => 0.02 * 0.02,
+            Self::Zeros => 0.0,
+        }
+    }
+}
+
+impl FromStr for Initialiser {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        NAMES.iter().find(|(name, _)| *name == text).map(|(_, initialiser)| *initialiser).ok_or_else(|| {
+            let names = NAMES.map(|(name, _)| name).join(", ");
+            Error::new(Kind::Usage, format!("there is no initialiser {text:?}"), format!("choose one of {names}"))
+        })
+    }
+}
+
+impl fmt::Display for Initialiser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = NAMES.iter().find(|(_, initialiser)| initialiser == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_have_the_variance_and_the_range_of_their_initialiser() {
+        for (name, initialiser) in NAMES {
+            let (fan_in, fan_out) = (200, 300);
+            let weights: Vec<f64> = initialiser.draw(9, 3, [fan_in, fan_out]).into_iter().map(f64::from).collect();
+            let count = weights.len() as f64;
+            let mean = weights.iter().sum::<f64>() / count;
+            let found = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / count;
+            let untruncated = initialiser.variance(fan_in as f64, fan_out as f64);
+            // Cut at two deviations, a normal keeps 0.7737 of its variance (Johnson, Kotz and Balakrishnan, 1994).
+            let expected = if initialiser == Initialiser::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
+            // Five standard errors of a variance and of a mean, for distributions of no more than normal kurtosis.
+            assert!((found - expected).abs() <= 5.0 * expected * (2.0 / count).sqrt(), "{name}: {found}, {expected}");
+            assert!(mean.abs() <= 5.0 * (untruncated / count).sqrt(), "{name}: mean {mean}");
+            let largest = weights.iter().fold(0.0f64, |most, w| most.max(w.abs())) / untruncated.sqrt();
+            match initialiser {
+                Initialiser::HeUniform | Initialiser::XavierUniform => assert!(largest < 1.7321 && largest > 1.73),
+                Initialiser::TruncatedNormal => assert!(largest <= 2.0 + 1e-6 && largest > 1.99, "{largest}"),
+                Initialiser::Zeros => assert!(weights.iter().all(|w| *w == 0.0)),
+                _ => assert!(largest > 3.5, "{largest}"),
+            }
+            assert_eq!(initialiser.to_string().parse(), Ok(initialiser));
+        }
+    }
+
+    #[test]
+    fn seeds_and_tensors_draw_different_weights() {
+        let draw = |seed, tensor| Initialiser::He.draw(seed, tensor, [10, 10]);
+        assert_eq!(draw(1, 0), draw(1, 0));
+        assert_ne!(draw(1, 0), draw(2, 0));
+        assert_ne!(draw(1, 0), draw(1, 2));
+        assert!("he-normal".parse::<Initialiser>().is_err_and(|error| error.exit_code() == 2));
+    }
 }

@@ -3,7 +3,7 @@
 //! Forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering, metrics, Adam) is
 //! recorded into the plan around it.
 
-use super::{he_normal, linear};
+use super::{Initialiser, Objective, linear};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::{Adam, AdamParams};
@@ -11,7 +11,6 @@ use crate::ops::add::Add;
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
 use crate::ops::relu::Relu;
-use crate::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, SlotId};
@@ -23,6 +22,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mlp {
     widths: Vec<usize>,
+    objective: Objective,
+    initialiser: Initialiser,
 }
 
 /// What training a plan needs to know besides the model.
@@ -85,7 +86,7 @@ impl Mlp {
                 "give positive sizes, such as --hidden 1024 or --hidden 512,256",
             ));
         }
-        let model = Self { widths };
+        let model = Self { widths, objective: Objective::default(), initialiser: Initialiser::default() };
         let bytes = model.tensors().iter().try_fold(0usize, |sum, (_, shape)| {
             sum.checked_add(shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256)?)
         });
@@ -101,6 +102,16 @@ impl Mlp {
                 "make the hidden layers smaller",
             )),
         }
+    }
+
+    /// The same layers, trained to make another loss small.
+    pub fn with_objective(self, objective: Objective) -> Self {
+        Self { objective, ..self }
+    }
+
+    /// The same layers, whose weights begin otherwise.
+    pub fn with_initialiser(self, initialiser: Initialiser) -> Self {
+        Self { initialiser, ..self }
     }
 
     /// Widths of input, hidden layers and output.
@@ -124,10 +135,10 @@ impl Mlp {
         self.widths.windows(2).map(|pair| pair[0] * pair[1] + pair[1]).sum()
     }
 
-    /// Initial values in the order of [`Self::tensors`]: He's for weights, zero for biases.
+    /// Initial values in the order of [`Self::tensors`].
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
         let layer =
-            |(i, pair): (usize, &[usize])| [he_normal(seed, 2 * i, pair[0], pair[0] * pair[1]), vec![0.0; pair[1]]];
+            |(i, pair): (usize, &[usize])| [self.initialiser.draw(seed, 2 * i, [pair[0], pair[1]]), vec![0.0; pair[1]]];
         self.widths.windows(2).enumerate().flat_map(layer).collect()
     }
 
@@ -194,7 +205,7 @@ impl Mlp {
         }
         let [labels, counters] = [pass.labels, pass.counters].map(|slot| graph.leaf(memory, slot));
         graph.scope("loss");
-        let losses = graph.apply(SoftmaxCrossEntropy, &[x, labels, counters])?;
+        let losses = self.objective.losses(&mut graph, x, labels, counters)?;
         Ok(Forward { graph, parameters, logits: x, losses })
     }
 

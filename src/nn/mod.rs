@@ -3,7 +3,9 @@
 mod init;
 mod layers;
 mod mlp;
+mod objective;
 
-pub use init::he_normal;
+pub use init::Initialiser;
 pub use layers::linear;
 pub use mlp::{Evaluation, Mlp, Training};
+pub use objective::Objective;

@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Effort, Inputs, Real, edge_sizes};
 use crate::plan::{Memory, Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 /// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
@@ -158,6 +159,22 @@ fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<[u32; 2]> {
         &[m, n] => Ok([word(m)?, word(n)?]),
         _ => Err(crate::graph::mistake(format!("{} is no matrix", memory.slot(slot).name))),
     }
+}
+
+/// The shapes that a loss gives for logits `[m, n]`, labels `[m]` and counters: losses `[m]`, and as output 1 the
+/// gradient of their mean for the logits.
+fn loss_outputs(inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    match (inputs[0].extents(), inputs[1].extents()) {
+        (&[m, _], &[rows]) if m == rows => Ok(vec![Shape::from([m]), inputs[0].clone()]),
+        _ => Err(crate::graph::mistake(format!("a loss of logits {} and labels {}", inputs[0], inputs[1]))),
+    }
+}
+
+/// The bindings that all losses share.
+fn loss_bindings(inputs: &[SlotId], outputs: &[SlotId]) -> [(&'static str, SlotId); 5] {
+    let [logits, labels, counters] = [inputs[0], inputs[1], inputs[2]];
+    let named = [("logits", logits), ("labels", labels), ("counters", counters)];
+    [named[0], named[1], named[2], ("losses", outputs[0]), ("gradient", outputs[1])]
 }
 
 /// Slots of one size as flat arrays, and that size.

@@ -7,7 +7,7 @@
 use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
-use crate::graph::{Node, Op, Value, mistake};
+use crate::graph::{Node, Op, Value};
 use crate::kernel::{Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -114,10 +114,7 @@ impl Kernel for SoftmaxCrossEntropy {
 /// As an op: logits `[m, n]`, labels `[m]` and counters give losses `[m]` and, as output 1, the logits' gradient.
 impl Op for SoftmaxCrossEntropy {
     fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        match (inputs[0].extents(), inputs[1].extents()) {
-            (&[m, _], &[rows]) if m == rows => Ok(vec![Shape::from([m]), inputs[0].clone()]),
-            _ => Err(mistake(format!("the cross-entropy of logits {} and labels {}", inputs[0], inputs[1]))),
-        }
+        super::loss_outputs(inputs)
     }
 
     fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
@@ -126,13 +123,7 @@ impl Op for SoftmaxCrossEntropy {
 
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
-        let bindings = [
-            ("logits", inputs[0]),
-            ("labels", inputs[1]),
-            ("counters", inputs[2]),
-            ("losses", outputs[0]),
-            ("gradient", outputs[1]),
-        ];
+        let bindings = super::loss_bindings(inputs, outputs);
         plan.dispatch(label, &SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)
     }
 }

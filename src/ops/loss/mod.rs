@@ -14,8 +14,12 @@ pub use measure::Measure;
 
 use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Node, Op, Value};
 use crate::kernel::{Args, Array, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 crate::params! {
@@ -244,5 +248,31 @@ impl Kernel for Loss {
 
     fn fill(&self, case: &Case<LossParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random)
+    }
+}
+
+/// A loss as an op, with its delta: logits `[m, n]`, labels `[m]` and counters give losses `[m]` and, as output 1, the
+/// logits' gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct LossOp {
+    /// Which.
+    pub loss: &'static Loss,
+    /// See [`LossParams::delta`].
+    pub delta: f32,
+}
+
+impl Op for LossOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        super::loss_outputs(inputs)
+    }
+
+    fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
+        Some(vec![Some(node.outputs[1]), None, None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let params = LossParams { m, n, delta: self.delta };
+        plan.dispatch(label, self.loss, params, &super::loss_bindings(inputs, outputs))
     }
 }
