@@ -9,6 +9,8 @@ pub mod stream {
     pub const PERMUTATION: u32 = 1;
     /// Initial weights; parameter tensor `i` uses `WEIGHTS + i`.
     pub const WEIGHTS: u32 = 0x1000;
+    /// Dropout masks; layer `i` uses `DROPOUT + i`.
+    pub const DROPOUT: u32 = 0x2000_0000;
     /// The embedded digits; image `i` uses `DIGITS + i`.
     pub const DIGITS: u32 = 0x4000_0000;
     /// Inputs of test cases; case `i` uses `CASES + i`.
@@ -58,6 +60,12 @@ pub fn permute(seed: [u32; 2], epoch: u32, index: u32, n: u32) -> u32 {
             return x;
         }
     }
+}
+
+/// Four random words for one step, from `stream`; `block` numbers them.
+pub fn step_words(seed: [u32; 2], stream: u32, step: u32, block: u32) -> [u32; 4] {
+    let keys = pcg4d([seed[0], seed[1], stream, step]);
+    pcg4d([keys[0], keys[1], keys[2], block])
 }
 
 /// A sequence of numbers from one stream of a seed.

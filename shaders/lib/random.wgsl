@@ -41,3 +41,11 @@ fn permute(seed: vec2<u32>, epoch: u32, index: u32, n: u32) -> u32 {
     return x;
 }
 
+const DROPOUT = 0x20000000u;
+
+// Four random words for one step, from a stream of its own; `block` numbers them.
+fn step_words(seed: vec2<u32>, stream: u32, step: u32, block: u32) -> vec4<u32> {
+    let keys = pcg4d(vec4(seed, stream, step));
+    return pcg4d(vec4(keys.xyz, block));
+}
+

@@ -1,15 +1,19 @@
 //! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
 
+pub mod activation;
+pub mod activation_gradient;
 pub mod adam;
 pub mod add;
 pub mod bias_add;
 pub mod column_sum;
+pub mod dropout;
 pub mod gather;
 pub mod loss;
 pub mod matmul;
 pub mod metrics;
 pub mod relu;
 pub mod relu_gradient;
+pub mod scale;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod softmax_cross_entropy_weighted;
@@ -25,10 +29,13 @@ use rayon::prelude::*;
 /// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
     let mut kernels: Vec<&'static dyn AnyKernel> = matmul::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel).collect();
+    kernels.extend(activation::ALL);
     kernels.extend([
         &add::Add as &dyn AnyKernel,
         &bias_add::BiasAdd,
         &column_sum::ColumnSum,
+        &scale::Scale,
+        &dropout::Dropout,
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,

@@ -1,0 +1,8 @@
+fn activation(x: f32, slope: f32) -> f32 {
+    return select(slope * x, x, x > 0.0);
+}
+
+fn derivative(x: f32, slope: f32) -> f32 {
+    return select(slope, 1.0, x > 0.0);
+}
+

@@ -1,0 +1,55 @@
+//! out = factor a.
+
+use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+
+crate::params! {
+    /// Parameters of [`Scale`].
+    pub struct ScaleParams {
+        /// Elements.
+        pub n: u32,
+        /// What each is multiplied by.
+        pub factor: f32,
+    }
+}
+
+/// An array times a number.
+#[derive(Debug)]
+pub struct Scale;
+
+impl Kernel for Scale {
+    type Params = ScaleParams;
+
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/scale.wgsl")])]
+    }
+
+    fn groups(&self, params: &ScaleParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ScaleParams) -> u64 {
+        params.n.into()
+    }
+
+    fn twin<T: Real>(&self, params: &ScaleParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        let factor = T::of(params.factor.into());
+        each_row(out, 1, |i, out| out[0] = factor * a[i]);
+    }
+
+    /// One rounding.
+    fn tolerance(&self, _case: &Case<ScaleParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ScaleParams>> {
+        let factors = [-0.3, 0.125, 1e-3, 7.0];
+        let case = |(i, n)| Case::new(ScaleParams { n, factor: factors[i % 4] }, alternate(i / 4));
+        flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
