@@ -1,9 +1,7 @@
 //! Initial weights.
 
-use crate::error::{Error, Kind, Result};
+use super::names::named;
 use crate::random::{Random, stream};
-use std::fmt;
-use std::str::FromStr;
 
 /// How the weights of a layer begin. Biases begin at zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -38,6 +36,8 @@ const NAMES: [(&str, Initialiser); 7] = [
     ("zeros", Initialiser::Zeros),
 ];
 
+named!(Initialiser, "initialiser", NAMES);
+
 impl Initialiser {
     /// The weights `[fan_in, fan_out]` of the tensor that has number `tensor` in its model, so that no two tensors draw
     /// the same numbers.
@@ -70,24 +70,6 @@ impl Initialiser {
             Self::TruncatedNormal => 0.02 * 0.02,
             Self::Zeros => 0.0,
         }
-    }
-}
-
-impl FromStr for Initialiser {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        NAMES.iter().find(|(name, _)| *name == text).map(|(_, initialiser)| *initialiser).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| name).join(", ");
-            Error::new(Kind::Usage, format!("there is no initialiser {text:?}"), format!("choose one of {names}"))
-        })
-    }
-}
-
-impl fmt::Display for Initialiser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES.iter().find(|(_, initialiser)| initialiser == self).map_or("", |(name, _)| name);
-        f.write_str(name)
     }
 }
 

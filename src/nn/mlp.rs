@@ -3,14 +3,14 @@
 //! Forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering, metrics, Adam) is
 //! recorded into the plan around it.
 
-use super::{Initialiser, Objective, linear};
+use super::{Activation, Initialiser, Objective, linear};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::{Adam, AdamParams};
 use crate::ops::add::Add;
+use crate::ops::dropout::DropoutOp;
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
-use crate::ops::relu::Relu;
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, SlotId};
@@ -19,11 +19,23 @@ use crate::shape::{DType, Shape};
 use std::sync::Arc;
 
 /// A perceptron's layers: how wide its input, its hidden layers and its output are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Mlp {
     widths: Vec<usize>,
-    objective: Objective,
-    initialiser: Initialiser,
+    recipe: Recipe,
+}
+
+/// What a perceptron is made of besides its widths. The default is the classic one.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Recipe {
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// The share of each hidden layer's outputs that training drops, from 0 to less than 1.
+    pub dropout: f64,
+    /// What training makes small.
+    pub objective: Objective,
+    /// How weights begin.
+    pub initialiser: Initialiser,
 }
 
 /// What training a plan needs to know besides the model.
@@ -86,7 +98,7 @@ impl Mlp {
                 "give positive sizes, such as --hidden 1024 or --hidden 512,256",
             ));
         }
-        let model = Self { widths, objective: Objective::default(), initialiser: Initialiser::default() };
+        let model = Self { widths, recipe: Recipe::default() };
         let bytes = model.tensors().iter().try_fold(0usize, |sum, (_, shape)| {
             sum.checked_add(shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256)?)
         });
@@ -104,14 +116,14 @@ impl Mlp {
         }
     }
 
-    /// The same layers, trained to make another loss small.
-    pub fn with_objective(self, objective: Objective) -> Self {
-        Self { objective, ..self }
+    /// The same widths, made otherwise.
+    pub fn with_recipe(self, recipe: Recipe) -> Self {
+        Self { recipe, ..self }
     }
 
-    /// The same layers, whose weights begin otherwise.
-    pub fn with_initialiser(self, initialiser: Initialiser) -> Self {
-        Self { initialiser, ..self }
+    /// What it is made of besides its widths.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// Widths of input, hidden layers and output.
@@ -137,8 +149,9 @@ impl Mlp {
 
     /// Initial values in the order of [`Self::tensors`].
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
-        let layer =
-            |(i, pair): (usize, &[usize])| [self.initialiser.draw(seed, 2 * i, [pair[0], pair[1]]), vec![0.0; pair[1]]];
+        let layer = |(i, pair): (usize, &[usize])| {
+            [self.recipe.initialiser.draw(seed, 2 * i, [pair[0], pair[1]]), vec![0.0; pair[1]]]
+        };
         self.widths.windows(2).enumerate().flat_map(layer).collect()
     }
 
@@ -157,7 +170,7 @@ impl Mlp {
             let [first, second] = moments.map(|name| plan.memory.arena(name, Role::State, &self.tensors()));
             plan.begin("train");
             self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
-            let mut forward = self.forward(&plan.memory, &weights, &pass)?;
+            let mut forward = self.forward(&plan.memory, &weights, &pass, Some(training.seed))?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
             forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
             record_update(&mut plan, [&weights, &gradients, &first?, &second?], pass.rates)?;
@@ -167,7 +180,7 @@ impl Mlp {
             let pass = self.pass(&mut plan.memory, "test", samples, batch, ring)?;
             plan.begin("evaluate");
             self.record_start(&mut plan, &pass, 0.0, None)?;
-            let forward = self.forward(&plan.memory, &weights, &pass)?;
+            let forward = self.forward(&plan.memory, &weights, &pass, None)?;
             forward.record(&mut plan, &mut pool, &pass, "test", &[], &[])?;
         }
         Ok(plan)
@@ -191,21 +204,26 @@ impl Mlp {
         })
     }
 
-    /// Layers of weight, bias and, but for the last, ReLU; then the loss.
-    fn forward(&self, memory: &Memory, weights: &Arena, pass: &Pass) -> Result<Forward> {
+    /// Layers of weight, bias and, but for the last, activation and in training dropout; then the loss. `seed` is given
+    /// in training.
+    fn forward(&self, memory: &Memory, weights: &Arena, pass: &Pass, seed: Option<u64>) -> Result<Forward> {
         let mut graph = Graph::default();
         let parameters: Vec<Value> = weights.tensors.iter().map(|&slot| graph.leaf(memory, slot)).collect();
         let mut x = graph.leaf(memory, pass.inputs);
+        let [labels, counters] = [pass.labels, pass.counters].map(|slot| graph.leaf(memory, slot));
         for (layer, tensors) in parameters.chunks_exact(2).enumerate() {
             graph.scope(format!("fc{}", layer + 1));
             x = linear(&mut graph, x, tensors[0], tensors[1])?;
             if layer + 2 < self.widths.len() {
-                x = graph.apply(Relu, &[x])?;
+                x = self.recipe.activation.apply(&mut graph, x)?;
+                if let (Some(seed), true) = (seed, self.recipe.dropout > 0.0) {
+                    let op = DropoutOp { seed, layer: layer as u32, probability: self.recipe.dropout };
+                    x = graph.apply(op, &[x, counters])?;
+                }
             }
         }
-        let [labels, counters] = [pass.labels, pass.counters].map(|slot| graph.leaf(memory, slot));
         graph.scope("loss");
-        let losses = self.objective.losses(&mut graph, x, labels, counters)?;
+        let losses = self.recipe.objective.losses(&mut graph, x, labels, counters)?;
         Ok(Forward { graph, parameters, logits: x, losses })
     }
 

@@ -1,11 +1,14 @@
 //! Models and how their weights begin.
 
+mod activation;
 mod init;
 mod layers;
 mod mlp;
+mod names;
 mod objective;
 
+pub use activation::Activation;
 pub use init::Initialiser;
 pub use layers::linear;
-pub use mlp::{Evaluation, Mlp, Training};
+pub use mlp::{Evaluation, Mlp, Recipe, Training};
 pub use objective::Objective;

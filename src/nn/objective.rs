@@ -1,11 +1,10 @@
 //! What a model is trained to make small.
 
-use crate::error::{Error, Kind, Result};
+use super::names::named;
+use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, Loss, LossOp, LossParams};
 use crate::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
-use std::fmt;
-use std::str::FromStr;
 
 /// A loss of logits against class labels, meant over the rows of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,6 +34,8 @@ const NAMES: [(&str, Objective); 6] = [
     ("binary-cross-entropy", Objective::BinaryCrossEntropy),
 ];
 
+named!(Objective, "loss", NAMES);
+
 impl Objective {
     /// The loss of each row of `logits [m, n]` for `labels [m]`.
     ///
@@ -51,23 +52,5 @@ impl Objective {
             Self::Huber => of(&loss::HUBER),
             Self::BinaryCrossEntropy => of(&loss::BINARY_CROSS_ENTROPY),
         }
-    }
-}
-
-impl FromStr for Objective {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        NAMES.iter().find(|(name, _)| *name == text).map(|(_, objective)| *objective).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| name).join(", ");
-            Error::new(Kind::Usage, format!("there is no loss {text:?}"), format!("choose one of {names}"))
-        })
-    }
-}
-
-impl fmt::Display for Objective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES.iter().find(|(_, objective)| objective == self).map_or("", |(name, _)| name);
-        f.write_str(name)
     }
 }
