@@ -1,11 +1,20 @@
 //! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
 
 pub mod adam;
+pub mod batch_norm;
+pub mod batch_norm_evaluate;
+pub mod batch_norm_gradient;
 pub mod bias_add;
 pub mod column_sum;
+pub mod embedding;
+pub mod embedding_gradient;
 pub mod gather;
+pub mod layer_norm;
+pub mod layer_norm_gradient;
+pub mod layer_norm_weight_gradient;
 pub mod matmul;
 pub mod metrics;
+mod moments;
 pub mod relu;
 pub mod relu_gradient;
 pub mod softmax;
@@ -30,6 +39,14 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &metrics::Metrics,
         &adam::Adam,
         &step_state::StepState,
+        &layer_norm::LayerNorm,
+        &layer_norm_gradient::LayerNormGradient,
+        &layer_norm_weight_gradient::LayerNormWeightGradient,
+        &batch_norm::BatchNorm,
+        &batch_norm_evaluate::BatchNormEvaluate,
+        &batch_norm_gradient::BatchNormGradient,
+        &embedding::Embedding,
+        &embedding_gradient::EmbeddingGradient,
     ]);
     kernels
 }
