@@ -4,13 +4,25 @@ pub mod activation;
 pub mod activation_gradient;
 pub mod adam;
 pub mod add;
+pub mod batch_norm;
+pub mod batch_norm_evaluate;
+pub mod batch_norm_gradient;
+pub mod bias_add;
 pub mod bias_add;
 pub mod column_sum;
+pub mod column_sum;
 pub mod dropout;
+pub mod embedding;
+pub mod embedding_gradient;
 pub mod gather;
+pub mod gather;
+pub mod layer_norm;
+pub mod layer_norm_gradient;
+pub mod layer_norm_weight_gradient;
 pub mod loss;
 pub mod matmul;
 pub mod metrics;
+mod moments;
 pub mod relu;
 pub mod relu_gradient;
 pub mod scale;
@@ -45,6 +57,14 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &metrics::Metrics,
         &adam::Adam,
         &step_state::StepState,
+        &layer_norm::LayerNorm,
+        &layer_norm_gradient::LayerNormGradient,
+        &layer_norm_weight_gradient::LayerNormWeightGradient,
+        &batch_norm::BatchNorm,
+        &batch_norm_evaluate::BatchNormEvaluate,
+        &batch_norm_gradient::BatchNormGradient,
+        &embedding::Embedding,
+        &embedding_gradient::EmbeddingGradient,
     ]);
     kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels

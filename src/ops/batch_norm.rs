@@ -1,0 +1,153 @@
+//! out\[i, j] = (a\[i, j] - mean_j) / sqrt(variance_j + epsilon) weight\[j] + bias\[j], with the moments of column j over
+//! the rows in use: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1.
+//!
+//! For evaluation it keeps running moments as PyTorch does: running += momentum (new - running), where the new variance
+//! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and leaves
+//! the running variance as it was; its output is the bias. Running means start at 0 and variances at 1.
+
+use super::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups, words};
+use super::softmax::kind;
+use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`BatchNorm`].
+    pub struct BatchNormParams {
+        /// Rows of the batch.
+        pub m: u32,
+        /// Columns.
+        pub n: u32,
+        /// Added to the variance, against division by zero.
+        pub epsilon: f32,
+        /// The share of this batch in the running moments.
+        pub momentum: f32,
+    }
+}
+
+impl BatchNormParams {
+    /// PyTorch's values: an epsilon of 1e-5 and a momentum of 0.1.
+    pub fn new(m: u32, n: u32) -> Self {
+        Self { m, n, epsilon: 1e-5, momentum: 0.1 }
+    }
+}
+
+/// Normalises each column in training, updates its running moments in place, and keeps its mean and the reciprocal of
+/// its deviation for the gradient. At least one row must be in use, as in every step that has begun.
+#[derive(Debug)]
+pub struct BatchNorm;
+
+/// How many rows of a batch of `m` are in use.
+pub(super) fn rows_in_use(counters: &[u32], m: u32) -> usize {
+    counters[counter::ROWS].min(m) as usize
+}
+
+impl Kernel for BatchNorm {
+    type Params = BatchNormParams;
+
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, COUNTERS, MOMENTS, include_str!("../../shaders/batch_norm.wgsl")])]
+    }
+
+    fn groups(&self, params: &BatchNormParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    /// Two for the mean, three for the variance, four for the output.
+    fn flops(&self, params: &BatchNormParams) -> u64 {
+        9 * u64::from(params.m) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &BatchNormParams, args: &mut Args<'_, T>) {
+        let (a, weight, bias) = (args.real("a"), args.real("weight"), args.real("bias"));
+        let (counters, statistics) = (args.word("counters"), args.real_mut("statistics"));
+        let (running_mean, running_variance) = (args.real_mut("running_mean"), args.real_mut("running_variance"));
+        let out = args.real_mut("out");
+        let n = params.n as usize;
+        let rows = rows_in_use(counters, params.m);
+        let (epsilon, momentum) = (T::of(params.epsilon.into()), T::of(params.momentum.into()));
+        let (means, reciprocals) = statistics.split_at_mut(n);
+        let running = running_mean.par_iter_mut().zip(running_variance);
+        let columns = means.par_iter_mut().zip(reciprocals.par_iter_mut()).zip(running);
+        columns.enumerate().with_min_len((4096 / rows.max(1)).max(1)).for_each(|(column, (of_batch, running))| {
+            let [mean, variance] = moments(a[column..].iter().step_by(n).take(rows).copied());
+            *of_batch.0 = mean;
+            *of_batch.1 = (variance + epsilon).sqrt().recip();
+            *running.0 += momentum * (mean - *running.0);
+            if rows > 1 {
+                let unbiased = variance * (T::of(rows as f64) / T::of((rows - 1) as f64));
+                *running.1 += momentum * (unbiased - *running.1);
+            }
+        });
+        each_row(out, n, |row, out| {
+            if row >= rows {
+                return out.fill(T::zero());
+            }
+            for (column, out) in out.iter_mut().enumerate() {
+                let normalised = (a[row * n + column] - means[column]) * reciprocals[column];
+                *out = normalised * weight[column] + bias[column];
+            }
+        });
+    }
+
+    /// By the bounds of the column's moments. A running moment has theirs by its momentum, at most five roundings of
+    /// the unbiased variance, three of the change, and one of its own.
+    fn tolerance(&self, case: &Case<BatchNormParams>, output: &str, values: &Values) -> Tolerance {
+        let BatchNormParams { m, n, epsilon, momentum } = case.params;
+        let (n, momentum, tiny) = (n as usize, f64::from(momentum), f64::from(f32::MIN_POSITIVE));
+        let rows = rows_in_use(words(values, "counters"), m);
+        let (a, after) = (values.before("a"), values.after(output));
+        let columns: Vec<_> = (0..n)
+            .map(|column| BoundedMoments::of(a[column..].iter().step_by(n).take(rows).copied(), epsilon))
+            .collect();
+        let running = |new: &dyn Fn(&BoundedMoments) -> f64| {
+            let change = values.before(output).iter().zip(after).map(|(before, after)| (after - before).abs());
+            let own = change.zip(after).map(|(change, after)| (3.0 * change + after.abs()) * UNIT + tiny);
+            own.zip(&columns).map(|(own, column)| momentum * new(column) + own).collect()
+        };
+        let unbiased = if rows > 1 { rows as f64 / (rows - 1) as f64 } else { 0.0 };
+        let hard = match output {
+            "running_mean" => running(&|column| column.mean_bound),
+            "running_variance" => running(&|c| unbiased * (c.variance_bound + 5.0 * UNIT * c.variance)),
+            "statistics" => {
+                let means = columns.iter().map(|column| column.mean_bound + tiny);
+                means.chain(columns.iter().map(|column| column.reciprocal_bound)).collect()
+            }
+            _ => {
+                let bound = |i: usize| columns[i % n].normalised_bound(a[i], values.before("weight")[i % n], after[i]);
+                (0..after.len()).map(|i| if i / n < rows { bound(i) } else { tiny }).collect()
+            }
+        };
+        Tolerance { hard, soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<BatchNormParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(BatchNormParams::new(m, n), kind(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(
+        &self,
+        case: &Case<BatchNormParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        let BatchNormParams { m, n, .. } = case.params;
+        match binding {
+            "counters" => Some(some_rows(m, random)),
+            "running_variance" => Some(bits((0..elements).map(|_| random.between(0.1, 2.0)))),
+            "a" if case.inputs == Inputs::Extreme => {
+                let columns = straining_groups(n, random);
+                let rows = (0..m).flat_map(|_| &columns);
+                Some(bits(rows.map(|[offset, scale]| offset + scale * random.normal() as f32)))
+            }
+            _ => None,
+        }
+    }
+}

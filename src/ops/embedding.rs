@@ -1,0 +1,89 @@
+//! out\[i] = table\[index\[i]], row by row: the lookup of Bengio, Ducharme, Vincent and Jauvin, "A Neural Probabilistic
+//! Language Model", JMLR 3, 2003, section 2. An index beyond the table gives zeros.
+
+use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`Embedding`] and of [`super::embedding_gradient::EmbeddingGradient`].
+    pub struct EmbeddingParams {
+        /// Indices.
+        pub m: u32,
+        /// Columns of the table.
+        pub n: u32,
+        /// Rows of the table.
+        pub entries: u32,
+    }
+}
+
+/// Looks up rows of a table.
+#[derive(Debug)]
+pub struct Embedding;
+
+/// Tables from far smaller to larger than the batch.
+pub(super) fn cases(effort: Effort) -> Vec<Case<EmbeddingParams>> {
+    let entries = [5, 1, 300, 40];
+    let case = |(i, [m, n]): (usize, [u32; 2])| {
+        Case::new(EmbeddingParams { m, n, entries: entries[i % entries.len()] }, alternate(i))
+    };
+    row_sizes(effort).into_iter().enumerate().map(case).collect()
+}
+
+/// Indices of which some lie beyond the table, just or far.
+pub(super) fn some_indices(params: &EmbeddingParams, random: &mut Random) -> Vec<u32> {
+    let mut index = || if random.below(8) == 0 { random.bits() | 1 << 31 } else { random.below(params.entries + 1) };
+    (0..params.m).map(|_| index()).collect()
+}
+
+impl Kernel for Embedding {
+    type Params = EmbeddingParams;
+
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/embedding.wgsl")])]
+    }
+
+    fn groups(&self, params: &EmbeddingParams, _variant: &Variant) -> u64 {
+        linear_groups(u64::from(params.m) * u64::from(params.n))
+    }
+
+    /// It only copies.
+    fn flops(&self, _params: &EmbeddingParams) -> u64 {
+        0
+    }
+
+    /// Indices, and their rows in and out; the rest of the table is not touched.
+    fn bytes(&self, params: &EmbeddingParams, _bound: u64) -> u64 {
+        u64::from(params.m) * (4 + 8 * u64::from(params.n))
+    }
+
+    fn twin<T: Real>(&self, params: &EmbeddingParams, args: &mut Args<'_, T>) {
+        let (table, index, out) = (args.real("table"), args.word("index"), args.real_mut("out"));
+        let n = params.n as usize;
+        each_row(out, n, |row, out| {
+            let entry = index[row] as usize;
+            if entry < params.entries as usize {
+                out.copy_from_slice(&table[entry * n..][..n]);
+            } else {
+                out.fill(T::zero());
+            }
+        });
+    }
+
+    /// Nothing is rounded.
+    fn tolerance(&self, _case: &Case<EmbeddingParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::exact(values.after(output).len())
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<EmbeddingParams>> {
+        cases(effort)
+    }
+
+    fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        (binding == "index").then(|| some_indices(&case.params, random))
+    }
+}

@@ -1,0 +1,70 @@
+//! out\[entry] = sum of gradient\[i] over the rows i with index\[i] = entry, in their order: the gradient of
+//! [`super::embedding`] for its table. No atomics, so the same bits every time.
+
+use super::embedding::{EmbeddingParams, cases, some_indices};
+use super::moments::{roundings, words};
+use super::{LINEAR, each_row, linear_groups};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::random::Random;
+
+/// The gradient of the table of [`super::embedding::Embedding`]. Every element of the table scans all indices, which
+/// suits small tables.
+#[derive(Debug)]
+pub struct EmbeddingGradient;
+
+impl Kernel for EmbeddingGradient {
+    type Params = EmbeddingParams;
+
+    fn name(&self) -> &'static str {
+        "embedding_gradient"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../shaders/embedding_gradient.wgsl")])]
+    }
+
+    fn groups(&self, params: &EmbeddingParams, _variant: &Variant) -> u64 {
+        linear_groups(u64::from(params.entries) * u64::from(params.n))
+    }
+
+    fn flops(&self, params: &EmbeddingParams) -> u64 {
+        u64::from(params.m) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &EmbeddingParams, args: &mut Args<'_, T>) {
+        let (gradient, index, out) = (args.real("gradient"), args.word("index"), args.real_mut("out"));
+        let n = params.n as usize;
+        each_row(out, n, |entry, out| {
+            out.fill(T::zero());
+            let uses = gradient.chunks_exact(n).zip(index).filter(|&(_, &index)| index as usize == entry);
+            for (gradient, _) in uses {
+                out.iter_mut().zip(gradient).for_each(|(sum, &gradient)| *sum += gradient);
+            }
+        });
+    }
+
+    /// A sum of k terms has k roundings of their magnitudes: Higham, "Accuracy and Stability of Numerical Algorithms",
+    /// 2nd ed., eq. 4.4.
+    fn tolerance(&self, case: &Case<EmbeddingParams>, _output: &str, values: &Values) -> Tolerance {
+        let EmbeddingParams { n, entries, .. } = case.params;
+        let n = n as usize;
+        let mut hard = vec![f64::from(f32::MIN_POSITIVE); entries as usize * n];
+        let index = words(values, "index");
+        for (entry, hard) in hard.chunks_exact_mut(n).enumerate() {
+            let used = |(_, index): &(&[f64], &u32)| **index as usize == entry;
+            let uses: Vec<_> = values.before("gradient").chunks_exact(n).zip(index).filter(used).collect();
+            for (gradient, _) in &uses {
+                hard.iter_mut().zip(*gradient).for_each(|(hard, g)| *hard += roundings(uses.len()) * g.abs());
+            }
+        }
+        Tolerance { hard, soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<EmbeddingParams>> {
+        cases(effort)
+    }
+
+    fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        (binding == "index").then(|| some_indices(&case.params, random))
+    }
+}
