@@ -163,12 +163,14 @@ fn the_gates_of_a_product_find_every_known_fault() {
 #[test]
 fn mutated_shaders_are_found() {
     let gpu = common::gpu();
-    let faults: [(&str, &str, &str); 16] = [
+    let faults: [(&str, &str, &str); 18] = [
         ("matmul_nn_bias", "x + bias[column]", "x - bias[column]"),
         ("matmul_nn_bias_relu", "max(x + bias[column], 0.0)", "x + bias[column]"),
         ("matmul_nt_relu_mask", "> 0.0", ">= 0.0"),
         ("bias_add", "i % params.n", "i / params.n"),
         ("column_sum", "row < params.m", "row + 1u < params.m"),
+        ("copy", "= a[i]", "= a[i] * 1.0001"),
+        ("copy", "i < params.n", "i + 1u < params.n"),
         ("relu", "max(a[i], 0.0)", "abs(a[i])"),
         ("relu", "i < params.n", "i < params.n + 1u"),
         ("relu_gradient", "activation[i] > 0.0", "activation[i] >= 0.0"),

@@ -3,6 +3,7 @@
 pub mod adam;
 pub mod bias_add;
 pub mod column_sum;
+pub mod copy;
 pub mod gather;
 pub mod matmul;
 pub mod metrics;
@@ -22,6 +23,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
     kernels.extend([
         &bias_add::BiasAdd as &dyn AnyKernel,
         &column_sum::ColumnSum,
+        &copy::Copy,
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
