@@ -7,6 +7,12 @@
 pub mod stream {
     /// The order of the rows in an epoch.
     pub const PERMUTATION: u32 = 1;
+    /// Which training images are used at all, where their number is limited.
+    pub const TRAIN_LIMIT: u32 = 2;
+    /// Which test images are used, where their number is limited.
+    pub const TEST_LIMIT: u32 = 3;
+    /// Which training images are set aside for validation.
+    pub const VALIDATION: u32 = 4;
     /// Initial weights; parameter tensor `i` uses `WEIGHTS + i`.
     pub const WEIGHTS: u32 = 0x1000;
     /// Dropout masks; layer `i` uses `DROPOUT + i`.

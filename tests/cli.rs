@@ -119,6 +119,48 @@ fn one_seed_gives_one_result() {
 }
 
 #[test]
+fn validation_is_told_after_each_epoch_and_ends_training() {
+    let place = Place::new();
+    let train = "train --hidden 16 --train-limit 600 --test-limit 50 --validation 0.25 --epochs 6 --device cpu";
+    let lines = place.run(train);
+    let lines = lines.lines();
+    holds(lines[2], &["450 training, 150 validation and 50 test images"]);
+    holds(lines[3], &["1/6", "loss ", "accuracy ", "validation loss ", "accuracy ", "samples/s"]);
+    let objects = place.run(&format!("{train} --json")).objects();
+    assert_eq!(event(&objects, "start")["data"]["validation"], 150);
+    let accuracies: Vec<_> = objects.iter().filter(|object| object["event"] == "epoch").collect();
+    let accuracies: Vec<_> = accuracies.iter().map(|epoch| epoch["validation_accuracy"].as_f64()).collect();
+    assert!(accuracies.len() == 6 && accuracies.iter().all(Option::is_some), "{objects:?}");
+    let summary = event(&objects, "summary");
+    assert_eq!((&summary["ended_by"], &summary["kept_epoch"]), (&"epochs".into(), &6.into()));
+    assert_eq!(summary["validation_accuracy"].as_f64(), accuracies[5]);
+
+    let target = accuracies[1].expect("a number");
+    let ran = place.run(&format!("{train} --target accuracy={target}"));
+    let told = ran.lines().into_iter().find(|line| line.starts_with("stopped")).expect("it ends early");
+    holds(told, &["after epoch ", "target is reached"]);
+    let ran = place.run(&train.replace("--epochs 6", "--lr 1 --epochs 40 --patience 2"));
+    let told = ran.lines().into_iter().find(|line| line.starts_with("stopped")).expect("it ends early");
+    holds(told, &["after epoch ", "no better for 2 epochs"]);
+    holds(&ran.out, &["kept    the weights of epoch ", "validation loss "]);
+}
+
+/// The same images are drawn for the test when a model is trained and when it is read back.
+#[test]
+fn eval_draws_the_test_images_that_training_drew() {
+    let place = Place::new();
+    let flags = "--test-limit 100 --split-seed 9 --device cpu --json";
+    let trained = place.run(&format!("train --hidden 8 --train-limit 500 --epochs 1 {flags} --out trained")).objects();
+    let eval = |flags: &str| {
+        let objects = place.run(&format!("eval --model trained/model.safetensors {flags}")).objects();
+        assert_eq!(event(&objects, "evaluation")["images"], 100);
+        event(&objects, "evaluation")["test_loss"].clone()
+    };
+    assert_eq!(eval(flags), event(&trained, "summary")["test_loss"]);
+    assert_ne!(eval(&flags.replace('9', "8")), event(&trained, "summary")["test_loss"]);
+}
+
+#[test]
 fn the_embedded_digits_are_learnt() {
     let objects = Place::new().run("train --hidden 16 --epochs 3 --device cpu --json").objects();
     let accuracy = event(&objects, "summary")["test_accuracy"].as_f64().expect("a number");
@@ -232,6 +274,7 @@ fn every_verb_has_help_that_names_its_flags() {
             "train",
             &["--data", "--hidden", "--batch-size", "--epochs", "--lr", "--seed", "--device", "--out", "--explain"],
         ),
+        ("train", &["--train-limit", "--test-limit", "--validation", "--split-seed", "--target", "--patience"]),
         ("eval", &["--model", "--data", "--device", "--json"]),
         ("devices", &["--json"]),
         ("data show", &["SOURCE", "digits", "mnist", "--out"]),

@@ -2,7 +2,7 @@
 
 use super::open::{describe_data, load, loaded};
 use super::output::Output;
-use crate::data::{Source, overview};
+use crate::data::{Preparation, Source, overview};
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(super) enum Data {
 impl Data {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
         let Self::Show { source, out } = self;
-        let data = loaded(load(source, output))?;
+        let data = loaded(load(source, Preparation::default(), output))?;
         let sheet = overview(&data.train)?;
         std::fs::write(out, sheet).map_err(|error| Error::io("write", out, &error))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;

@@ -1,9 +1,10 @@
 //! `shadegrad eval`.
 
+use super::data_flags::DataFlags;
 use super::open::{Device, describe_data, load, loaded};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Source};
+use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::plan::Executor;
@@ -17,9 +18,8 @@ pub(super) struct Eval {
     /// A model.safetensors that `train --out` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// What to score on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
-    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
-    data: Source,
+    #[command(flatten)]
+    data: DataFlags,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
@@ -31,7 +31,7 @@ pub(super) struct Eval {
 impl Eval {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
         let file = ModelFile::read(&self.model)?;
-        let loading = load(&self.data, output);
+        let loading = load(&self.data.source, self.data.preparation(None), output);
         let device = Device::open(&self.device);
         let data = loaded(loading)?;
         let device = device?;

@@ -1,6 +1,7 @@
 //! The command line: one file a verb, no logic that a library user would want.
 
 mod data;
+mod data_flags;
 mod devices;
 mod eval;
 mod open;

@@ -1,11 +1,12 @@
 //! Opening the device and the data set that a verb works with.
 
 use super::output::{Output, thousands};
-use crate::data::{Dataset, Progress, Source};
+use crate::data::{Dataset, Preparation, Progress, Source, Split};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Backing, Choice, Gpu};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// The device to work on.
 pub(super) enum Device {
@@ -67,8 +68,8 @@ fn software_driver() -> Option<String> {
     info.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 
-/// Starts loading a data set on another thread, with a bar for what is downloaded.
-pub(super) fn load(source: &Source, output: &Output) -> std::thread::JoinHandle<Result<Dataset>> {
+/// Starts loading and preparing a data set on another thread, with a bar for what is downloaded.
+pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -> JoinHandle<Result<Dataset>> {
     let (source, bar) = (source.clone(), output.bar(0, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
     std::thread::spawn(move || {
         let mut watch = |progress: Progress<'_>| {
@@ -78,12 +79,12 @@ pub(super) fn load(source: &Source, output: &Output) -> std::thread::JoinHandle<
         };
         let dataset = source.load(&mut watch);
         bar.finish_and_clear();
-        dataset
+        preparation.apply(dataset?)
     })
 }
 
 /// Waits for [`load`].
-pub(super) fn loaded(loading: std::thread::JoinHandle<Result<Dataset>>) -> Result<Dataset> {
+pub(super) fn loaded(loading: JoinHandle<Result<Dataset>>) -> Result<Dataset> {
     loading.join().unwrap_or_else(|_| {
         let cause = "loading the data set broke off";
         Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))
@@ -92,12 +93,11 @@ pub(super) fn loaded(loading: std::thread::JoinHandle<Result<Dataset>>) -> Resul
 
 /// A line on a data set.
 pub(super) fn describe_data(data: &Dataset) -> String {
-    format!(
-        "{}, {} training and {} test images of {}x{}",
-        data.name,
-        thousands(data.train.len() as u64),
-        thousands(data.test.len() as u64),
-        data.train.rows,
-        data.train.columns
-    )
+    let count = |split: &Split| thousands(split.len() as u64);
+    let (train, test) = (count(&data.train), count(&data.test));
+    let images = match &data.validation {
+        Some(validation) => format!("{train} training, {} validation and {test} test images", count(validation)),
+        None => format!("{train} training and {test} test images"),
+    };
+    format!("{}, {images} of {}x{}", data.name, data.train.rows, data.train.columns)
 }

@@ -1,14 +1,15 @@
 //! `shadegrad train`.
 
+use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::open::{Device, describe_data, load, loaded};
 use super::output::{Output, bytes, thousands};
 use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Source};
+use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::nn::Mlp;
 use crate::plan::Executor;
-use crate::train::{ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
+use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,10 @@ use std::time::Instant;
 /// The flags of `train`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Train {
-    /// What to train on: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
-    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
-    data: Source,
+    #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
+    training_data: TrainingDataFlags,
     /// Widths of the hidden layers, from the input on, such as 512,256
     #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
     hidden: Vec<usize>,
@@ -32,6 +34,12 @@ pub(super) struct Train {
     /// Learning rate: how far a step of Adam moves the weights
     #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
     lr: f32,
+    /// End training as soon as validation reaches this, such as accuracy=0.98 or loss=0.05; needs --validation
+    #[arg(long, value_name = "METRIC=VALUE")]
+    target: Option<Target>,
+    /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
     /// Seed of the initial weights and of the order of the images: the same seed gives the same run
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
@@ -57,11 +65,13 @@ impl Train {
             epochs: self.epochs,
             learning_rate: self.lr,
             seed: self.seed,
+            target: self.target,
+            patience: self.patience,
         };
         config.validate()?;
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
         // Data and device take their time side by side.
-        let loading = load(&self.data, output);
+        let loading = load(&self.data.source, self.data.preparation(Some(&self.training_data)), output);
         let device = Device::open(&self.device);
         let data = loaded(loading)?;
         let device = device?;
@@ -111,6 +121,7 @@ fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset) -> Re
         "device": device.json(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(),
+                  "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
     }))
 }
@@ -135,6 +146,7 @@ impl Run<'_> {
         let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));
         bar.finish_and_clear();
         let outcome = outcome?;
+        self.tell_ending(&outcome)?;
         let test = pollster::block_on(trainer.test(self.data.test.len()))?;
         self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
         if let Some(path) = self.out {
@@ -142,6 +154,23 @@ impl Run<'_> {
             self.output.line(format_args!("saved   {}", path.display()))?;
         }
         self.summarise(&outcome, test)
+    }
+
+    /// Where training ended early, or not with the weights of its last epoch: says so.
+    fn tell_ending(&self, outcome: &Outcome) -> Result<()> {
+        let Some(Validated { epoch, score }) = outcome.validation else { return Ok(()) };
+        if epoch < outcome.epochs {
+            let score = format_args!("loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy);
+            self.output.line(format_args!("kept    the weights of epoch {epoch}, validation {score}"))?;
+        }
+        match outcome.ending {
+            Ending::Epochs => Ok(()),
+            Ending::Target => self.output.line(format_args!("stopped after epoch {epoch}: the target is reached")),
+            Ending::Patience => {
+                let epochs = outcome.epochs - epoch;
+                self.output.line(format_args!("stopped after epoch {}: no better for {epochs} epochs", outcome.epochs))
+            }
+        }
     }
 
     fn summarise(&self, outcome: &Outcome, test: Score) -> Result<()> {
@@ -156,12 +185,16 @@ impl Run<'_> {
         self.output.event(&json!({
             "event": "summary",
             "device": self.device.json(),
-            "epochs": self.config.epochs,
+            "epochs": outcome.epochs,
+            "ended_by": outcome.ending.to_string(),
             "steps": outcome.steps,
             "seconds": outcome.seconds,
             "samples_per_second": rate,
             "first_step_seconds": first_step,
             "train_loss": outcome.train.loss,
+            "kept_epoch": outcome.validation.map(|validated| validated.epoch),
+            "validation_loss": outcome.validation.map(|validated| validated.score.loss),
+            "validation_accuracy": outcome.validation.map(|validated| validated.score.accuracy),
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
             "bytes_up_after_start": outcome.bytes_up_after_start,
@@ -173,7 +206,11 @@ impl Run<'_> {
 fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) -> Result<()> {
     let Score { loss, accuracy } = update.score;
     let rate = update.samples_per_second;
-    let line = format!("loss {loss:.4}  accuracy {:.2} %  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
+    let validation = update.validation.map_or(String::new(), |Score { loss, accuracy }| {
+        format!("  validation loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy)
+    });
+    let line =
+        format!("loss {loss:.4}  accuracy {:.2} %{validation}  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
     bar.set_length(update.total_steps as u64);
     bar.set_message(line.clone());
     bar.set_position(update.step as u64);
@@ -183,7 +220,7 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) 
             output.line(format_args!("epoch {epoch:>width$}/{epochs}  {line}", width = epochs.to_string().len()))
         })?;
     }
-    output.event(&json!({
+    let mut event = json!({
         "event": if update.epoch_ended { "epoch" } else { "progress" },
         "step": update.step,
         "steps": update.total_steps,
@@ -191,5 +228,10 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) 
         "loss": loss,
         "accuracy": accuracy,
         "samples_per_second": rate,
-    }))
+    });
+    if let Some(validation) = update.validation {
+        event["validation_loss"] = validation.loss.into();
+        event["validation_accuracy"] = validation.accuracy.into();
+    }
+    output.event(&event)
 }

@@ -24,7 +24,7 @@ pub fn digits(seed: u64) -> Dataset {
     let mut order = Random::new(seed, stream::DIGITS + (TRAIN + TEST) as u32);
     let train = split(seed, 0, balanced_labels(TRAIN, &mut order));
     let test = split(seed, TRAIN, balanced_labels(TEST, &mut order));
-    Dataset { name: "digits".to_string(), train, test }
+    Dataset { name: "digits".to_string(), train, validation: None, test }
 }
 
 /// As many of each class, in random order (Durstenfeld, "Algorithm 235: Random permutation", CACM 7(7), 1964).

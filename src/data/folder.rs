@@ -42,7 +42,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         Some(Split { rows, columns, images: payloads.next()?, labels: payloads.next()? })
     };
     let (train, test) = split(&files[0]).zip(split(&files[2])).expect("two pairs of files were read");
-    Ok(Dataset { name: name.to_string(), train, test })
+    Ok(Dataset { name: name.to_string(), train, validation: None, test })
 }
 
 /// The four paths, plain files before gzipped ones of the same name.

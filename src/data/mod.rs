@@ -16,12 +16,16 @@ mod folder;
 mod glyphs;
 mod idx;
 mod pen;
+mod preparation;
 mod sheet;
+mod split;
 
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use download::{Download, RemoteFile};
+pub use preparation::Preparation;
 pub use sheet::{by_class, contact_sheet, overview};
+pub use split::Amount;
 
 /// How many classes a data set has: the digits 0 to 9.
 pub const CLASSES: usize = 10;
@@ -68,6 +72,8 @@ pub struct Dataset {
     pub name: String,
     /// The images to train on.
     pub train: Split,
+    /// Images to judge the model by while it trains, apart from both others; [`Preparation`] sets them aside.
+    pub validation: Option<Split>,
     /// The images to test on.
     pub test: Split,
 }

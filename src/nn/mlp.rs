@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::{Adam, AdamParams};
 use crate::ops::add::Add;
+use crate::ops::copy::{Copy, CopyParams};
 use crate::ops::dropout::DropoutOp;
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
@@ -175,15 +176,51 @@ impl Mlp {
             forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
             record_update(&mut plan, [&weights, &gradients, &first?, &second?], pass.rates)?;
         }
-        if let Some(Evaluation { samples, batch }) = evaluation {
-            let ring = samples.div_ceil(batch.max(1));
-            let pass = self.pass(&mut plan.memory, "test", samples, batch, ring)?;
-            plan.begin("evaluate");
-            self.record_start(&mut plan, &pass, 0.0, None)?;
-            let forward = self.forward(&plan.memory, &weights, &pass, None)?;
-            forward.record(&mut plan, &mut pool, &pass, "test", &[], &[])?;
+        if let Some(evaluation) = evaluation {
+            self.record_evaluation(&mut plan, &mut pool, &weights, ("evaluate", "test"), evaluation)?;
         }
         Ok(plan)
+    }
+
+    /// Appends to a plan of this model the section `validate`, which is `evaluate` over the images of `validation`.
+    ///
+    /// # Errors
+    /// Where a size does not fit the device's 32-bit indices, or the plan is another model's.
+    pub fn add_validation(&self, plan: &mut Plan, validation: Evaluation) -> Result<()> {
+        let weights = find_weights(plan, &self.tensors())?;
+        self.record_evaluation(plan, &mut Pool::default(), &weights, ("validate", "validation"), validation)
+    }
+
+    /// Appends to a plan of this model the section `keep`, which copies the weights to an arena of their own, and the
+    /// section `restore`, which copies them back.
+    ///
+    /// # Errors
+    /// Where the plan is another model's.
+    pub fn add_keeping(&self, plan: &mut Plan) -> Result<()> {
+        let weights = find_weights(plan, &self.tensors())?;
+        let kept = plan.memory.arena("kept", Role::State, &self.tensors())?;
+        let params = CopyParams { n: word(plan.memory.slot(weights.all).words)? };
+        for (section, from, to) in [("keep", &weights, &kept), ("restore", &kept, &weights)] {
+            plan.begin(section);
+            plan.dispatch(format!("{section} weights"), &Copy, params, &[("a", from.all), ("out", to.all)])?;
+        }
+        Ok(())
+    }
+
+    /// Appends a section that goes forward through the images of `set`, in order.
+    fn record_evaluation(
+        &self,
+        plan: &mut Plan,
+        pool: &mut Pool,
+        weights: &Arena,
+        (section, set): (&'static str, &str),
+        Evaluation { samples, batch }: Evaluation,
+    ) -> Result<()> {
+        let pass = self.pass(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
+        plan.begin(section);
+        self.record_start(plan, &pass, 0.0, None)?;
+        let forward = self.forward(&plan.memory, weights, &pass, None)?;
+        forward.record(plan, pool, &pass, set, &[], &[])
     }
 
     fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Pass> {
@@ -308,6 +345,17 @@ fn record_update(plan: &mut Plan, [weights, gradients, first, second]: [&Arena; 
         ("second_moment", second.all),
     ];
     plan.dispatch("update", &Adam, AdamParams::new(n), &bindings)
+}
+
+/// The arena `weights` of a plan.
+fn find_weights(plan: &Plan, tensors: &[(String, Shape)]) -> Result<Arena> {
+    let find = |name: String| {
+        plan.memory.find(&name).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Mlp::plan of this model")
+        })
+    };
+    let slots = tensors.iter().map(|(tensor, _)| find(format!("weights/{tensor}"))).collect::<Result<_>>()?;
+    Ok(Arena { all: find("weights".to_owned())?, tensors: slots })
 }
 
 impl std::fmt::Display for Mlp {

@@ -8,13 +8,11 @@ pub mod batch_norm;
 pub mod batch_norm_evaluate;
 pub mod batch_norm_gradient;
 pub mod bias_add;
-pub mod bias_add;
 pub mod column_sum;
-pub mod column_sum;
+pub mod copy;
 pub mod dropout;
 pub mod embedding;
 pub mod embedding_gradient;
-pub mod gather;
 pub mod gather;
 pub mod layer_norm;
 pub mod layer_norm_gradient;
@@ -48,6 +46,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &column_sum::ColumnSum,
         &scale::Scale,
         &dropout::Dropout,
+        &copy::Copy,
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,

@@ -1,5 +1,6 @@
 //! What a training run is asked to do.
 
+use super::Target;
 use crate::error::{Error, Kind, Result};
 
 /// The settings of a run. The defaults are the classic program's.
@@ -15,11 +16,23 @@ pub struct TrainConfig {
     pub learning_rate: f32,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
+    /// What validation has to reach for training to end at once.
+    pub target: Option<Target>,
+    /// After how many epochs without a lower loss in validation training ends. The best weights are kept.
+    pub patience: Option<usize>,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { hidden: vec![1024], batch_size: 128, epochs: 5, learning_rate: 0.001, seed: 42 }
+        Self {
+            hidden: vec![1024],
+            batch_size: 128,
+            epochs: 5,
+            learning_rate: 0.001,
+            seed: 42,
+            target: None,
+            patience: None,
+        }
     }
 }
 
@@ -38,6 +51,9 @@ impl TrainConfig {
         }
         if self.epochs == 0 {
             return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");
+        }
+        if self.patience == Some(0) {
+            return usage("a patience of 0 epochs".into(), "give 1 or more, such as --patience 3");
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             let cause = format!("a learning rate of {}", self.learning_rate);

@@ -2,8 +2,12 @@
 
 mod config;
 mod model_file;
+mod progress;
+mod stopping;
 mod trainer;
 
 pub use config::TrainConfig;
 pub use model_file::ModelFile;
-pub use trainer::{EVALUATION_BATCH, Outcome, Score, Trainer, Update, evaluate, upload_images, upload_weights};
+pub use progress::{Score, Update};
+pub use stopping::{Ending, Target, Validated};
+pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, evaluate, upload_images, upload_weights};

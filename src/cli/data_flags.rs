@@ -1,0 +1,40 @@
+//! The flags that say which images to work on, shared by the verbs.
+
+use crate::data::{Amount, Preparation, Source};
+
+/// Which data set, and how much of its test images.
+#[derive(Debug, clap::Args)]
+pub(super) struct DataFlags {
+    /// The data set: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+    #[arg(long = "data", default_value = "digits", value_name = "digits|mnist|DIR")]
+    pub(super) source: Source,
+    /// Test on at most this many images, drawn so that each class keeps its share
+    #[arg(long, value_name = "N")]
+    test_limit: Option<usize>,
+    /// Seed of what is drawn by --test-limit, --train-limit and --validation
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    split_seed: u64,
+}
+
+/// Which of the training images to train on.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrainingDataFlags {
+    /// Use at most this many training images, drawn so that each class keeps its share
+    #[arg(long, value_name = "N")]
+    train_limit: Option<usize>,
+    /// Set a share or a number of the training images aside, and score the model on them after each epoch
+    #[arg(long, value_name = "SHARE|N")]
+    validation: Option<Amount>,
+}
+
+impl DataFlags {
+    /// What to do to the data set; all of its training images are used where `training` is not given.
+    pub(super) fn preparation(&self, training: Option<&TrainingDataFlags>) -> Preparation {
+        Preparation {
+            train_limit: training.and_then(|flags| flags.train_limit),
+            test_limit: self.test_limit,
+            validation: training.and_then(|flags| flags.validation),
+            seed: self.split_seed,
+        }
+    }
+}

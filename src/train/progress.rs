@@ -1,0 +1,173 @@
+//! What the host makes of the metrics that come back: scores, the rate, and reports on where training stands.
+
+use crate::error::{Error, Kind, Result};
+use std::time::{Duration, Instant};
+
+/// How long one submit may keep the device: long enough to hide its cost, short enough for a desktop to stay smooth.
+const SUBMIT: Duration = Duration::from_millis(100);
+/// Steps whose metrics the device keeps until they are read.
+pub(super) const RING: usize = 4096;
+/// Steps left out of the measured rate: the first ones find caches and clocks cold.
+const WARM_UP: usize = 10;
+
+/// Mean loss and accuracy over images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+    /// Share of right answers, from 0 to 1.
+    pub accuracy: f64,
+}
+
+/// Where training stands after some steps.
+#[derive(Clone, Debug)]
+pub struct Update<'a> {
+    /// Steps done, of [`Self::total_steps`].
+    pub step: usize,
+    /// Steps in all.
+    pub total_steps: usize,
+    /// Whole epochs done.
+    pub epoch: usize,
+    /// Whether the last of these steps ended an epoch.
+    pub epoch_ended: bool,
+    /// Over the current epoch so far; over the whole of it where it has ended.
+    pub score: Score,
+    /// Over the validation images, where there are some and an epoch has ended.
+    pub validation: Option<Score>,
+    /// The loss of each new step.
+    pub losses: &'a [f32],
+    /// Images a second since the warm-up; until that is over, since the start.
+    pub samples_per_second: f64,
+}
+
+pub(super) fn not_finite(what: &str, loss: f64) -> Error {
+    Error::new(
+        Kind::Numeric,
+        format!("{what} is {loss}, which is not finite"),
+        "lower the learning rate (--lr), and check that the data are what you expect",
+    )
+}
+
+/// Sums over steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    loss: f64,
+    right: f64,
+    rows: usize,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, entry: &[f32], rows: usize) {
+        self.loss += f64::from(entry[0]) * rows as f64;
+        self.right += f64::from(entry[1]);
+        self.rows += rows;
+    }
+
+    pub(super) fn score(&self) -> Score {
+        let rows = self.rows.max(1) as f64;
+        Score { loss: self.loss / rows, accuracy: self.right / rows }
+    }
+}
+
+/// What the host knows of a run from the metrics read so far.
+pub(super) struct Progress {
+    samples: usize,
+    batch: usize,
+    pub(super) step: usize,
+    epoch: Sums,
+    pub(super) last: Score,
+    /// Images trained on.
+    images: usize,
+    begun: Instant,
+    /// When the warm-up ended, and how many images it took.
+    pub(super) warm: Option<(Instant, usize)>,
+    /// When the last of the steps ended.
+    ended: Instant,
+}
+
+impl Progress {
+    pub(super) fn new(samples: usize, batch: usize) -> Self {
+        let (last, begun) = (Score { loss: f64::NAN, accuracy: 0.0 }, Instant::now());
+        Self { samples, batch, step: 0, epoch: Sums::default(), last, images: 0, begun, warm: None, ended: begun }
+    }
+
+    /// One step at first, then the rest of the warm-up, then as many as fill a submit by the rate so far.
+    pub(super) fn steps_per_submit(&self) -> usize {
+        match self.warm {
+            None if self.step == 0 => 1,
+            None => WARM_UP - self.step,
+            Some((_, images)) if images == self.images => 4,
+            Some(_) => ((self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize).clamp(1, RING / 4),
+        }
+    }
+
+    pub(super) fn rate(&self) -> f64 {
+        let (since, before) = self.warm.filter(|(_, images)| *images < self.images).unwrap_or((self.begun, 0));
+        (self.images - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
+    }
+
+    /// Checks the metrics of the next steps, which have just arrived.
+    pub(super) fn arrive(&mut self, metrics: &[f32]) -> Result<()> {
+        self.ended = Instant::now();
+        match metrics.chunks_exact(2).position(|entry| !entry[0].is_finite()) {
+            Some(i) => Err(not_finite(&format!("the loss of step {}", self.step + i + 1), metrics[2 * i].into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the time since the last steps ended, which went into something else, out of the rate.
+    pub(super) fn resume(&mut self) {
+        let pause = self.ended.elapsed();
+        self.begun += pause;
+        self.ended += pause;
+        if let Some((since, _)) = &mut self.warm {
+            *since += pause;
+        }
+    }
+
+    /// Takes in the metrics of the next steps, and tells `watch`; `validation` is for the last of them.
+    pub(super) fn take<W>(
+        &mut self,
+        metrics: &[f32],
+        validation: Option<Score>,
+        watch: &mut W,
+        total: usize,
+    ) -> Result<()>
+    where
+        W: FnMut(Update<'_>) -> Result<()>,
+    {
+        let steps_per_epoch = self.samples.div_ceil(self.batch);
+        let losses: Vec<f32> = metrics.chunks_exact(2).map(|entry| entry[0]).collect();
+        let mut told = 0;
+        for (i, entry) in metrics.chunks_exact(2).enumerate() {
+            let position = self.step % steps_per_epoch * self.batch;
+            let rows = self.batch.min(self.samples - position);
+            self.step += 1;
+            self.epoch.add(entry, rows);
+            self.last = self.epoch.score();
+            self.images += rows;
+            let epoch_ended = self.step.is_multiple_of(steps_per_epoch);
+            let is_last = i + 1 == losses.len();
+            if epoch_ended || is_last {
+                watch(Update {
+                    step: self.step,
+                    total_steps: total,
+                    epoch: self.step / steps_per_epoch,
+                    epoch_ended,
+                    score: self.last,
+                    validation: validation.filter(|_| is_last),
+                    losses: &losses[told..=i],
+                    samples_per_second: self.rate(),
+                })?;
+                told = i + 1;
+            }
+            if epoch_ended {
+                self.epoch = Sums::default();
+            }
+        }
+        if self.warm.is_none() && self.step >= WARM_UP {
+            self.warm = Some((self.ended, self.images));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! What is done to a data set before training on it, and what validation during training does.
+
+mod common;
+
+use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::{Amount, Dataset, Preparation, Split, digits};
+use shadegrad::error::Kind;
+use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::plan::{Executor, Plan};
+use shadegrad::random::Random;
+use shadegrad::train::{Ending, Outcome, Score, Target, TrainConfig, Trainer, Update};
+use std::collections::BTreeSet;
+
+/// 600 training images, 150 of them for validation, and 100 test images.
+fn prepared() -> Dataset {
+    let preparation =
+        Preparation { train_limit: Some(600), test_limit: Some(100), validation: Some(Amount::Share(0.25)), seed: 5 };
+    preparation.apply(digits(7)).expect("there are enough")
+}
+
+fn validation(data: &Dataset) -> &Split {
+    data.validation.as_ref().expect("some were set aside")
+}
+
+#[test]
+fn limits_and_validation_take_parts_that_share_no_image() {
+    let data = prepared();
+    assert_eq!([&data.train, validation(&data), &data.test].map(Split::len), [450, 150, 100]);
+    let images = |split: &Split| (0..split.len()).map(|i| split.image(i).to_vec()).collect::<BTreeSet<_>>();
+    let (train, held) = (images(&data.train), images(validation(&data)));
+    assert!(train.len() == 450 && held.len() == 150 && train.is_disjoint(&held));
+    assert!(images(&digits(7).train).is_superset(&train.union(&held).cloned().collect()));
+    for split in [&data.train, validation(&data), &data.test] {
+        for class in 0..10 {
+            let count = split.labels.iter().filter(|&&label| label == class).count();
+            assert!(count.abs_diff(split.len() / 10) <= 1, "{count} of class {class} in {}", split.len());
+        }
+    }
+    assert_eq!(data, prepared());
+}
+
+#[test]
+fn validation_is_the_same_whatever_the_limit_of_the_test_and_all_is_kept_by_default() {
+    let apply = |preparation: Preparation| preparation.apply(digits(7)).expect("there are enough");
+    assert_eq!(apply(Preparation::default()), digits(7));
+    let some = Preparation { validation: Some(Amount::Count(500)), seed: 5, ..Preparation::default() };
+    let all = apply(some.clone());
+    assert_eq!((all.train.len(), validation(&all).len(), all.test.len()), (9500, 500, 2000));
+    assert_eq!(apply(Preparation { test_limit: Some(10), ..some.clone() }).validation, all.validation);
+    assert_ne!(apply(Preparation { seed: 6, ..some }).validation, all.validation);
+    let generous = Preparation { train_limit: Some(1 << 40), test_limit: Some(2000), ..Preparation::default() };
+    assert_eq!(apply(generous), digits(7));
+}
+
+#[test]
+fn nothing_left_is_refused() {
+    let base = Preparation { train_limit: Some(20), ..Preparation::default() };
+    for (preparation, word) in [
+        (Preparation { train_limit: Some(0), ..base.clone() }, "limit of 0"),
+        (Preparation { test_limit: Some(0), ..base.clone() }, "limit of 0"),
+        (Preparation { validation: Some(Amount::Count(20)), ..base.clone() }, "20 of 20 training images"),
+        (Preparation { validation: Some(Amount::Share(0.99)), ..base.clone() }, "0.99 of 20 training images"),
+        (Preparation { validation: Some(Amount::Share(0.01)), ..base }, "would be 0"),
+    ] {
+        let error = preparation.apply(digits(7)).expect_err("nothing would be left");
+        assert!(error.kind() == Kind::Usage && error.cause().contains(word), "{word}: {error}");
+    }
+}
+
+/// What a run leaves: weights, outcome, and validation after each epoch.
+struct Ran {
+    weights: Vec<u32>,
+    outcome: Outcome,
+    epochs: Vec<Option<Score>>,
+}
+
+fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Ran {
+    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+    let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
+    let mut epochs = Vec::new();
+    let note = |update: Update<'_>| {
+        if update.epoch_ended {
+            epochs.push(update.validation);
+        } else {
+            assert_eq!(update.validation, None);
+        }
+        Ok(())
+    };
+    let outcome = pollster::block_on(trainer.train(note)).expect("training ends well");
+    let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
+    let weights = weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect();
+    Ran { weights, outcome, epochs }
+}
+
+fn on_gpu(plan: Plan) -> GpuExecutor {
+    pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device")
+}
+
+fn on_cpu(plan: Plan) -> CpuExecutor<f32> {
+    CpuExecutor::new(plan).expect("the plan is valid")
+}
+
+/// Batches of 32: 15 steps an epoch, the last of two images.
+fn config(epochs: usize) -> TrainConfig {
+    TrainConfig { hidden: vec![16], batch_size: 32, epochs, learning_rate: 0.01, ..TrainConfig::default() }
+}
+
+/// Labels without any reason: the more of them is learnt, the worse is validation.
+fn unreasonable() -> Dataset {
+    let mut data = prepared();
+    let mut random = Random::new(1, 1);
+    data.train.labels.iter_mut().for_each(|label| *label = random.below(10) as u8);
+    data
+}
+
+#[test]
+fn validation_follows_every_epoch_and_changes_nothing_in_training() {
+    let data = prepared();
+    let ran = train(on_gpu, &config(3), &data);
+    let plain = train(on_gpu, &config(3), &Dataset { validation: None, ..data.clone() });
+    assert_eq!(ran.weights, plain.weights, "validation must not touch the weights");
+    assert_eq!((plain.epochs, plain.outcome.validation), (vec![None; 3], None));
+    let scores: Vec<_> = ran.epochs.iter().map(|score| score.expect("every epoch is validated")).collect();
+    assert!(scores.len() == 3 && scores[2].loss < scores[0].loss && scores[2].accuracy > 0.5, "{scores:?}");
+    let last = ran.outcome.validation.expect("there was validation");
+    assert_eq!((last.epoch, last.score), (3, scores[2]));
+    assert_eq!((ran.outcome.ending, ran.outcome.epochs, ran.outcome.steps), (Ending::Epochs, 3, 45));
+    // The same images as a test give the same score, to the last bit.
+    let (held, empty) = (validation(&data).clone(), None);
+    let swapped = Dataset { test: held, validation: empty, ..data.clone() };
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config(3), &swapped).expect("valid");
+    let mut trainer = Trainer::new(on_gpu(plan), model, config(3), &swapped).expect("the data fit");
+    pollster::block_on(trainer.train(|_| Ok(()))).expect("training ends well");
+    assert_eq!(pollster::block_on(trainer.test(150)).expect("it can be tested"), scores[2]);
+    let native = train(on_cpu, &config(3), &data).outcome.validation.expect("there was validation");
+    assert!((native.score.loss - last.score.loss).abs() < 1e-4, "{native:?} {last:?}");
+}
+
+#[test]
+fn patience_ends_training_and_brings_back_the_weights_of_the_best_epoch() {
+    let data = unreasonable();
+    for gpu in [true, false] {
+        let run = |config: &TrainConfig| if gpu { train(on_gpu, config, &data) } else { train(on_cpu, config, &data) };
+        let ran = run(&TrainConfig { patience: Some(3), ..config(40) });
+        let losses: Vec<f64> = ran.epochs.iter().map(|score| score.expect("validated").loss).collect();
+        let best = (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best });
+        assert_eq!(ran.outcome.ending, Ending::Patience);
+        assert_eq!((ran.outcome.epochs, losses.len()), (best + 4, best + 4), "{losses:?}");
+        let kept = ran.outcome.validation.expect("there was validation");
+        assert_eq!((kept.epoch, kept.score.loss), (best + 1, losses[best]));
+        assert_eq!(ran.weights, run(&config(best + 1)).weights, "not the weights of epoch {}", best + 1);
+        assert_ne!(ran.weights, run(&config(best + 4)).weights);
+        assert_eq!(ran.outcome.bytes_up_after_start, 0);
+    }
+}
+
+#[test]
+fn the_best_weights_are_brought_back_after_the_last_epoch_too() {
+    let data = unreasonable();
+    let ran = train(on_cpu, &TrainConfig { patience: Some(30), ..config(12) }, &data);
+    let kept = ran.outcome.validation.expect("there was validation").epoch;
+    assert!(ran.outcome.ending == Ending::Epochs && kept < 12, "{:?}", ran.outcome);
+    assert_eq!(ran.weights, train(on_cpu, &config(kept), &data).weights);
+}
+
+#[test]
+fn a_target_ends_training_as_soon_as_validation_reaches_it() {
+    let data = prepared();
+    let all = train(on_cpu, &config(6), &data);
+    let accuracies: Vec<f64> = all.epochs.iter().map(|score| score.expect("validated").accuracy).collect();
+    let target = accuracies[2];
+    let first = accuracies.iter().position(|accuracy| *accuracy >= target).expect("the third does");
+    for patience in [None, Some(5)] {
+        let settings = TrainConfig { target: Some(Target::Accuracy(target)), patience, ..config(6) };
+        let ran = train(on_cpu, &settings, &data);
+        assert_eq!((ran.outcome.ending, ran.outcome.epochs), (Ending::Target, first + 1), "{accuracies:?}");
+        assert_eq!(ran.weights, train(on_cpu, &config(first + 1), &data).weights);
+    }
+}
+
+#[test]
+fn a_target_or_patience_without_validation_is_refused() {
+    let data = Dataset { validation: None, ..prepared() };
+    let target = TrainConfig { target: Some(Target::Loss(0.1)), ..config(1) };
+    let patience = TrainConfig { patience: Some(1), ..config(1) };
+    for config in [target, patience] {
+        let error = Trainer::<GpuExecutor>::plan(&config, &data).map(|_| ()).expect_err("nothing to validate with");
+        assert!(error.kind() == Kind::Usage && error.advice().contains("--validation"), "{error}");
+    }
+    let none = TrainConfig { patience: Some(0), ..config(1) };
+    assert!(none.validate().expect_err("no patience at all").cause().contains("patience of 0"));
+}
