@@ -37,10 +37,10 @@ impl Loss {
         let mut arrays = inputs.clone();
         let views = arrays.iter_mut().map(|(name, array)| {
             let read = self.reflection.binding(name).is_some_and(|binding| binding.access == Access::Read);
-            let view = match array {
-                Array::Real(data) if read => View::Real(data),
-                Array::Real(data) => View::RealMut(data),
-                Array::Word(data) => View::Word(data),
+            let view = match (array, read) {
+                (Array::Real(data), true) => View::Real(data),
+                (Array::Real(data), false) => View::RealMut(data),
+                (Array::Word(data), _) => View::Word(data),
             };
             (name.as_str(), view)
         });
