@@ -163,7 +163,7 @@ fn the_gates_of_a_product_find_every_known_fault() {
 #[test]
 fn mutated_shaders_are_found() {
     let gpu = common::gpu();
-    let faults: [(&str, &str, &str); 16] = [
+    let faults: [(&str, &str, &str); 32] = [
         ("matmul_nn_bias", "x + bias[column]", "x - bias[column]"),
         ("matmul_nn_bias_relu", "max(x + bias[column], 0.0)", "x + bias[column]"),
         ("matmul_nt_relu_mask", "> 0.0", ">= 0.0"),
@@ -174,6 +174,22 @@ fn mutated_shaders_are_found() {
         ("relu_gradient", "activation[i] > 0.0", "activation[i] >= 0.0"),
         ("softmax", "- largest", ""),
         ("softmax_cross_entropy", "1.0 / f32(counters[ROWS])", "1.0 / f32(counters[ROWS] + 1u)"),
+        ("softmax_cross_entropy_weighted", "1.0 - params.smoothing", "1.0"),
+        ("softmax_cross_entropy_weighted", "half > 0u", "half > 1u"),
+        ("softmax_cross_entropy_weighted", "class_weights[label]", "1.0"),
+        ("softmax_cross_entropy_weighted", "p * total", "p"),
+        ("softmax_cross_entropy_weighted", " && weight_sum > 0.0", ""),
+        ("softmax_cross_entropy_weighted", "row += WORKGROUP", "row += params.m"),
+        ("mse_loss", "2.0 * (x - y)", "(x - y)"),
+        ("mse_loss", "loss / f32(params.n)", "loss"),
+        ("softmax_mse_loss", "x * (g - mean_slope)", "x * g"),
+        ("softmax_mse_loss", "mean_slope += x * slope(x, y)", "mean_slope += slope(x, y)"),
+        ("l1_loss", "sign(x - y)", "sign(x)"),
+        ("l1_loss", "broken || is_not_finite(z)", "is_not_finite(z)"),
+        ("huber_loss", "0.5 * params.delta", "params.delta"),
+        ("huber_loss", "distance <= params.delta", "distance >= params.delta"),
+        ("binary_cross_entropy_loss", "exp(-abs(x))", "exp(-x)"),
+        ("binary_cross_entropy_loss", "x >= 0.0", "x >= 1.0"),
         ("gather", "row < counters[ROWS]", "row <= counters[ROWS]"),
         ("gather", "round < 6u", "round < 5u"),
         ("metrics", "counters[STEP] - 1u", "counters[STEP]"),
