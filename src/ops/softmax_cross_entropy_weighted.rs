@@ -15,7 +15,7 @@
 use super::loss::{each_loss, fill_batch, labels_and_rows};
 use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 
 crate::params! {
@@ -143,12 +143,15 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         let smoothing = |i: usize| [0.1, 0.0, 0.4, 1.0][i % 4];
         let params = |i, [m, n]: [u32; 2]| SoftmaxCrossEntropyWeightedParams { m, n, smoothing: smoothing(i) };
         let case = |(i, size): (usize, [u32; 2])| Case::new(params(i, size), kind(i));
-        row_sizes(effort).into_iter().enumerate().map(case).collect()
+        // No class counts for anything; a workgroup's invocation adds up several rows in use.
+        let more = [Case::new(params(0, [1, 7]), Inputs::Extreme), Case::new(params(0, [700, 3]), Inputs::Random)];
+        row_sizes(effort).into_iter().enumerate().map(case).chain(more).collect()
     }
 
     fn fill(&self, case: &Case<Self::Params>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
-        // Some classes count for nothing; with few classes, now and then all of them.
-        let mut weight = || if random.below(5) == 0 { 0.0 } else { random.between(0.1, 4.0) };
+        // Some classes count for nothing; in one row of strained logits, all.
+        let none = case.params.m == 1 && case.inputs == Inputs::Extreme;
+        let mut weight = || if none || random.below(5) == 0 { 0.0 } else { random.between(0.1, 4.0) };
         match binding {
             "class_weights" => Some(bits((0..n).map(|_| weight()))),
             _ => fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random),
