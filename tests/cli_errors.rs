@@ -44,7 +44,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--seed -1", ["'-1'", "--help"]),
         ("--device=", ["name of the device is empty", "--help"]),
         ("--data=", ["name of the data set is empty", "--help"]),
-        ("--validation 1.5", ["`1.5`", "a share such as 0.1"]),
+        ("--validation 1.5", ["`1.5`", "share such as 0.1"]),
         ("--validation 10000", ["10000 of 10000 training images", "--validation 0.1"]),
         ("--test-limit 0", ["limit of 0 images", "--test-limit 1000"]),
         ("--target 0.98", ["`0.98`", "accuracy=0.98"]),

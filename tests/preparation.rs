@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 fn prepared() -> Dataset {
     let preparation =
         Preparation { train_limit: Some(600), test_limit: Some(100), validation: Some(Amount::Share(0.25)), seed: 5 };
-    preparation.apply(digits(7)).expect("there are enough")
+    preparation.apply(digits(7)).expect("there are enough").0
 }
 
 fn validation(data: &Dataset) -> &Split {
@@ -41,7 +41,7 @@ fn limits_and_validation_take_parts_that_share_no_image() {
 
 #[test]
 fn validation_is_the_same_whatever_the_limit_of_the_test_and_all_is_kept_by_default() {
-    let apply = |preparation: Preparation| preparation.apply(digits(7)).expect("there are enough");
+    let apply = |preparation: Preparation| preparation.apply(digits(7)).expect("there are enough").0;
     assert_eq!(apply(Preparation::default()), digits(7));
     let some = Preparation { validation: Some(Amount::Count(500)), seed: 5, ..Preparation::default() };
     let all = apply(some.clone());
