@@ -145,8 +145,10 @@ fn alone(split: &Split, means: &Means) -> Findings {
     for i in 0..split.len() {
         let image = split.image(i);
         found.classes[usize::from(split.labels[i])] += 1;
-        if image.iter().all(|pixel| *pixel == image[0]) {
-            if image[0] == 0 { &mut found.blank } else { &mut found.constant }.push(i);
+        match image.first() {
+            Some(&shade) if image.iter().any(|pixel| *pixel != shade) => {}
+            None | Some(0) => found.blank.push(i),
+            Some(_) => found.constant.push(i),
         }
         if seen.insert(image, i).is_some() {
             found.duplicate.push(i);

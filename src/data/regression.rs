@@ -24,7 +24,7 @@ pub(super) struct Regression {
 
 impl Regression {
     /// Learns from the images at these indices by stochastic gradient descent on the cross-entropy, one at a time: the
-    /// gradient is x (p - y)^T. Its curvature along x is at most |x|^2 / 2 (Bohning, "Multinomial Logistic Regression
+    /// gradient is x (p - y)^T. Its curvature along x is at most |x|^2 / 2 (Böhning, "Multinomial Logistic Regression
     /// Algorithm", 1992), which bounds the step. Only pixels with ink count, which in digits are a fifth.
     pub(super) fn fit(split: &Split, indices: &[usize]) -> Self {
         let mut model = Self { weights: vec![[0.0; CLASSES]; split.features()], bias: [0.0; CLASSES] };
