@@ -266,6 +266,52 @@ fn data_show_draws_a_sheet() {
 }
 
 #[test]
+fn data_show_draws_one_class_alone() {
+    let place = Place::new();
+    let draw = |flags: &str| {
+        place.run(&format!("data show digits {flags} --out sheet.png")).lines();
+        std::fs::read(place.path("sheet.png")).expect("written")
+    };
+    let (all, three, four) = (draw(""), draw("--class 3"), draw("--class 4"));
+    assert!(all != three && three != four && three.starts_with(b"\x89PNG\r\n\x1a\n"));
+}
+
+/// The small set repeats an image after 251 pixels, so not within 16 images; labels go round.
+#[test]
+fn data_check_tells_flaws_as_text_and_as_json() {
+    let place = Place::new();
+    let mut spoilt = images(60);
+    spoilt[16..48].fill(0);
+    place.put(TRAIN_IMAGES, &spoilt);
+    let ran = place.run("data check set");
+    let lines = ran.lines();
+    let line = |head: &str| *lines.iter().find(|line| line.starts_with(head)).unwrap_or_else(|| panic!("{lines:?}"));
+    holds(line("training"), &["6", "6", "6"]);
+    holds(line("balance"), &["100 %"]);
+    holds(line("blank"), &["2", "0", "no ink"]);
+    holds(line("duplicate"), &["the same as an earlier image"]);
+    holds(&ran.out, &["18 training images are test images too"]);
+    let objects = place.run("data check set --json").objects();
+    assert_eq!(objects.len(), 1);
+    let check = event(&objects, "check");
+    assert_eq!((&check["train"]["blank"], &check["train"]["images"]), (&serde_json::json!([0, 1]), &60.into()));
+    assert_eq!(check["shared"].as_array().map(Vec::len), Some(18));
+    assert_eq!(check["test"]["classes"], serde_json::json!(vec![2; 10]));
+}
+
+#[test]
+fn dropped_images_are_told() {
+    let place = Place::new();
+    let mut spoilt = images(60);
+    spoilt[16..48].fill(0);
+    place.put(TRAIN_IMAGES, &spoilt);
+    let ran = place.run(&format!("{SMALL} --device cpu --drop blank,constant"));
+    holds(&ran.out, &["58 training", "dropped 2 training images: blank", "dropped 0 training images: constant"]);
+    let objects = place.run(&format!("{SMALL} --device cpu --drop blank,constant --json")).objects();
+    assert_eq!(event(&objects, "start")["data"]["dropped"], serde_json::json!({ "blank": 2, "constant": 0 }));
+}
+
+#[test]
 fn every_verb_has_help_that_names_its_flags() {
     let place = Place::new();
     for (verb, words) in [
@@ -274,10 +320,14 @@ fn every_verb_has_help_that_names_its_flags() {
             "train",
             &["--data", "--hidden", "--batch-size", "--epochs", "--lr", "--seed", "--device", "--out", "--explain"],
         ),
-        ("train", &["--train-limit", "--test-limit", "--validation", "--split-seed", "--target", "--patience"]),
+        (
+            "train",
+            &["--train-limit", "--test-limit", "--validation", "--split-seed", "--target", "--patience", "--drop"],
+        ),
         ("eval", &["--model", "--data", "--device", "--json"]),
         ("devices", &["--json"]),
-        ("data show", &["SOURCE", "digits", "mnist", "--out"]),
+        ("data show", &["SOURCE", "digits", "mnist", "--out", "--class"]),
+        ("data check", &["SOURCE", "--json"]),
     ] {
         let ran = place.run(&format!("{verb} --help"));
         ran.lines();

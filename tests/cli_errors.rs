@@ -44,11 +44,12 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--seed -1", ["'-1'", "--help"]),
         ("--device=", ["name of the device is empty", "--help"]),
         ("--data=", ["name of the data set is empty", "--help"]),
-        ("--validation 1.5", ["`1.5`", "a share such as 0.1"]),
+        ("--validation 1.5", ["`1.5`", "share such as 0.1"]),
         ("--validation 10000", ["10000 of 10000 training images", "--validation 0.1"]),
         ("--test-limit 0", ["limit of 0 images", "--test-limit 1000"]),
         ("--target 0.98", ["`0.98`", "accuracy=0.98"]),
         ("--target accuracy=0.98", ["none are set aside", "--validation 0.1"]),
+        ("--drop blank,smudge", ["`smudge`", "blank, constant, duplicate"]),
         ("--patience 0", ["patience of 0", "--patience 3"]),
         ("--epoch 3", ["'--epoch'", "'--epochs'"]),
     ] {
@@ -63,6 +64,7 @@ fn commands_that_cannot_be_understood_exit_with_2() {
     let place = Place::new();
     failed(&place.run("trian"), 2, &["'trian'", "'train'", "--help"]);
     failed(&place.run("eval"), 2, &["--model <FILE>", "usage is shadegrad eval"]);
+    failed(&place.run("data show digits --class 10"), 2, &["no training images of class 10", "0 to 9"]);
     failed(&place.run("data show"), 2, &["<SOURCE>", "usage is shadegrad data show"]);
     for line in ["", "data"] {
         let ran = place.run(line);

@@ -3,7 +3,7 @@
 mod common;
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Amount, Dataset, Preparation, Split, digits};
+use shadegrad::data::{Amount, Dataset, Dropped, Flaw, Preparation, Split, check, digits};
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::plan::{Executor, Plan};
@@ -13,9 +13,14 @@ use std::collections::BTreeSet;
 
 /// 600 training images, 150 of them for validation, and 100 test images.
 fn prepared() -> Dataset {
-    let preparation =
-        Preparation { train_limit: Some(600), test_limit: Some(100), validation: Some(Amount::Share(0.25)), seed: 5 };
-    preparation.apply(digits(7)).expect("there are enough")
+    let preparation = Preparation {
+        train_limit: Some(600),
+        test_limit: Some(100),
+        validation: Some(Amount::Share(0.25)),
+        seed: 5,
+        ..Preparation::default()
+    };
+    preparation.apply(digits(7)).expect("there are enough").0
 }
 
 fn validation(data: &Dataset) -> &Split {
@@ -41,7 +46,7 @@ fn limits_and_validation_take_parts_that_share_no_image() {
 
 #[test]
 fn validation_is_the_same_whatever_the_limit_of_the_test_and_all_is_kept_by_default() {
-    let apply = |preparation: Preparation| preparation.apply(digits(7)).expect("there are enough");
+    let apply = |preparation: Preparation| preparation.apply(digits(7)).expect("there are enough").0;
     assert_eq!(apply(Preparation::default()), digits(7));
     let some = Preparation { validation: Some(Amount::Count(500)), seed: 5, ..Preparation::default() };
     let all = apply(some.clone());
@@ -189,4 +194,103 @@ fn a_target_or_patience_without_validation_is_refused() {
     }
     let none = TrainConfig { patience: Some(0), ..config(1) };
     assert!(none.validate().expect_err("no patience at all").cause().contains("patience of 0"));
+}
+
+fn put(split: &mut Split, index: usize, image: &[u8]) {
+    let features = split.features();
+    split.images[index * features..][..features].copy_from_slice(image);
+}
+
+/// Digits with flaws: training images 10 and 11 are blank, 20 is constant, 30 repeats 29, 40 is test image 3, 50 is the
+/// negative of itself, 60 and 62 have another digit's label; test image 5 repeats 4.
+fn flawed() -> Dataset {
+    let mut data = digits(7);
+    let features = data.train.features();
+    put(&mut data.train, 10, &vec![0; features]);
+    put(&mut data.train, 11, &vec![0; features]);
+    put(&mut data.train, 20, &vec![77; features]);
+    let repeated = data.train.image(29).to_vec();
+    put(&mut data.train, 30, &repeated);
+    let tested = data.test.image(3).to_vec();
+    put(&mut data.train, 40, &tested);
+    let negative: Vec<u8> = data.train.image(50).iter().map(|ink| 255 - ink).collect();
+    put(&mut data.train, 50, &negative);
+    let again = data.test.image(4).to_vec();
+    put(&mut data.test, 5, &again);
+    data.train.labels[40] = data.test.labels[3];
+    for i in [60, 62] {
+        let other = (data.train.labels[i] + 1) % 10;
+        data.train.labels[i] = other;
+    }
+    data
+}
+
+#[test]
+fn each_flaw_is_found_where_it_is() {
+    let data = flawed();
+    let found = check(&data);
+    assert_eq!((&found.train.blank, &found.train.constant), (&vec![10, 11], &vec![20]));
+    assert_eq!((&found.train.duplicate, &found.shared), (&vec![11, 30, 40], &vec![40]));
+    assert_eq!((&found.test.blank, &found.test.constant, &found.test.duplicate), (&vec![], &vec![], &vec![5]));
+    let outliers = &found.train.outliers;
+    assert!(outliers[0].index == 50 && outliers[0].deviations > 10.0, "{outliers:?}");
+    assert!(outliers.len() < 30 && outliers.iter().all(|outlier| outlier.deviations >= 4.0), "{outliers:?}");
+    let labels = found.train.with(Flaw::Label);
+    for i in [60, 62] {
+        assert!(labels.contains(&i), "the label of {i} is not doubted: {labels:?}");
+        let doubt = found.train.doubts.iter().find(|doubt| doubt.index == i).expect("it is there");
+        assert_eq!(doubt.guess, digits(7).train.labels[i], "what it is");
+    }
+    assert!(labels.len() < 60, "{} labels of 10,000 are doubted, of which few are wrong", labels.len());
+    assert!(found.train.classes.iter().sum::<usize>() == 10_000 && found.test.classes == [200; 10]);
+    assert_eq!(check(&data), found);
+}
+
+#[test]
+fn a_sound_set_has_neither_blanks_nor_duplicates() {
+    let found = check(&digits(7));
+    for flaw in [Flaw::Blank, Flaw::Constant, Flaw::Duplicate] {
+        assert_eq!((found.train.with(flaw), found.test.with(flaw)), (vec![], vec![]), "{flaw}");
+    }
+    assert_eq!((found.train.classes, found.shared), ([1000; 10], vec![]));
+}
+
+#[test]
+fn the_smallest_sets_can_be_checked() {
+    let one = Split { rows: 1, columns: 2, images: vec![1, 2], labels: vec![4] };
+    let none = one.select(&[]);
+    for (train, test) in [(&one, &one), (&one, &none), (&none, &one), (&none, &none)] {
+        let data = Dataset { name: "small".into(), train: train.clone(), validation: None, test: test.clone() };
+        let found = check(&data);
+        assert_eq!(found.shared.len(), train.len() * test.len());
+        assert!(found.train.outliers.is_empty() && found.train.doubts.is_empty());
+    }
+}
+
+#[test]
+fn images_with_flaws_are_left_out_and_counted_once() {
+    let drop = |drop: &[Flaw]| {
+        let preparation = Preparation { drop: drop.to_vec(), ..Preparation::default() };
+        let (data, dropped) = preparation.apply(flawed()).expect("most images are sound");
+        (data.train.len(), dropped.iter().map(|Dropped { images, .. }| *images).collect::<Vec<_>>(), data)
+    };
+    let (left, dropped, data) = drop(&[Flaw::Blank, Flaw::Duplicate]);
+    assert_eq!((left, dropped), (10_000 - 4, vec![2, 2]), "11 is blank and a duplicate");
+    let found = check(&data);
+    assert!(found.train.blank.is_empty() && found.train.duplicate.is_empty() && found.shared.is_empty());
+    assert_eq!((data.test.len(), found.test.duplicate), (2000, vec![5]), "the test is left as it is");
+    assert_eq!(drop(&[Flaw::Duplicate, Flaw::Blank]).1, [3, 1]);
+    assert_eq!((drop(&[]).0, drop(&[Flaw::Constant]).1), (10_000, vec![1]));
+}
+
+#[test]
+fn a_set_of_flaws_alone_is_refused() {
+    let mut data = digits(7);
+    data.train = data.train.select(&[0, 1]);
+    data.train.images.fill(0);
+    let preparation = Preparation { drop: vec![Flaw::Blank], ..Preparation::default() };
+    let error = preparation.apply(data).expect_err("nothing is left");
+    assert!(error.kind() == Kind::Data && error.cause().contains("all 2 training images"), "{error}");
+    let error = "smudge".parse::<Flaw>().expect_err("no flaw");
+    assert!(error.kind() == Kind::Usage && error.cause().contains("blank, constant, duplicate, outlier, label"));
 }

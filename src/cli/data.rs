@@ -1,31 +1,131 @@
 //! `shadegrad data`.
 
 use super::open::{describe_data, load, loaded};
-use super::output::Output;
-use crate::data::{Preparation, Source, overview};
-use crate::error::{Error, Result};
+use super::output::{Output, thousands};
+use crate::data::{
+    CLASSES, Check, Dataset, Findings, Flaw, Preparation, Source, by_class, check, contact_sheet, overview,
+};
+use crate::error::{Error, Kind, Result};
+use serde_json::{Value, json};
 use std::path::PathBuf;
+
+/// How many of the worst outliers and labels are told one by one.
+const WORST: usize = 5;
+
+/// Samples of one class on a sheet: ten rows of as many as an overview has.
+const ACROSS: usize = 20;
 
 /// The verbs of `data`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Data {
-    /// Draw a sheet of samples, a row for each class
+    /// Draw a sheet of training images: a row for each class, or many of one
     Show {
         /// `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
         source: Source,
+        /// Draw the first 200 images of this class alone
+        #[arg(long, value_name = "0..9")]
+        class: Option<usize>,
         /// The PNG to write
         #[arg(long, default_value = "sheet.png", value_name = "FILE")]
         out: PathBuf,
     },
+    /// Look for flaws: blank, constant and duplicate images, outliers, unlikely labels
+    Check {
+        /// `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+        source: Source,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Data {
-    pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let Self::Show { source, out } = self;
-        let data = loaded(load(source, Preparation::default(), output))?;
-        let sheet = overview(&data.train)?;
-        std::fs::write(out, sheet).map_err(|error| Error::io("write", out, &error))?;
-        output.line(format_args!("data    {}", describe_data(&data)))?;
-        output.line(format_args!("saved   {}", out.display()))
+    pub(super) fn wants_json(&self) -> bool {
+        matches!(self, Self::Check { json: true, .. })
     }
+
+    pub(super) fn run(&self, output: &mut Output) -> Result<()> {
+        let (Self::Show { source, .. } | Self::Check { source, .. }) = self;
+        let (data, _) = loaded(load(source, Preparation::default(), output))?;
+        output.line(format_args!("data    {}", describe_data(&data)))?;
+        match self {
+            Self::Show { class, out, .. } => {
+                let sheet = draw(&data, *class)?;
+                std::fs::write(out, sheet).map_err(|error| Error::io("write", out, &error))?;
+                output.line(format_args!("saved   {}", out.display()))
+            }
+            Self::Check { .. } => tell(output, &data, &check(&data)),
+        }
+    }
+}
+
+fn draw(data: &Dataset, class: Option<usize>) -> Result<Vec<u8>> {
+    let Some(class) = class else { return overview(&data.train) };
+    let Some(samples) = by_class(&data.train, 10 * ACROSS).into_iter().nth(class).filter(|samples| !samples.is_empty())
+    else {
+        let cause = format!("{} has no training images of class {class}", data.name);
+        return Err(Error::new(Kind::Usage, cause, format!("choose a class from 0 to {}", CLASSES - 1)));
+    };
+    let grid: Vec<Vec<usize>> = samples.chunks(ACROSS).map(<[usize]>::to_vec).collect();
+    contact_sheet(&data.train, &grid)
+}
+
+const MEANINGS: [&str; Flaw::ALL.len()] = [
+    "no ink at all",
+    "one shade all over",
+    "the same as an earlier image, or as a test image",
+    "far from the mean of its class: 4 deviations or more",
+    "a quick model gives its label less than 0.1 %",
+];
+
+fn tell(output: &Output, data: &Dataset, found: &Check) -> Result<()> {
+    let halves = [("training", &found.train, &data.train), ("test", &found.test, &data.test)];
+    let row = |numbers: [usize; CLASSES]| numbers.map(|number| format!("{:>7}", thousands(number as u64))).concat();
+    output.line(format_args!("class    {}", row(std::array::from_fn(|class| class))))?;
+    for (name, found, _) in halves {
+        output.line(format_args!("{name:<9}{}", row(found.classes)))?;
+    }
+    let (most, least) = (found.train.classes.iter().max(), found.train.classes.iter().min());
+    if let (Some(most), Some(least)) = (most, least) {
+        let share = 100.0 * *least as f64 / f64::max(*most as f64, 1.0);
+        output.line(format_args!("balance  the rarest class has {share:.0} % as many as the most frequent"))?;
+    }
+    output.line("flaw     training   test")?;
+    for (flaw, meaning) in Flaw::ALL.into_iter().zip(MEANINGS) {
+        let [train, test] = [&found.train, &found.test].map(|half| thousands(half.with(flaw).len() as u64));
+        output.line(format_args!("{flaw:<10}{train:>7}{test:>7}   {meaning}"))?;
+    }
+    output.line(format_args!("{} training images are test images too", thousands(found.shared.len() as u64)))?;
+    for (name, found, split) in halves {
+        for outlier in found.outliers.iter().take(WORST) {
+            let (index, label) = (outlier.index, split.labels[outlier.index]);
+            output.line(format_args!("outlier  {name} {index}, a {label}: {:.1} deviations", outlier.deviations))?;
+        }
+        for doubt in found.doubts.iter().take(WORST) {
+            let (index, label) = (doubt.index, split.labels[doubt.index]);
+            output.line(format_args!("label    {name} {index}, a {label}: looks like a {}", doubt.guess))?;
+        }
+    }
+    output.event(&json!({
+        "event": "check",
+        "data": data.name,
+        "train": report(&found.train),
+        "test": report(&found.test),
+        "shared": found.shared,
+    }))
+}
+
+fn report(found: &Findings) -> Value {
+    let outliers = found.outliers.iter().map(|o| json!({ "index": o.index, "deviations": o.deviations }));
+    let doubts =
+        found.doubts.iter().map(|d| json!({ "index": d.index, "probability": d.probability, "guess": d.guess }));
+    json!({
+        "images": found.classes.iter().sum::<usize>(),
+        "classes": found.classes,
+        "blank": found.blank,
+        "constant": found.constant,
+        "duplicate": found.duplicate,
+        "outlier": outliers.collect::<Vec<_>>(),
+        "label": doubts.collect::<Vec<_>>(),
+    })
 }

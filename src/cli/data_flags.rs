@@ -1,6 +1,6 @@
 //! The flags that say which images to work on, shared by the verbs.
 
-use crate::data::{Amount, Preparation, Source};
+use crate::data::{Amount, Flaw, Preparation, Source};
 
 /// Which data set, and how much of its test images.
 #[derive(Debug, clap::Args)]
@@ -25,12 +25,16 @@ pub(super) struct TrainingDataFlags {
     /// Set a share or a number of the training images aside, and score the model on them after each epoch
     #[arg(long, value_name = "SHARE|N")]
     validation: Option<Amount>,
+    /// Leave out training images with a flaw that `data check` finds: blank, constant, duplicate, outlier, label
+    #[arg(long, value_delimiter = ',', value_name = "FLAW[,FLAW...]")]
+    drop: Vec<Flaw>,
 }
 
 impl DataFlags {
     /// What to do to the data set; all of its training images are used where `training` is not given.
     pub(super) fn preparation(&self, training: Option<&TrainingDataFlags>) -> Preparation {
         Preparation {
+            drop: training.map_or(Vec::new(), |flags| flags.drop.clone()),
             train_limit: training.and_then(|flags| flags.train_limit),
             test_limit: self.test_limit,
             validation: training.and_then(|flags| flags.validation),

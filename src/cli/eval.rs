@@ -33,7 +33,7 @@ impl Eval {
         let file = ModelFile::read(&self.model)?;
         let loading = load(&self.data.source, self.data.preparation(None), output);
         let device = Device::open(&self.device);
-        let data = loaded(loading)?;
+        let (data, _) = loaded(loading)?;
         let device = device?;
         let (inputs, classes) = (file.model.widths()[0], file.model.widths()[file.model.widths().len() - 1]);
         if (inputs, classes) != (data.test.features(), data.classes()) {

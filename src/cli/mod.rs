@@ -65,6 +65,6 @@ fn run(started: Instant) -> Result<()> {
         Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
         Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
         Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
-        Verb::Data(data) => data.run(&mut Output::new(false)),
+        Verb::Data(data) => data.run(&mut Output::new(data.wants_json())),
     }
 }

@@ -1,7 +1,7 @@
 //! Opening the device and the data set that a verb works with.
 
 use super::output::{Output, thousands};
-use crate::data::{Dataset, Preparation, Progress, Source, Split};
+use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Backing, Choice, Gpu};
 use serde_json::{Value, json};
@@ -68,8 +68,11 @@ fn software_driver() -> Option<String> {
     info.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 
+/// A data set being loaded and prepared.
+pub(super) type Loading = JoinHandle<Result<(Dataset, Vec<Dropped>)>>;
+
 /// Starts loading and preparing a data set on another thread, with a bar for what is downloaded.
-pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -> JoinHandle<Result<Dataset>> {
+pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -> Loading {
     let (source, bar) = (source.clone(), output.bar(0, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
     std::thread::spawn(move || {
         let mut watch = |progress: Progress<'_>| {
@@ -84,7 +87,7 @@ pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -
 }
 
 /// Waits for [`load`].
-pub(super) fn loaded(loading: JoinHandle<Result<Dataset>>) -> Result<Dataset> {
+pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
     loading.join().unwrap_or_else(|_| {
         let cause = "loading the data set broke off";
         Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))

@@ -4,7 +4,7 @@ use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::open::{Device, describe_data, load, loaded};
 use super::output::{Output, bytes, thousands};
 use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::nn::Mlp;
@@ -73,10 +73,10 @@ impl Train {
         // Data and device take their time side by side.
         let loading = load(&self.data.source, self.data.preparation(Some(&self.training_data)), output);
         let device = Device::open(&self.device);
-        let data = loaded(loading)?;
+        let (data, dropped) = loaded(loading)?;
         let device = device?;
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
-        announce(output, &device, &model, &data)?;
+        announce(output, &device, &model, &data, &dropped)?;
         if self.explain {
             let caps = match &device {
                 Device::Gpu(gpu) => Some(&gpu.caps),
@@ -110,17 +110,22 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf> {
     Ok(model)
 }
 
-fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset) -> Result<()> {
+fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset, dropped: &[Dropped]) -> Result<()> {
     let parameters = model.parameters() as u64;
     output.line(format_args!("device  {}", device.describe()))?;
     let size = bytes(4 * parameters);
     output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
     output.line(format_args!("data    {}", describe_data(data)))?;
+    for Dropped { flaw, images } in dropped {
+        output.line(format_args!("dropped {} training images: {flaw}", thousands(*images as u64)))?;
+    }
+    let dropped: serde_json::Map<_, _> =
+        dropped.iter().map(|dropped| (dropped.flaw.to_string(), dropped.images.into())).collect();
     output.event(&json!({
         "event": "start",
         "device": device.json(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
-        "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(),
+        "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
     }))

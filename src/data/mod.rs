@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+mod check;
 mod digits;
 #[cfg(not(target_arch = "wasm32"))]
 mod download;
@@ -17,13 +18,15 @@ mod glyphs;
 mod idx;
 mod pen;
 mod preparation;
+mod regression;
 mod sheet;
 mod split;
 
+pub use check::{Check, Doubt, Findings, Flaw, Outlier, check};
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use download::{Download, RemoteFile};
-pub use preparation::Preparation;
+pub use preparation::{Dropped, Preparation};
 pub use sheet::{by_class, contact_sheet, overview};
 pub use split::Amount;
 

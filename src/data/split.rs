@@ -32,8 +32,8 @@ impl FromStr for Amount {
         let share = || text.parse().ok().filter(|share| 0.0 < *share && *share < 1.0).map(Self::Share);
         let count = text.parse().ok().filter(|count| *count > 0).map(Self::Count);
         count.or_else(share).ok_or_else(|| {
-            let cause = format!("`{text}` is neither a share between 0 and 1 nor a count of images");
-            Error::new(Kind::Usage, cause, "give a share such as 0.1 or a count such as 5000")
+            let cause = format!("`{text}` is neither a share such as 0.1 nor a count such as 5000");
+            Error::new(Kind::Usage, cause, "give a share above 0 and below 1, or a whole number of images")
         })
     }
 }

@@ -1,0 +1,219 @@
+//! What may be wrong with a data set: images that show nothing, repeat others, or do not look like their label.
+
+use super::regression::{Regression, unseen_probabilities};
+use super::{CLASSES, Dataset, Split};
+use crate::error::{Error, Kind, Result};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
+
+/// An image is an outlier from this many standard deviations on.
+const FAR: f64 = 4.0;
+
+/// A label is doubtful where the quick model gives it less than this.
+const UNLIKELY: f32 = 0.001;
+
+/// What can be wrong with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    /// All pixels are paper.
+    Blank,
+    /// All pixels are equal, and not paper.
+    Constant,
+    /// The same, byte for byte, as an earlier image; of a training image, also the same as a test image.
+    Duplicate,
+    /// Much farther from the mean image of its class than others are.
+    Outlier,
+    /// A quick model that has not seen the image finds its label very unlikely.
+    Label,
+}
+
+impl Flaw {
+    /// All flaws, in the order in which they are told.
+    pub const ALL: [Self; 5] = [Self::Blank, Self::Constant, Self::Duplicate, Self::Outlier, Self::Label];
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Blank => "blank",
+            Self::Constant => "constant",
+            Self::Duplicate => "duplicate",
+            Self::Outlier => "outlier",
+            Self::Label => "label",
+        })
+    }
+}
+
+impl FromStr for Flaw {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|flaw| flaw.to_string() == text).ok_or_else(|| {
+            let all = Self::ALL.map(|flaw| flaw.to_string()).join(", ");
+            Error::new(Kind::Usage, format!("`{text}` is none of the flaws {all}"), "give those to leave out")
+        })
+    }
+}
+
+/// An image that lies far from the mean of its class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlier {
+    /// Its place in its half of the data set.
+    pub index: usize,
+    /// By how many standard deviations its distance exceeds the mean distance in its class.
+    pub deviations: f64,
+}
+
+/// An image whose label the quick model doubts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// Its place in its half of the data set.
+    pub index: usize,
+    /// How likely the model finds the label.
+    pub probability: f32,
+    /// What it takes the image for.
+    pub guess: u8,
+}
+
+/// What was found in one half of a data set. Indices rise, but those of outliers and doubts: the worst come first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// Images of each class.
+    pub classes: [usize; CLASSES],
+    /// [`Flaw::Blank`].
+    pub blank: Vec<usize>,
+    /// [`Flaw::Constant`].
+    pub constant: Vec<usize>,
+    /// [`Flaw::Duplicate`].
+    pub duplicate: Vec<usize>,
+    /// [`Flaw::Outlier`].
+    pub outliers: Vec<Outlier>,
+    /// [`Flaw::Label`].
+    pub doubts: Vec<Doubt>,
+}
+
+impl Findings {
+    /// The images with this flaw.
+    pub fn with(&self, flaw: Flaw) -> Vec<usize> {
+        match flaw {
+            Flaw::Blank => self.blank.clone(),
+            Flaw::Constant => self.constant.clone(),
+            Flaw::Duplicate => self.duplicate.clone(),
+            Flaw::Outlier => self.outliers.iter().map(|outlier| outlier.index).collect(),
+            Flaw::Label => self.doubts.iter().map(|doubt| doubt.index).collect(),
+        }
+    }
+}
+
+/// What was found in a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// In the training images.
+    pub train: Findings,
+    /// In the test images, measured by what the training images are like.
+    pub test: Findings,
+    /// Training images that are test images too; they are among the duplicates.
+    pub shared: Vec<usize>,
+}
+
+/// Looks for flaws in the training and the test images. The same images give the same findings.
+pub fn check(data: &Dataset) -> Check {
+    let means = Means::of(&data.train);
+    let everything: Vec<usize> = (0..data.train.len()).collect();
+    let ((seen, unseen), (train, test)) = rayon::join(
+        || rayon::join(|| Regression::fit(&data.train, &everything), || unseen_probabilities(&data.train)),
+        || (alone(&data.train, &means), alone(&data.test, &means)),
+    );
+    let test_images: HashMap<&[u8], usize> = (0..data.test.len()).map(|i| (data.test.image(i), i)).collect();
+    let shared: Vec<usize> = (0..data.train.len()).filter(|&i| test_images.contains_key(data.train.image(i))).collect();
+    let both: BTreeSet<usize> = train.duplicate.iter().chain(&shared).copied().collect();
+    let test_probabilities: Vec<_> =
+        (0..data.test.len()).into_par_iter().map(|i| seen.probabilities(data.test.image(i))).collect();
+    Check {
+        train: Findings { duplicate: both.into_iter().collect(), doubts: doubts(&data.train, &unseen), ..train },
+        test: Findings { doubts: doubts(&data.test, &test_probabilities), ..test },
+        shared,
+    }
+}
+
+/// What can be told without the quick model and the other half.
+fn alone(split: &Split, means: &Means) -> Findings {
+    let mut found = Findings::default();
+    let mut seen = HashMap::new();
+    for i in 0..split.len() {
+        let image = split.image(i);
+        found.classes[usize::from(split.labels[i])] += 1;
+        match image.first() {
+            Some(&shade) if image.iter().any(|pixel| *pixel != shade) => {}
+            None | Some(0) => found.blank.push(i),
+            Some(_) => found.constant.push(i),
+        }
+        if seen.insert(image, i).is_some() {
+            found.duplicate.push(i);
+        }
+    }
+    let deviations: Vec<f64> = (0..split.len()).into_par_iter().map(|i| means.deviations(split, i)).collect();
+    let far = deviations.into_iter().enumerate().filter(|(_, deviations)| *deviations >= FAR);
+    found.outliers = far.map(|(index, deviations)| Outlier { index, deviations }).collect();
+    found.outliers.sort_by(|a, b| b.deviations.total_cmp(&a.deviations));
+    found
+}
+
+fn doubts(split: &Split, probabilities: &[[f32; CLASSES]]) -> Vec<Doubt> {
+    let doubt = |(index, of): (usize, &[f32; CLASSES])| {
+        let guess = (1..CLASSES).fold(0, |best, class| if of[class] > of[best] { class } else { best });
+        Doubt { index, probability: of[usize::from(split.labels[index])], guess: guess as u8 }
+    };
+    let all = probabilities.iter().enumerate().map(doubt);
+    let mut doubts: Vec<_> = all.filter(|doubt| doubt.probability < UNLIKELY).collect();
+    doubts.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+    doubts
+}
+
+/// The mean image of each class, and how far from it the images of the class lie.
+struct Means {
+    images: Vec<Vec<f64>>,
+    /// Mean and standard deviation of the distances.
+    distances: [[f64; 2]; CLASSES],
+}
+
+impl Means {
+    fn of(split: &Split) -> Self {
+        let mut images = vec![vec![0.0; split.features()]; CLASSES];
+        let mut counts = [0.0f64; CLASSES];
+        for (i, &label) in split.labels.iter().enumerate() {
+            counts[usize::from(label)] += 1.0;
+            let sums = images[usize::from(label)].iter_mut();
+            sums.zip(split.image(i)).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
+        }
+        for (image, count) in images.iter_mut().zip(counts) {
+            image.iter_mut().for_each(|sum| *sum /= f64::max(count, 1.0));
+        }
+        let mut means = Self { images, distances: [[0.0; 2]; CLASSES] };
+        let each: Vec<f64> = (0..split.len()).into_par_iter().map(|i| means.distance(split, i)).collect();
+        let mut moments = [[0.0; 2]; CLASSES];
+        for (distance, &label) in each.iter().zip(&split.labels) {
+            moments[usize::from(label)][0] += distance / counts[usize::from(label)];
+        }
+        for (distance, &label) in each.iter().zip(&split.labels) {
+            let [mean, variance] = &mut moments[usize::from(label)];
+            *variance += (distance - *mean).powi(2) / counts[usize::from(label)];
+        }
+        means.distances = moments.map(|[mean, variance]| [mean, variance.sqrt()]);
+        means
+    }
+
+    /// The Euclidean distance of an image to the mean of its class.
+    fn distance(&self, split: &Split, i: usize) -> f64 {
+        let mean = &self.images[usize::from(split.labels[i])];
+        mean.iter().zip(split.image(i)).map(|(mean, &pixel)| (f64::from(pixel) - mean).powi(2)).sum::<f64>().sqrt()
+    }
+
+    /// By how many standard deviations that distance exceeds its mean; 0 where all distances of the class are equal.
+    fn deviations(&self, split: &Split, i: usize) -> f64 {
+        let [mean, deviation] = self.distances[usize::from(split.labels[i])];
+        if deviation > 0.0 { (self.distance(split, i) - mean) / deviation } else { 0.0 }
+    }
+}
