@@ -45,6 +45,19 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--device=", ["name of the device is empty", "--help"]),
         ("--data=", ["name of the data set is empty", "--help"]),
         ("--epoch 3", ["'--epoch'", "'--epochs'"]),
+        ("--momentum 0.9", ["momentum is of sgd only", "--optimizer sgd"]),
+        ("--optimizer sgd --momentum 1", ["momentum of 1", "below 1"]),
+        ("--optimizer sgd --momentum nan", ["momentum of NaN", "below 1"]),
+        ("--optimizer sgd --nesterov", ["momentum of 0", "--momentum 0.9"]),
+        ("--weight-decay 0.1", ["adam has no weight decay", "--optimizer adamw"]),
+        ("--optimizer adamw --weight-decay -1", ["weight decay of -1", "0 or more"]),
+        ("--optimizer adagrad", ["'adagrad' for '--optimizer", "--help"]),
+        ("--clip-norm 0", ["clip norm of 0", "above 0"]),
+        ("--clip-norm inf", ["clip norm of inf", "finite"]),
+        ("--schedule linear", ["no schedule `linear`", "--help"]),
+        ("--schedule step:0:0.5", ["every 0 steps", "1 step or more"]),
+        ("--schedule step:10:1.5", ["a factor 1.5", "at most 1"]),
+        ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));
         failed(&ran, 2, &words);

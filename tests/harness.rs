@@ -163,7 +163,7 @@ fn the_gates_of_a_product_find_every_known_fault() {
 #[test]
 fn mutated_shaders_are_found() {
     let gpu = common::gpu();
-    let faults: [(&str, &str, &str); 16] = [
+    let faults: [(&str, &str, &str); 30] = [
         ("matmul_nn_bias", "x + bias[column]", "x - bias[column]"),
         ("matmul_nn_bias_relu", "max(x + bias[column], 0.0)", "x + bias[column]"),
         ("matmul_nt_relu_mask", "> 0.0", ">= 0.0"),
@@ -179,6 +179,20 @@ fn mutated_shaders_are_found() {
         ("metrics", "counters[STEP] - 1u", "counters[STEP]"),
         ("adam", "sqrt(v_hat) + params.epsilon", "sqrt(v_hat + params.epsilon)"),
         ("adam", "m / rates[CORRECTION1]", "m"),
+        ("adam", "4u * i < params.decayed", "4u * i <= params.decayed"),
+        ("adam", "w -= rates[LEARNING_RATE] * params.decay", "w -= params.decay"),
+        ("sgd", "direction = g + params.momentum * v", "direction = v + params.momentum * g"),
+        ("sgd", "params.momentum * velocity[i] + g", "params.momentum * (velocity[i] + g)"),
+        ("sgd", "4u * i < params.decayed", "i < params.decayed"),
+        ("rmsprop", "sqrt(v) + params.epsilon", "sqrt(v + params.epsilon)"),
+        ("rmsprop", "params.one_minus_alpha * (g * g)", "(g * g)"),
+        ("square_sums", "i += params.parts * WORKGROUP", "i += 2u * params.parts * WORKGROUP"),
+        ("square_sums", "half > 0u", "half > 1u"),
+        ("global_norm", "local < params.parts", "local + 1u < params.parts"),
+        ("global_norm", "sqrt(sum)", "sum"),
+        ("clip", "max(norm[0], params.max_norm)", "norm[0]"),
+        ("schedule", "counters[STEP] - 1u - params.warmup", "counters[STEP] - params.warmup"),
+        ("schedule", "counters[STEP] <= params.warmup", "counters[STEP] < params.warmup"),
         ("step_state", "position >= params.samples", "position > params.samples"),
     ];
     for (name, from, to) in faults {

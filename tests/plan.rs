@@ -5,7 +5,7 @@ mod common;
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Caps;
-use shadegrad::nn::{Evaluation, Mlp, Training};
+use shadegrad::nn::{Evaluation, Mlp, Optimisation, Training};
 use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::relu::{Relu, ReluParams};
@@ -131,7 +131,8 @@ fn data_are_not_written_and_buffers_not_aliased() {
 #[test]
 fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let model = Mlp::new([784, 50_000, 10]).expect("32 bits hold it");
-    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, seed: 1, ring: 16 };
+    let optimisation = Optimisation::default();
+    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16 };
     let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit 32 bits");
     let error = plan.validate(&Caps::portable()).expect_err("159 MB are more than 128 MiB");
     says(error, Kind::Device, &["weights", "159000576", "134217728"]);

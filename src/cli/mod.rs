@@ -4,6 +4,7 @@ mod data;
 mod devices;
 mod eval;
 mod open;
+mod optimisation;
 mod output;
 mod train;
 

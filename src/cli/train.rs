@@ -1,12 +1,13 @@
 //! `shadegrad train`.
 
 use super::open::{Device, describe_data, load, loaded};
+use super::optimisation::OptimisationFlags;
 use super::output::{Output, bytes, thousands};
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Source};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::Mlp;
+use crate::nn::{Mlp, Optimisation};
 use crate::plan::Executor;
 use crate::train::{ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
 use indicatif::ProgressBar;
@@ -29,9 +30,11 @@ pub(super) struct Train {
     /// Passes over the training images
     #[arg(long, default_value_t = 5, value_name = "N")]
     epochs: usize,
-    /// Learning rate: how far a step of Adam moves the weights
+    /// Learning rate: how far a step moves the weights
     #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
     lr: f32,
+    #[command(flatten)]
+    optimisation: OptimisationFlags,
     /// Seed of the initial weights and of the order of the images: the same seed gives the same run
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
@@ -56,6 +59,7 @@ impl Train {
             batch_size: self.batch_size,
             epochs: self.epochs,
             learning_rate: self.lr,
+            optimisation: self.optimisation.settings()?,
             seed: self.seed,
         };
         config.validate()?;
@@ -66,7 +70,7 @@ impl Train {
         let data = loaded(loading)?;
         let device = device?;
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
-        announce(output, &device, &model, &data)?;
+        announce(output, &device, &model, &data, &config.optimisation)?;
         if self.explain {
             let caps = match &device {
                 Device::Gpu(gpu) => Some(&gpu.caps),
@@ -100,18 +104,22 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf> {
     Ok(model)
 }
 
-fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset) -> Result<()> {
+fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset, optimisation: &Optimisation) -> Result<()> {
     let parameters = model.parameters() as u64;
     output.line(format_args!("device  {}", device.describe()))?;
     let size = bytes(4 * parameters);
     output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
     output.line(format_args!("data    {}", describe_data(data)))?;
+    if *optimisation != Optimisation::default() {
+        output.line(format_args!("update  {optimisation}"))?;
+    }
     output.event(&json!({
         "event": "start",
         "device": device.json(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(),
                   "rows": data.train.rows, "columns": data.train.columns },
+        "update": optimisation.to_string(),
     }))
 }
 

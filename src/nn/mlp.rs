@@ -1,15 +1,16 @@
-//! The multilayer perceptron: linear layers with ReLU between them, trained by softmax cross-entropy and Adam.
+//! The multilayer perceptron: linear layers with ReLU between them, trained by softmax cross-entropy.
 //!
 //! Forward, loss, backward and update are recorded by hand, dispatch by dispatch. With x_0 the batch and L layers:
 //!
 //! - forward: x_i = relu(x_{i-1} W_i + b_i), and for the last layer z = x_{L-1} W_L + b_L;
 //! - loss: the mean of softmax cross-entropy of z, whose gradient is d_L = dz;
 //! - backward: dW_i = x_{i-1}^T d_i, db_i = the column sums of d_i, d_{i-1} = d_i W_i^T where x_{i-1} > 0;
-//! - update: Adam over the arena of all weights and biases.
+//! - update: an [optimiser](super::Optimiser) over the arena of all weights and biases.
 
-use super::he_normal;
+use super::optimiser::{self, Optimisation};
+use super::{he_normal, word};
 use crate::error::{Error, Kind, Result};
-use crate::ops::adam::{Adam, AdamParams};
+use crate::ops::adam::AdamParams;
 use crate::ops::column_sum::{ColumnSum, ColumnSumParams};
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::matmul::{self, MatmulParams};
@@ -34,8 +35,12 @@ pub struct Training {
     pub samples: usize,
     /// Rows of a batch.
     pub batch: usize,
-    /// Adam's step size.
+    /// How far a step moves the weights.
     pub learning_rate: f32,
+    /// Optimiser, schedule and clipping.
+    pub optimisation: Optimisation,
+    /// Steps of the whole run, by which the learning rate may be scheduled.
+    pub steps: usize,
     /// Seed of the order of the images.
     pub seed: u64,
     /// Steps whose metrics the device keeps until they are read.
@@ -135,22 +140,22 @@ impl Mlp {
     /// Where a size does not fit the device's 32-bit indices.
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
         let mut memory = Memory::default();
-        let weights = memory.arena("weights", Role::State, &self.tensors())?;
+        let weights = optimiser::arena(&mut memory, "weights", Role::State, &self.tensors())?;
         let mut plan = Plan::default();
         if let Some(training) = training {
             let pass = self.pass(&mut memory, "train", training.samples, training.batch, training.ring)?;
             let backward = Backward {
-                gradients: memory.arena("gradients", Role::Transient, &self.tensors())?,
-                first_moment: memory.arena("first_moment", Role::State, &self.tensors())?,
-                second_moment: memory.arena("second_moment", Role::State, &self.tensors())?,
+                gradients: optimiser::arena(&mut memory, "gradients", Role::Transient, &self.tensors())?,
                 hidden: self.hidden_gradients(&mut memory, training.batch)?,
             };
             plan.memory = memory;
             plan.begin("train");
             self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
+            let Training { optimisation, steps, .. } = training;
+            optimiser::record_schedule(&mut plan, &optimisation, steps, pass.counters, pass.rates)?;
             self.record_forward(&mut plan, &weights, &pass)?;
             self.record_backward(&mut plan, &weights, &pass, &backward)?;
-            record_update(&mut plan, &weights, &pass, &backward)?;
+            optimiser::record_update(&mut plan, &optimisation, &weights, &backward.gradients, pass.rates)?;
             memory = std::mem::take(&mut plan.memory);
         }
         if let Some(Evaluation { samples, batch }) = evaluation {
@@ -298,35 +303,11 @@ impl Mlp {
     }
 }
 
-/// The slots of backward pass and update.
+/// The slots of the backward pass.
 struct Backward {
     gradients: Arena,
-    first_moment: Arena,
-    second_moment: Arena,
     /// Gradient of the output of each hidden layer.
     hidden: Vec<SlotId>,
-}
-
-fn record_update(plan: &mut Plan, weights: &Arena, pass: &Pass, backward: &Backward) -> Result<()> {
-    let n = word(plan.memory.slot(weights.all).words)?;
-    let bindings = [
-        ("gradient", backward.gradients.all),
-        ("rates", pass.rates),
-        ("weight", weights.all),
-        ("first_moment", backward.first_moment.all),
-        ("second_moment", backward.second_moment.all),
-    ];
-    plan.dispatch("update", &Adam, AdamParams::new(n), &bindings)
-}
-
-fn word(size: usize) -> Result<u32> {
-    u32::try_from(size).map_err(|_| {
-        Error::new(
-            Kind::Device,
-            format!("a size of {size} does not fit the 32-bit indices of a device"),
-            "make the model, the batch or the data set smaller",
-        )
-    })
 }
 
 impl std::fmt::Display for Mlp {

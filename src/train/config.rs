@@ -1,6 +1,7 @@
 //! What a training run is asked to do.
 
 use crate::error::{Error, Kind, Result};
+use crate::nn::Optimisation;
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,15 +12,24 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Passes over the training set.
     pub epochs: usize,
-    /// Adam's step size.
+    /// How far a step moves the weights.
     pub learning_rate: f32,
+    /// Optimiser, schedule of the learning rate, clipping.
+    pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { hidden: vec![1024], batch_size: 128, epochs: 5, learning_rate: 0.001, seed: 42 }
+        Self {
+            hidden: vec![1024],
+            batch_size: 128,
+            epochs: 5,
+            learning_rate: 0.001,
+            optimisation: Optimisation::default(),
+            seed: 42,
+        }
     }
 }
 
@@ -43,6 +53,6 @@ impl TrainConfig {
             let cause = format!("a learning rate of {}", self.learning_rate);
             return usage(cause, "give a finite number above 0, such as --lr 0.001");
         }
-        Ok(())
+        self.optimisation.validate()
     }
 }
