@@ -1,4 +1,13 @@
-struct Params { n: u32, beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, epsilon: f32 }
+struct Params {
+    n: u32,
+    beta1: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    epsilon: f32,
+    decayed: u32,
+    decay: f32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 /// [n], of vec4: n is a multiple of 4
 @group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
@@ -28,5 +37,9 @@ fn main(
     second_moment[i] = v;
     let m_hat = m / rates[CORRECTION1];
     let v_hat = v / rates[CORRECTION2];
-    weight[i] -= rates[LEARNING_RATE] * m_hat / (sqrt(v_hat) + params.epsilon);
+    var w = weight[i];
+    if (4u * i < params.decayed) {
+        w -= rates[LEARNING_RATE] * params.decay * w;
+    }
+    weight[i] = w - rates[LEARNING_RATE] * m_hat / (sqrt(v_hat) + params.epsilon);
 }

@@ -38,6 +38,16 @@ fn a_run_is_told_in_plain_lines_where_no_terminal_is() {
 }
 
 #[test]
+fn the_update_is_told_where_it_is_not_the_default() {
+    let place = Place::new();
+    let small = "train --hidden 4 --epochs 1 --device cpu";
+    let ran = place.run(&format!("{small} --optimizer adamw --clip-norm 1 --schedule step:10:0.5 --warmup 5"));
+    let told = "adamw, weight decay 0.01, gradients clipped to norm 1, warm-up of 5 steps, rate x 0.5 every 10 steps";
+    assert!(ran.lines().contains(&format!("update  {told}").as_str()), "{ran:?}");
+    assert!(!place.run(small).out.contains("update"));
+}
+
+#[test]
 fn json_is_an_object_a_line_and_the_summary_is_the_last() {
     let place = Place::new();
     for device in ["cpu", "0"] {
@@ -322,7 +332,27 @@ fn every_verb_has_help_that_names_its_flags() {
         ),
         (
             "train",
-            &["--train-limit", "--test-limit", "--validation", "--split-seed", "--target", "--patience", "--drop"],
+            &[
+                "--train-limit",
+                "--test-limit",
+                "--validation",
+                "--split-seed",
+                "--target",
+                "--patience",
+                "--drop",
+                "--activation",
+                "--dropout",
+                "--loss",
+                "--init",
+                "--optimizer",
+                "rmsprop",
+                "--momentum",
+                "--nesterov",
+                "--weight-decay",
+                "--clip-norm",
+                "--schedule",
+                "--warmup",
+            ],
         ),
         ("eval", &["--model", "--data", "--device", "--json"]),
         ("devices", &["--json"]),

@@ -9,7 +9,7 @@ use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Mlp, Training, linear};
+use shadegrad::nn::{Mlp, Optimisation, Training, linear};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
@@ -22,7 +22,8 @@ use std::sync::Arc;
 const STEPS: u32 = 100;
 
 fn training() -> Training {
-    Training { samples: 640, batch: 64, learning_rate: 1e-3, seed: 5, ring: 128 }
+    let optimisation = Optimisation::default();
+    Training { samples: 640, batch: 64, learning_rate: 1e-3, optimisation, steps: 100, seed: 5, ring: 128 }
 }
 
 /// Weights and losses after a hundred steps of a plan on random images, as bits.
@@ -41,10 +42,15 @@ fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Mlp) -> (Vec<u64>
         executor.write_f32(slot, &values).expect("the slot holds them");
     }
     executor.run("train", STEPS).expect("it runs");
-    let (weights, metrics) = (find(&executor, "weights"), find(&executor, "train/metrics"));
-    let Array::Real(weights) = pollster::block_on(executor.read(weights)).expect("it can be read") else {
-        panic!("weights are numbers")
-    };
+    let mut weights = Vec::new();
+    for (name, _) in model.tensors() {
+        let slot = find(&executor, &format!("weights/{name}"));
+        match pollster::block_on(executor.read(slot)).expect("it can be read") {
+            Array::Real(values) => weights.extend(values),
+            Array::Word(_) => panic!("weights are numbers"),
+        }
+    }
+    let metrics = find(&executor, "train/metrics");
     let metrics = executor.fetch(metrics, 0, 2 * STEPS as usize).expect("it can be read");
     let metrics = pollster::block_on(metrics).expect("it arrives");
     (weights.iter().map(|w| w.to_bits()).collect(), metrics.iter().map(|m| m.to_bits()).collect())

@@ -4,8 +4,8 @@ mod common;
 
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::Caps;
-use shadegrad::nn::{Evaluation, Mlp, Training};
+use shadegrad::kernel::{Caps, word};
+use shadegrad::nn::{Evaluation, Mlp, Optimisation, Optimiser, Training};
 use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::relu::{Relu, ReluParams};
@@ -131,7 +131,8 @@ fn data_are_not_written_and_buffers_not_aliased() {
 #[test]
 fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let model = Mlp::new([784, 50_000, 10]).expect("32 bits hold it");
-    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, seed: 1, ring: 16 };
+    let optimisation = Optimisation::default();
+    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16 };
     let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit 32 bits");
     let error = plan.validate(&Caps::portable()).expect_err("159 MB are more than 128 MiB");
     says(error, Kind::Device, &["weights", "159000576", "134217728"]);
@@ -142,6 +143,32 @@ fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     says(plan.validate(&caps).expect_err("16 workgroups at most"), Kind::Device, &["workgroups"]);
     says(Mlp::new([784, 10_000_000, 10]).expect_err("32 GB"), Kind::Device, &["bytes"]);
     says(Mlp::new([784, 0, 10]).expect_err("no width"), Kind::Usage, &["[784, 0, 10]"]);
+}
+
+#[test]
+fn weights_decay_and_biases_do_not() {
+    let model = Mlp::new([70, 9, 10]).expect("it is small");
+    let adamw = Optimiser::AdamW { weight_decay: 0.1 };
+    for (optimiser, decays) in
+        [(adamw, true), (Optimiser::AdamW { weight_decay: 0.0 }, false), (Optimiser::Adam, false)]
+    {
+        let optimisation = Optimisation { optimiser, ..Optimisation::default() };
+        let (samples, batch) = (100, 32);
+        let training = Training { samples, batch, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16 };
+        let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
+        let update = plan.sections[0].dispatches.last().expect("a step has dispatches");
+        let decayed = word(&update.kernel.fields().0, &update.params, "decayed").expect("it is a field") as usize;
+        assert_eq!(decayed > 0, decays);
+        for arena in ["weights", "gradients"] {
+            for (tensor, shape) in model.tensors() {
+                let slot = plan.memory.find(&format!("{arena}/{tensor}")).expect("the plan has it");
+                let slot = plan.memory.slot(slot);
+                assert_eq!(slot.shape, shape);
+                let weight = decays && tensor.ends_with("weight");
+                assert!(if weight { slot.offset + slot.words <= decayed } else { slot.offset >= decayed }, "{tensor}");
+            }
+        }
+    }
 }
 
 #[test]

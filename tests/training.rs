@@ -7,12 +7,14 @@ mod common;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::nn::{Optimisation, Optimiser, Schedule};
 use shadegrad::ops::adam::Adam;
-use shadegrad::plan::{Executor, Plan};
+use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
-use shadegrad::train::{Outcome, TrainConfig, Trainer};
+use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
+use std::f64::consts::PI;
 
 /// 6,400 digits: two epochs of them are 100 steps of 128.
 fn hundred_steps() -> (TrainConfig, Dataset) {
@@ -62,18 +64,105 @@ fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     ]
 }
 
-#[test]
-fn a_hundred_steps_agree_with_both_twins() {
+/// Trains 100 steps on the device and both twins, and holds them to the gates.
+fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
     let (config, data) = hundred_steps();
+    let config = TrainConfig { learning_rate, optimisation, ..config };
     let gpu = trace(on_gpu, &config, &data);
     assert_eq!(gpu.losses.len(), 100);
-    assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "nothing was learnt: {:?}", gpu.losses);
+    assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "{optimisation}: nothing was learnt: {:?}", gpu.losses);
     let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
     let (from_single, from_double) = (apart(&gpu, &single), apart(&gpu, &double));
-    println!("loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
-    assert!(from_single[0] <= 1e-6 && from_single[1] <= 1e-5, "f32 twins: {from_single:?}");
-    assert!(from_double[0] <= 5e-6 && from_double[1] <= 1e-5, "f64 twins: {from_double:?}");
+    println!("{optimisation}: loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
+    println!("loss from {} to {}", gpu.losses[0], gpu.losses[99]);
+    assert!(from_single[0] <= 1e-6 && from_single[1] <= 1e-5, "{optimisation}, f32 twins: {from_single:?}");
+    assert!(from_double[0] <= 5e-6 && from_double[1] <= 1e-5, "{optimisation}, f64 twins: {from_double:?}");
+}
+
+#[test]
+fn a_hundred_steps_agree_with_both_twins() {
+    agrees_with_both_twins(1e-3, Optimisation::default());
+}
+
+#[test]
+fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
+    let plain = Optimisation::default();
+    let sgd = |momentum, nesterov, weight_decay| Optimiser::Sgd { momentum, nesterov, weight_decay };
+    let adamw = Optimiser::AdamW { weight_decay: 0.05 };
+    agrees_with_both_twins(1e-3, Optimisation { optimiser: adamw, schedule: Schedule::Cosine, warmup: 10, ..plain });
+    let (optimiser, clip_norm) = (sgd(0.9, true, 1e-3), Some(1.0));
+    agrees_with_both_twins(0.05, Optimisation { optimiser, clip_norm, ..plain });
+    let schedule = Schedule::Step { every: 30, gamma: 0.5 };
+    agrees_with_both_twins(0.05, Optimisation { optimiser: sgd(0.9, false, 0.0), schedule, ..plain });
+    agrees_with_both_twins(0.1, Optimisation { optimiser: sgd(0.0, false, 0.0), ..plain });
+    let optimiser = Optimiser::RmsProp { weight_decay: 1e-3 };
+    agrees_with_both_twins(2e-4, Optimisation { optimiser, ..plain });
+}
+
+/// An executor on the device, the slots of these names, and data and weights in place.
+fn ready<const N: usize>(config: &TrainConfig, data: &Dataset, names: [&str; N]) -> (GpuExecutor, [SlotId; N]) {
+    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid");
+    let slots = names.map(|name| plan.memory.find(name).expect("the plan has this slot"));
+    let mut executor = on_gpu(plan);
+    upload_images(&mut executor, "train", &data.train).expect("the images fit");
+    upload_weights(&mut executor, &model, &model.initial(config.seed)).expect("the weights fit");
+    (executor, slots)
+}
+
+fn numbers(executor: &mut GpuExecutor, slot: SlotId) -> Vec<f64> {
+    match pollster::block_on(executor.read(slot)).expect("it can be read") {
+        Array::Real(numbers) => numbers,
+        Array::Word(_) => panic!("the slot holds words"),
+    }
+}
+
+#[test]
+fn learning_rates_follow_their_schedules() {
+    let (config, data) = hundred_steps();
+    let config = TrainConfig { hidden: vec![4], ..config };
+    let (rate, steps) = (f64::from(config.learning_rate), 100.0);
+    let step_decay = Schedule::Step { every: 13, gamma: 0.5 };
+    for (schedule, warmup) in [Schedule::Constant, step_decay, Schedule::Cosine]
+        .into_iter()
+        .flat_map(|schedule| [(schedule, 0), (schedule, 7)])
+    {
+        let optimisation = Optimisation { schedule, warmup, ..Optimisation::default() };
+        let (mut executor, [rates]) = ready(&TrainConfig { optimisation, ..config.clone() }, &data, ["train/rates"]);
+        for t in 1..=100 {
+            executor.run("train", 1).expect("it runs");
+            let done = f64::from(t) - 1.0 - f64::from(warmup);
+            let factor = match schedule {
+                _ if done < 0.0 => f64::from(t) / f64::from(warmup),
+                Schedule::Constant => 1.0,
+                Schedule::Step { .. } => 0.5f64.powf((done / 13.0).floor()),
+                Schedule::Cosine => 0.5 * (1.0 + (PI * done / (steps - f64::from(warmup))).cos()),
+            };
+            let found = numbers(&mut executor, rates)[0];
+            // Far below what a step's number off by one would change.
+            assert!((found - rate * factor).abs() <= 1e-6 * rate, "{optimisation}, step {t}: {found}, {factor}");
+        }
+    }
+}
+
+#[test]
+fn clipping_bounds_the_norm_and_leaves_short_gradients_alone() {
+    let (config, data) = hundred_steps();
+    let gradients_at = |clip_norm| {
+        let optimisation = Optimisation { clip_norm: Some(clip_norm), ..Optimisation::default() };
+        let config = TrainConfig { optimisation, ..config.clone() };
+        let (mut executor, [gradients, norm]) = ready(&config, &data, ["gradients", "train/norm"]);
+        executor.run("train", 1).expect("it runs");
+        (numbers(&mut executor, gradients), numbers(&mut executor, norm)[0])
+    };
+    let length = |numbers: &[f64]| numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let (whole, norm) = gradients_at(1e6);
+    assert!((length(&whole) / norm - 1.0).abs() < 1e-6, "{norm}");
+    let (clipped, before) = gradients_at(0.1);
+    assert_eq!(before, norm);
+    assert!(norm > 0.5 && (length(&clipped) / 0.1 - 1.0).abs() < 1e-6, "{norm} to {}", length(&clipped));
+    let turned = clipped.iter().zip(&whole).any(|(c, w)| (c - 0.1 / norm * w).abs() > 1e-6 * w.abs());
+    assert!(!turned, "the gradient points elsewhere");
 }
 
 /// Adam whose shader forgets the bias correction of the second moment, by one part in a thousand of it.

@@ -4,7 +4,9 @@ mod data;
 mod data_flags;
 mod devices;
 mod eval;
+mod model_flags;
 mod open;
+mod optimisation;
 mod output;
 mod train;
 

@@ -1,13 +1,15 @@
 //! `shadegrad train`.
 
 use super::data_flags::{DataFlags, TrainingDataFlags};
+use super::model_flags::ModelFlags;
 use super::open::{Device, describe_data, load, loaded};
+use super::optimisation::OptimisationFlags;
 use super::output::{Output, bytes, thousands};
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::Mlp;
+use crate::nn::{Mlp, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
@@ -22,16 +24,15 @@ pub(super) struct Train {
     data: DataFlags,
     #[command(flatten)]
     training_data: TrainingDataFlags,
-    /// Widths of the hidden layers, from the input on, such as 512,256
-    #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
-    hidden: Vec<usize>,
+    #[command(flatten)]
+    model: ModelFlags,
     /// Images in a training step
     #[arg(long, default_value_t = 128, value_name = "N")]
     batch_size: usize,
     /// Passes over the training images
     #[arg(long, default_value_t = 5, value_name = "N")]
     epochs: usize,
-    /// Learning rate: how far a step of Adam moves the weights
+    /// Learning rate: how far a step moves the weights
     #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
     lr: f32,
     /// End training as soon as validation reaches this, such as accuracy=0.98 or loss=0.05; needs --validation
@@ -40,6 +41,8 @@ pub(super) struct Train {
     /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    #[command(flatten)]
+    optimisation: OptimisationFlags,
     /// Seed of the initial weights and of the order of the images: the same seed gives the same run
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
@@ -60,10 +63,12 @@ pub(super) struct Train {
 impl Train {
     pub(super) fn run(&self, started: Instant, output: &mut Output) -> Result<()> {
         let config = TrainConfig {
-            hidden: self.hidden.clone(),
+            hidden: self.model.hidden.clone(),
+            recipe: self.model.recipe(),
             batch_size: self.batch_size,
             epochs: self.epochs,
             learning_rate: self.lr,
+            optimisation: self.optimisation.settings()?,
             seed: self.seed,
             target: self.target,
             patience: self.patience,
@@ -76,7 +81,7 @@ impl Train {
         let (data, dropped) = loaded(loading)?;
         let device = device?;
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
-        announce(output, &device, &model, &data, &dropped)?;
+        announce(output, &device, &model, &data, &dropped, &config.optimisation)?;
         if self.explain {
             let caps = match &device {
                 Device::Gpu(gpu) => Some(&gpu.caps),
@@ -110,7 +115,14 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf> {
     Ok(model)
 }
 
-fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset, dropped: &[Dropped]) -> Result<()> {
+fn announce(
+    output: &Output,
+    device: &Device,
+    model: &Mlp,
+    data: &Dataset,
+    dropped: &[Dropped],
+    optimisation: &Optimisation,
+) -> Result<()> {
     let parameters = model.parameters() as u64;
     output.line(format_args!("device  {}", device.describe()))?;
     let size = bytes(4 * parameters);
@@ -121,13 +133,20 @@ fn announce(output: &Output, device: &Device, model: &Mlp, data: &Dataset, dropp
     }
     let dropped: serde_json::Map<_, _> =
         dropped.iter().map(|dropped| (dropped.flaw.to_string(), dropped.images.into())).collect();
+    if *model.recipe() != Recipe::default() {
+        output.line(format_args!("recipe  {}", model.recipe()))?;
+    }
+    if *optimisation != Optimisation::default() {
+        output.line(format_args!("update  {optimisation}"))?;
+    }
     output.event(&json!({
         "event": "start",
         "device": device.json(),
-        "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
+        "model": { "layers": model.widths(), "recipe": model.recipe().to_string(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
+        "update": optimisation.to_string(),
     }))
 }
 
@@ -155,7 +174,7 @@ impl Run<'_> {
         let test = pollster::block_on(trainer.test(self.data.test.len()))?;
         self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
         if let Some(path) = self.out {
-            ModelFile::write(path, &pollster::block_on(trainer.weights())?)?;
+            ModelFile::write(path, self.model.recipe(), &pollster::block_on(trainer.weights())?)?;
             self.output.line(format_args!("saved   {}", path.display()))?;
         }
         self.summarise(&outcome, test)

@@ -1,12 +1,13 @@
-//! The multilayer perceptron: linear layers with ReLU between them, trained by softmax cross-entropy and Adam.
+//! The multilayer perceptron: linear layers with an activation function between them.
 //!
-//! Forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering, metrics, Adam) is
-//! recorded into the plan around it.
+//! Forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering, metrics, update)
+//! is recorded into the plan around it.
 
+use super::optimiser::{self, Optimisation};
 use super::{Activation, Initialiser, Objective, linear};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
-use crate::ops::adam::{Adam, AdamParams};
+use crate::ops::adam::AdamParams;
 use crate::ops::add::Add;
 use crate::ops::copy::{Copy, CopyParams};
 use crate::ops::dropout::DropoutOp;
@@ -46,8 +47,12 @@ pub struct Training {
     pub samples: usize,
     /// Rows of a batch.
     pub batch: usize,
-    /// Adam's step size.
+    /// How far a step moves the weights.
     pub learning_rate: f32,
+    /// Optimiser, schedule and clipping.
+    pub optimisation: Optimisation,
+    /// Steps of the whole run, by which the learning rate may be scheduled.
+    pub steps: usize,
     /// Seed of the order of the images.
     pub seed: u64,
     /// Steps whose metrics the device keeps until they are read.
@@ -163,18 +168,18 @@ impl Mlp {
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
         let mut plan = Plan::default();
         let mut pool = Pool::default();
-        let weights = plan.memory.arena("weights", Role::State, &self.tensors())?;
+        let weights = optimiser::arena(&mut plan.memory, "weights", Role::State, &self.tensors())?;
         if let Some(training) = training {
+            let Training { optimisation, steps, .. } = training;
             let pass = self.pass(&mut plan.memory, "train", training.samples, training.batch, training.ring)?;
-            let moments = ["first_moment", "second_moment"];
-            let gradients = plan.memory.arena("gradients", Role::Transient, &self.tensors())?;
-            let [first, second] = moments.map(|name| plan.memory.arena(name, Role::State, &self.tensors()));
+            let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
             plan.begin("train");
             self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
+            optimiser::record_schedule(&mut plan, &optimisation, steps, pass.counters, pass.rates)?;
             let mut forward = self.forward(&plan.memory, &weights, &pass, Some(training.seed))?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
             forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
-            record_update(&mut plan, [&weights, &gradients, &first?, &second?], pass.rates)?;
+            optimiser::record_update(&mut plan, &optimisation, &weights, &gradients, pass.rates)?;
         }
         if let Some(evaluation) = evaluation {
             self.record_evaluation(&mut plan, &mut pool, &weights, ("evaluate", "test"), evaluation)?;
@@ -198,7 +203,7 @@ impl Mlp {
     /// Where the plan is another model's.
     pub fn add_keeping(&self, plan: &mut Plan) -> Result<()> {
         let weights = find_weights(plan, &self.tensors())?;
-        let kept = plan.memory.arena("kept", Role::State, &self.tensors())?;
+        let kept = optimiser::arena(&mut plan.memory, "kept", Role::State, &self.tensors())?;
         let params = CopyParams { n: word(plan.memory.slot(weights.all).words)? };
         for (section, from, to) in [("keep", &weights, &kept), ("restore", &kept, &weights)] {
             plan.begin(section);
@@ -334,19 +339,6 @@ fn no_slot(set: &str) -> Error {
     crate::graph::mistake(format!("the outcome of {set} was not lowered"))
 }
 
-/// Adam over the arenas of weights, gradients, first and second moments.
-fn record_update(plan: &mut Plan, [weights, gradients, first, second]: [&Arena; 4], rates: SlotId) -> Result<()> {
-    let n = word(plan.memory.slot(weights.all).words)?;
-    let bindings = [
-        ("gradient", gradients.all),
-        ("rates", rates),
-        ("weight", weights.all),
-        ("first_moment", first.all),
-        ("second_moment", second.all),
-    ];
-    plan.dispatch("update", &Adam, AdamParams::new(n), &bindings)
-}
-
 /// The arena `weights` of a plan.
 fn find_weights(plan: &Plan, tensors: &[(String, Shape)]) -> Result<Arena> {
     let find = |name: String| {
@@ -362,5 +354,13 @@ impl std::fmt::Display for Mlp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let widths: Vec<_> = self.widths.iter().map(usize::to_string).collect();
         f.write_str(&widths.join("-"))
+    }
+}
+
+impl std::fmt::Display for Recipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { activation, dropout, objective, initialiser } = self;
+        write!(f, "{activation}, loss {objective}, weights begin by {initialiser}")?;
+        if *dropout > 0.0 { write!(f, ", dropout {dropout}") } else { Ok(()) }
     }
 }

@@ -6,9 +6,11 @@ mod layers;
 mod mlp;
 mod names;
 mod objective;
+mod optimiser;
 
 pub use activation::Activation;
 pub use init::Initialiser;
 pub use layers::linear;
 pub use mlp::{Evaluation, Mlp, Recipe, Training};
 pub use objective::Objective;
+pub use optimiser::{Optimisation, Optimiser, Schedule};

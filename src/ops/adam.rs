@@ -1,10 +1,14 @@
-//! Adam over a flat arena.
+//! Adam, and AdamW, over a flat arena.
 //!
 //! m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate m_hat / (sqrt(v_hat) + epsilon), with m_hat and
 //! v_hat corrected for the bias of their start at zero: Kingma and Ba, "Adam: A Method for Stochastic Optimization",
 //! ICLR 2015, algorithm 1.
+//!
+//! The first elements of the arena may also decay, w -= rate decay w, apart from the gradient: Loshchilov and Hutter,
+//! "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2, with the decay scaled by the rate as in PyTorch's
+//! `torch.optim.AdamW`.
 
-use super::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate};
+use super::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -24,11 +28,15 @@ crate::params! {
         pub one_minus_beta2: f32,
         /// Added to the root, against division by zero.
         pub epsilon: f32,
+        /// How many elements decay, from the first on, a multiple of 4: 0 for Adam.
+        pub decayed: u32,
+        /// Strength of the decay.
+        pub decay: f32,
     }
 }
 
 impl AdamParams {
-    /// The paper's values: 0.9, 0.999 and 1e-8.
+    /// The paper's values, 0.9, 0.999 and 1e-8, without weight decay.
     pub fn new(n: u32) -> Self {
         let (beta1, beta2) = (0.9f64, 0.999f64);
         Self {
@@ -38,6 +46,8 @@ impl AdamParams {
             beta2: beta2 as f32,
             one_minus_beta2: (1.0 - beta2) as f32,
             epsilon: 1e-8,
+            decayed: 0,
+            decay: 0.0,
         }
     }
 }
@@ -62,7 +72,7 @@ impl Kernel for Adam {
     }
 
     fn flops(&self, params: &AdamParams) -> u64 {
-        14 * u64::from(params.n)
+        14 * u64::from(params.n) + 3 * u64::from(params.decayed)
     }
 
     fn twin<T: Real>(&self, params: &AdamParams, args: &mut Args<'_, T>) {
@@ -71,7 +81,7 @@ impl Kernel for Adam {
         let of = |x: f32| T::of(x.into());
         let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
         let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
-        let epsilon = of(params.epsilon);
+        let (epsilon, decay) = (of(params.epsilon), of(params.decay));
         let (learning_rate, correction1) = (rates[rate::LEARNING_RATE], rates[rate::CORRECTION1]);
         let correction2 = rates[rate::CORRECTION2];
         let update = |(((w, &g), m), v): (((&mut T, &T), &mut T), &mut T)| {
@@ -84,13 +94,15 @@ impl Kernel for Adam {
         const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
         let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
         let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
-        weights.zip(moments).for_each(|((w, g), (m, v))| {
+        weights.zip(moments).enumerate().for_each(|(block, ((w, g), (m, v)))| {
+            let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(w.len());
+            w[..decayed].iter_mut().for_each(|w| *w = *w - learning_rate * decay * *w);
             w.iter_mut().zip(g).zip(m).zip(v).for_each(update);
         });
     }
 
     /// Moments: 4 roundings of the magnitudes of their two terms, and epsilon's flush to zero. Weight: 16 of the
-    /// largest step those magnitudes allow, and one of its own.
+    /// largest step those magnitudes allow, and one of its own; where it decays, 4 of the decay and another one.
     fn tolerance(&self, case: &Case<AdamParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;
         let (g, rates) = (values.before("gradient"), values.before("rates"));
@@ -106,7 +118,12 @@ impl Kernel for Adam {
                     let root = (v / rates[rate::CORRECTION2]).sqrt() + f64::from(p.epsilon);
                     rates[rate::LEARNING_RATE] * m / rates[rate::CORRECTION1] / root
                 });
-                step.zip(values.after(output)).map(|(s, w)| (16.0 * s + w.abs()) * UNIT + tiny).collect()
+                let decay = rates[rate::LEARNING_RATE] * f64::from(p.decay);
+                let before = values.before(output).iter().enumerate();
+                let decays =
+                    before.map(|(i, w)| if i < p.decayed as usize { (1.0 + 4.0 * decay) * w.abs() } else { 0.0 });
+                let errors = step.zip(decays).zip(values.after(output)).map(|((s, d), w)| 16.0 * s + d + w.abs());
+                errors.map(|error| error * UNIT + tiny).collect()
             }
         };
         Tolerance { hard, soft: None }
@@ -114,7 +131,11 @@ impl Kernel for Adam {
 
     fn cases(&self, effort: Effort) -> Vec<Case<AdamParams>> {
         let kinds = [Inputs::Random, Inputs::Extreme];
-        let case = |(i, n): (usize, u32)| Case::new(AdamParams::new(n.next_multiple_of(4)), kinds[i % 2]);
+        let case = |(i, n): (usize, u32)| {
+            let adam = AdamParams::new(n.next_multiple_of(4));
+            let adamw = AdamParams { decayed: adam.n / (1 + i as u32 % 3) / 4 * 4, decay: 0.5, ..adam };
+            Case::new(if i % 4 < 2 { adam } else { adamw }, kinds[i % 2])
+        };
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
     }
 
@@ -125,11 +146,7 @@ impl Kernel for Adam {
             "rates" if extreme => Some(bits([1e-3, 0.1, 1e-3].into_iter())),
             "rates" => Some(bits([1e-3, 0.65, 0.0099].into_iter())),
             "second_moment" => Some(bits((0..n).map(|_| (random.normal() as f32).powi(2)))),
-            // From vanishing to huge, and zeros.
-            "gradient" if extreme => {
-                let mut number = || random.normal() as f32 * 10f32.powi(random.below(24) as i32 - 12);
-                Some(bits((0..n).map(|i| if i % 5 == 0 { 0.0 } else { number() })))
-            }
+            "gradient" if extreme => Some(wide_range(n, random)),
             _ => None,
         }
     }

@@ -8,12 +8,14 @@ pub mod batch_norm;
 pub mod batch_norm_evaluate;
 pub mod batch_norm_gradient;
 pub mod bias_add;
+pub mod clip;
 pub mod column_sum;
 pub mod copy;
 pub mod dropout;
 pub mod embedding;
 pub mod embedding_gradient;
 pub mod gather;
+pub mod global_norm;
 pub mod layer_norm;
 pub mod layer_norm_gradient;
 pub mod layer_norm_weight_gradient;
@@ -23,10 +25,14 @@ pub mod metrics;
 mod moments;
 pub mod relu;
 pub mod relu_gradient;
+pub mod rmsprop;
 pub mod scale;
+pub mod schedule;
+pub mod sgd;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod softmax_cross_entropy_weighted;
+pub mod square_sums;
 pub mod step_state;
 
 use crate::error::{Error, Kind, Result};
@@ -55,6 +61,11 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &gather::Gather,
         &metrics::Metrics,
         &adam::Adam,
+        &sgd::Sgd,
+        &rmsprop::RmsProp,
+        &square_sums::SquareSums,
+        &global_norm::GlobalNorm,
+        &clip::Clip,
         &step_state::StepState,
         &layer_norm::LayerNorm,
         &layer_norm_gradient::LayerNormGradient,
@@ -64,6 +75,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &batch_norm_gradient::BatchNormGradient,
         &embedding::Embedding,
         &embedding_gradient::EmbeddingGradient,
+        &schedule::Schedule,
     ]);
     kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels
@@ -103,6 +115,7 @@ const COUNTERS: &str = include_str!("../../shaders/lib/counters.wgsl");
 const RATES: &str = include_str!("../../shaders/lib/rates.wgsl");
 const BITS: &str = include_str!("../../shaders/lib/bits.wgsl");
 const RANDOM: &str = include_str!("../../shaders/lib/random.wgsl");
+const WORKGROUP_SUM: &str = include_str!("../../shaders/lib/workgroup_sum.wgsl");
 
 /// u of the error bounds: WGSL fixes no rounding mode, so a rounding may cost a whole unit in the last place.
 const UNIT: f64 = 1.0 / 8_388_608.0;
@@ -156,6 +169,12 @@ fn alternate(index: usize) -> Inputs {
 /// The bits of f32 numbers, as inputs of cases are given.
 fn bits(numbers: impl Iterator<Item = f32>) -> Vec<u32> {
     numbers.map(f32::to_bits).collect()
+}
+
+/// Numbers from vanishing to huge, and zeros.
+fn wide_range(count: usize, random: &mut Random) -> Vec<u32> {
+    let mut number = || random.normal() as f32 * 10f32.powi(random.below(24) as i32 - 12);
+    bits((0..count).map(|i| if i % 5 == 0 { 0.0 } else { number() }))
 }
 
 /// `counters` as they are in some step of an epoch over `samples` in batches of `batch`; often in the last.

@@ -2,18 +2,23 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
+use crate::nn::{Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainConfig {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
+    /// Activation, dropout, loss and initialiser.
+    pub recipe: Recipe,
     /// Rows of a batch.
     pub batch_size: usize,
     /// Passes over the training set.
     pub epochs: usize,
-    /// Adam's step size.
+    /// How far a step moves the weights.
     pub learning_rate: f32,
+    /// Optimiser, schedule of the learning rate, clipping.
+    pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
     /// What validation has to reach for training to end at once.
@@ -26,9 +31,11 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             hidden: vec![1024],
+            recipe: Recipe::default(),
             batch_size: 128,
             epochs: 5,
             learning_rate: 0.001,
+            optimisation: Optimisation::default(),
             seed: 42,
             target: None,
             patience: None,
@@ -46,6 +53,10 @@ impl TrainConfig {
         if self.hidden.contains(&0) {
             return usage(format!("hidden layers of sizes {:?}: 0 is no size", self.hidden), "give sizes of 1 or more");
         }
+        if !(0.0..1.0).contains(&self.recipe.dropout) {
+            let cause = format!("a dropout of {}", self.recipe.dropout);
+            return usage(cause, "give a share from 0 to below 1, such as --dropout 0.1");
+        }
         if self.batch_size == 0 {
             return usage("a batch size of 0".into(), "give 1 or more, such as --batch-size 128");
         }
@@ -59,6 +70,6 @@ impl TrainConfig {
             let cause = format!("a learning rate of {}", self.learning_rate);
             return usage(cause, "give a finite number above 0, such as --lr 0.001");
         }
-        Ok(())
+        self.optimisation.validate()
     }
 }

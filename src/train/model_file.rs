@@ -1,10 +1,15 @@
 //! Model files: the weights as safetensors.
 
 use crate::error::{Error, Kind, Result};
-use crate::nn::Mlp;
+use crate::nn::{Mlp, Recipe};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
+
+/// Keys of the file's metadata.
+const FORMAT: &str = "format";
+const ACTIVATION: &str = "activation";
+const LOSS: &str = "loss";
 
 /// A trained perceptron, as read from a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +22,7 @@ pub struct ModelFile {
 
 impl ModelFile {
     /// Writes tensors to `path`, under another name until all of it is there.
-    pub fn write(path: &Path, tensors: &[(String, Shape, Vec<f32>)]) -> Result<()> {
+    pub fn write(path: &Path, recipe: &Recipe, tensors: &[(String, Shape, Vec<f32>)]) -> Result<()> {
         let refuse = |error: &dyn std::fmt::Display| {
             Error::new(Kind::Io, format!("cannot write {}: {error}", path.display()), "choose another --out folder")
         };
@@ -26,8 +31,14 @@ impl ModelFile {
             Ok((name.as_str(), TensorView::new(Dtype::F32, shape.extents().to_vec(), bytes).map_err(|e| refuse(&e))?))
         });
         let views = views.collect::<Result<Vec<_>>>()?;
-        let about = [("format".to_owned(), "shadegrad mlp".to_owned()), ("activation".to_owned(), "relu".to_owned())];
-        let bytes = safetensors::serialize(views, Some(about.into_iter().collect())).map_err(|e| refuse(&e))?;
+        // What it takes to run the layers, and to score them as they were trained.
+        let about = [
+            (FORMAT, "shadegrad mlp".to_owned()),
+            (ACTIVATION, recipe.activation.to_string()),
+            (LOSS, recipe.objective.to_string()),
+        ];
+        let about = about.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        let bytes = safetensors::serialize(views, Some(about)).map_err(|e| refuse(&e))?;
         let partial = path.with_extension("partial");
         std::fs::write(&partial, bytes).map_err(|error| Error::io("write", &partial, &error))?;
         std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
@@ -87,7 +98,22 @@ impl ModelFile {
         if file.len() != weights.len() {
             return Err(refuse(format!("{} tensors, expected a weight and a bias for each layer", file.len())));
         }
-        let model = Mlp::new(widths).map_err(|error| refuse(error.cause().to_owned()))?;
+        let recipe = recipe(&bytes).map_err(|error| refuse(error.cause().to_owned()))?;
+        let model = Mlp::new(widths).map_err(|error| refuse(error.cause().to_owned()))?.with_recipe(recipe);
         Ok(Self { model, weights })
     }
+}
+
+/// Activation and loss from a file's metadata; where it names none, the classic ones.
+fn recipe(bytes: &[u8]) -> Result<Recipe> {
+    let mut recipe = Recipe::default();
+    let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
+    let named = |key: &str| metadata.as_ref().and_then(|metadata| metadata.get(key));
+    if let Some(activation) = named(ACTIVATION) {
+        recipe.activation = activation.parse()?;
+    }
+    if let Some(loss) = named(LOSS) {
+        recipe.objective = loss.parse()?;
+    }
+    Ok(recipe)
 }

@@ -66,11 +66,23 @@ impl<E: Executor> Trainer<E> {
             ));
         }
         let widths = [data.train.features()].into_iter().chain(config.hidden.iter().copied()).chain([data.classes()]);
-        let model = Mlp::new(widths.collect::<Vec<_>>())?;
+        let model = Mlp::new(widths.collect::<Vec<_>>())?.with_recipe(config.recipe);
+        // The device counts steps in 32 bits.
+        let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
+        let Some(steps) = steps.filter(|&steps| u32::try_from(steps).is_ok()) else {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
+                "give fewer, such as --epochs 5",
+            ));
+        };
+        config.optimisation.fits(steps)?;
         let training = Training {
             samples: data.train.len(),
             batch: config.batch_size,
             learning_rate: config.learning_rate,
+            optimisation: config.optimisation,
+            steps,
             seed: config.seed,
             ring: RING,
         };
@@ -81,15 +93,6 @@ impl<E: Executor> Trainer<E> {
         }
         if config.patience.is_some() {
             model.add_keeping(&mut plan)?;
-        }
-        // The device counts steps in 32 bits.
-        let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
-        if steps.is_none_or(|steps| u32::try_from(steps).is_err()) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
-                "give fewer, such as --epochs 5",
-            ));
         }
         Ok((model, plan))
     }

@@ -1,0 +1,34 @@
+struct Params { n: u32, momentum: f32, nesterov: u32, decayed: u32, decay: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [n], of vec4: n is a multiple of 4
+@group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
+/// [3]
+@group(0) @binding(2) var<storage, read> rates: array<f32>;
+/// [n]
+@group(0) @binding(3) var<storage, read_write> weight: array<vec4<f32>>;
+/// [n]
+@group(0) @binding(4) var<storage, read_write> velocity: array<vec4<f32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = linear_index(group, groups, local);
+    if (i >= params.n / 4u) {
+        return;
+    }
+    let w = weight[i];
+    var g = gradient[i];
+    if (4u * i < params.decayed) {
+        g += params.decay * w;
+    }
+    let v = params.momentum * velocity[i] + g;
+    velocity[i] = v;
+    var direction = v;
+    if (params.nesterov != 0u) {
+        direction = g + params.momentum * v;
+    }
+    weight[i] = w - rates[LEARNING_RATE] * direction;
+}
