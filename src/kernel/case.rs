@@ -69,6 +69,17 @@ impl Values {
     pub fn after(&self, name: &str) -> &[f64] {
         numbers(&self.after, name)
     }
+
+    /// The words that binding `name` held before.
+    ///
+    /// # Panics
+    /// Where the kernel has no such binding of words: a fault in the op.
+    pub fn words(&self, name: &str) -> &[u32] {
+        match self.before.get(name) {
+            Some(Array::Word(words)) => words,
+            _ => panic!("no binding `{name}` of words"),
+        }
+    }
 }
 
 fn numbers<'a>(arrays: &'a BTreeMap<String, Array<f64>>, name: &str) -> &'a [f64] {

@@ -5,7 +5,7 @@
 //! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and leaves
 //! the running variance as it was; its output is the bias. Running means start at 0 and variances at 1.
 
-use super::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups, words};
+use super::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
@@ -100,7 +100,7 @@ impl Kernel for BatchNorm {
     fn tolerance(&self, case: &Case<BatchNormParams>, output: &str, values: &Values) -> Tolerance {
         let BatchNormParams { m, n, epsilon, momentum } = case.params;
         let (n, momentum, tiny) = (n as usize, f64::from(momentum), f64::from(f32::MIN_POSITIVE));
-        let rows = rows_in_use(words(values, "counters"), m);
+        let rows = rows_in_use(values.words("counters"), m);
         let (a, after) = (values.before("a"), values.after(output));
         let columns: Vec<_> = (0..n)
             .map(|column| BoundedMoments::of(a[column..].iter().step_by(n).take(rows).copied(), epsilon))

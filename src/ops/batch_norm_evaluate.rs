@@ -1,9 +1,9 @@
 //! out\[i, j] = (a\[i, j] - running_mean\[j]) / sqrt(running_variance\[j] + epsilon) weight\[j] + bias\[j]: Ioffe and
 //! Szegedy, "Batch Normalization", ICML 2015, algorithm 2, with the running moments of [`super::batch_norm`].
 
-use super::moments::{roundings, some_rows, words};
+use super::moments::some_rows;
 use super::softmax::kind;
-use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
+use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 
@@ -72,7 +72,7 @@ impl Kernel for BatchNormEvaluate {
     fn tolerance(&self, case: &Case<BatchNormEvaluateParams>, output: &str, values: &Values) -> Tolerance {
         let BatchNormEvaluateParams { n, epsilon, .. } = case.params;
         let n = n as usize;
-        let rows = words(values, "counters")[counter::ROWS] as usize;
+        let rows = values.words("counters")[counter::ROWS] as usize;
         let (a, weight, out) = (values.before("a"), values.before("weight"), values.after(output));
         let (running_mean, running_variance) = (values.before("running_mean"), values.before("running_variance"));
         let bound = |i: usize| {

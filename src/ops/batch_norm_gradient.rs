@@ -7,9 +7,9 @@
 
 use super::batch_norm::rows_in_use;
 use super::layer_norm_gradient::fill_saved;
-use super::moments::{roundings, some_rows, words};
+use super::moments::some_rows;
 use super::softmax::kind;
-use super::{COUNTERS, LINEAR, each_row, linear_groups, row_sizes};
+use super::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -80,7 +80,7 @@ impl Kernel for BatchNormGradient {
     fn tolerance(&self, case: &Case<BatchNormGradientParams>, output: &str, values: &Values) -> Tolerance {
         let BatchNormGradientParams { m, n } = case.params;
         let n = n as usize;
-        let rows = rows_in_use(words(values, "counters"), m);
+        let rows = rows_in_use(values.words("counters"), m);
         let (gradient, a, weight) = (values.before("gradient"), values.before("a"), values.before("weight"));
         let (means, reciprocals) = values.before("statistics").split_at(n);
         let normalised = |i: usize| ((a[i] - means[i % n]) * reciprocals[i % n]).abs();

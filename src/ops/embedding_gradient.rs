@@ -2,8 +2,7 @@
 //! [`super::embedding`] for its table. No atomics, so the same bits every time.
 
 use super::embedding::{EmbeddingParams, cases, some_indices};
-use super::moments::{roundings, words};
-use super::{LINEAR, each_row, linear_groups};
+use super::{LINEAR, each_row, linear_groups, roundings};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 
@@ -49,7 +48,7 @@ impl Kernel for EmbeddingGradient {
         let EmbeddingParams { n, entries, .. } = case.params;
         let n = n as usize;
         let mut hard = vec![f64::from(f32::MIN_POSITIVE); entries as usize * n];
-        let index = words(values, "index");
+        let index = values.words("index");
         for (entry, hard) in hard.chunks_exact_mut(n).enumerate() {
             let used = |(_, index): &(&[f64], &u32)| **index as usize == entry;
             let uses: Vec<_> = values.before("gradient").chunks_exact(n).zip(index).filter(used).collect();

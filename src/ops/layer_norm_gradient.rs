@@ -3,9 +3,8 @@
 //! The chain rule through mean and variance, as Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3, write
 //! it for columns. [`super::layer_norm_weight_gradient`] gives the gradients of weight and bias.
 
-use super::moments::roundings;
 use super::softmax::kind;
-use super::{LINEAR, bits, each_row, linear_groups, row_sizes};
+use super::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 

@@ -3,9 +3,8 @@
 //! 2016, equation 4.
 
 use super::layer_norm_gradient::{LayerNormGradientParams, fill};
-use super::moments::roundings;
 use super::softmax::kind;
-use super::{LINEAR, linear_groups, row_sizes};
+use super::{LINEAR, linear_groups, roundings, row_sizes};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;

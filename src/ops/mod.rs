@@ -120,6 +120,13 @@ const WORKGROUP_SUM: &str = include_str!("../../shaders/lib/workgroup_sum.wgsl")
 /// u of the error bounds: WGSL fixes no rounding mode, so a rounding may cost a whole unit in the last place.
 const UNIT: f64 = 1.0 / 8_388_608.0;
 
+/// g_k = k u / (1 - k u), the relative error of k roundings: Higham, "Accuracy and Stability of Numerical Algorithms",
+/// 2nd ed., section 3.1.
+fn roundings(k: usize) -> f64 {
+    let ku = k as f64 * UNIT;
+    ku / (1.0 - ku)
+}
+
 /// Workgroups for `invocations` of a shader that uses `linear_index`.
 fn linear_groups(invocations: u64) -> u64 {
     invocations.div_ceil(256)

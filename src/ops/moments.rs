@@ -4,8 +4,8 @@
 //! second squares of differences from the mean: Chan, Golub and LeVeque, "Algorithms for Computing the Sample
 //! Variance", The American Statistician 37(3), 1983, sections 1 and 3.
 
-use super::UNIT;
-use crate::kernel::{Array, Real, Values};
+use super::{UNIT, roundings};
+use crate::kernel::Real;
 use crate::random::Random;
 
 /// The shader's function of the same name, over its binding `a`.
@@ -23,13 +23,6 @@ pub(super) fn moments<T: Real>(numbers: impl Iterator<Item = T> + Clone) -> [T; 
     };
     let squares: T = numbers.map(square).sum();
     [mean, squares / count]
-}
-
-/// g_k = k u / (1 - k u), the relative error of k roundings: Higham, "Accuracy and Stability of Numerical Algorithms",
-/// 2nd ed., section 3.1.
-pub(super) fn roundings(k: usize) -> f64 {
-    let ku = k as f64 * UNIT;
-    ku / (1.0 - ku)
 }
 
 /// Moments of k numbers and how far computed ones may lie from them. A sum of k numbers costs k - 1 roundings of their
@@ -84,12 +77,4 @@ pub(super) fn straining_groups(count: u32, random: &mut Random) -> Vec<[f32; 2]>
 /// `counters` with every row of a batch of `m` in use, or with a quarter of them not, as at the end of an epoch.
 pub(super) fn some_rows(m: u32, random: &mut Random) -> Vec<u32> {
     vec![7, 0, 0, if random.below(3) == 0 { m } else { m - m / 4 }]
-}
-
-/// The words of binding `name` of a case.
-pub(super) fn words<'a>(values: &'a Values, name: &str) -> &'a [u32] {
-    match values.before.get(name) {
-        Some(Array::Word(words)) => words,
-        _ => panic!("no binding `{name}` of words"),
-    }
 }
