@@ -282,7 +282,7 @@ fn mutated_shaders_are_found() {
         let chosen: BTreeMap<String, Variant> = chosen.map(|variant| (variant.name.clone(), variant)).collect();
         for variant in chosen.into_values() {
             assert!(variant.source().contains(from), "{name} no longer contains `{from}`: renew this fault");
-            let faulty: Variant = variant.edited("faulty", |part| part.replace(from, to));
+            let faulty: Variant = variant.edited(variant.name.clone(), |part| part.replace(from, to));
             let verdict = pollster::block_on(check_variant(&gpu, kernel, &faulty, Checks::On, Effort::Quick));
             assert!(verdict.is_err(), "{name} {variant} with `{to}` for `{from}` passed: {verdict:?}");
         }

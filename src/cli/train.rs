@@ -142,7 +142,8 @@ fn announce(
     output.event(&json!({
         "event": "start",
         "device": device.json(),
-        "model": { "layers": model.widths(), "recipe": model.recipe().to_string(), "parameters": parameters, "bytes": 4 * parameters },
+        "recipe": model.recipe().to_string(),
+        "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
