@@ -38,7 +38,7 @@
 //! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | the perceptron, its plan and its initial weights; optimisers and schedules |
-//! | [`data`] | IDX files, the embedded digits, the download of MNIST |
+//! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files |
 //! | `cli` | one file a verb |
@@ -59,6 +59,8 @@
 //!    `clip` come in where they are asked for.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
 //!    older one. A loss that is not finite ends the run.
+//! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
+//!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //!
 //! # Glossary
 //!
@@ -68,7 +70,7 @@
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
 //! | role | data (written at the start), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
-//! | section | a named list of dispatches: `train`, `evaluate` |
+//! | section | a named list of dispatches: `train`, `evaluate`, `validate`, `keep`, `restore` |
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it; bias, ReLU and its mask fuse into one |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
