@@ -4,7 +4,7 @@ use super::{LINEAR, alternate, flat_sizes, linear_groups};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`Copy`].
+    /// Parameters of [`struct@Copy`].
     pub struct CopyParams {
         /// Elements.
         pub n: u32,
