@@ -105,7 +105,7 @@ impl Kernel for Schedule {
         let case = |i: usize| {
             let params = ScheduleParams {
                 kind: [kind::CONSTANT, kind::STEP_DECAY, kind::COSINE][i % 3],
-                warmup: if i % 2 == 0 { 0 } else { 1 + random.below(200) },
+                warmup: if i.is_multiple_of(2) { 0 } else { 1 + random.below(200) },
                 every: 1 + random.below(100),
                 gamma: random.between(0.1, 1.0),
                 steps: 1 + random.below(2000),
