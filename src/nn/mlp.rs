@@ -11,7 +11,7 @@ use super::he_normal;
 use crate::error::{Error, Kind, Result};
 use crate::ops::adam::{Adam, AdamParams};
 use crate::ops::column_sum::{ColumnSum, ColumnSumParams};
-use crate::ops::copy::{Copy, CopyParams};
+use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::matmul::{self, MatmulParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
@@ -181,7 +181,7 @@ impl Mlp {
         let params = CopyParams { n: word(plan.memory.slot(weights.all).words)? };
         for (section, from, to) in [("keep", &weights, &kept), ("restore", &kept, &weights)] {
             plan.begin(section);
-            plan.dispatch(format!("{section} weights"), &Copy, params, &[("a", from.all), ("out", to.all)])?;
+            plan.dispatch(format!("{section} weights"), &CopyArray, params, &[("a", from.all), ("out", to.all)])?;
         }
         Ok(())
     }

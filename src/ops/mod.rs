@@ -23,7 +23,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
     kernels.extend([
         &bias_add::BiasAdd as &dyn AnyKernel,
         &column_sum::ColumnSum,
-        &copy::Copy,
+        &copy::CopyArray,
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
