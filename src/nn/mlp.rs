@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::AdamParams;
 use crate::ops::add::Add;
-use crate::ops::copy::{Copy, CopyParams};
+use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::dropout::DropoutOp;
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::metrics::{Metrics, MetricsParams};
@@ -207,7 +207,7 @@ impl Mlp {
         let params = CopyParams { n: word(plan.memory.slot(weights.all).words)? };
         for (section, from, to) in [("keep", &weights, &kept), ("restore", &kept, &weights)] {
             plan.begin(section);
-            plan.dispatch(format!("{section} weights"), &Copy, params, &[("a", from.all), ("out", to.all)])?;
+            plan.dispatch(format!("{section} weights"), &CopyArray, params, &[("a", from.all), ("out", to.all)])?;
         }
         Ok(())
     }

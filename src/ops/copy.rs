@@ -4,7 +4,7 @@ use super::{LINEAR, alternate, flat_sizes, linear_groups};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`struct@Copy`].
+    /// Parameters of [`CopyArray`].
     pub struct CopyParams {
         /// Elements.
         pub n: u32,
@@ -13,9 +13,9 @@ crate::params! {
 
 /// Copies an array.
 #[derive(Debug)]
-pub struct Copy;
+pub struct CopyArray;
 
-impl Kernel for Copy {
+impl Kernel for CopyArray {
     type Params = CopyParams;
 
     fn name(&self) -> &'static str {

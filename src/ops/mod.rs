@@ -52,7 +52,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &column_sum::ColumnSum,
         &scale::Scale,
         &dropout::Dropout,
-        &copy::Copy,
+        &copy::CopyArray,
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
