@@ -91,14 +91,11 @@ impl Progress {
         Self { samples, batch, step: 0, epoch: Sums::default(), last, images: 0, begun, warm: None, ended: begun }
     }
 
-    /// One step at first, then the rest of the warm-up, then as many as fill a submit by the rate so far.
+    /// As many steps as fill a submit by the rate so far: one at first, and none beyond the end of the warm-up.
     pub(super) fn steps_per_submit(&self) -> usize {
-        match self.warm {
-            None if self.step == 0 => 1,
-            None => WARM_UP - self.step,
-            Some((_, images)) if images == self.images => 4,
-            Some(_) => ((self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize).clamp(1, RING / 4),
-        }
+        let fitting = (self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize;
+        let most = if self.warm.is_none() { WARM_UP - self.step } else { RING / 4 };
+        fitting.clamp(1, most)
     }
 
     pub(super) fn rate(&self) -> f64 {
