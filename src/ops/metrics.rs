@@ -1,7 +1,7 @@
 //! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
 
 use super::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
-use crate::kernel::{Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
 use crate::random::Random;
 
 crate::params! {
@@ -63,7 +63,7 @@ impl Kernel for Metrics {
 
     /// A sum of m losses in any order (Higham, eq. 4.4) and a quotient; counts are exact.
     fn tolerance(&self, case: &Case<MetricsParams>, output: &str, values: &Values) -> Tolerance {
-        let Some(Array::Word(counters)) = values.before.get("counters") else { panic!("counters are words") };
+        let counters = values.words("counters");
         let magnitude: f64 = values.before("losses").iter().map(|loss| loss.abs()).sum();
         let mean = magnitude / f64::from(counters[counter::ROWS]);
         let bound = (f64::from(case.params.m) + 3.0) * UNIT * mean + ulp(0.0);

@@ -9,7 +9,7 @@
 //!     computed as sin^2(pi (steps - s) / (2 steps)), which does not cancel near the end.
 
 use super::{COUNTERS, RATES, UNIT, bits, counter, rate};
-use crate::kernel::{Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 
 /// Values of [`ScheduleParams::kind`].
@@ -86,7 +86,7 @@ impl Kernel for Schedule {
     /// brackets lie between 0.6 and 1, and its remainder, all doubled by the square; 2 more products.
     fn tolerance(&self, case: &Case<ScheduleParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;
-        let Some(Array::Word(counters)) = values.before.get("counters") else { panic!("counters are words") };
+        let counters = values.words("counters");
         let done = counters[counter::STEP].saturating_sub(1 + p.warmup);
         let roundings = match p.kind {
             _ if counters[counter::STEP] <= p.warmup => 6.0,

@@ -16,7 +16,7 @@ use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Array, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -178,11 +178,7 @@ pub(super) fn fill_batch(
 
 /// The `labels` of a case, and how many of its rows are in use.
 pub(super) fn labels_and_rows(values: &Values) -> (&[u32], f64) {
-    let words = |name: &str| match values.before.get(name) {
-        Some(Array::Word(words)) => words,
-        _ => panic!("{name} are words"),
-    };
-    (words("labels"), words("counters")[counter::ROWS].into())
+    (values.words("labels"), values.words("counters")[counter::ROWS].into())
 }
 
 impl Kernel for Loss {
