@@ -1,20 +1,18 @@
-//! The graph emits what was once recorded by hand, or less, and its gradients are those of the functions it computes.
+//! The graph emits what was once recorded by hand, or less, and its passes change nothing but the cost.
 
 mod by_hand;
 mod common;
 
 use by_hand::ByHand;
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Mlp, Optimisation, Training, linear};
+use shadegrad::nn::{Mlp, Optimisation, Training, batch_norm, flatten, layer_norm, linear};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
-use shadegrad::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
-use shadegrad::plan::{Executor, Memory, Plan, Role, SlotId};
+use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
 use std::sync::Arc;
@@ -86,113 +84,6 @@ fn transients_are_reused_once_nobody_needs_them() {
     assert!(derived + 2 * 4 * 64 * 256 <= by_hand, "{derived} bytes of transients, {by_hand} by hand");
 }
 
-/// A graph over parameters in an arena, whose last op is a softmax cross-entropy over `labels [rows]`.
-struct Small {
-    memory: Memory,
-    parameters: Vec<(SlotId, Vec<f32>)>,
-    rows: usize,
-}
-
-impl Small {
-    fn new(rows: usize, shapes: &[&[usize]]) -> Self {
-        let mut memory = Memory::default();
-        let mut random = Random::new(11, stream::CASES);
-        let mut parameter = |shape: &[usize]| {
-            let slot = memory.array("parameter", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
-            // Away from zero, where ReLU has no derivative.
-            let away = |x: f32| if x.abs() < 0.05 { x + 0.1f32.copysign(x) } else { x };
-            (slot, (0..memory.slot(slot).words).map(|_| away(random.normal() as f32)).collect())
-        };
-        let parameters = shapes.iter().map(|shape| parameter(shape)).collect();
-        Self { memory, parameters, rows }
-    }
-
-    /// Checks every derivative of the mean loss of the logits that `build` makes, by central differences in f64.
-    fn check(self, build: impl Fn(&mut Graph, &[Value]) -> Result<Value>) {
-        let mut memory = self.memory;
-        let labels = memory.array("labels", Role::Data, DType::U32, [self.rows]).expect("it is small");
-        let counters = memory.array("counters", Role::State, DType::U32, [4]).expect("it is small");
-        let mut graph = Graph::default();
-        let values: Vec<_> = self.parameters.iter().map(|(slot, _)| graph.leaf(&memory, *slot)).collect();
-        let [label_leaf, counter_leaf] = [labels, counters].map(|slot| graph.leaf(&memory, slot));
-        let logits = build(&mut graph, &values).expect("the shapes go together");
-        let losses = graph.apply(SoftmaxCrossEntropy, &[logits, label_leaf, counter_leaf]).expect("they fit");
-        let gradients = graph.gradients(losses, &values, Arc::new(Add)).expect("every op has a gradient");
-        let roots: Vec<_> = [losses].into_iter().chain(gradients).collect();
-        let (graph, roots) = graph.simplify(&roots);
-        let mut stores = Vec::new();
-        for (root, name) in roots.iter().zip(0..) {
-            let slot = memory.array(&name.to_string(), Role::Transient, DType::F32, graph.shape(*root).clone());
-            stores.push((*root, slot.expect("it is small")));
-        }
-        let mut plan = Plan::new(memory);
-        plan.begin("all");
-        graph.lower(&mut plan, &mut Pool::default(), "all", &stores, &[]).expect("it can be lowered");
-        let mut executor = CpuExecutor::<f64>::new(plan).expect("the plan is valid");
-        let used: Vec<u32> = (0..self.rows as u32).map(|row| row % 3).collect();
-        executor.write_words(labels, &used).expect("the slot holds them");
-        executor.write_words(counters, &[1, 0, 0, self.rows as u32]).expect("the slot holds them");
-        for (slot, values) in &self.parameters {
-            executor.write_f32(*slot, values).expect("the slot holds them");
-        }
-        let real = |executor: &mut CpuExecutor<f64>, slot| match pollster::block_on(executor.read(slot)) {
-            Ok(Array::Real(values)) => values,
-            other => panic!("{other:?}"),
-        };
-        executor.run("all", 1).expect("it runs");
-        let derived: Vec<Vec<f64>> = stores[1..].iter().map(|(_, slot)| real(&mut executor, *slot)).collect();
-        // Exact in f32, so that both sides of a difference are what they are said to be.
-        let step = 1.0 / 16_384.0;
-        for ((slot, values), derived) in self.parameters.iter().zip(&derived) {
-            for (i, &derivative) in derived.iter().enumerate() {
-                let mut mean_at = |offset: f32| {
-                    let mut moved = values.clone();
-                    moved[i] += offset;
-                    executor.write_f32(*slot, &moved).expect("the slot holds them");
-                    executor.run("all", 1).expect("it runs");
-                    let mean = real(&mut executor, stores[0].1).iter().sum::<f64>() / self.rows as f64;
-                    (f64::from(moved[i]), mean)
-                };
-                let ((low, below), (high, above)) = (mean_at(-step), mean_at(step));
-                let difference = (above - below) / (high - low);
-                assert!(
-                    (derivative - difference).abs() <= 1e-6 * difference.abs().max(1.0),
-                    "element {i}: derived {derivative}, by differences {difference}"
-                );
-                executor.write_f32(*slot, values).expect("the slot holds them");
-            }
-        }
-    }
-}
-
-#[test]
-fn gradients_of_layers_are_those_of_finite_differences() {
-    Small::new(4, &[&[4, 5], &[5, 6], &[6], &[6, 3], &[3]]).check(|graph, p| {
-        let hidden = linear(graph, p[0], p[1], p[2])?;
-        let hidden = graph.apply(Relu, &[hidden])?;
-        linear(graph, hidden, p[3], p[4])
-    });
-}
-
-#[test]
-fn gradients_of_every_layout_of_a_product_are_right() {
-    Small::new(4, &[&[4, 5], &[5, 3]]).check(|graph, p| product(graph, Layout::NN, p[0], p[1]));
-    Small::new(4, &[&[5, 4], &[5, 3]]).check(|graph, p| product(graph, Layout::TN, p[0], p[1]));
-    Small::new(4, &[&[4, 5], &[3, 5]]).check(|graph, p| product(graph, Layout::NT, p[0], p[1]));
-}
-
-#[test]
-fn a_value_used_twice_gets_both_gradients() {
-    // x reaches the loss through the product and past it, and the weight is tied: it is used forwards and transposed.
-    Small::new(3, &[&[3, 3], &[3, 3]]).check(|graph, p| {
-        let forwards = product(graph, Layout::NN, p[0], p[1])?;
-        let hidden = graph.apply(Relu, &[forwards])?;
-        let back = product(graph, Layout::NT, hidden, p[1])?;
-        let sum = graph.apply(Add, &[back, p[0]])?;
-        graph.apply(Add, &[sum, sum])
-    });
-}
-
 #[test]
 fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let mut memory = Memory::default();
@@ -219,6 +110,59 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let active = graph.apply(Relu, &[layer]).expect("any shape does");
     let (simple, _) = graph.simplify(&[layer, active]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
+}
+
+#[test]
+fn what_changes_state_is_never_shared() {
+    let mut memory = Memory::default();
+    let mut array = |shape: &[usize]| memory.array("a", Role::State, DType::F32, Shape::new(shape)).expect("small");
+    let [x, weight, bias, mean, variance] = [&[4, 5][..], &[5], &[5], &[5], &[5]].map(&mut array);
+    let counters = memory.array("counters", Role::State, DType::U32, [4]).expect("it is small");
+    let mut graph = Graph::default();
+    let [x, weight, bias, counters] = [x, weight, bias, counters].map(|slot| graph.leaf(&memory, slot));
+    let mut pair = |layer: &dyn Fn(&mut Graph) -> Value| {
+        let both = [layer(&mut graph), layer(&mut graph)];
+        let sum = graph.apply(Add, &both).expect("one shape");
+        graph.simplify(&[sum]).0.operations()
+    };
+    assert_eq!(pair(&|graph| layer_norm(graph, x, weight, bias).expect("they fit")), 2);
+    let normed = |graph: &mut Graph| batch_norm(graph, x, [weight, bias], [mean, variance], counters);
+    assert_eq!(pair(&|graph| normed(graph).expect("they fit")), 3);
+}
+
+#[test]
+fn a_view_keeps_the_memory_that_it_shows() {
+    let mut plan = Plan::default();
+    let mut array = |role| plan.memory.array("a", role, DType::F32, [2, 2, 3]).expect("it is small");
+    let [x, out] = [array(Role::State), array(Role::Transient)];
+    let kept = plan.memory.view(out, "kept", [2, 6]).expect("it is as big");
+    let mut graph = Graph::default();
+    let leaf = graph.leaf(&plan.memory, x);
+    let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
+    // Between the view and its use are more transients than there would be if its memory were free.
+    let double = add(leaf, leaf);
+    let fourfold = add(double, double);
+    let view = flatten(&mut graph, fourfold).expect("it has rows");
+    let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
+    let others = add(leaf, leaf);
+    let others = add(others, leaf);
+    let others = add(others, leaf);
+    let others = flatten(&mut graph, others).expect("it has rows");
+    let sum = graph.apply(Add, &[view, others]).expect("one shape");
+    plan.begin("all");
+    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[(sum, kept)], &[view]).expect("it fits");
+    assert_eq!(plan.sections[0].dispatches.len(), 6, "views are free");
+    let [view, fourfold] = [view, fourfold].map(|value| lowered.slot(value).expect("it was lowered"));
+    assert_eq!(plan.memory.slot(view).buffer, plan.memory.slot(fourfold).buffer);
+    let mut executor = CpuExecutor::<f32>::new(plan).expect("the plan is valid");
+    executor.write_f32(x, &[1.0; 12]).expect("the slot holds them");
+    executor.run("all", 1).expect("it runs");
+    for (slot, expected) in [(kept, 8.0), (view, 4.0)] {
+        match pollster::block_on(executor.read(slot)).expect("it can be read") {
+            Array::Real(values) => assert_eq!(values, [expected; 12]),
+            Array::Word(_) => panic!("sums are numbers"),
+        }
+    }
 }
 
 #[test]

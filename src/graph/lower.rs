@@ -1,6 +1,6 @@
 //! From graph to plan: a slot for every value, transients reused as soon as nobody needs them, kernels recorded.
 
-use super::{Graph, Value};
+use super::{Graph, Value, mistake};
 use crate::error::Result;
 use crate::plan::{Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
@@ -53,6 +53,9 @@ impl Pool {
 impl Graph {
     /// Records this graph into the section that `plan` has begun. Each value of `stores` is computed into its slot;
     /// those of `keep` stay valid until the end of the section, all others only as long as the graph needs them.
+    ///
+    /// # Errors
+    /// Where a value of `stores` is a leaf or has two slots, or an op does not take the slots of its inputs.
     pub fn lower(
         &self,
         plan: &mut Plan,
@@ -65,7 +68,16 @@ impl Graph {
         if let Some(section) = plan.sections.last_mut() {
             section.graph = text;
         }
-        let last_use = self.last_uses();
+        let stored = |value: Value| stores.iter().find(|(other, _)| *other == value).map(|(_, slot)| *slot);
+        for &(value, slot) in stores {
+            if self.nodes[value.node].op.is_none() || stored(value) != Some(slot) {
+                let name = &plan.memory.slot(slot).name;
+                return Err(mistake(format!("{name}: what it is to store is not computed into it but elsewhere")));
+            }
+        }
+        let backing = |value: Value| self.backing(value, |view| stored(view).is_some());
+        let last_use = self.last_uses(backing);
+        let keep: Vec<Value> = keep.iter().map(|&value| backing(value)).collect();
         let mut lowered = Lowered::default();
         let mut owned: BTreeMap<Value, Owned> = BTreeMap::new();
         for (number, node) in self.nodes.iter().enumerate() {
@@ -74,35 +86,49 @@ impl Graph {
                 continue;
             };
             for (&output, shape) in node.outputs.iter().zip(&node.shapes) {
-                let slot = match stores.iter().find(|(value, _)| *value == output) {
-                    Some(&(_, slot)) => slot,
-                    None => {
-                        let nth = if output.output == 0 { String::new() } else { format!(".{}", output.output) };
-                        let name = format!("{prefix}/{}.{number}{nth}", node.scope.replace(' ', "."));
-                        let (buffer, slot) = pool.take(plan, &name, shape)?;
-                        owned.insert(output, buffer);
-                        slot
-                    }
+                let nth = if output.output == 0 { String::new() } else { format!(".{}", output.output) };
+                let name = format!("{prefix}/{}.{number}{nth}", node.scope.replace(' ', "."));
+                let viewed = lowered.slot(backing(output));
+                let slot = if let Some(slot) = stored(output) {
+                    slot
+                } else if let Some(slot) = viewed {
+                    plan.memory.view(slot, &name, shape.clone())?
+                } else {
+                    let (buffer, slot) = pool.take(plan, &name, shape)?;
+                    owned.insert(output, buffer);
+                    slot
                 };
                 lowered.slots.insert(output, slot);
             }
-            let slots = |values: &[Value]| values.iter().filter_map(|value| lowered.slot(*value)).collect::<Vec<_>>();
-            op.lower(plan, &node.scope, &slots(&node.inputs), &slots(&node.outputs))?;
+            if node.outputs.iter().any(|&output| backing(output) == output) {
+                let slots =
+                    |values: &[Value]| values.iter().filter_map(|&value| lowered.slot(value)).collect::<Vec<_>>();
+                op.lower(plan, &node.scope, &slots(&node.inputs), &slots(&node.outputs))?;
+            }
             // Only now may a buffer be written again: no dispatch binds one buffer to read and to write.
             let over = |value: &Value| last_use[value.node] <= number && !keep.contains(value);
-            let done: Vec<Value> =
-                node.inputs.iter().chain(&node.outputs).filter(|value| over(value)).copied().collect();
+            let values = node.inputs.iter().chain(&node.outputs).map(|&value| backing(value));
+            let done: Vec<Value> = values.filter(over).collect();
             pool.free.extend(done.iter().filter_map(|value| owned.remove(value)));
         }
         pool.free.extend(owned.into_values());
         Ok(lowered)
     }
 
-    /// For each node, the last node that reads any of its outputs; its own number where none does.
-    fn last_uses(&self) -> Vec<usize> {
+    /// The value in whose memory this one lies: itself, unless it is a view that is not `stored` elsewhere.
+    fn backing(&self, value: Value, stored: impl Fn(Value) -> bool) -> Value {
+        let mut backing = value;
+        while !stored(backing) && self.nodes[backing.node].op.as_ref().is_some_and(|op| op.is_view()) {
+            backing = self.nodes[backing.node].inputs[0];
+        }
+        backing
+    }
+
+    /// For each node, the last node that reads any of its outputs or a view of one; its own number where none does.
+    fn last_uses(&self, backing: impl Fn(Value) -> Value) -> Vec<usize> {
         let mut last: Vec<usize> = (0..self.nodes.len()).collect();
         for (number, node) in self.nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|input| last[input.node] = number);
+            node.inputs.iter().for_each(|&input| last[backing(input).node] = number);
         }
         last
     }

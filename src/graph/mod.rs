@@ -1,7 +1,8 @@
 //! Models as data: a graph of operations in static single assignment, its gradients, and its lowering to a plan.
 //!
-//! A graph is built in order: every input of a node exists before it. It never changes anything in memory; what does
-//! (counters, the optimiser, metrics) is recorded into the plan around the lowered graph.
+//! A graph is built in order: every input of a node exists before it. It changes nothing in memory but what an op that
+//! says so ([`Op::mutates`]) keeps for itself; all else that does (counters, the optimiser, metrics) is recorded into the
+//! plan around the lowered graph.
 
 mod gradient;
 mod lower;
@@ -40,6 +41,18 @@ pub trait Op: Debug + Any {
 
     /// Records the kernels that compute `outputs` from `inputs`.
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()>;
+
+    /// Whether lowering it records something that changes state, such as running statistics: each such op in a graph
+    /// is recorded once, as long as one of its outputs is needed, and never shared with an equal one.
+    fn mutates(&self) -> bool {
+        false
+    }
+
+    /// Whether the output holds the numbers of input 0 as they lie. It becomes a view of the input's slot, and
+    /// [`Self::lower`] is called only where the output must be stored in a slot of its own.
+    fn is_view(&self) -> bool {
+        false
+    }
 
     /// One op for this op applied to output 0 of `producer`, where there is one. Its inputs are those of `producer`,
     /// then this op's others.

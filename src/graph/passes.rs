@@ -27,10 +27,13 @@ impl Graph {
         self.rebuilt(roots, |number, node, _| if live[number] { Kept::Node(node.clone()) } else { Kept::Nothing })
     }
 
-    /// Lets equal ops on equal inputs be one. Ops are equal where they print alike.
+    /// Lets equal ops on equal inputs be one, but for those that change state. Ops are equal where they print alike.
     fn without_repetition(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut known: BTreeMap<(String, Vec<Value>), usize> = BTreeMap::new();
         self.rebuilt(roots, |_, node, graph| {
+            if node.op.as_ref().is_some_and(|op| op.mutates()) {
+                return Kept::Node(node.clone());
+            }
             let print = node.op.as_ref().map_or_else(|| format!("leaf {:?}", node.slot), |op| format!("{op:?}"));
             match known.entry((print, node.inputs.clone())) {
                 std::collections::btree_map::Entry::Occupied(first) => Kept::Same(*first.get()),

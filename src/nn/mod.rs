@@ -10,7 +10,7 @@ mod optimiser;
 
 pub use activation::Activation;
 pub use init::Initialiser;
-pub use layers::linear;
+pub use layers::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
 pub use mlp::{Evaluation, Mlp, Recipe, Training};
 pub use objective::Objective;
 pub use optimiser::{Optimisation, Optimiser, Schedule};

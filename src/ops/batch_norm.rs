@@ -8,8 +8,12 @@
 use super::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 crate::params! {
@@ -149,5 +153,58 @@ impl Kernel for BatchNorm {
             }
             _ => None,
         }
+    }
+}
+
+/// A batch norm in training as an op: `a [m, n]`, `weight [n]`, `bias [n]` and the step's counters give `[m, n]` and,
+/// as output 1, the statistics `[2, n]` that its gradient needs.
+///
+/// Whenever its output is computed, it moves the running moments in the slots that it holds. These are no values of
+/// the graph, which may neither share one such op between two uses nor be asked for the moments. The slots may share
+/// a buffer with each other, but with nothing that the op reads, so not with weights and biases.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormOp {
+    /// Slot `[n]` of the running means.
+    pub running_mean: SlotId,
+    /// Slot `[n]` of the running variances.
+    pub running_variance: SlotId,
+    /// Added to the variance; see [`BatchNormParams::epsilon`].
+    pub epsilon: f32,
+    /// The share of this batch in the running moments.
+    pub momentum: f32,
+}
+
+impl BatchNormOp {
+    /// With epsilon and momentum of [`BatchNormParams::new`].
+    pub fn new(running_mean: SlotId, running_variance: SlotId) -> Self {
+        let BatchNormParams { epsilon, momentum, .. } = BatchNormParams::new(0, 0);
+        Self { running_mean, running_variance, epsilon, momentum }
+    }
+}
+
+impl Op for BatchNormOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [_, n] = super::layer_norm::norm_extents("batch norm", &inputs[..3])?;
+        Ok(vec![inputs[0].clone(), Shape::from([2, n])])
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let (a, weight, counters, statistics) = (node.inputs[0], node.inputs[1], node.inputs[3], node.outputs[1]);
+        let inputs = [upstream, a, weight, statistics, counters];
+        let of_a = graph.apply(super::batch_norm_gradient::BatchNormGradient, &inputs)?;
+        Ok(vec![Some(of_a), graph.output(of_a, 1), graph.output(of_a, 2), None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2]), ("counters", inputs[3])];
+        let running = [("running_mean", self.running_mean), ("running_variance", self.running_variance)];
+        let bindings = [&given[..], &running, &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
+        let params = BatchNormParams { m, n, epsilon: self.epsilon, momentum: self.momentum };
+        plan.dispatch(label, &BatchNorm, params, &bindings)
+    }
+
+    fn mutates(&self) -> bool {
+        true
     }
 }

@@ -4,8 +4,12 @@
 use super::moments::some_rows;
 use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
+use crate::error::Result;
+use crate::graph::Op;
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`BatchNormEvaluate`].
@@ -110,5 +114,35 @@ impl Kernel for BatchNormEvaluate {
             "a" | "running_mean" if extreme => Some(bits((0..elements).map(|_| 1e3 + random.normal() as f32))),
             _ => None,
         }
+    }
+}
+
+/// A batch norm in evaluation as an op: `a [m, n]`, `weight [n]`, `bias [n]`, running means and variances `[n]` and the
+/// counters give `[m, n]`. It has no gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormEvaluateOp {
+    /// Added to the variance: as in training.
+    pub epsilon: f32,
+}
+
+impl Default for BatchNormEvaluateOp {
+    /// The epsilon of [`BatchNormEvaluateParams::new`].
+    fn default() -> Self {
+        Self { epsilon: BatchNormEvaluateParams::new(0, 0).epsilon }
+    }
+}
+
+impl Op for BatchNormEvaluateOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        super::layer_norm::norm_extents("batch norm", &inputs[..5])?;
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let names = ["a", "weight", "bias", "running_mean", "running_variance", "counters"];
+        let given = names.into_iter().zip(inputs.iter().copied());
+        let bindings: Vec<_> = given.chain([("out", outputs[0])]).collect();
+        plan.dispatch(label, &BatchNormEvaluate, BatchNormEvaluateParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

@@ -10,8 +10,12 @@ use super::layer_norm_gradient::fill_saved;
 use super::moments::some_rows;
 use super::softmax::kind;
 use super::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 crate::params! {
@@ -125,5 +129,24 @@ impl Kernel for BatchNormGradient {
             }
             _ => fill_saved(case.inputs, binding, elements, random),
         }
+    }
+}
+
+impl Op for BatchNormGradient {
+    /// The upstream gradient and the input `[m, n]`, weight, statistics and counters give the gradients of the input
+    /// `[m, n]`, of the weight and of the bias `[n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match inputs[0].extents() {
+            &[_, n] if inputs[0] == inputs[1] => Ok(vec![inputs[0].clone(), Shape::from([n]), Shape::from([n])]),
+            _ => Err(mistake(format!("a gradient of shape {} for a batch norm of {}", inputs[0], inputs[1]))),
+        }
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = ["gradient", "a", "weight", "statistics", "counters"].into_iter().zip(inputs.iter().copied());
+        let made = ["out", "weight_gradient", "bias_gradient"].into_iter().zip(outputs.iter().copied());
+        let bindings: Vec<_> = given.chain(made).collect();
+        plan.dispatch(label, &BatchNormGradient, BatchNormGradientParams { m, n }, &bindings)
     }
 }

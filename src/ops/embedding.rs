@@ -2,8 +2,12 @@
 //! Language Model", JMLR 3, 2003, section 2. An index beyond the table gives zeros.
 
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`Embedding`] and of [`super::embedding_gradient::EmbeddingGradient`].
@@ -85,5 +89,28 @@ impl Kernel for Embedding {
 
     fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "index").then(|| some_indices(&case.params, random))
+    }
+}
+
+impl Op for Embedding {
+    /// The table `[entries, n]` and the indices `[m]` give `[m, n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match (inputs[0].extents(), inputs[1].extents()) {
+            (&[_, n], &[m]) => Ok(vec![Shape::from([m, n])]),
+            _ => Err(mistake(format!("an embedding of indices {} in a table {}", inputs[1], inputs[0]))),
+        }
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let entries = graph.shape(node.inputs[0]).extents()[0];
+        let op = super::embedding_gradient::EmbeddingGradientOp { entries };
+        Ok(vec![Some(graph.apply(op, &[upstream, node.inputs[1]])?), None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, outputs[0])?;
+        let [entries, _] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let bindings = [("table", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
+        plan.dispatch(label, &Embedding, EmbeddingParams { m, n, entries }, &bindings)
     }
 }

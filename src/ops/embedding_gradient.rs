@@ -3,8 +3,12 @@
 
 use super::embedding::{EmbeddingParams, cases, some_indices};
 use super::{LINEAR, each_row, linear_groups, roundings};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 /// The gradient of the table of [`super::embedding::Embedding`]. Every element of the table scans all indices, which
 /// suits small tables.
@@ -65,5 +69,28 @@ impl Kernel for EmbeddingGradient {
 
     fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "index").then(|| some_indices(&case.params, random))
+    }
+}
+
+/// The gradient of a table as an op: the upstream gradient `[m, n]` and the indices `[m]` give `[entries, n]`.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddingGradientOp {
+    /// Rows of the table.
+    pub entries: usize,
+}
+
+impl Op for EmbeddingGradientOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match (inputs[0].extents(), inputs[1].extents()) {
+            (&[m, n], &[indices]) if m == indices => Ok(vec![Shape::from([self.entries, n])]),
+            _ => Err(mistake(format!("a gradient of shape {} for an embedding of {}", inputs[0], inputs[1]))),
+        }
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let params = EmbeddingParams { m, n, entries: super::word(self.entries)? };
+        let bindings = [("gradient", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
+        plan.dispatch(label, &EmbeddingGradient, params, &bindings)
     }
 }

@@ -6,8 +6,12 @@
 use super::moments::{BoundedMoments, MOMENTS, moments, straining_groups};
 use super::softmax::kind;
 use super::{LINEAR, bits, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 crate::params! {
@@ -102,5 +106,53 @@ impl Kernel for LayerNorm {
                 .flat_map(|row| (0..n).map(|_| *row))
                 .map(|[offset, scale]| offset + scale * random.normal() as f32),
         ))
+    }
+}
+
+/// A layer norm as an op: `a [m, n]`, `weight [n]` and `bias [n]` give `[m, n]` and, as output 1, the statistics
+/// `[m, 2]` that its gradient needs.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNormOp {
+    /// Added to the variance; see [`LayerNormParams::epsilon`].
+    pub epsilon: f32,
+}
+
+impl Default for LayerNormOp {
+    /// The epsilon of [`LayerNormParams::new`].
+    fn default() -> Self {
+        Self { epsilon: LayerNormParams::new(0, 0).epsilon }
+    }
+}
+
+/// m and n of a norm's input `[m, n]`, where weight and bias, and whatever else there is a column, are `[n]`.
+pub(super) fn norm_extents(name: &str, inputs: &[&Shape]) -> Result<[usize; 2]> {
+    match inputs[0].extents() {
+        &[m, n] if inputs[1..].iter().all(|shape| shape.extents() == [n]) => Ok([m, n]),
+        _ => {
+            let shapes: Vec<_> = inputs[1..].iter().map(|shape| shape.to_string()).collect();
+            Err(mistake(format!("a {name} of {} with weight, bias and moments {}", inputs[0], shapes.join(", "))))
+        }
+    }
+}
+
+impl Op for LayerNormOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [m, _] = norm_extents("layer norm", inputs)?;
+        Ok(vec![inputs[0].clone(), Shape::from([m, 2])])
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let (a, weight, statistics) = (node.inputs[0], node.inputs[1], node.outputs[1]);
+        let of_a = graph.apply(super::layer_norm_gradient::LayerNormGradient, &[upstream, a, weight, statistics])?;
+        let of_weights = super::layer_norm_weight_gradient::LayerNormWeightGradient;
+        let of_weight = graph.apply(of_weights, &[upstream, a, statistics])?;
+        Ok(vec![Some(of_a), Some(of_weight), graph.output(of_weight, 1)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2])];
+        let bindings = [&given[..], &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
+        plan.dispatch(label, &LayerNorm, LayerNormParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

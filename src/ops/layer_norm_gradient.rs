@@ -5,8 +5,12 @@
 
 use super::softmax::kind;
 use super::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`LayerNormGradient`] and of [`super::layer_norm_weight_gradient::LayerNormWeightGradient`].
@@ -121,5 +125,22 @@ impl Kernel for LayerNormGradient {
         random: &mut Random,
     ) -> Option<Vec<u32>> {
         fill(case.inputs, binding, elements, random)
+    }
+}
+
+impl Op for LayerNormGradient {
+    /// The upstream gradient and the input `[m, n]`, weight and statistics give `[m, n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        if inputs[0] == inputs[1] {
+            return Ok(vec![inputs[0].clone()]);
+        }
+        Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1])))
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = [("gradient", inputs[0]), ("a", inputs[1]), ("weight", inputs[2]), ("statistics", inputs[3])];
+        let bindings = [&given[..], &[("out", outputs[0])]].concat();
+        plan.dispatch(label, &LayerNormGradient, LayerNormGradientParams { m, n }, &bindings)
     }
 }

@@ -5,8 +5,12 @@
 use super::layer_norm_gradient::{LayerNormGradientParams, fill};
 use super::softmax::kind;
 use super::{LINEAR, linear_groups, roundings, row_sizes};
+use crate::error::Result;
+use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 use rayon::prelude::*;
 
 /// The gradients for weight and bias of [`super::layer_norm::LayerNorm`].
@@ -83,5 +87,22 @@ impl Kernel for LayerNormWeightGradient {
         random: &mut Random,
     ) -> Option<Vec<u32>> {
         fill(case.inputs, binding, elements, random)
+    }
+}
+
+impl Op for LayerNormWeightGradient {
+    /// The upstream gradient and the input `[m, n]`, and the statistics, give the gradients of weight and bias `[n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match inputs[0].extents() {
+            &[_, n] if inputs[0] == inputs[1] => Ok(vec![Shape::from([n]), Shape::from([n])]),
+            _ => Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1]))),
+        }
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = [("gradient", inputs[0]), ("a", inputs[1]), ("statistics", inputs[2])];
+        let bindings = [&given[..], &[("weight_gradient", outputs[0]), ("bias_gradient", outputs[1])]].concat();
+        plan.dispatch(label, &LayerNormWeightGradient, LayerNormGradientParams { m, n }, &bindings)
     }
 }

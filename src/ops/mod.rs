@@ -25,6 +25,7 @@ pub mod metrics;
 mod moments;
 pub mod relu;
 pub mod relu_gradient;
+pub mod reshape;
 pub mod rmsprop;
 pub mod scale;
 pub mod schedule;
@@ -32,6 +33,7 @@ pub mod sgd;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod softmax_cross_entropy_weighted;
+pub mod softmax_gradient;
 pub mod square_sums;
 pub mod step_state;
 
@@ -56,6 +58,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &relu::Relu,
         &relu_gradient::ReluGradient,
         &softmax::Softmax,
+        &softmax_gradient::SoftmaxGradient,
         &softmax_cross_entropy::SoftmaxCrossEntropy,
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,

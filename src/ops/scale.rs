@@ -1,7 +1,11 @@
 //! out = factor a.
 
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`Scale`].
@@ -51,5 +55,27 @@ impl Kernel for Scale {
         let factors = [-0.3, 0.125, 1e-3, 7.0];
         let case = |(i, n)| Case::new(ScaleParams { n, factor: factors[i % 4] }, alternate(i / 4));
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+/// An array times a number, as an op.
+#[derive(Clone, Copy, Debug)]
+pub struct ScaleOp {
+    /// What each element is multiplied by.
+    pub factor: f32,
+}
+
+impl Op for ScaleOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn gradient(&self, graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(graph.apply(*self, &[upstream])?)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = super::flat(plan, [inputs[0], outputs[0]])?;
+        plan.dispatch(label, &Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
     }
 }

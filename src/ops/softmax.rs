@@ -1,8 +1,12 @@
 //! out\[i, j] = exp(z\[i, j] - max_j z) / sum over j of the same.
 
 use super::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`Softmax`].
@@ -79,5 +83,24 @@ impl Kernel for Softmax {
 
     fn fill(&self, case: &Case<SoftmaxParams>, _: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         (case.inputs == Inputs::Extreme).then(|| extreme_logits(elements, random))
+    }
+}
+
+impl Op for Softmax {
+    /// `[m, n]` gives `[m, n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match inputs[0].extents() {
+            [_, _] => Ok(vec![inputs[0].clone()]),
+            _ => Err(mistake(format!("a softmax of the rows of {}", inputs[0]))),
+        }
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(graph.apply(super::softmax_gradient::SoftmaxGradient, &[upstream, node.outputs[0]])?)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        plan.dispatch(label, &Softmax, SoftmaxParams { m, n }, &[("logits", inputs[0]), ("out", outputs[0])])
     }
 }

@@ -15,8 +15,12 @@
 use super::loss::{each_loss, fill_batch, labels_and_rows};
 use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
+use crate::error::Result;
+use crate::graph::{Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::plan::{Plan, SlotId};
 use crate::random::Random;
+use crate::shape::Shape;
 
 crate::params! {
     /// Parameters of [`SoftmaxCrossEntropyWeighted`].
@@ -156,5 +160,34 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
             "class_weights" => Some(bits((0..n).map(|_| weight()))),
             _ => fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random),
         }
+    }
+}
+
+/// The loss as an op: logits `[m, n]`, labels `[m]`, counters and class weights `[n]` give losses `[m]` and, as output
+/// 1, the logits' gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxCrossEntropyWeightedOp {
+    /// See [`SoftmaxCrossEntropyWeightedParams::smoothing`].
+    pub smoothing: f32,
+}
+
+impl Op for SoftmaxCrossEntropyWeightedOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let outputs = super::loss_outputs(inputs)?;
+        if inputs[0].extents().get(1..) != Some(inputs[3].extents()) {
+            return Err(mistake(format!("a loss of logits {} and class weights {}", inputs[0], inputs[3])));
+        }
+        Ok(outputs)
+    }
+
+    fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
+        Some(vec![Some(node.outputs[1]), None, None, None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let params = SoftmaxCrossEntropyWeightedParams { m, n, smoothing: self.smoothing };
+        let bindings = [&super::loss_bindings(inputs, outputs)[..], &[("class_weights", inputs[3])]].concat();
+        plan.dispatch(label, &SoftmaxCrossEntropyWeighted, params, &bindings)
     }
 }
