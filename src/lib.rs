@@ -37,7 +37,7 @@
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
-//! | [`nn`] | the perceptron, its plan and its initial weights; optimisers and schedules |
+//! | [`nn`] | the perceptron, its plan and its initial weights; optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files |
@@ -55,8 +55,8 @@
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up.
 //! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and gradient,
-//!    `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates. `schedule` and
-//!    `clip` come in where they are asked for.
+//!    `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates. `schedule`,
+//!    `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
 //!    older one. A loss that is not finite ends the run.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies

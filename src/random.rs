@@ -17,6 +17,8 @@ pub mod stream {
     pub const WEIGHTS: u32 = 0x1000;
     /// Dropout masks; layer `i` uses `DROPOUT + i`.
     pub const DROPOUT: u32 = 0x2000_0000;
+    /// Augmentation of training images: what is done to each; `AUGMENT + 3` is the noise of their pixels.
+    pub const AUGMENT: u32 = 0x3000_0000;
     /// The embedded digits; image `i` uses `DIGITS + i`.
     pub const DIGITS: u32 = 0x4000_0000;
     /// Inputs of test cases; case `i` uses `CASES + i`.

@@ -48,6 +48,24 @@ fn the_update_is_told_where_it_is_not_the_default() {
 }
 
 #[test]
+fn augmentation_is_told_where_it_is_on_and_the_same_on_both_devices() {
+    let place = Place::new();
+    let asked = "rotate=20,shift=1,hflip=0.5,noise=0.1,erase=0.2";
+    let losses = ["cpu", "0"].map(|device| {
+        let augmented = format!("{SMALL} --device {device} --augment {asked}");
+        assert!(place.run(&augmented).lines().contains(&format!("augment {asked}").as_str()));
+        let objects = place.run(&format!("{augmented} --json")).objects();
+        assert_eq!(event(&objects, "start")["augment"], asked);
+        event(&objects, "summary")["train_loss"].as_f64().expect("a number")
+    });
+    assert!((losses[0] - losses[1]).abs() < 1e-4, "{losses:?}");
+    let plain = place.run(&format!("{SMALL} --device cpu --json")).objects();
+    assert_eq!(event(&plain, "start")["augment"], "none");
+    assert!((event(&plain, "summary")["train_loss"].as_f64().expect("a number") - losses[0]).abs() > 1e-3);
+    assert!(!place.run(&format!("{SMALL} --device cpu --augment rotate=0")).out.contains("augment"));
+}
+
+#[test]
 fn json_is_an_object_a_line_and_the_summary_is_the_last() {
     let place = Place::new();
     for device in ["cpu", "0"] {

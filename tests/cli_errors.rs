@@ -65,6 +65,10 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--schedule linear", ["no schedule `linear`", "--help"]),
         ("--schedule step:0:0.5", ["every 0 steps", "1 step or more"]),
         ("--schedule step:10:1.5", ["a factor 1.5", "at most 1"]),
+        ("--augment spin=1", ["no augmentation `spin`", "rotate, shift, scale"]),
+        ("--augment rotate", ["`rotate` is not NAME=AMOUNT", "--help"]),
+        ("--augment rotate=far", ["`far` of rotate is no number", "--help"]),
+        ("--augment scale=0.9", ["augmentation of scale=0.9", "from 0 to 0.5"]),
         ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));

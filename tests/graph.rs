@@ -21,7 +21,16 @@ const STEPS: u32 = 100;
 
 fn training() -> Training {
     let optimisation = Optimisation::default();
-    Training { samples: 640, batch: 64, learning_rate: 1e-3, optimisation, steps: 100, seed: 5, ring: 128 }
+    Training {
+        samples: 640,
+        batch: 64,
+        learning_rate: 1e-3,
+        optimisation,
+        steps: 100,
+        seed: 5,
+        ring: 128,
+        augment: None,
+    }
 }
 
 /// Weights and losses after a hundred steps of a plan on random images, as bits.

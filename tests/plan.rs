@@ -132,7 +132,16 @@ fn data_are_not_written_and_buffers_not_aliased() {
 fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let model = Mlp::new([784, 50_000, 10]).expect("32 bits hold it");
     let optimisation = Optimisation::default();
-    let training = Training { samples: 100, batch: 32, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16 };
+    let training = Training {
+        samples: 100,
+        batch: 32,
+        learning_rate: 1e-3,
+        optimisation,
+        steps: 4,
+        seed: 1,
+        ring: 16,
+        augment: None,
+    };
     let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit 32 bits");
     let error = plan.validate(&Caps::portable()).expect_err("159 MB are more than 128 MiB");
     says(error, Kind::Device, &["weights", "159000576", "134217728"]);
@@ -154,7 +163,8 @@ fn weights_decay_and_biases_do_not() {
     {
         let optimisation = Optimisation { optimiser, ..Optimisation::default() };
         let (samples, batch) = (100, 32);
-        let training = Training { samples, batch, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16 };
+        let training =
+            Training { samples, batch, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16, augment: None };
         let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
         let update = plan.sections[0].dispatches.last().expect("a step has dispatches");
         let decayed = word(&update.kernel.fields().0, &update.params, "decayed").expect("it is a field") as usize;

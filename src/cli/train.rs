@@ -9,7 +9,7 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::{Mlp, Optimisation, Recipe};
+use crate::nn::{Augment, Mlp, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
@@ -43,6 +43,10 @@ pub(super) struct Train {
     patience: Option<usize>,
     #[command(flatten)]
     optimisation: OptimisationFlags,
+    /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
+    /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
+    #[arg(long, value_name = "NAME=AMOUNT,...")]
+    augment: Option<Augment>,
     /// Seed of the initial weights and of the order of the images: the same seed gives the same run
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
@@ -70,6 +74,7 @@ impl Train {
             learning_rate: self.lr,
             optimisation: self.optimisation.settings()?,
             seed: self.seed,
+            augment: self.augment.unwrap_or_default(),
             target: self.target,
             patience: self.patience,
         };
@@ -81,7 +86,7 @@ impl Train {
         let (data, dropped) = loaded(loading)?;
         let device = device?;
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
-        announce(output, &device, &model, &data, &dropped, &config.optimisation)?;
+        announce(output, &device, &model, &data, &dropped, &config)?;
         if self.explain {
             let caps = match &device {
                 Device::Gpu(gpu) => Some(&gpu.caps),
@@ -121,8 +126,9 @@ fn announce(
     model: &Mlp,
     data: &Dataset,
     dropped: &[Dropped],
-    optimisation: &Optimisation,
+    config: &TrainConfig,
 ) -> Result<()> {
+    let TrainConfig { optimisation, augment, .. } = config;
     let parameters = model.parameters() as u64;
     output.line(format_args!("device  {}", device.describe()))?;
     let size = bytes(4 * parameters);
@@ -139,6 +145,9 @@ fn announce(
     if *optimisation != Optimisation::default() {
         output.line(format_args!("update  {optimisation}"))?;
     }
+    if augment.is_on() {
+        output.line(format_args!("augment {augment}"))?;
+    }
     output.event(&json!({
         "event": "start",
         "device": device.json(),
@@ -148,6 +157,7 @@ fn announce(
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
         "update": optimisation.to_string(),
+        "augment": augment.to_string(),
     }))
 }
 

@@ -4,7 +4,7 @@
 //! is recorded into the plan around it.
 
 use super::optimiser::{self, Optimisation};
-use super::{Activation, Initialiser, Objective, linear};
+use super::{Activation, Augment, Initialiser, Objective, linear};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::AdamParams;
@@ -12,6 +12,7 @@ use crate::ops::add::Add;
 use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::dropout::DropoutOp;
 use crate::ops::gather::{Gather, GatherParams};
+use crate::ops::gather_augmented::GatherAugmented;
 use crate::ops::metrics::{Metrics, MetricsParams};
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
@@ -57,6 +58,8 @@ pub struct Training {
     pub seed: u64,
     /// Steps whose metrics the device keeps until they are read.
     pub ring: usize,
+    /// What is done to the images, and how many rows and columns they have; without it they are taken as they are.
+    pub augment: Option<(Augment, [usize; 2])>,
 }
 
 /// What evaluating a plan needs to know besides the model.
@@ -174,7 +177,7 @@ impl Mlp {
             let pass = self.pass(&mut plan.memory, "train", training.samples, training.batch, training.ring)?;
             let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
             plan.begin("train");
-            self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
+            self.record_start(&mut plan, &pass, Some(&training))?;
             optimiser::record_schedule(&mut plan, &optimisation, steps, pass.counters, pass.rates)?;
             let mut forward = self.forward(&plan.memory, &weights, &pass, Some(training.seed))?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
@@ -223,7 +226,7 @@ impl Mlp {
     ) -> Result<()> {
         let pass = self.pass(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
-        self.record_start(plan, &pass, 0.0, None)?;
+        self.record_start(plan, &pass, None)?;
         let forward = self.forward(&plan.memory, weights, &pass, None)?;
         forward.record(plan, pool, &pass, set, &[], &[])
     }
@@ -269,25 +272,25 @@ impl Mlp {
         Ok(Forward { graph, parameters, logits: x, losses })
     }
 
-    /// Advances the counters and gathers the batch; in a permuted order where `seed` is given.
-    fn record_start(&self, plan: &mut Plan, pass: &Pass, learning_rate: f32, seed: Option<u64>) -> Result<()> {
+    /// Advances the counters and gathers the batch; in training in a permuted order, and augmented where asked for.
+    fn record_start(&self, plan: &mut Plan, pass: &Pass, training: Option<&Training>) -> Result<()> {
         let adam = AdamParams::new(0);
         let state = StepStateParams {
             samples: pass.samples,
             batch: pass.batch,
-            learning_rate,
+            learning_rate: training.map_or(0.0, |training| training.learning_rate),
             beta1: adam.beta1,
             one_minus_beta1: adam.one_minus_beta1,
             beta2: adam.beta2,
             one_minus_beta2: adam.one_minus_beta2,
         };
         plan.dispatch("begin step", &StepState, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
-        let [seed_low, seed_high] = seed_words(seed.unwrap_or(0));
+        let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
         let gather = GatherParams {
             samples: pass.samples,
             features: word(self.widths[0])?,
             batch: pass.batch,
-            shuffle: seed.is_some().into(),
+            shuffle: training.is_some().into(),
             seed_low,
             seed_high,
         };
@@ -298,7 +301,12 @@ impl Mlp {
             ("inputs", pass.inputs),
             ("labels", pass.labels),
         ];
-        plan.dispatch("gather batch", &Gather, gather, &bindings)
+        match training.and_then(|training| training.augment).filter(|(augment, _)| augment.is_on()) {
+            None => plan.dispatch("gather batch", &Gather, gather, &bindings),
+            Some((augment, image)) => {
+                plan.dispatch("augment batch", &GatherAugmented, augment.gather(gather, image)?, &bindings)
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Models and how their weights begin.
 
 mod activation;
+mod augment;
 mod init;
 mod layers;
 mod mlp;
@@ -9,6 +10,7 @@ mod objective;
 mod optimiser;
 
 pub use activation::Activation;
+pub use augment::Augment;
 pub use init::Initialiser;
 pub use layers::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
 pub use mlp::{Evaluation, Mlp, Recipe, Training};

@@ -28,8 +28,15 @@ crate::params! {
 #[derive(Debug)]
 pub struct Gather;
 
-fn byte(words: &[u32], index: usize) -> u32 {
+/// Byte `index` of words that hold four each.
+pub(super) fn byte(words: &[u32], index: usize) -> u32 {
     (words[index / 4] >> (8 * (index % 4))) & 0xff
+}
+
+/// Which sample is in `row` of the batch; `permuted` is the seed where each epoch has an order of its own.
+pub(super) fn sample_of(samples: u32, permuted: Option<[u32; 2]>, counters: &[u32], row: usize) -> usize {
+    let position = (counters[counter::POSITION] + row as u32).min(samples - 1);
+    permuted.map_or(position, |seed| permute(seed, counters[counter::EPOCH], position, samples)) as usize
 }
 
 impl Kernel for Gather {
@@ -61,13 +68,8 @@ impl Kernel for Gather {
         let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
         let features = params.features as usize;
         let used = |row: usize| row < counters[counter::ROWS] as usize;
-        let sample = |row: usize| {
-            let position = (counters[counter::POSITION] + row as u32).min(params.samples - 1);
-            if params.shuffle == 0 {
-                return position as usize;
-            }
-            permute([params.seed_low, params.seed_high], counters[counter::EPOCH], position, params.samples) as usize
-        };
+        let permuted = (params.shuffle != 0).then_some([params.seed_low, params.seed_high]);
+        let sample = |row: usize| sample_of(params.samples, permuted, counters, row);
         for (row, label) in labels.iter_mut().enumerate() {
             *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
         }

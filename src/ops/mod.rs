@@ -15,6 +15,7 @@ pub mod dropout;
 pub mod embedding;
 pub mod embedding_gradient;
 pub mod gather;
+pub mod gather_augmented;
 pub mod global_norm;
 pub mod layer_norm;
 pub mod layer_norm_gradient;
@@ -62,6 +63,7 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax_cross_entropy::SoftmaxCrossEntropy,
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
+        &gather_augmented::GatherAugmented,
         &metrics::Metrics,
         &adam::Adam,
         &sgd::Sgd,

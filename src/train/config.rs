@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Optimisation, Recipe};
+use crate::nn::{Augment, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct TrainConfig {
     pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
+    /// What is done at random to the training images.
+    pub augment: Augment,
     /// What validation has to reach for training to end at once.
     pub target: Option<Target>,
     /// After how many epochs without a lower loss in validation training ends. The best weights are kept.
@@ -37,6 +39,7 @@ impl Default for TrainConfig {
             learning_rate: 0.001,
             optimisation: Optimisation::default(),
             seed: 42,
+            augment: Augment::default(),
             target: None,
             patience: None,
         }
@@ -70,6 +73,7 @@ impl TrainConfig {
             let cause = format!("a learning rate of {}", self.learning_rate);
             return usage(cause, "give a finite number above 0, such as --lr 0.001");
         }
+        self.augment.validate()?;
         self.optimisation.validate()
     }
 }

@@ -85,6 +85,7 @@ impl<E: Executor> Trainer<E> {
             steps,
             seed: config.seed,
             ring: RING,
+            augment: Some((config.augment, [data.train.rows, data.train.columns])),
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
         let mut plan = model.plan(Some(training), Some(over(&data.test)))?;

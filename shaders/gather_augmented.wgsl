@@ -1,0 +1,157 @@
+struct Params {
+    samples: u32,
+    features: u32,
+    batch: u32,
+    shuffle: u32,
+    seed_low: u32,
+    seed_high: u32,
+    rows: u32,
+    columns: u32,
+    half_angle: f32,
+    shift: f32,
+    scale: f32,
+    shear: f32,
+    horizontal_flip: u32,
+    vertical_flip: u32,
+    noise: f32,
+    erase: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+/// [samples, features] u8
+@group(0) @binding(1) var<storage, read> images: array<u32>;
+/// [samples] u8
+@group(0) @binding(2) var<storage, read> classes: array<u32>;
+/// [4]
+@group(0) @binding(3) var<storage, read> counters: array<u32>;
+/// [batch, features], from 0 to 1; zero in rows not in use
+@group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
+/// [batch], NO_LABEL in rows not in use
+@group(0) @binding(5) var<storage, read_write> labels: array<u32>;
+
+const AUGMENT = 0x30000000u;
+const NOISE = AUGMENT + 3u;
+
+// What is done to one image. Vectors are (x, y).
+struct Draw {
+    sine: f32,
+    cosine: f32,
+    shift: vec2<f32>,
+    zoom: f32,
+    shear: f32,
+    mirror: vec2<f32>,
+    erased_from: vec2<u32>,
+    erased_to: vec2<u32>,
+}
+
+// From -1 to 1, exact in f32.
+fn signed_unit(word: u32) -> f32 {
+    return f32(word >> 8u) * (1.0 / 8388608.0) - 1.0;
+}
+
+fn happens(word: u32, threshold: u32) -> bool {
+    return (word >> 8u) < threshold;
+}
+
+fn draw_augmentation(seed: vec2<u32>, epoch: u32, sample: u32) -> Draw {
+    let move_words = step_words(seed, AUGMENT, epoch, sample);
+    let choice_words = step_words(seed, AUGMENT + 1u, epoch, sample);
+    let erase_words = step_words(seed, AUGMENT + 2u, epoch, sample);
+    let turn = sine_and_cosine_of_twice(params.half_angle * signed_unit(move_words.x));
+    var draw: Draw;
+    draw.sine = turn.x;
+    draw.cosine = turn.y;
+    draw.shift = params.shift * vec2(signed_unit(move_words.y), signed_unit(move_words.z));
+    draw.zoom = 1.0 + params.scale * signed_unit(move_words.w);
+    draw.shear = params.shear * signed_unit(choice_words.x);
+    draw.mirror.x = select(1.0, -1.0, happens(choice_words.y, params.horizontal_flip));
+    draw.mirror.y = select(1.0, -1.0, happens(choice_words.z, params.vertical_flip));
+    if (happens(choice_words.w, params.erase)) {
+        let extent = vec2(params.columns, params.rows);
+        let size = 1u + erase_words.xy % ((extent + 1u) / 2u);
+        draw.erased_from = erase_words.zw % (extent - size + 1u);
+        draw.erased_to = draw.erased_from + size;
+    }
+    return draw;
+}
+
+// Where in the image the pixel at (x, y) of the result comes from: the inverse of mirror, shear, rotation, scale and
+// shift in turn, about the image's centre.
+fn source_of(draw: Draw, place: vec2<f32>) -> vec2<f32> {
+    let centre = 0.5 * (vec2(f32(params.columns), f32(params.rows)) - 1.0);
+    let moved = (place - centre - draw.shift) * draw.zoom;
+    let turned = vec2(
+        draw.cosine * moved.x + draw.sine * moved.y,
+        draw.cosine * moved.y - draw.sine * moved.x,
+    );
+    return vec2(turned.x - draw.shear * turned.y, turned.y) * draw.mirror + centre;
+}
+
+// The byte of a pixel; outside of the image there is paper, 0.
+fn pixel(sample: u32, x: i32, y: i32) -> f32 {
+    let inside = x >= 0 && y >= 0 && x < i32(params.columns) && y < i32(params.rows);
+    let index = select(0u, u32(y) * params.columns + u32(x), inside);
+    let word = images[sample * ((params.features + 3u) / 4u) + index / 4u];
+    return select(0.0, f32((word >> (8u * (index % 4u))) & 0xffu), inside);
+}
+
+fn bilinear(sample: u32, source: vec2<f32>) -> f32 {
+    let corner = floor(source);
+    let part = source - corner;
+    let x = i32(corner.x);
+    let y = i32(corner.y);
+    let left = pixel(sample, x, y);
+    let below_left = pixel(sample, x, y + 1);
+    let upper = left + part.x * (pixel(sample, x + 1, y) - left);
+    let lower = below_left + part.x * (pixel(sample, x + 1, y + 1) - below_left);
+    return upper + part.y * (lower - upper);
+}
+
+// The sum of the four bytes of a random word, less its mean: nearly normal, and exact.
+fn noise_of(word: u32) -> f32 {
+    let sum = (word & 0xffu) + ((word >> 8u) & 0xffu) + ((word >> 16u) & 0xffu) + (word >> 24u);
+    return f32(sum) - 510.0;
+}
+
+// One workgroup a row, as in `gather`.
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if (row >= params.batch) {
+        return;
+    }
+    let used = row < counters[ROWS];
+    let position = min(counters[POSITION] + row, params.samples - 1u);
+    let seed = vec2(params.seed_low, params.seed_high);
+    var sample = position;
+    if (params.shuffle != 0u) {
+        sample = permute(seed, counters[EPOCH], position, params.samples);
+    }
+    if (local == 0u) {
+        let class_of = (classes[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
+        labels[row] = select(NO_LABEL, class_of, used);
+    }
+    let draw = draw_augmentation(seed, counters[EPOCH], sample);
+    let words = (params.features + 3u) / 4u;
+    // Four pixels an invocation, for random words come in fours.
+    for (var w = local; w < words; w += 64u) {
+        var noise_words = vec4(0u);
+        if (params.noise != 0.0) {
+            noise_words = step_words(seed, NOISE, counters[EPOCH], sample * words + w);
+        }
+        let last = min(4u, params.features - 4u * w);
+        for (var i = 0u; i < last; i++) {
+            let index = 4u * w + i;
+            let place = vec2(index % params.columns, index / params.columns);
+            var value = bilinear(sample, source_of(draw, vec2<f32>(place))) * (1.0 / 255.0);
+            if (params.noise != 0.0) {
+                value = clamp(value + params.noise * noise_of(noise_words[i]), 0.0, 1.0);
+            }
+            let erased = all(place >= draw.erased_from) && all(place < draw.erased_to);
+            inputs[row * params.features + index] = select(0.0, value, used && !erased);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is done at random to images while a model trains on them.
+
+use crate::error::{Error, Kind, Result};
+use crate::ops::gather::GatherParams;
+use crate::ops::gather_augmented::{GatherAugmentedParams, NOISE_DEVIATION, threshold};
+use crate::ops::word;
+use std::fmt;
+use std::str::FromStr;
+
+/// How far training images are changed, each anew in every epoch. The default changes nothing and costs nothing.
+///
+/// As text, `rotate=10,shift=2,hflip=0.5`: what is left out is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Augment {
+    /// Largest angle of rotation in degrees, either way: 0 to 180.
+    pub rotate: f32,
+    /// Largest shift in pixels, in both directions: 0 to 1000.
+    pub shift: f32,
+    /// Largest share by which what is seen of an image is larger or smaller than it: 0 to 0.5.
+    pub scale: f32,
+    /// Largest shear in columns a row, either way: 0 to 2.
+    pub shear: f32,
+    /// Probability that left and right are exchanged.
+    pub hflip: f32,
+    /// Probability that top and bottom are exchanged.
+    pub vflip: f32,
+    /// Standard deviation of the noise added to each pixel, where ink is 1 and paper 0; sums are kept from 0 to 1.
+    pub noise: f32,
+    /// Probability that a rectangle, up to half as high and as wide as the image, is made paper.
+    pub erase: f32,
+}
+
+/// An amount by its name, with the most that it may be.
+type Amount = (&'static str, f32, fn(&mut Augment) -> &mut f32);
+
+/// In the order of the fields.
+const AMOUNTS: [Amount; 8] = [
+    ("rotate", 180.0, |augment| &mut augment.rotate),
+    ("shift", 1000.0, |augment| &mut augment.shift),
+    ("scale", 0.5, |augment| &mut augment.scale),
+    ("shear", 2.0, |augment| &mut augment.shear),
+    ("hflip", 1.0, |augment| &mut augment.hflip),
+    ("vflip", 1.0, |augment| &mut augment.vflip),
+    ("noise", 1.0, |augment| &mut augment.noise),
+    ("erase", 1.0, |augment| &mut augment.erase),
+];
+
+/// Sides beyond this are refused: places in an image must be exact in single precision, halves included.
+const LARGEST_SIDE: usize = 1 << 16;
+
+impl Augment {
+    /// Whether it changes any image.
+    pub fn is_on(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Each amount with its name and the most it may be.
+    fn amounts(mut self) -> [(&'static str, f32, f32); 8] {
+        AMOUNTS.map(|(name, most, field)| (name, *field(&mut self), most))
+    }
+
+    /// Checks each amount.
+    ///
+    /// # Errors
+    /// Names the first that is out of range, and its range.
+    pub fn validate(&self) -> Result<()> {
+        match self.amounts().into_iter().find(|(_, amount, most)| !(0.0..=*most).contains(amount)) {
+            None => Ok(()),
+            Some((name, amount, most)) => Err(Error::new(
+                Kind::Usage,
+                format!("an augmentation of {name}={amount}"),
+                format!("give {name} a number from 0 to {most}"),
+            )),
+        }
+    }
+
+    /// The parameters of a gather that augments images of `[rows, columns]`.
+    ///
+    /// # Errors
+    /// Where the images are none, or too large.
+    pub(super) fn gather(&self, gather: GatherParams, [rows, columns]: [usize; 2]) -> Result<GatherAugmentedParams> {
+        let fits = rows.checked_mul(columns) == Some(gather.features as usize);
+        if !fits || rows.max(columns) > LARGEST_SIDE {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("augmentation of {} inputs as images of {rows}x{columns}", gather.features),
+                format!("augment images of at most {LARGEST_SIDE} rows and columns, or leave --augment out"),
+            ));
+        }
+        let GatherParams { samples, features, batch, shuffle, seed_low, seed_high } = gather;
+        Ok(GatherAugmentedParams {
+            samples,
+            features,
+            batch,
+            shuffle,
+            seed_low,
+            seed_high,
+            rows: word(rows)?,
+            columns: word(columns)?,
+            half_angle: (0.5 * f64::from(self.rotate).to_radians()) as f32,
+            shift: self.shift,
+            scale: self.scale,
+            shear: self.shear,
+            horizontal_flip: threshold(self.hflip.into()),
+            vertical_flip: threshold(self.vflip.into()),
+            noise: (f64::from(self.noise) / NOISE_DEVIATION) as f32,
+            erase: threshold(self.erase.into()),
+        })
+    }
+}
+
+impl FromStr for Augment {
+    type Err = Error;
+
+    /// `NAME=AMOUNT,...`. The range of amounts is checked by [`Self::validate`].
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = |cause: String| Err(Error::new(Kind::Usage, cause, "give such as rotate=10,shift=2,hflip=0.5"));
+        let mut augment = Self::default();
+        let mut seen = Vec::new();
+        for part in text.split(',') {
+            let Some((name, value)) = part.split_once('=') else {
+                return refuse(format!("`{part}` is not NAME=AMOUNT"));
+            };
+            let Some((name, _, field)) = AMOUNTS.iter().find(|(known, ..)| *known == name) else {
+                let known = AMOUNTS.map(|(name, ..)| name).join(", ");
+                return refuse(format!("there is no augmentation `{name}`: it is one of {known}"));
+            };
+            if seen.contains(name) {
+                return refuse(format!("`{name}` is given twice"));
+            }
+            seen.push(*name);
+            let Ok(value) = value.parse() else {
+                return refuse(format!("the amount `{value}` of {name} is no number"));
+            };
+            *field(&mut augment) = value;
+        }
+        Ok(augment)
+    }
+}
+
+/// As it is read; `none` where it changes nothing.
+impl fmt::Display for Augment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = self.amounts().into_iter().filter(|(_, amount, _)| *amount != 0.0);
+        let parts: Vec<_> = on.map(|(name, amount, _)| format!("{name}={amount}")).collect();
+        f.write_str(if parts.is_empty() { "none".to_owned() } else { parts.join(",") }.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &str = "rotate=10,shift=2,scale=0.1,shear=0.1,hflip=0.5,vflip=0.5,noise=0.05,erase=0.1";
+
+    #[test]
+    fn text_is_read_and_shown_alike() {
+        let augment: Augment = ALL.parse().expect("all are known");
+        assert_eq!(augment.to_string(), ALL);
+        assert!(augment.is_on() && augment.validate().is_ok());
+        assert!(!Augment::default().is_on() && Augment::default().to_string() == "none");
+        assert_eq!("rotate=0".parse(), Ok(Augment::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (text, words) in [
+            ("", "`` is not"),
+            ("rotate", "`rotate` is not"),
+            ("spin=1", "`spin`"),
+            ("shift=far", "`far` of shift"),
+            ("shift=1,shift=2", "`shift` is given twice"),
+            ("shift=1,", "`` is not"),
+        ] {
+            let error = text.parse::<Augment>().expect_err(text);
+            assert!(error.cause().contains(words), "{error}");
+        }
+        for text in ["rotate=181", "shift=-1", "scale=0.6", "hflip=1.1", "noise=nan", "shear=inf", "erase=2"] {
+            let error = text.parse::<Augment>().and_then(|augment| augment.validate()).expect_err(text);
+            assert!(error.advice().contains("from 0 to"), "{error}");
+        }
+    }
+
+    #[test]
+    fn images_must_be_those_of_the_model_and_not_too_large() {
+        let of = |features, shape| {
+            let gather = GatherParams { samples: 1, features, batch: 1, shuffle: 0, seed_low: 0, seed_high: 0 };
+            Augment::default().gather(gather, shape)
+        };
+        assert!(of(6, [2, 3]).is_ok() && of(6, [2, 2]).is_err() && of(1 << 17, [1, 1 << 17]).is_err());
+    }
+}
