@@ -1,6 +1,6 @@
 //! The same numbers in the same order under another shape. No kernel: the output is a view of the input.
 
-use super::copy::{Copy, CopyParams};
+use super::copy::{CopyArray, CopyParams};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::plan::{Plan, SlotId};
@@ -26,7 +26,7 @@ impl Op for Reshape {
     /// Only where the output has a place of its own, and so cannot be a view.
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = super::flat(plan, [inputs[0], outputs[0]])?;
-        plan.dispatch(label, &Copy, CopyParams { n }, &[("a", a), ("out", out)])
+        plan.dispatch(label, &CopyArray, CopyParams { n }, &[("a", a), ("out", out)])
     }
 
     fn is_view(&self) -> bool {
