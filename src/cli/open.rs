@@ -63,8 +63,11 @@ impl Device {
 
 /// A name for `--device` of a driver that runs shaders on the CPU, where there is one.
 fn software_driver() -> Option<String> {
-    let adapters = pollster::block_on(gpu::adapters(gpu::Backends::PRIMARY));
-    let info = adapters.iter().map(gpu::report).find(|report| report.backing == Backing::Cpu)?;
+    let among = |backends| {
+        let adapters = pollster::block_on(gpu::adapters(backends));
+        adapters.iter().map(gpu::report).find(|report| report.backing == Backing::Cpu)
+    };
+    let info = among(gpu::Backends::PRIMARY).or_else(|| among(gpu::Backends::SECONDARY))?;
     info.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 

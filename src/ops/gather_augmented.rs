@@ -272,7 +272,7 @@ impl Kernel for GatherAugmented {
                 if params.noise != 0.0 {
                     let block = (sample * words + index / 4) as u32;
                     let noise_words = step_words([params.seed_low, params.seed_high], NOISE, epoch, block);
-                    value = value + noise * T::of(noise_of(noise_words[index % 4]));
+                    value += noise * T::of(noise_of(noise_words[index % 4]));
                     value = value.max(T::zero()).min(T::one());
                 }
                 *input = if draw.erases(place) { T::zero() } else { value };
