@@ -29,6 +29,9 @@ fn the_best_run_is_told_with_the_command_that_repeats_it() {
     let place = Place::new();
     for device in ["cpu", "0"] {
         let found = place.run(&format!("{SMALL} --device {device} --out {device}.jsonl --json")).objects();
+        if device == "0" {
+            assert_eq!(event(&found, "start")["device"]["name"], place.first_adapter()["name"]);
+        }
         let summary = event(&found, "summary");
         assert_eq!((&summary["runs"], &summary["diverged"]), (&6.into(), &0.into()));
         let command = summary["command"].as_str().expect("a command").strip_prefix("shadegrad ").expect("its name");
@@ -75,6 +78,15 @@ fn a_search_is_told_in_plain_lines_where_no_terminal_is() {
     assert_eq!(heads[10..12], ["the", "trial"]);
     assert_eq!(heads[18..], ["best", "saved", "again,", "shadegrad"]);
     assert!(lines[1].contains("48 training, 12 validation"), "{}", lines[1]);
+}
+
+#[test]
+fn dropped_images_are_told_and_the_command_drops_them_too() {
+    let place = Place::new();
+    let found = place.run(&format!("{SMALL} --device cpu --drop blank,duplicate --json")).objects();
+    assert!(event(&found, "start")["dropped"]["duplicate"].as_u64() > Some(0), "{found:?}");
+    let command = event(&found, "summary")["command"].as_str().expect("a command");
+    assert!(command.contains("--drop blank,duplicate"), "{command}");
 }
 
 #[test]

@@ -40,6 +40,9 @@ enum Verb {
     /// Train a multilayer perceptron on images of digits
     Train(train::Train),
     /// Search for good settings: many short runs, the better half of them twice as long, and so on
+    ///
+    /// A range of values is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on images set
+    /// aside for validation, a tenth of the training images unless --validation says otherwise.
     Tune(tune::Tune),
     /// Score a trained model on the test images of a data set
     Eval(eval::Eval),

@@ -1,7 +1,7 @@
 //! `shadegrad tune`.
 
 use super::data_flags::{DataFlags, TUNING_VALIDATION, TrainingDataFlags, quoted};
-use super::open::{Device, describe_data, load, loaded};
+use super::open::{Device, describe_data, load, loaded, tell_dropped};
 use super::output::Output;
 use super::tune_table::Table;
 use crate::cpu::CpuExecutor;
@@ -103,18 +103,20 @@ impl Tune {
         // Data and device take their time side by side.
         let loading = load(&self.data.source, preparation, output);
         let device = Device::open(&self.device);
-        let (data, _) = loaded(loading)?;
+        let (data, dropped) = loaded(loading)?;
         let device = device?;
         let search = self.describe(&space, &data_flags, &data);
         let (journal, done) = Journal::open(&self.out, &search)?;
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
+        let dropped = tell_dropped(output, &dropped)?;
         let (rungs, runs) = (halving.rungs(), halving.runs());
         output.line(format_args!("search  {} trials in {rungs} rungs, {runs} runs", self.trials))?;
         if !done.is_empty() {
             output.line(format_args!("resumed {} runs are in {}", done.len(), self.out.display()))?;
         }
-        output.event(&json!({ "event": "start", "device": device.json(), "search": search, "resumed": done.len() }))?;
+        output.event(&json!({ "event": "start", "device": device.json(), "search": search, "dropped": dropped,
+                              "resumed": done.len() }))?;
         let table = Table::new(output, &settings, &done, runs)?;
         let seed = self.seed;
         let mut trials = Trials { seed, settings: &settings, data: &data, device: &device, journal, table, output };

@@ -30,7 +30,7 @@ impl<'a> Table<'a> {
         runs: usize,
     ) -> Result<Self> {
         let table = Self { output, bar: output.bar(runs as u64, "{msg}"), settings, finished: finished.to_vec(), runs };
-        if table.bar.is_hidden() {
+        if table.bar.is_hidden() && finished.len() < runs {
             output.line(HEAD)?;
         }
         table.show("");

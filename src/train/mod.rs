@@ -1,4 +1,5 @@
-//! The training loop, and what it needs: configuration, data on the device, metrics, model files; and the search for good settings.
+//! The training loop, and what it needs: configuration, data on the device, metrics, model files. The search for good
+//! settings: spaces, successive halving, and the file of its runs.
 
 mod config;
 mod journal;
