@@ -40,7 +40,7 @@
 //! | [`nn`] | the perceptron, its plan and its initial weights; optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
-//! | [`train`] | the loop, configuration, model files |
+//! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back

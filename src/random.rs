@@ -15,6 +15,8 @@ pub mod stream {
     pub const VALIDATION: u32 = 4;
     /// Initial weights; parameter tensor `i` uses `WEIGHTS + i`.
     pub const WEIGHTS: u32 = 0x1000;
+    /// Settings of a search; trial `i` uses `TUNE + i`.
+    pub const TUNE: u32 = 0x1000_0000;
     /// Dropout masks; layer `i` uses `DROPOUT + i`.
     pub const DROPOUT: u32 = 0x2000_0000;
     /// Augmentation of training images: what is done to each; `AUGMENT + 3` is the noise of their pixels.

@@ -21,7 +21,7 @@ const LAYERS: [(&str, &str); 15] = [
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
     ("verify", "error shape random shader kernel gpu"),
-    ("train", "error shape kernel plan nn data"),
+    ("train", "error shape random kernel plan nn data"),
     ("cli", "error kernel plan nn gpu cpu data train verify"),
 ];
 

@@ -343,7 +343,7 @@ fn dropped_images_are_told() {
 fn every_verb_has_help_that_names_its_flags() {
     let place = Place::new();
     for (verb, words) in [
-        ("", &["train", "eval", "devices", "data", "Examples:", "Exit codes: 0 done, 2 usage"][..]),
+        ("", &["train", "tune", "eval", "devices", "data", "Examples:", "Exit codes: 0 done, 2 usage"][..]),
         (
             "train",
             &["--data", "--hidden", "--batch-size", "--epochs", "--lr", "--seed", "--device", "--out", "--explain"],
@@ -370,6 +370,27 @@ fn every_verb_has_help_that_names_its_flags() {
                 "--clip-norm",
                 "--schedule",
                 "--warmup",
+            ],
+        ),
+        (
+            "tune",
+            &[
+                "--data",
+                "--validation",
+                "--trials",
+                "--rungs",
+                "--min-epochs",
+                "--lr",
+                "--width",
+                "--depth",
+                "--batch",
+                "--dropout",
+                "--weight-decay",
+                "--activation",
+                "--seed",
+                "--device",
+                "--out",
+                "--json",
             ],
         ),
         ("eval", &["--model", "--data", "--device", "--json"]),

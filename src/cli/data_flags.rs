@@ -2,6 +2,9 @@
 
 use crate::data::{Amount, Flaw, Preparation, Source};
 
+/// Of the training images, what a search sets aside where it is not told.
+pub(super) const TUNING_VALIDATION: Amount = Amount::Share(0.1);
+
 /// Which data set, and how much of its test images.
 #[derive(Debug, clap::Args)]
 pub(super) struct DataFlags {
@@ -40,5 +43,44 @@ impl DataFlags {
             validation: training.and_then(|flags| flags.validation),
             seed: self.split_seed,
         }
+    }
+
+    /// The flags that lead to `preparation`, as a shell takes them.
+    pub(super) fn repeated(&self, preparation: &Preparation) -> String {
+        let mut flags = format!("--data {}", quoted(&self.source.to_string()));
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                flags.push_str(&format!(" --{flag} {value}"));
+            }
+        };
+        let Preparation { drop, train_limit, test_limit, validation, seed } = preparation;
+        let flaws = drop.iter().map(Flaw::to_string).collect::<Vec<_>>().join(",");
+        add("drop", Some(flaws).filter(|flaws| !flaws.is_empty()));
+        add("train-limit", train_limit.map(|limit| limit.to_string()));
+        add("test-limit", test_limit.map(|limit| limit.to_string()));
+        add("validation", validation.map(|amount| amount.to_string()));
+        add("split-seed", Some(seed.to_string()));
+        flags
+    }
+}
+
+/// A word as a POSIX shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_part_or_change_them() {
+        assert_eq!(["digits", "a/b-1.x", ""].map(quoted), ["digits", "a/b-1.x", "''"]);
+        assert_eq!(["my data", "it's", "$HOME", "a;b"].map(quoted), ["'my data'", r"'it'\''s'", "'$HOME'", "'a;b'"]);
     }
 }

@@ -9,6 +9,8 @@ mod open;
 mod optimisation;
 mod output;
 mod train;
+mod tune;
+mod tune_table;
 
 use crate::error::Result;
 use clap::{Parser, Subcommand};
@@ -28,6 +30,7 @@ const AFTER_HELP: &str = "\
 Examples:
   shadegrad train --hidden 128 --out trained
   shadegrad eval --model trained/model.safetensors
+  shadegrad tune --data mnist --trials 16 --rungs 3
   shadegrad devices
 
 Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
@@ -36,6 +39,11 @@ Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input 
 enum Verb {
     /// Train a multilayer perceptron on images of digits
     Train(Box<train::Train>),
+    /// Search for good settings: many short runs, the better half of them twice as long, and so on
+    ///
+    /// A range of values is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on images set
+    /// aside for validation, a tenth of the training images unless --validation says otherwise.
+    Tune(tune::Tune),
     /// Score a trained model on the test images of a data set
     Eval(eval::Eval),
     /// List the adapters that shaders can run on
@@ -65,6 +73,7 @@ fn run(started: Instant) -> Result<()> {
     };
     match verb {
         Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
+        Verb::Tune(tune) => tune.run(&mut Output::new(tune.json)),
         Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
         Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
         Verb::Data(data) => data.run(&mut Output::new(data.wants_json())),

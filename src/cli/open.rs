@@ -107,3 +107,11 @@ pub(super) fn describe_data(data: &Dataset) -> String {
     };
     format!("{}, {images} of {}x{}", data.name, data.train.rows, data.train.columns)
 }
+
+/// A line on each flaw for which images were left out; and the same for machines.
+pub(super) fn tell_dropped(output: &Output, dropped: &[Dropped]) -> Result<Value> {
+    for Dropped { flaw, images } in dropped {
+        output.line(format_args!("dropped {} training images: {flaw}", thousands(*images as u64)))?;
+    }
+    Ok(dropped.iter().map(|dropped| (dropped.flaw.to_string(), Value::from(dropped.images))).collect())
+}

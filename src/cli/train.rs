@@ -2,7 +2,7 @@
 
 use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded};
+use super::open::{Device, describe_data, load, loaded, tell_dropped};
 use super::optimisation::OptimisationFlags;
 use super::output::{Output, bytes, thousands};
 use crate::cpu::CpuExecutor;
@@ -134,11 +134,7 @@ fn announce(
     let size = bytes(4 * parameters);
     output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
     output.line(format_args!("data    {}", describe_data(data)))?;
-    for Dropped { flaw, images } in dropped {
-        output.line(format_args!("dropped {} training images: {flaw}", thousands(*images as u64)))?;
-    }
-    let dropped: serde_json::Map<_, _> =
-        dropped.iter().map(|dropped| (dropped.flaw.to_string(), dropped.images.into())).collect();
+    let dropped = tell_dropped(output, dropped)?;
     if *model.recipe() != Recipe::default() {
         output.line(format_args!("recipe  {}", model.recipe()))?;
     }

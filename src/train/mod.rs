@@ -1,13 +1,20 @@
-//! The training loop, and what it needs: configuration, data on the device, metrics, model files.
+//! The training loop, and what it needs: configuration, data on the device, metrics, model files. The search for good
+//! settings: spaces, successive halving, and the file of its runs.
 
 mod config;
+mod journal;
 mod model_file;
 mod progress;
+mod space;
 mod stopping;
 mod trainer;
+mod tune;
 
 pub use config::TrainConfig;
+pub use journal::Journal;
 pub use model_file::ModelFile;
 pub use progress::{Score, Update};
+pub use space::{Settings, Space, Values};
 pub use stopping::{Ending, Target, Validated};
 pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, evaluate, upload_images, upload_weights};
+pub use tune::{Assignment, Finished, Halving, rank, unless_diverged};

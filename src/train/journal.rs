@@ -1,0 +1,150 @@
+//! The file of a search: a line of JSON that says which search it is, then a line for each run that was done.
+
+use super::Score;
+use super::tune::{Assignment, Finished};
+use crate::error::{Error, Kind, Result};
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// An open file of a search, to which runs are added.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens the file of the search that `search` describes, or starts one, and gives the runs that are in it. Half a
+    /// line at its end, as is left where the search was broken off while writing, is taken away.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written, is that of another search, or is damaged.
+    pub fn open(path: &Path, search: &Value) -> Result<(Self, Vec<Finished>)> {
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = open.map_err(|error| Error::io("open", path, &error))?;
+        let mut text = String::new();
+        match file.read_to_string(&mut text) {
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Err(another(path)),
+            read => read.map_err(|error| Error::io("read", path, &error))?,
+        };
+        let head = format!("{search}\n");
+        let mut journal = Self { file, path: path.to_owned() };
+        if head.starts_with(&text) {
+            journal.cut(0)?;
+            journal.write(&head)?;
+            return Ok((journal, Vec::new()));
+        }
+        let Some(runs) = text.strip_prefix(&head) else { return Err(another(path)) };
+        let runs = &runs[..runs.rfind('\n').map_or(0, |end| end + 1)];
+        let done = runs.lines().enumerate().map(|(i, line)| {
+            finished(line).ok_or_else(|| {
+                let cause = format!("line {} of {} is no run of a search", i + 2, path.display());
+                Error::new(Kind::Data, cause, "take that line out, or give another file with --out")
+            })
+        });
+        let done = done.collect::<Result<_>>()?;
+        journal.cut(head.len() + runs.len())?;
+        Ok((journal, done))
+    }
+
+    /// Adds a run; `about` is an object of what else is to be told of it. Gives the line, and the score as the line
+    /// has it: a search that is broken off and goes on sees the same numbers as one that is not.
+    pub fn add(&mut self, done: &Finished, about: &Value) -> Result<(Value, Option<Score>)> {
+        let mut line = json!({
+            "event": "trial",
+            "trial": done.run.trial,
+            "rung": done.run.rung,
+            "epochs": done.run.epochs,
+            "validation_loss": done.score.map(|score| score.loss),
+            "validation_accuracy": done.score.map(|score| score.accuracy),
+        });
+        for (key, value) in about.as_object().into_iter().flatten() {
+            line[key] = value.clone();
+        }
+        self.write(&format!("{line}\n"))?;
+        let score = finished(&line.to_string()).and_then(|done| done.score);
+        Ok((line, score))
+    }
+
+    /// Leaves the first `bytes` bytes, and goes on behind them.
+    fn cut(&mut self, bytes: usize) -> Result<()> {
+        let cut = self.file.set_len(bytes as u64).and_then(|()| self.file.seek(SeekFrom::End(0)));
+        cut.map(|_| ()).map_err(|error| Error::io("write", &self.path, &error))
+    }
+
+    fn write(&mut self, line: &str) -> Result<()> {
+        self.file.write_all(line.as_bytes()).map_err(|error| Error::io("write", &self.path, &error))
+    }
+}
+
+fn another(path: &Path) -> Error {
+    let cause = format!("{} is not of this search: its first line differs", path.display());
+    Error::new(Kind::Usage, cause, "search with the flags it was begun with, or give another file with --out")
+}
+
+/// The run that a line tells of.
+fn finished(line: &str) -> Option<Finished> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let count = |key: &str| line[key].as_u64().and_then(|count| usize::try_from(count).ok());
+    let run = Assignment { trial: count("trial")?, rung: count("rung")?, epochs: count("epochs")? };
+    let score = match (&line["validation_loss"], &line["validation_accuracy"]) {
+        (Value::Null, Value::Null) => None,
+        (loss, accuracy) => Some(Score { loss: loss.as_f64()?, accuracy: accuracy.as_f64()? }),
+    };
+    Some(Finished { run, score })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> [Finished; 3] {
+        let score = Some(Score { loss: 0.1 + 0.2, accuracy: 2.0 / 3.0 });
+        let run = |trial| Assignment { trial, rung: 1, epochs: 2 };
+        [Finished { run: run(0), score }, Finished { run: run(1), score: None }, Finished { run: run(2), score }]
+    }
+
+    #[test]
+    fn what_was_added_is_there_wherever_the_file_is_cut_off() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("tune.jsonl");
+        let search = json!({ "event": "search", "seed": 42 });
+        let (mut journal, none) = Journal::open(&path, &search).expect("new");
+        assert!(none.is_empty());
+        let added = runs().map(|run| journal.add(&run, &json!({ "seconds": 1.5 })).expect("writable").1);
+        let whole = std::fs::read(&path).expect("written");
+        for length in 0..=whole.len() {
+            std::fs::write(&path, &whole[..length]).expect("writable");
+            let (_, done) = Journal::open(&path, &search).expect("sound");
+            let complete = whole[..length].iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
+            assert_eq!(done.len(), complete);
+            for ((done, run), score) in done.iter().zip(runs()).zip(added) {
+                assert_eq!((done.run, done.score), (run.run, score));
+            }
+            let lines = complete + 1;
+            let left = std::fs::read_to_string(&path).expect("there");
+            assert!(left.ends_with('\n') && left.lines().count() == lines, "{length}: {left}");
+        }
+    }
+
+    #[test]
+    fn files_of_something_else_are_refused_and_left_as_they_are() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("tune.jsonl");
+        let search = json!({ "event": "search", "seed": 42 });
+        for (content, kind) in [
+            (b"notes without a newline".to_vec(), Kind::Usage),
+            (b"\xff\xfe\n".to_vec(), Kind::Usage),
+            (format!("{}\n", json!({ "event": "search", "seed": 43 })).into_bytes(), Kind::Usage),
+            (format!("{search}\nnonsense\n").into_bytes(), Kind::Data),
+            (format!("{search}\n{}\n", json!({ "trial": 1, "rung": 0 })).into_bytes(), Kind::Data),
+        ] {
+            std::fs::write(&path, &content).expect("writable");
+            let refused = Journal::open(&path, &search);
+            assert!(refused.is_err_and(|error| error.kind() == kind), "{}", String::from_utf8_lossy(&content));
+            assert_eq!(std::fs::read(&path).expect("there"), content);
+        }
+    }
+}
