@@ -12,6 +12,7 @@ use shadegrad::nn::{Mlp, Optimisation, Training, batch_norm, flatten, layer_norm
 use shadegrad::ops::add::Add;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
+use shadegrad::ops::reshape::Reshape;
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -144,29 +145,38 @@ fn a_view_keeps_the_memory_that_it_shows() {
     let mut plan = Plan::default();
     let mut array = |role| plan.memory.array("a", role, DType::F32, [2, 2, 3]).expect("it is small");
     let [x, out] = [array(Role::State), array(Role::Transient)];
-    let kept = plan.memory.view(out, "kept", [2, 6]).expect("it is as big");
+    let kept = plan.memory.view(out, "kept", [12]).expect("it is as big");
     let mut graph = Graph::default();
     let leaf = graph.leaf(&plan.memory, x);
     let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
-    // Between the view and its use are more transients than there would be if its memory were free.
+    // The view's memory would be taken, were it free: before its use but for that, and after it but for `keep`.
     let double = add(leaf, leaf);
     let fourfold = add(double, double);
     let view = flatten(&mut graph, fourfold).expect("it has rows");
     let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
-    let others = add(leaf, leaf);
-    let others = add(others, leaf);
-    let others = add(others, leaf);
-    let others = flatten(&mut graph, others).expect("it has rows");
-    let sum = graph.apply(Add, &[view, others]).expect("one shape");
+    let other = add(leaf, leaf);
+    let other = add(other, leaf);
+    let other = flatten(&mut graph, other).expect("it has rows");
+    let mut sum = graph.apply(Add, &[view, other]).expect("one shape");
+    for _ in 0..2 {
+        sum = graph.apply(Add, &[sum, other]).expect("one shape");
+    }
+    // What is stored elsewhere cannot be a view, and is copied.
+    let stored = graph.apply(Reshape(Shape::from([12])), &[sum]).expect("it has as many elements");
     plan.begin("all");
-    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[(sum, kept)], &[view]).expect("it fits");
-    assert_eq!(plan.sections[0].dispatches.len(), 6, "views are free");
+    let mut lower = |stores: &[_]| graph.lower(&mut plan, &mut Pool::default(), "all", stores, &[view]);
+    for refused in [&[(stored, out), (stored, kept)], &[(leaf, kept), (stored, out)]] {
+        let error = lower(refused).expect_err("one slot would never be written");
+        assert!(error.cause().contains("kept"), "{error}");
+    }
+    let lowered = lower(&[(stored, kept)]).expect("it fits");
+    assert_eq!(plan.sections[0].dispatches.len(), 8, "seven sums and a copy: views are free");
     let [view, fourfold] = [view, fourfold].map(|value| lowered.slot(value).expect("it was lowered"));
     assert_eq!(plan.memory.slot(view).buffer, plan.memory.slot(fourfold).buffer);
     let mut executor = CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     executor.write_f32(x, &[1.0; 12]).expect("the slot holds them");
     executor.run("all", 1).expect("it runs");
-    for (slot, expected) in [(kept, 8.0), (view, 4.0)] {
+    for (slot, expected) in [(kept, 13.0), (view, 4.0)] {
         match pollster::block_on(executor.read(slot)).expect("it can be read") {
             Array::Real(values) => assert_eq!(values, [expected; 12]),
             Array::Word(_) => panic!("sums are numbers"),
