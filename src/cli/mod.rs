@@ -36,9 +36,10 @@ Examples:
 Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one value of it, parsed once")]
 enum Verb {
     /// Train a multilayer perceptron on images of digits
-    Train(Box<train::Train>),
+    Train(train::Train),
     /// Search for good settings: many short runs, the better half of them twice as long, and so on
     ///
     /// A range of values is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on images set
