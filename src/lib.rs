@@ -86,6 +86,7 @@
 //!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
 //!    workgroup the shader has. Start from `src/ops/relu.rs`.
 //! 3. Implement [`graph::Op`] beside it: shape rule, gradient in terms of other ops, lowering, and what it fuses with.
+//!    A line in `tests/graph_gradients.rs` has its gradients checked by finite differences.
 //! 4. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
 //!
 //! # What differs from the first design

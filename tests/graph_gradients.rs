@@ -8,7 +8,9 @@ use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Activation, Objective, batch_norm, dropout, embedding, flatten, layer_norm, linear, residual};
+use shadegrad::nn::{
+    Activation, Objective, batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual,
+};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::bias_add::BiasAdd;
 use shadegrad::ops::dropout::DropoutOp;
@@ -253,5 +255,49 @@ fn every_loss_has_the_gradients_of_finite_differences_on_every_device() {
     let gpu = common::gpu();
     for &(name, shapes, loss) in LOSSES {
         Case::new(shapes, loss).unwrap_or_else(|error| panic!("{name}: {error}")).check(name, &gpu);
+    }
+}
+
+/// Training and evaluation meet in the running moments: these become the batch's, with the unbiased variance.
+#[test]
+fn a_batch_norm_evaluates_by_what_it_saw_in_training() {
+    const RUNS: u32 = 400;
+    let mut plan = Plan::default();
+    let mut array = |name, role, shape: &[usize]| {
+        plan.memory.array(name, role, DType::F32, Shape::new(shape)).expect("it is small")
+    };
+    let [a, weight, bias] = [&[4, 5][..], &[5], &[5]].map(|shape| array("parameter", Role::State, shape));
+    let running = [0; 2].map(|_| array("running", Role::State, &[5]));
+    let outputs = [0; 2].map(|_| array("out", Role::Transient, &[4, 5]));
+    let counters = plan.memory.array("counters", Role::State, DType::U32, [4]).expect("it is small");
+    for (section, out) in ["train", "evaluate"].into_iter().zip(outputs) {
+        let mut graph = Graph::default();
+        let [a, weight, bias, counters] = [a, weight, bias, counters].map(|slot| graph.leaf(&plan.memory, slot));
+        let normed = if section == "train" {
+            batch_norm(&mut graph, a, [weight, bias], running, counters)
+        } else {
+            let moments = running.map(|slot| graph.leaf(&plan.memory, slot));
+            batch_norm_evaluate(&mut graph, a, [weight, bias], moments, counters)
+        };
+        let (graph, roots) = graph.simplify(&[normed.expect("the shapes go together")]);
+        plan.begin(section);
+        graph.lower(&mut plan, &mut Pool::default(), section, &[(roots[0], out)], &[]).expect("it can be lowered");
+    }
+    let mut executor = CpuExecutor::<f64>::new(plan).expect("the plan is valid");
+    let values: Vec<f32> = (0..20).map(|i| (i % 7) as f32).collect();
+    executor.write_words(counters, &[1, 0, 0, 4]).expect("the slot holds them");
+    for (slot, values) in [(a, &values[..]), (weight, &[1.0; 5]), (running[1], &[1.0; 5])] {
+        executor.write_f32(slot, values).expect("the slot holds them");
+    }
+    executor.run("train", 1).expect("it runs");
+    let first_mean = f64::from(values.iter().step_by(5).sum::<f32>()) / 4.0;
+    // The momentum is the f32 nearest to 0.1.
+    assert!((real(&mut executor, running[0])[0] - 0.1 * first_mean).abs() < 1e-7, "one run is one update");
+    executor.run("train", RUNS).expect("it runs");
+    executor.run("evaluate", 1).expect("it runs");
+    let [trained, evaluated] = outputs.map(|slot| real(&mut executor, slot));
+    for (trained, evaluated) in trained.iter().zip(&evaluated) {
+        // Of 4 rows, the unbiased variance is 4 / 3 of the batch's; epsilon is 1e-5 of it at most.
+        assert!((trained * 0.75f64.sqrt() - evaluated).abs() < 1e-4, "{trained} in training, {evaluated} after");
     }
 }
