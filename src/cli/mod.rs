@@ -35,7 +35,7 @@ Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Train a multilayer perceptron on images of digits
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Score a trained model on the test images of a data set
     Eval(eval::Eval),
     /// List the adapters that shaders can run on

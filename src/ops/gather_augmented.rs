@@ -257,7 +257,7 @@ impl Kernel for GatherAugmented {
         for (row, label) in labels.iter_mut().enumerate() {
             *label = if used(row) { byte(classes, params.sample(counters, row)) } else { NO_LABEL };
         }
-        let (words, epoch) = (params.words(), counters[counter::EPOCH]);
+        let (words, epoch, seed) = (params.words(), counters[counter::EPOCH], [params.seed_low, params.seed_high]);
         let (scale, noise) = (T::of(1.0 / 255.0), T::of(params.noise.into()));
         each_row(inputs, params.features as usize, |row, inputs| {
             if !used(row) {
@@ -266,16 +266,21 @@ impl Kernel for GatherAugmented {
             let sample = params.sample(counters, row);
             let image = &images[sample * words..][..words];
             let draw = Draw::<T>::new(params, epoch, sample as u32);
-            for (index, input) in inputs.iter_mut().enumerate() {
-                let place = [index as u32 % params.columns, index as u32 / params.columns];
-                let mut value = bilinear(params, image, draw.source_of(params, place)) * scale;
+            for (w, inputs) in inputs.chunks_mut(4).enumerate() {
+                let mut noise_words = [0; 4];
                 if params.noise != 0.0 {
-                    let block = (sample * words + index / 4) as u32;
-                    let noise_words = step_words([params.seed_low, params.seed_high], NOISE, epoch, block);
-                    value = value + noise * T::of(noise_of(noise_words[index % 4]));
-                    value = value.max(T::zero()).min(T::one());
+                    noise_words = step_words(seed, NOISE, epoch, (sample * words + w) as u32);
                 }
-                *input = if draw.erases(place) { T::zero() } else { value };
+                for (i, input) in inputs.iter_mut().enumerate() {
+                    let index = (4 * w + i) as u32;
+                    let place = [index % params.columns, index / params.columns];
+                    let mut value = bilinear(params, image, draw.source_of(params, place)) * scale;
+                    if params.noise != 0.0 {
+                        value += noise * T::of(noise_of(noise_words[i]));
+                        value = value.max(T::zero()).min(T::one());
+                    }
+                    *input = if draw.erases(place) { T::zero() } else { value };
+                }
             }
         });
     }
