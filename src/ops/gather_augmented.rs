@@ -9,7 +9,7 @@
 
 use super::gather::{byte, sample_of};
 use super::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, roundings, some_counters};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View};
 use crate::random::{Random, step_words, stream};
 
 crate::params! {
@@ -183,6 +183,22 @@ impl GatherAugmentedParams {
     fn sample(&self, counters: &[u32], row: usize) -> usize {
         sample_of(self.samples, (self.shuffle != 0).then_some([self.seed_low, self.seed_high]), counters, row)
     }
+}
+
+/// The first `params.batch` of the packed `images` in epoch 0, augmented by the twin: to look at them.
+pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
+    let (samples, batch) = (params.samples.div_ceil(4) as usize, params.batch as usize);
+    let (classes, counters, mut labels) = (vec![0; samples], [1, 0, 0, params.batch], vec![0; batch]);
+    let mut inputs = vec![0.0; batch * params.features as usize];
+    let views = vec![
+        ("images", View::Word(images)),
+        ("classes", View::Word(&classes)),
+        ("counters", View::Word(&counters)),
+        ("inputs", View::RealMut(&mut inputs)),
+        ("labels", View::WordMut(&mut labels)),
+    ];
+    GatherAugmented.twin(params, &mut Args::new(views));
+    inputs
 }
 
 /// How far the rounded `source` of `place` may lie from the exact one, in pixels.

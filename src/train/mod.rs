@@ -10,4 +10,4 @@ pub use config::TrainConfig;
 pub use model_file::ModelFile;
 pub use progress::{Score, Update};
 pub use stopping::{Ending, Target, Validated};
-pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, evaluate, upload_images, upload_weights};
+pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, augmented, evaluate, upload_images, upload_weights};
