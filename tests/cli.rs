@@ -66,6 +66,17 @@ fn augmentation_is_told_where_it_is_on_and_the_same_on_both_devices() {
 }
 
 #[test]
+fn a_sheet_shows_augmented_images_where_asked_for() {
+    let place = Place::new();
+    let sheet = |flags: &str| {
+        place.run(&format!("data show set --out sheet.png {flags}")).lines();
+        std::fs::read(place.path("sheet.png")).expect("written")
+    };
+    let plain = sheet("");
+    assert!(sheet("--augment hflip=0") == plain && sheet("--augment hflip=1") != plain);
+}
+
+#[test]
 fn json_is_an_object_a_line_and_the_summary_is_the_last() {
     let place = Place::new();
     for device in ["cpu", "0"] {

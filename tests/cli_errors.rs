@@ -83,6 +83,7 @@ fn commands_that_cannot_be_understood_exit_with_2() {
     failed(&place.run("trian"), 2, &["'trian'", "'train'", "--help"]);
     failed(&place.run("eval"), 2, &["--model <FILE>", "usage is shadegrad eval"]);
     failed(&place.run("data show digits --class 10"), 2, &["no training images of class 10", "0 to 9"]);
+    failed(&place.run("data show digits --augment shear=9"), 2, &["shear=9", "from 0 to 2"]);
     failed(&place.run("data show"), 2, &["<SOURCE>", "usage is shadegrad data show"]);
     for line in ["", "data"] {
         let ran = place.run(line);

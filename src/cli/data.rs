@@ -6,6 +6,8 @@ use crate::data::{
     CLASSES, Check, Dataset, Findings, Flaw, Preparation, Source, by_class, check, contact_sheet, overview,
 };
 use crate::error::{Error, Kind, Result};
+use crate::nn::Augment;
+use crate::train::{TrainConfig, augmented};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -25,6 +27,9 @@ pub(super) enum Data {
         /// Draw the first 200 images of this class alone
         #[arg(long, value_name = "0..9")]
         class: Option<usize>,
+        /// Draw the images as an epoch of training with this --augment and --seed 42 sees them
+        #[arg(long, value_name = "NAME=AMOUNT,...")]
+        augment: Option<Augment>,
         /// The PNG to write
         #[arg(long, default_value = "sheet.png", value_name = "FILE")]
         out: PathBuf,
@@ -46,10 +51,16 @@ impl Data {
 
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
         let (Self::Show { source, .. } | Self::Check { source, .. }) = self;
-        let (data, _) = loaded(load(source, Preparation::default(), output))?;
+        if let Self::Show { augment: Some(augment), .. } = self {
+            augment.validate()?;
+        }
+        let (mut data, _) = loaded(load(source, Preparation::default(), output))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
         match self {
-            Self::Show { class, out, .. } => {
+            Self::Show { class, augment, out, .. } => {
+                if let Some(augment) = augment {
+                    data.train = augmented(&data.train, augment, TrainConfig::default().seed)?;
+                }
                 let sheet = draw(&data, *class)?;
                 std::fs::write(out, sheet).map_err(|error| Error::io("write", out, &error))?;
                 output.line(format_args!("saved   {}", out.display()))

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::gather::GatherParams;
-use crate::ops::gather_augmented::{GatherAugmentedParams, NOISE_DEVIATION, threshold};
+use crate::ops::gather_augmented::{self, GatherAugmentedParams, NOISE_DEVIATION, threshold};
 use crate::ops::word;
+use crate::random::seed_words;
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,6 +73,19 @@ impl Augment {
                 format!("give {name} a number from 0 to {most}"),
             )),
         }
+    }
+
+    /// What training by `seed` sees of each of `samples` images of `[rows, columns]` in its first epoch, from 0 to 1;
+    /// `images` are packed as on the device.
+    ///
+    /// # Errors
+    /// Where an amount is out of range, or the images are none or too large.
+    pub fn preview(&self, images: &[u32], samples: usize, image: [usize; 2], seed: u64) -> Result<Vec<f32>> {
+        self.validate()?;
+        let features = word(image[0].saturating_mul(image[1]))?;
+        let (samples, [seed_low, seed_high]) = (word(samples)?, seed_words(seed));
+        let gather = GatherParams { samples, features, batch: samples, shuffle: 0, seed_low, seed_high };
+        Ok(gather_augmented::preview(&self.gather(gather, image)?, images))
     }
 
     /// The parameters of a gather that augments images of `[rows, columns]`.

@@ -9,7 +9,7 @@
 
 use super::gather::{byte, sample_of};
 use super::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, roundings, some_counters};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View};
 use crate::random::{Random, step_words, stream};
 
 crate::params! {
@@ -185,6 +185,22 @@ impl GatherAugmentedParams {
     }
 }
 
+/// The first `params.batch` of the packed `images` in epoch 0, augmented by the twin: to look at them.
+pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
+    let (samples, batch) = (params.samples.div_ceil(4) as usize, params.batch as usize);
+    let (classes, counters, mut labels) = (vec![0; samples], [1, 0, 0, params.batch], vec![0; batch]);
+    let mut inputs = vec![0.0; batch * params.features as usize];
+    let views = vec![
+        ("images", View::Word(images)),
+        ("classes", View::Word(&classes)),
+        ("counters", View::Word(&counters)),
+        ("inputs", View::RealMut(&mut inputs)),
+        ("labels", View::WordMut(&mut labels)),
+    ];
+    GatherAugmented.twin(params, &mut Args::new(views));
+    inputs
+}
+
 /// How far the rounded `source` of `place` may lie from the exact one, in pixels.
 ///
 /// Each coordinate is a sum of products of at most 16 roundings (4 to move, 7 with the doubled series to turn, 3 to
@@ -257,7 +273,7 @@ impl Kernel for GatherAugmented {
         for (row, label) in labels.iter_mut().enumerate() {
             *label = if used(row) { byte(classes, params.sample(counters, row)) } else { NO_LABEL };
         }
-        let (words, epoch) = (params.words(), counters[counter::EPOCH]);
+        let (words, epoch, seed) = (params.words(), counters[counter::EPOCH], [params.seed_low, params.seed_high]);
         let (scale, noise) = (T::of(1.0 / 255.0), T::of(params.noise.into()));
         each_row(inputs, params.features as usize, |row, inputs| {
             if !used(row) {
@@ -266,16 +282,21 @@ impl Kernel for GatherAugmented {
             let sample = params.sample(counters, row);
             let image = &images[sample * words..][..words];
             let draw = Draw::<T>::new(params, epoch, sample as u32);
-            for (index, input) in inputs.iter_mut().enumerate() {
-                let place = [index as u32 % params.columns, index as u32 / params.columns];
-                let mut value = bilinear(params, image, draw.source_of(params, place)) * scale;
+            for (w, inputs) in inputs.chunks_mut(4).enumerate() {
+                let mut noise_words = [0; 4];
                 if params.noise != 0.0 {
-                    let block = (sample * words + index / 4) as u32;
-                    let noise_words = step_words([params.seed_low, params.seed_high], NOISE, epoch, block);
-                    value += noise * T::of(noise_of(noise_words[index % 4]));
-                    value = value.max(T::zero()).min(T::one());
+                    noise_words = step_words(seed, NOISE, epoch, (sample * words + w) as u32);
                 }
-                *input = if draw.erases(place) { T::zero() } else { value };
+                for (i, input) in inputs.iter_mut().enumerate() {
+                    let index = (4 * w + i) as u32;
+                    let place = [index % params.columns, index / params.columns];
+                    let mut value = bilinear(params, image, draw.source_of(params, place)) * scale;
+                    if params.noise != 0.0 {
+                        value += noise * T::of(noise_of(noise_words[i]));
+                        value = value.max(T::zero()).min(T::one());
+                    }
+                    *input = if draw.erases(place) { T::zero() } else { value };
+                }
             }
         });
     }

@@ -16,5 +16,5 @@ pub use model_file::ModelFile;
 pub use progress::{Score, Update};
 pub use space::{Settings, Space, Values};
 pub use stopping::{Ending, Target, Validated};
-pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, evaluate, upload_images, upload_weights};
+pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, augmented, evaluate, upload_images, upload_weights};
 pub use tune::{Assignment, Finished, Halving, rank, unless_diverged};

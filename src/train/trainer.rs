@@ -6,7 +6,7 @@ use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Evaluation, Mlp, Training};
+use crate::nn::{Augment, Evaluation, Mlp, Training};
 use crate::plan::{Executor, Pending, Plan, SlotId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -249,6 +249,17 @@ pub fn upload_images<E: Executor>(executor: &mut E, set: &str, split: &Split) ->
     let classes = find(executor, &format!("{set}/classes"))?;
     executor.write_words(images, &pack(&split.images, split.features()))?;
     executor.write_words(classes, &pack(&split.labels, split.len()))
+}
+
+/// The images of `split` as training by `seed` sees them in its first epoch, rounded to bytes: to look at them.
+///
+/// # Errors
+/// Where an amount is out of range, or the images are too large to be augmented.
+pub fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
+    let packed = pack(&split.images, split.features());
+    let seen = augment.preview(&packed, split.len(), [split.rows, split.columns], seed)?;
+    let images = seen.into_iter().map(|x| (255.0 * x).round() as u8).collect();
+    Ok(Split { images, labels: split.labels.clone(), ..*split })
 }
 
 /// Bytes four to a word, lowest first, each row of `columns` bytes starting on a word.
