@@ -4,7 +4,7 @@
 //! is recorded into the plan around it.
 
 use super::optimiser::{self, Optimisation};
-use super::{Activation, Augment, Initialiser, Objective, linear};
+use super::{Activation, Augment, Initialiser, Objective, dropout, linear};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::AdamParams;
@@ -263,7 +263,7 @@ impl Mlp {
                 x = self.recipe.activation.apply(&mut graph, x)?;
                 if let (Some(seed), true) = (seed, self.recipe.dropout > 0.0) {
                     let op = DropoutOp { seed, layer: layer as u32, probability: self.recipe.dropout };
-                    x = graph.apply(op, &[x, counters])?;
+                    x = dropout(&mut graph, x, counters, op)?;
                 }
             }
         }
