@@ -8,7 +8,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
-use shadegrad::nn::{Optimisation, Optimiser, Schedule};
+use shadegrad::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::Random;
@@ -25,7 +25,7 @@ fn hundred_steps() -> (TrainConfig, Dataset) {
         ..*split
     };
     (data.train, data.test) = (cut(&data.train, 6_400), cut(&data.test, 500));
-    (TrainConfig { hidden: vec![128], epochs: 2, ..TrainConfig::default() }, data)
+    (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
 }
 
 /// Loss of every step, and all weights in one.
@@ -120,7 +120,7 @@ fn numbers(executor: &mut GpuExecutor, slot: SlotId) -> Vec<f64> {
 #[test]
 fn learning_rates_follow_their_schedules() {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { hidden: vec![4], ..config };
+    let config = TrainConfig { model: Blueprint::mlp(&[4], &Recipe::default()), ..config };
     let (rate, steps) = (f64::from(config.learning_rate), 100.0);
     let step_decay = Schedule::Step { every: 13, gamma: 0.5 };
     for (schedule, warmup) in [Schedule::Constant, step_decay, Schedule::Cosine]
