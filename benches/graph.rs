@@ -15,7 +15,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, choose};
-use shadegrad::nn::{Mlp, Optimisation, Training};
+use shadegrad::nn::{Model, Optimisation, Training};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{upload_images, upload_weights};
 use std::time::Instant;
@@ -58,7 +58,7 @@ impl<E: Executor> Contestant<E> {
     fn new(
         name: &'static str,
         plan: Plan,
-        model: &Mlp,
+        model: &Model,
         data: &Dataset,
         start: impl Fn(Plan) -> Result<E>,
     ) -> Result<Self> {
@@ -101,7 +101,7 @@ fn median(numbers: &[f64]) -> f64 {
 fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan) -> Result<E>) -> Result<()> {
     let data = digits(7);
     let widths = [data.train.features()].into_iter().chain(arguments.hidden.iter().copied()).chain([data.classes()]);
-    let model = Mlp::new(widths.collect::<Vec<_>>())?;
+    let model = Model::mlp(widths.collect::<Vec<_>>())?;
     let training = Training {
         samples: data.train.len(),
         batch: arguments.batch,

@@ -1,5 +1,5 @@
 //! A hundred steps of training beside PyTorch's, which tests/golden/export.py wrote down in double precision: the loss of
-//! every step and the weights after it.
+//! every step, the weights after it, and the running moments of batch norm.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -10,7 +10,8 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Mlp, Objective, Optimisation, Optimiser, Recipe, Training};
+use shadegrad::nn::toml::Table;
+use shadegrad::nn::{Blueprint, Model, Optimisation, Optimiser, Training};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::{permute, seed_words};
 use shadegrad::train::upload_images;
@@ -87,28 +88,49 @@ impl Golden {
     }
 }
 
-/// A model, and how it is trained; everything but the rate, which is changed to see that this is found.
+/// The models of export.py, by their names there.
+const MODELS: [(&str, &str); 3] = [
+    ("cross_entropy_adam", r#"layers = [{ kind = "linear", outputs = 12 }, { kind = "relu" }, { kind = "linear" }]"#),
+    (
+        "mse_momentum",
+        r#"loss = "mse"
+        layers = [
+            { kind = "linear", outputs = 10 }, { kind = "relu" },
+            { kind = "linear", outputs = 8 }, { kind = "relu" },
+            { kind = "linear" },
+        ]"#,
+    ),
+    (
+        "batch_norm_adamw",
+        r#"layers = [
+            { kind = "linear", outputs = 10, bias = false }, { kind = "batch_norm" }, { kind = "relu" },
+            { kind = "linear", outputs = 8, bias = false }, { kind = "batch_norm" }, { kind = "relu" },
+            { kind = "linear" },
+        ]"#,
+    ),
+];
+
+/// A model, and the run that it repeats.
 struct Run {
     name: &'static str,
     golden: Golden,
-    model: Mlp,
+    model: Model,
     optimiser: Optimiser,
 }
 
-fn runs() -> Vec<Run> {
-    let run = |name, widths: &[usize], objective, optimiser: fn(&Golden) -> Optimiser| {
+fn runs() -> impl Iterator<Item = Run> {
+    MODELS.into_iter().map(|(name, text)| {
         let golden = Golden::read(name);
-        let recipe = Recipe { objective, ..Recipe::default() };
-        let model = Mlp::new(widths).expect("the widths are valid").with_recipe(recipe);
-        let optimiser = optimiser(&golden);
+        let setting = |key| golden.settings.get(key).copied();
+        let optimiser = match (setting("momentum"), setting("weight_decay")) {
+            (Some(momentum), _) => Optimiser::Sgd { momentum, nesterov: false, weight_decay: 0.0 },
+            (None, Some(weight_decay)) => Optimiser::AdamW { weight_decay },
+            (None, None) => Optimiser::Adam,
+        };
+        let blueprint = Blueprint::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
+        let model = blueprint.build(golden.images.features(), 4).expect("the layers go together");
         Run { name, golden, model, optimiser }
-    };
-    let momentum =
-        |golden: &Golden| Optimiser::Sgd { momentum: golden.settings["momentum"], nesterov: false, weight_decay: 0.0 };
-    vec![
-        run("cross_entropy_adam", &[16, 12, 4], Objective::CrossEntropy, |_| Optimiser::Adam),
-        run("mse_momentum", &[16, 10, 8, 4], Objective::Mse, momentum),
-    ]
+    })
 }
 
 impl Run {
@@ -129,19 +151,19 @@ impl Run {
         };
         let mut executor = start(model.plan(Some(training), None).expect("the plan is valid"));
         upload_images(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
-        let names: Vec<_> = model.tensors().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(golden.start.len(), names.len(), "PyTorch's model has other tensors");
-        let slot = |name: &String| executor.memory().find(&format!("weights/{name}")).expect("the plan has the slot");
-        let slots: Vec<SlotId> = names.iter().map(slot).collect();
-        let metrics = executor.memory().find("train/metrics").expect("the plan has the slot");
-        for (name, slot) in names.iter().zip(&slots) {
+        let slot = |name: &str| executor.memory().find(name).expect("the plan has the slot");
+        let slots: Vec<(String, SlotId)> =
+            model.state().into_iter().map(|(place, name, _)| (name, slot(&place))).collect();
+        let metrics = slot("train/metrics");
+        assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has other tensors");
+        for (name, slot) in &slots {
             let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();
             executor.write_f32(*slot, &values).expect("the slot holds them");
         }
         let mut step = |number| {
             executor.run("train", 1).expect("it runs");
             let mut tensors = Tensors::new();
-            for (name, slot) in names.iter().zip(&slots) {
+            for (name, slot) in &slots {
                 tensors.insert(name.clone(), numbers(&mut executor, *slot));
             }
             Step { loss: numbers(&mut executor, metrics)[2 * number], tensors }

@@ -87,7 +87,7 @@ fn the_graph_needs_no_more_memory_than_was_recorded_by_hand() {
     for widths in
         [vec![784, 1024, 10], vec![784, 1024, 1024, 10], vec![784, 128, 10], vec![20, 33, 17, 10], vec![30, 10]]
     {
-        let model = Mlp::new(widths).expect("the widths are valid");
+        let model = Model::mlp(widths).expect("the widths are valid");
         for batch in [1, 32, 128] {
             let training = Training { batch, ..training() };
             let by_hand = bytes(&ByHand::new(&model).plan(training).expect("the plan is valid"));
