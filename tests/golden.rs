@@ -33,9 +33,8 @@ struct Apart {
     weights: f64,
 }
 
-/// The gates of tests/training.rs, for what is computed in f64, and for what is rounded as the device rounds.
-const FROM_F64: Apart = Apart { loss: 5e-6, weights: 1e-5 };
-const FROM_F32: Apart = Apart { loss: 1e-6, weights: 1e-5 };
+/// The gates of tests/training.rs for runs that are computed in f64.
+const GATE: Apart = Apart { loss: 5e-6, weights: 1e-5 };
 
 /// A run as PyTorch had it.
 struct Golden {
@@ -182,8 +181,8 @@ fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f64> {
 /// The largest differences between two runs.
 ///
 /// # Errors
-/// Names the first number that is further away than `gate` allows, NaN included.
-fn compare(ours: &[Step], theirs: &[Step], gate: Apart) -> Result<Apart, String> {
+/// Names the first number that is further away than [`GATE`] allows, NaN included.
+fn compare(ours: &[Step], theirs: &[Step]) -> Result<Apart, String> {
     let mut most = Apart::default();
     let hold = |place: &dyn Fn() -> String, [ours, theirs]: [f64; 2], gate: f64| {
         let apart = (ours - theirs).abs();
@@ -192,13 +191,13 @@ fn compare(ours: &[Step], theirs: &[Step], gate: Apart) -> Result<Apart, String>
     assert_eq!(ours.len(), theirs.len());
     for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         let place = || format!("loss of step {}", number + 1);
-        most.loss = most.loss.max(hold(&place, [ours.loss, theirs.loss], gate.loss)?);
+        most.loss = most.loss.max(hold(&place, [ours.loss, theirs.loss], GATE.loss)?);
         assert!(ours.tensors.keys().eq(theirs.tensors.keys()));
         for ((name, ours), theirs) in ours.tensors.iter().zip(theirs.tensors.values()) {
             assert_eq!(ours.len(), theirs.len(), "{name}");
             for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
                 let place = || format!("{name}[{i}] after step {}", number + 1);
-                most.weights = most.weights.max(hold(&place, [*ours, *theirs], gate.weights)?);
+                most.weights = most.weights.max(hold(&place, [*ours, *theirs], GATE.weights)?);
             }
         }
     }
@@ -214,18 +213,17 @@ fn a_hundred_steps_agree_with_pytorch() {
     let gpu = common::gpu();
     for run in runs() {
         let double = run.steps(1.0, f64_twin);
-        let single = run.steps(1.0, |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"));
         let device = run.steps(1.0, |plan| {
             pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("the plan is valid")
         });
         let pytorch = &run.golden.steps;
-        for (pair, ours, theirs, gate) in [
-            ("f64 twins beside PyTorch", &double, pytorch, FROM_F64),
-            ("device beside PyTorch", &device, pytorch, FROM_F64),
-            ("device beside f64 twins", &device, &double, FROM_F64),
-            ("device beside f32 twins", &device, &single, FROM_F32),
+        assert!(pytorch.len() == 100 && pytorch[99].loss < 0.7 * pytorch[0].loss, "{}: nothing was learnt", run.name);
+        for (pair, ours, theirs) in [
+            ("f64 twins beside PyTorch", &double, pytorch),
+            ("device beside PyTorch", &device, pytorch),
+            ("device beside f64 twins", &device, &double),
         ] {
-            let most = compare(ours, theirs, gate).unwrap_or_else(|what| panic!("{}, {pair}: {what}", run.name));
+            let most = compare(ours, theirs).unwrap_or_else(|what| panic!("{}, {pair}: {what}", run.name));
             println!("{}, {pair}: {most:?}", run.name);
         }
     }
@@ -235,21 +233,21 @@ fn a_hundred_steps_agree_with_pytorch() {
 fn what_is_not_pytorchs_training_is_found() {
     for run in runs() {
         let (pytorch, faster) = (&run.golden.steps, run.steps(1.001, f64_twin));
-        assert!(compare(&faster, pytorch, FROM_F64).is_err(), "{}: a rate 0.1 % too high went unseen", run.name);
+        assert!(compare(&faster, pytorch).is_err(), "{}: a rate 0.1 % too high went unseen", run.name);
         let refused = |what: &str, tamper: &dyn Fn(&mut Step)| {
             for number in [0, 57, pytorch.len() - 1] {
                 let mut other = pytorch.clone();
                 tamper(&mut other[number]);
-                assert!(compare(&other, pytorch, FROM_F64).is_err(), "{}, step {number}: {what} unseen", run.name);
+                assert!(compare(&other, pytorch).is_err(), "{}, step {number}: {what} unseen", run.name);
             }
         };
-        refused("a loss off by twice its gate", &|step| step.loss += 2.0 * FROM_F64.loss);
+        refused("a loss off by twice its gate", &|step| step.loss += 2.0 * GATE.loss);
         refused("a loss that is not a number", &|step| step.loss = f64::NAN);
         for name in run.golden.start.keys() {
             let element = |step: &mut Step, change: fn(&mut f64)| {
                 step.tensors.get_mut(name).and_then(|values| values.last_mut()).map(change).expect("it has elements");
             };
-            refused(name, &|step| element(step, |x| *x += 2.0 * FROM_F64.weights));
+            refused(name, &|step| element(step, |x| *x += 2.0 * GATE.weights));
             refused(name, &|step| element(step, |x| *x = f64::NAN));
         }
     }
