@@ -77,17 +77,15 @@ impl<E: Executor> Contestant<E> {
     /// Trains for so many seconds, and gives the steps a second.
     fn rate(&mut self, seconds: f64) -> Result<f64> {
         let metrics = self.executor.memory().find("train/metrics").expect("both plans have it");
-        let (begun, mut steps) = (Instant::now(), 0);
-        loop {
+        let (begun, mut steps, mut elapsed) = (Instant::now(), 0, 0.0);
+        while steps == 0 || elapsed < seconds {
             self.executor.run("train", self.stride)?;
             let losses = pollster::block_on(self.executor.fetch(metrics, 0, 2)?)?;
             assert!(losses[0].is_finite(), "{}: a loss of {}", self.name, losses[0]);
             steps += self.stride;
-            let elapsed = begun.elapsed().as_secs_f64();
-            if elapsed >= seconds {
-                return Ok(f64::from(steps) / elapsed);
-            }
+            elapsed = begun.elapsed().as_secs_f64();
         }
+        Ok(f64::from(steps) / elapsed)
     }
 }
 
