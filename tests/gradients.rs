@@ -81,7 +81,7 @@ fn gradients_of_losses_agree_with_finite_differences() {
     for loss in losses {
         let name = loss.kernel.name();
         let mut checked = 0;
-        for (seed, case) in loss.kernel.cases(Effort::Quick).into_iter().enumerate() {
+        for (seed, case) in loss.kernel.cases(Effort::QUICK).into_iter().enumerate() {
             if case.inputs != Inputs::Random {
                 continue;
             }

@@ -33,7 +33,7 @@ fn comparison_finds_every_kind_of_tampering_in_every_kernel() {
     for kernel in registry() {
         let source = kernel.variants(&shadegrad::kernel::Caps::portable()).swap_remove(0).source();
         let reflection = Reflection::of(kernel.name(), &source).expect("the shader is valid");
-        let case = kernel.cases(Effort::Quick).swap_remove(2);
+        let case = kernel.cases(Effort::QUICK).swap_remove(2);
         let prepared = prepare(kernel, &reflection, case, 11).expect("shapes are known");
         let right = faultless(&reflection, &prepared);
         compare(kernel, &reflection, &prepared, &right).unwrap_or_else(|e| panic!("no fault: {e}"));
@@ -79,7 +79,7 @@ fn outputs_of_zeros_or_of_another_run_are_found() {
     for kernel in registry().into_iter().filter(|kernel| kernel.name() != "step_state") {
         let source = kernel.variants(&shadegrad::kernel::Caps::portable()).swap_remove(0).source();
         let reflection = Reflection::of(kernel.name(), &source).expect("the shader is valid");
-        let cases = kernel.cases(Effort::Quick);
+        let cases = kernel.cases(Effort::QUICK);
         let case = cases.into_iter().rev().find(|case| case.inputs == Inputs::Random).expect("one has random inputs");
         let prepared = prepare(kernel, &reflection, case.clone(), 21).expect("shapes are known");
         let other = prepare(kernel, &reflection, case, 22).expect("shapes are known");
@@ -322,12 +322,12 @@ fn mutated_shaders_are_found() {
     for &(name, from, to) in shader_faults() {
         let kernel = registry().into_iter().find(|kernel| kernel.name() == name).expect("the kernel is registered");
         // The variants that training would take; tests/kernels.rs has shown that all do the same.
-        let chosen = kernel.cases(Effort::Quick).into_iter().map(|case| kernel.choose(&case.params, &gpu.caps));
+        let chosen = kernel.cases(Effort::QUICK).into_iter().map(|case| kernel.choose(&case.params, &gpu.caps));
         let chosen: BTreeMap<String, Variant> = chosen.map(|variant| (variant.name.clone(), variant)).collect();
         for variant in chosen.into_values() {
             assert!(variant.source().contains(from), "{name} no longer contains `{from}`: renew this fault");
             let faulty: Variant = variant.edited(variant.name.clone(), |part| part.replace(from, to));
-            let verdict = pollster::block_on(check_variant(&gpu, kernel, &faulty, Checks::On, Effort::Quick));
+            let verdict = pollster::block_on(check_variant(&gpu, kernel, &faulty, Checks::On, Effort::QUICK));
             assert!(verdict.is_err(), "{name} {variant} with `{to}` for `{from}` passed: {verdict:?}");
         }
     }

@@ -17,7 +17,7 @@ type Form = (&'static dyn AnyKernel, Variant, Checks);
 
 /// Checks one form of a kernel on its quick cases; gives a line for people, and the number of cases.
 fn check_form(gpu: &Arc<Gpu>, (kernel, variant, checks): &Form) -> (String, usize) {
-    let checked = check_variant(gpu, *kernel, variant, *checks, Effort::Quick);
+    let checked = check_variant(gpu, *kernel, variant, *checks, Effort::QUICK);
     let worst = pollster::block_on(checked).unwrap_or_else(|e| panic!("{variant}, checks {checks:?}: {e}"));
     assert!(worst.cases > 0, "{} {variant} has no case", kernel.name());
     assert!(worst.soft <= 1.0, "{} {variant}: {} of the soft gate", kernel.name(), worst.soft);
@@ -29,7 +29,7 @@ fn shaders_agree_with_their_twins() {
     let caps = common::gpu().caps.clone();
     let mut forms: Vec<Form> = Vec::new();
     for kernel in registry() {
-        let chosen = kernel.cases(Effort::Quick).into_iter().map(|case| kernel.choose(&case.params, &caps).name);
+        let chosen = kernel.cases(Effort::QUICK).into_iter().map(|case| kernel.choose(&case.params, &caps).name);
         let chosen: BTreeSet<String> = chosen.collect();
         // Fused products share the bodies of the plain ones, which run in every variant with checks on.
         let fused = kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len();
@@ -64,7 +64,7 @@ fn twins_in_f32_agree_with_twins_in_f64() {
         let source = kernel.variants(&Caps::portable()).swap_remove(0).source();
         let reflection = Reflection::of(kernel.name(), &source).expect("the shader is valid");
         let mut worst = Worst::default();
-        for (seed, case) in kernel.cases(Effort::Quick).into_iter().enumerate() {
+        for (seed, case) in kernel.cases(Effort::QUICK).into_iter().enumerate() {
             let prepared = prepare(kernel, &reflection, case, seed as u64).expect("shapes are known");
             worst.include(check_f32_twin(kernel, &reflection, &prepared).unwrap_or_else(|e| panic!("{e}")));
         }
@@ -82,7 +82,7 @@ fn kernels_without_a_row_in_use_agree_with_their_twins_and_stay_finite() {
         _ => {}
     };
     for kernel in registry() {
-        let case = kernel.cases(Effort::Quick).into_iter().rev().find(|case| case.inputs == Inputs::Random);
+        let case = kernel.cases(Effort::QUICK).into_iter().rev().find(|case| case.inputs == Inputs::Random);
         let case = case.expect("one has random inputs");
         let variant = kernel.choose(&case.params, &gpu.caps);
         let reflection = Reflection::of(kernel.name(), &variant.source()).expect("the shader is valid");
