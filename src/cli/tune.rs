@@ -9,10 +9,9 @@ use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
 use crate::nn::Activation;
-use crate::plan::Executor;
+use crate::plan::{Executor, Plan};
 use crate::train::{
-    Assignment, Finished, Halving, Journal, Score, Settings, Space, TrainConfig, Trainer, Update, Values, rank,
-    unless_diverged,
+    Assignment, Finished, Halving, Journal, Score, Settings, Space, Trainer, Update, Values, rank, unless_diverged,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -118,11 +117,18 @@ impl Tune {
         output.event(&json!({ "event": "start", "device": device.json(), "search": search, "dropped": dropped,
                               "resumed": done.len() }))?;
         let table = Table::new(output, &settings, &done, runs)?;
-        let seed = self.seed;
-        let mut trials = Trials { seed, settings: &settings, data: &data, device: &device, journal, table, output };
-        let finished = pollster::block_on(halving.search(&done, async |run| trials.run(run).await))?;
-        trials.table.end()?;
-        self.summarise(output, finished, &settings, &data_flags)
+        let (settings, data) = (settings.as_slice(), &data);
+        let trials = Trials { seed: self.seed, settings, data, device: device.json(), journal, table, output };
+        let (finished, bytes_up) = pollster::block_on(async {
+            match &device {
+                Device::Gpu(gpu) => {
+                    let open = async |plan| GpuExecutor::new(gpu.clone(), plan, Checks::Off).await;
+                    trials.search(&halving, &done, open).await
+                }
+                Device::Native(_) => trials.search(&halving, &done, async |plan| CpuExecutor::<f32>::new(plan)).await,
+            }
+        })?;
+        self.summarise(output, finished, settings, &data_flags, bytes_up)
     }
 
     /// What makes this search the one it is: the first line of its file.
@@ -153,6 +159,7 @@ impl Tune {
         mut finished: Vec<Finished>,
         settings: &[Settings],
         data_flags: &str,
+        bytes_up: u64,
     ) -> Result<()> {
         rank(&mut finished);
         let best = finished.first().and_then(|best| Some((best.run, best.score?)));
@@ -185,6 +192,7 @@ impl Tune {
             "settings": describe(settings),
             "validation_loss": loss,
             "validation_accuracy": accuracy,
+            "bytes_up": bytes_up,
             "command": command,
         }))
     }
@@ -219,47 +227,63 @@ struct Trials<'a> {
     seed: u64,
     settings: &'a [Settings],
     data: &'a Dataset,
-    device: &'a Device,
+    device: Value,
     journal: Journal,
     table: Table<'a>,
     output: &'a Output,
 }
 
 impl Trials<'_> {
-    /// Does a run, and writes it down.
-    async fn run(&mut self, run: Assignment) -> Result<Option<Score>> {
+    /// Does the runs that are not `done` yet, on an executor that `open` makes for the first of them. Gives all runs,
+    /// and the bytes that went up for those done now.
+    async fn search<E: Executor>(
+        mut self,
+        halving: &Halving,
+        done: &[Finished],
+        open: impl AsyncFn(Plan) -> Result<E>,
+    ) -> Result<(Vec<Finished>, u64)> {
+        let mut trainer = None;
+        let finished = halving.search(done, async |run| self.run(run, &mut trainer, &open).await).await?;
+        self.table.end()?;
+        Ok((finished, trainer.map_or(0, |trainer| trainer.executor().traffic().up)))
+    }
+
+    /// Does a run, and writes it down. The trainer of the run before has the data, and is left to the next.
+    async fn run<E: Executor>(
+        &mut self,
+        run: Assignment,
+        trainer: &mut Option<Trainer<E>>,
+        open: &impl AsyncFn(Plan) -> Result<E>,
+    ) -> Result<Option<Score>> {
         let started = Instant::now();
         let settings = &self.settings[run.trial];
-        let result = self.train(settings.config(run.epochs, self.seed), run.trial).await;
-        let score = unless_diverged(result)?;
+        let config = settings.config(run.epochs, self.seed);
+        let next = match trainer.take() {
+            Some(before) => before.with_config(config, self.data).await?,
+            None => {
+                let (model, plan) = Trainer::<E>::plan(&config, self.data)?;
+                Trainer::new(open(plan).await?, model, config, self.data)?
+            }
+        };
+        let watch = |update: Update<'_>| {
+            self.table.progress(run.trial, &update);
+            Ok(())
+        };
+        let score = unless_diverged(validated(trainer.insert(next), watch).await)?;
         let about = json!({ "settings": describe(settings), "seconds": started.elapsed().as_secs_f64(),
-                            "device": self.device.json() });
+                            "device": self.device });
         let (line, score) = self.journal.add(&Finished { run, score }, &about)?;
         self.output.event(&line)?;
         self.table.add(Finished { run, score })?;
         Ok(score)
     }
-
-    async fn train(&self, config: TrainConfig, trial: usize) -> Result<Score> {
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, self.data)?;
-        let watch = |update: Update<'_>| {
-            self.table.progress(trial, &update);
-            Ok(())
-        };
-        match self.device {
-            Device::Gpu(gpu) => {
-                let executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
-                validated(Trainer::new(executor, model, config, self.data)?, watch).await
-            }
-            Device::Native(_) => {
-                validated(Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, self.data)?, watch).await
-            }
-        }
-    }
 }
 
 /// Trains, and gives the score on the validation images after the last epoch.
-async fn validated<E: Executor>(mut trainer: Trainer<E>, watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Score> {
+async fn validated<E: Executor>(
+    trainer: &mut Trainer<E>,
+    watch: impl FnMut(Update<'_>) -> Result<()>,
+) -> Result<Score> {
     let outcome = trainer.train(watch).await?;
     outcome.validation.map(|validated| validated.score).ok_or_else(|| {
         Error::new(Kind::Usage, "no images are set aside for validation", "set some aside, such as --validation 0.1")
