@@ -2,7 +2,7 @@
 
 mod command;
 
-use command::{Place, Ran};
+use command::{Place, Ran, TRAIN_IMAGES, TRAIN_LABELS, images, labels};
 use serde_json::Value;
 
 const SMALL: &str = "tune --data set --trials 4 --rungs 2 --width 4..16 --depth 1..2 --batch 8,16 --validation 0.2";
@@ -42,6 +42,31 @@ fn the_best_run_is_told_with_the_command_that_repeats_it() {
         let losses = found.iter().filter(|object| object["event"] == "trial").map(|trial| &trial["validation_loss"]);
         let least = losses.filter_map(Value::as_f64).fold(f64::INFINITY, f64::min);
         assert_eq!(summary["validation_loss"].as_f64(), Some(least));
+    }
+}
+
+#[test]
+fn images_are_sent_once_and_each_run_is_that_of_train() {
+    let place = Place::new();
+    // Beside so many images, what goes up for the runs is little: kernels' parameters and initial weights.
+    place.put(TRAIN_IMAGES, &images(6_000)).put(TRAIN_LABELS, &labels(6_000));
+    let search = "tune --data set --trials 3 --rungs 1 --width 4..16 --depth 1..2 --batch 80,120 --device 0";
+    let found = place.run(&format!("{search} --json")).objects();
+    let sent = event(&found, "summary")["bytes_up"].as_u64().expect("a count");
+    let data = (6_000 + 20) * (16 + 1);
+    assert!((data..data + data / 2).contains(&sent), "{sent} bytes were sent, the images are {data}");
+    let data = event(&found, "start")["search"]["data"]["flags"].as_str().expect("flags");
+    for trial in found.iter().filter(|object| object["event"] == "trial") {
+        let setting = |name: &str| trial["settings"][name].to_string().replace('"', "");
+        let depth = trial["settings"]["depth"].as_u64().expect("a count") as usize;
+        let model = ["activation", "dropout", "lr"].map(|name| format!("--{name} {}", setting(name))).join(" ");
+        let hidden = vec![setting("width"); depth].join(",");
+        let [batch, decay] = ["batch", "weight_decay"].map(setting);
+        let again = place.run(&format!(
+            "train {data} --hidden {hidden} {model} --batch-size {batch} --optimizer adamw --weight-decay {decay} \
+             --epochs 1 --device 0 --json"
+        ));
+        assert_eq!(event(&again.objects(), "summary")["validation_loss"], trial["validation_loss"], "{trial}");
     }
 }
 
