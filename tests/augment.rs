@@ -4,7 +4,7 @@ mod common;
 
 use shadegrad::gpu::{Checks, Pipeline, Run};
 use shadegrad::kernel::{AnyKernel, Case, Inputs, Params};
-use shadegrad::nn::{Augment, Evaluation, Mlp, Optimisation, Training};
+use shadegrad::nn::{Augment, Evaluation, Model, Optimisation, Training};
 use shadegrad::ops::gather::{Gather, GatherParams};
 use shadegrad::ops::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
 use shadegrad::random::{Random, stream};
@@ -135,7 +135,7 @@ fn erasing_clears_a_rectangle_of_at_most_half_the_sides() {
 #[test]
 fn only_training_is_augmented_and_only_where_it_is_on() {
     let gathers = |augment: Option<(Augment, [usize; 2])>| {
-        let model = Mlp::new([FEATURES, 10]).expect("the widths are sound");
+        let model = Model::mlp([FEATURES, 10]).expect("the widths are sound");
         let optimisation = Optimisation::default();
         let training =
             Training { samples: 50, batch: 8, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16, augment };

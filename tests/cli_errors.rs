@@ -4,7 +4,7 @@ mod command;
 
 use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels};
 use flate2::{Compression, write::GzEncoder};
-use shadegrad::nn::Recipe;
+use shadegrad::nn::Model;
 use shadegrad::shape::Shape;
 use shadegrad::train::ModelFile;
 use std::io::{BufRead, BufReader, Write};
@@ -33,8 +33,13 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--batch-size 0", ["batch size of 0", "--batch-size 128"]),
         ("--epochs 0", ["0 epochs", "--epochs 5"]),
         ("--epochs 99999999999999999", ["99999999999999999 epochs", "fewer"]),
-        ("--hidden 0", ["[0]", "sizes of 1 or more"]),
-        ("--hidden 16,0,8", ["[16, 0, 8]", "sizes of 1 or more"]),
+        ("--hidden 0", ["layer 1: linear: a width of 0", "sizes of 1 or more"]),
+        ("--hidden 16,0,8", ["layer 3: linear: a width of 0", "sizes of 1 or more"]),
+        ("--dropout 1", ["a probability of 1", "--dropout 0.1"]),
+        ("--label-smoothing 1", ["label smoothing of 1", "below 1"]),
+        ("--label-smoothing 0.1 --loss mse", ["with the loss mse", "--loss cross-entropy"]),
+        ("--class-weights 1,2", ["2 class weights", "one for each class"]),
+        ("--class-weights 1,heavy", ["no class weights `1,heavy`", "--help"]),
         ("--lr 0", ["learning rate of 0", "finite number above 0"]),
         ("--lr -0.1", ["learning rate of -0.1", "finite number above 0"]),
         ("--lr nan", ["learning rate of NaN", "finite number above 0"]),
@@ -145,12 +150,13 @@ fn data_that_are_not_there_exit_with_3_whatever_the_verb() {
 }
 
 /// A model file of these tensors.
-fn write_model(place: &Place, tensors: &[(&str, &[usize], f32)]) {
+fn write_model(place: &Place, widths: [usize; 2], tensors: &[(&str, &[usize], f32)]) {
     let tensor = |&(name, shape, value): &(&str, &[usize], f32)| {
         (name.to_owned(), Shape::new(shape), vec![value; shape.iter().product()])
     };
-    ModelFile::write(&place.path("model"), &Recipe::default(), &tensors.iter().map(tensor).collect::<Vec<_>>())
-        .expect("writable");
+    let model = Model::mlp(widths).expect("the widths are sound");
+    let tensors: Vec<_> = tensors.iter().map(tensor).collect();
+    ModelFile::write(&place.path("model"), &model, &tensors, &[]).expect("writable");
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn model_files_that_are_no_perceptron_exit_with_4() {
     failed(&eval(), 4, &["cannot read model", "No such file"]);
     failed(&place.run("eval --data set --model set --device cpu"), 4, &["cannot read set"]);
     let (bias, weight) = (("fc1.bias", &[10][..], 0.0), ("fc1.weight", &[16, 10][..], 0.0));
-    write_model(&place, &[weight, bias]);
+    write_model(&place, [16, 10], &[weight, bias]);
     eval().lines();
     let whole = std::fs::read(place.path("model")).expect("written");
     for bytes in [&[], &whole[..5], &whole[..whole.len() / 2], &whole[..whole.len() - 1], b"no model, but some text"] {
@@ -169,18 +175,22 @@ fn model_files_that_are_no_perceptron_exit_with_4() {
     }
     for (tensors, words) in [
         (&[weight][..], ["no tensor `fc1.bias`", "found [\"fc1.weight\"]"]),
-        (&[("fc1.weight", &[160], 0.0), bias], ["`fc1.weight` has shape [160]", "two extents"]),
-        (&[weight, ("fc1.bias", &[9], 0.0)], ["`fc1.bias` has shape [9]", "expected [10]"]),
-        (&[weight, ("fc1.bias", &[10], f32::NAN)], ["number 160", "not finite"]),
-        (&[weight, bias, ("more", &[1], 0.0)], ["3 tensors", "a weight and a bias"]),
-        (&[("fc1.weight", &[9, 10], 0.0), bias], ["takes 9 pixels", "has 16 pixels and 10 classes"]),
-        (&[("fc1.weight", &[16, 9], 0.0), ("fc1.bias", &[9], 0.0)], ["tells 9 classes", "16 pixels and 10 classes"]),
-        (&[weight, bias, ("fc2.weight", &[9, 10], 0.0), ("fc2.bias", &[10], 0.0)], ["fc2.weight", "expected [10, _]"]),
+        (&[("fc1.weight", &[160], 0.0), bias], ["`fc1.weight` is F32 [160]", "expected F32 [16, 10]"]),
+        (&[weight, ("fc1.bias", &[9], 0.0)], ["`fc1.bias` is F32 [9]", "expected F32 [10]"]),
+        (&[weight, ("fc1.bias", &[10], f32::NAN)], ["number 0 of `fc1.bias`", "not finite"]),
+        (&[weight, bias, ("more", &[1], 0.0)], ["3 tensors", "expected 2 for 16-10"]),
     ] {
-        write_model(&place, tensors);
+        write_model(&place, [16, 10], tensors);
         let ran = eval();
         failed(&ran, 4, &words);
         assert_eq!(ran.out, "");
+    }
+    for (widths, words) in [
+        ([9, 10], ["takes 9 pixels", "has 16 pixels and 10 classes"]),
+        ([16, 9], ["tells 9 classes", "16 pixels and 10 classes"]),
+    ] {
+        write_model(&place, widths, &[("fc1.weight", &widths, 0.0), ("fc1.bias", &widths[1..], 0.0)]);
+        failed(&eval(), 4, &words);
     }
 }
 

@@ -8,7 +8,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Mlp, Optimisation, Training, batch_norm, flatten, layer_norm, linear};
+use shadegrad::nn::{Model, Optimisation, Training, batch_norm, flatten, layer_norm, linear};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
@@ -35,7 +35,7 @@ fn training() -> Training {
 }
 
 /// Weights and losses after a hundred steps of a plan on random images, as bits.
-fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Mlp) -> (Vec<u64>, Vec<u32>) {
+fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Model) -> (Vec<u64>, Vec<u32>) {
     let find = |executor: &E, name: &str| executor.memory().find(name).expect("the plan has the slot");
     let mut random = Random::new(3, stream::CASES);
     for name in ["train/images", "train/classes"] {
@@ -67,7 +67,7 @@ fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Mlp) -> (Vec<u64>
 #[test]
 fn the_graph_does_what_was_recorded_by_hand_bit_for_bit() {
     for widths in [vec![784, 128, 10], vec![20, 33, 17, 10], vec![30, 10]] {
-        let model = Mlp::new(widths).expect("the widths are valid");
+        let model = Model::mlp(widths).expect("the widths are valid");
         let by_hand = || ByHand::new(&model).plan(training()).expect("the plan is valid");
         let derived = || model.plan(Some(training()), None).expect("the plan is valid");
         let dispatches = |plan: &Plan| plan.sections[0].dispatches.len();
@@ -83,7 +83,7 @@ fn the_graph_does_what_was_recorded_by_hand_bit_for_bit() {
 
 #[test]
 fn transients_are_reused_once_nobody_needs_them() {
-    let model = Mlp::new([784, 256, 256, 256, 256, 10]).expect("the widths are valid");
+    let model = Model::mlp([784, 256, 256, 256, 256, 10]).expect("the widths are valid");
     let bytes = |plan: Plan| {
         let transient = |buffer: &&shadegrad::plan::Buffer| buffer.role == Role::Transient;
         plan.memory.buffers().iter().filter(transient).map(|buffer| 4 * buffer.words).sum::<usize>()

@@ -6,7 +6,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps, word};
-use shadegrad::nn::{Evaluation, Mlp, Optimisation, Optimiser, Training};
+use shadegrad::nn::{Evaluation, Model, Optimisation, Optimiser, Training};
 use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::relu::{Relu, ReluParams};
@@ -131,7 +131,7 @@ fn data_are_not_written_and_buffers_not_aliased() {
 
 #[test]
 fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
-    let model = Mlp::new([784, 50_000, 10]).expect("32 bits hold it");
+    let model = Model::mlp([784, 50_000, 10]).expect("32 bits hold it");
     let optimisation = Optimisation::default();
     let training = Training {
         samples: 100,
@@ -151,13 +151,13 @@ fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let mut caps = Caps { max_binding_bytes: 1 << 30, max_buffer_bytes: 1 << 30, ..Caps::portable() };
     caps.max_groups = 4;
     says(plan.validate(&caps).expect_err("16 workgroups at most"), Kind::Device, &["workgroups"]);
-    says(Mlp::new([784, 10_000_000, 10]).expect_err("32 GB"), Kind::Device, &["bytes"]);
-    says(Mlp::new([784, 0, 10]).expect_err("no width"), Kind::Usage, &["[784, 0, 10]"]);
+    says(Model::mlp([784, 10_000_000, 10]).expect_err("32 GB"), Kind::Device, &["bytes"]);
+    says(Model::mlp([784, 0, 10]).expect_err("no width"), Kind::Usage, &["[784, 0, 10]"]);
 }
 
 #[test]
 fn weights_decay_and_biases_do_not() {
-    let model = Mlp::new([70, 9, 10]).expect("it is small");
+    let model = Model::mlp([70, 9, 10]).expect("it is small");
     let adamw = Optimiser::AdamW { weight_decay: 0.1 };
     for (optimiser, decays) in
         [(adamw, true), (Optimiser::AdamW { weight_decay: 0.0 }, false), (Optimiser::Adam, false)]

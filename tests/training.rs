@@ -8,7 +8,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
-use shadegrad::nn::{Augment, Optimisation, Optimiser, Schedule};
+use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::Random;
@@ -21,7 +21,7 @@ use std::ops::Range;
 fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
     (data.train, data.test) = (cut(&data.train, 0..6_400), cut(&data.test, 0..500));
-    (TrainConfig { hidden: vec![128], epochs: 2, ..TrainConfig::default() }, data)
+    (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
 }
 
 /// These images of a split.
@@ -132,7 +132,7 @@ fn numbers(executor: &mut GpuExecutor, slot: SlotId) -> Vec<f64> {
 #[test]
 fn learning_rates_follow_their_schedules() {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { hidden: vec![4], ..config };
+    let config = TrainConfig { model: Blueprint::mlp(&[4], &Recipe::default()), ..config };
     let (rate, steps) = (f64::from(config.learning_rate), 100.0);
     let step_decay = Schedule::Step { every: 13, gamma: 0.5 };
     for (schedule, warmup) in [Schedule::Constant, step_decay, Schedule::Cosine]
@@ -279,8 +279,9 @@ fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let optimisation = Optimisation { optimiser, schedule: Schedule::Cosine, warmup: 3, ..Optimisation::default() };
-    let wide = TrainConfig { hidden: vec![33, 20], batch_size: 64, patience: Some(2), ..config.clone() };
-    let narrow = TrainConfig { hidden: vec![16], batch_size: 100, optimisation, seed: 7, ..config };
+    let model = |hidden: &[usize]| Blueprint::mlp(hidden, &Recipe { dropout: 0.2, ..Recipe::default() });
+    let wide = TrainConfig { model: model(&[33, 20]), batch_size: 64, patience: Some(2), ..config.clone() };
+    let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
     let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };
     let augment = Augment { rotate: 10.0, ..Augment::default() };
     let augmented = TrainConfig { augment, ..narrow.clone() };

@@ -35,7 +35,7 @@ impl Eval {
         let device = Device::open(&self.device);
         let (data, _) = loaded(loading)?;
         let device = device?;
-        let (inputs, classes) = (file.model.widths()[0], file.model.widths()[file.model.widths().len() - 1]);
+        let (inputs, classes) = (file.model.inputs(), file.model.classes());
         if (inputs, classes) != (data.test.features(), data.classes()) {
             return Err(Error::new(
                 Kind::Model,

@@ -8,6 +8,7 @@ mod model_flags;
 mod open;
 mod optimisation;
 mod output;
+mod settings;
 mod train;
 mod tune;
 mod tune_table;

@@ -1,13 +1,20 @@
 //! The flags that say what a model is made of.
 
-use crate::nn::{Activation, Initialiser, Objective, Recipe};
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use crate::nn::toml::Table;
+use crate::nn::{Activation, Blueprint, ClassWeights, Criterion, Initialiser, Objective, Recipe};
+use std::path::{Path, PathBuf};
 
-/// Widths and recipe of a perceptron.
+/// A model file, or widths and recipe of a perceptron.
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelFlags {
+    /// A TOML file with the layers and, if it likes, how to train them; flags given here go before what it says
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hidden", "activation", "dropout"])]
+    model: Option<PathBuf>,
     /// Widths of the hidden layers, from the input on, such as 512,256
     #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
-    pub(super) hidden: Vec<usize>,
+    hidden: Vec<usize>,
     /// What follows each hidden layer: relu, leaky_relu, sigmoid, tanh, gelu, gelu_tanh, silu or softplus
     #[arg(long, default_value = "relu", value_name = "FUNCTION")]
     activation: Activation,
@@ -15,16 +22,56 @@ pub(super) struct ModelFlags {
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true)]
     dropout: f64,
     /// What training makes small: cross-entropy, mse, softmax-mse, l1, huber or binary-cross-entropy
-    #[arg(long, default_value = "cross-entropy", value_name = "LOSS")]
-    loss: Objective,
-    /// How weights begin: he, he-uniform, xavier, xavier-uniform, lecun, truncated-normal or zeros
-    #[arg(long, default_value = "he", value_name = "INITIALISER")]
-    init: Initialiser,
+    /// [default: cross-entropy]
+    #[arg(long, value_name = "LOSS")]
+    loss: Option<Objective>,
+    /// What of each label cross-entropy spreads evenly over all classes, from 0 to below 1 [default: 0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    label_smoothing: Option<f32>,
+    /// How much each class counts in cross-entropy: equal, balanced (by how rare it is), or a number for each class
+    /// [default: equal]
+    #[arg(long, value_name = "equal|balanced|W,W,...", allow_hyphen_values = true)]
+    class_weights: Option<ClassWeights>,
+    /// How weights begin: he, he-uniform, xavier, xavier-uniform, lecun, truncated-normal or zeros [default: he]
+    #[arg(long, value_name = "INITIALISER")]
+    init: Option<Initialiser>,
 }
 
 impl ModelFlags {
-    pub(super) fn recipe(&self) -> Recipe {
-        let Self { activation, dropout, loss, init, .. } = *self;
-        Recipe { activation, dropout, objective: loss, initialiser: init }
+    /// The model that the flags ask for, and what its file says of training.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or something in it is wrong: gives file, line and column.
+    pub(super) fn blueprint(&self) -> Result<(Blueprint, Settings)> {
+        let (mut blueprint, settings) = match &self.model {
+            Some(path) => read(path)?,
+            None => {
+                let Self { hidden, activation, dropout, .. } = self;
+                let recipe = Recipe { activation: *activation, dropout: *dropout, ..Recipe::default() };
+                (Blueprint::mlp(hidden, &recipe), Settings::default())
+            }
+        };
+        blueprint.initialiser = self.init.unwrap_or(blueprint.initialiser);
+        let Criterion { objective, label_smoothing, class_weights } = blueprint.criterion;
+        blueprint.criterion = Criterion {
+            objective: self.loss.unwrap_or(objective),
+            label_smoothing: self.label_smoothing.unwrap_or(label_smoothing),
+            class_weights: self.class_weights.clone().unwrap_or(class_weights),
+        };
+        Ok((blueprint, settings))
     }
+}
+
+/// The layers of a file, and what its table `training` says.
+fn read(path: &Path) -> Result<(Blueprint, Settings)> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
+    let name = path.display().to_string();
+    let mut table = Table::parse(&name, &text)?;
+    let blueprint = Blueprint::read(&mut table)?;
+    let settings = match table.take_table("training")? {
+        Some(training) => Settings::read(training)?,
+        None => Settings::default(),
+    };
+    table.finish()?;
+    Ok((blueprint, settings))
 }

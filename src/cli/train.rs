@@ -3,13 +3,13 @@
 use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::model_flags::ModelFlags;
 use super::open::{Device, describe_data, load, loaded, tell_dropped};
-use super::optimisation::OptimisationFlags;
 use super::output::{Output, bytes, thousands};
+use super::settings::Settings;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::{Augment, Mlp, Optimisation, Recipe};
+use crate::nn::{Blueprint, Model, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
@@ -26,30 +26,14 @@ pub(super) struct Train {
     training_data: TrainingDataFlags,
     #[command(flatten)]
     model: ModelFlags,
-    /// Images in a training step
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    batch_size: usize,
-    /// Passes over the training images
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    epochs: usize,
-    /// Learning rate: how far a step moves the weights
-    #[arg(long, default_value_t = 0.001, value_name = "RATE", allow_negative_numbers = true)]
-    lr: f32,
+    #[command(flatten)]
+    settings: Settings,
     /// End training as soon as validation reaches this, such as accuracy=0.98 or loss=0.05; needs --validation
     #[arg(long, value_name = "METRIC=VALUE")]
     target: Option<Target>,
     /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
-    #[command(flatten)]
-    optimisation: OptimisationFlags,
-    /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
-    /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
-    #[arg(long, value_name = "NAME=AMOUNT,...")]
-    augment: Option<Augment>,
-    /// Seed of the initial weights and of the order of the images: the same seed gives the same run
-    #[arg(long, default_value_t = 42, value_name = "N")]
-    seed: u64,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
@@ -66,18 +50,7 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, started: Instant, output: &mut Output) -> Result<()> {
-        let config = TrainConfig {
-            hidden: self.model.hidden.clone(),
-            recipe: self.model.recipe(),
-            batch_size: self.batch_size,
-            epochs: self.epochs,
-            learning_rate: self.lr,
-            optimisation: self.optimisation.settings()?,
-            seed: self.seed,
-            augment: self.augment.unwrap_or_default(),
-            target: self.target,
-            patience: self.patience,
-        };
+        let config = self.config()?;
         config.validate()?;
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
         // Data and device take their time side by side.
@@ -96,7 +69,7 @@ impl Train {
             output.event(&json!({ "event": "explain", "text": table }))?;
             return output.line(table.trim_end());
         }
-        let run = Run { started, config, model, data, out: out.as_deref(), device: &device, output };
+        let run = Run { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
         match &device {
             Device::Gpu(gpu) => {
                 let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
@@ -104,6 +77,24 @@ impl Train {
             }
             Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
         }
+    }
+
+    /// What flags and model file ask for.
+    fn config(&self) -> Result<TrainConfig> {
+        let (model, file) = self.model.blueprint()?;
+        let settings = self.settings.clone().or(file);
+        let usual = TrainConfig::default();
+        Ok(TrainConfig {
+            model,
+            batch_size: settings.batch_size.unwrap_or(usual.batch_size),
+            epochs: settings.epochs.unwrap_or(usual.epochs),
+            learning_rate: settings.lr.unwrap_or(usual.learning_rate),
+            optimisation: settings.optimisation.settings()?,
+            seed: settings.seed.unwrap_or(usual.seed),
+            augment: settings.augment.unwrap_or_default(),
+            target: self.target,
+            patience: self.patience,
+        })
     }
 }
 
@@ -123,7 +114,7 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf> {
 fn announce(
     output: &Output,
     device: &Device,
-    model: &Mlp,
+    model: &Model,
     data: &Dataset,
     dropped: &[Dropped],
     config: &TrainConfig,
@@ -135,8 +126,8 @@ fn announce(
     output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
     output.line(format_args!("data    {}", describe_data(data)))?;
     let dropped = tell_dropped(output, dropped)?;
-    if *model.recipe() != Recipe::default() {
-        output.line(format_args!("recipe  {}", model.recipe()))?;
+    if !is_classic(model) {
+        output.line(format_args!("recipe  {}", model.blueprint()))?;
     }
     if *optimisation != Optimisation::default() {
         output.line(format_args!("update  {optimisation}"))?;
@@ -147,7 +138,7 @@ fn announce(
     output.event(&json!({
         "event": "start",
         "device": device.json(),
-        "recipe": model.recipe().to_string(),
+        "recipe": model.blueprint().to_string(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
@@ -157,12 +148,19 @@ fn announce(
     }))
 }
 
+/// Whether a model is the usual perceptron, of which its widths tell all.
+fn is_classic(model: &Model) -> bool {
+    let hidden = &model.widths()[1..model.widths().len() - 1];
+    *model.blueprint() == Blueprint::mlp(hidden, &Recipe::default())
+}
+
 /// A run with everything chosen but the executor.
 struct Run<'a> {
     started: Instant,
     config: TrainConfig,
-    model: Mlp,
+    model: Model,
     data: Dataset,
+    dropped: Vec<Dropped>,
     out: Option<&'a Path>,
     device: &'a Device,
     output: &'a Output,
@@ -181,7 +179,7 @@ impl Run<'_> {
         let test = pollster::block_on(trainer.test(self.data.test.len()))?;
         self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
         if let Some(path) = self.out {
-            ModelFile::write(path, self.model.recipe(), &pollster::block_on(trainer.weights())?)?;
+            ModelFile::write(path, &self.model, &pollster::block_on(trainer.weights())?, &self.dropped)?;
             self.output.line(format_args!("saved   {}", path.display()))?;
         }
         self.summarise(&outcome, test)

@@ -42,6 +42,16 @@ const NAMES: [(&str, Activation); 8] = [
 named!(Activation, "activation", NAMES);
 
 impl Activation {
+    /// Every activation function.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.into_iter().map(|(_, function)| function)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        super::names::name_of(&NAMES, &self)
+    }
+
     /// Applies the function to each element.
     ///
     /// # Errors
@@ -50,7 +60,7 @@ impl Activation {
         if self == Self::Relu {
             return graph.apply(Relu, &[x]);
         }
-        let op = ActivationOp::named(&self.to_string(), 0.01);
+        let op = ActivationOp::named(self.name(), 0.01);
         graph.apply(op.ok_or_else(|| mistake(format!("no kernel is called {self}")))?, &[x])
     }
 }

@@ -1,18 +1,26 @@
-//! Models and how their weights begin.
+//! Models: what they are made of, how their weights begin, and how they are trained.
 
 mod activation;
 mod augment;
+mod blueprint;
+mod criterion;
 mod init;
+pub mod layer;
 mod layers;
-mod mlp;
+mod model;
 mod names;
 mod objective;
 mod optimiser;
+mod record;
+pub mod toml;
 
 pub use activation::Activation;
 pub use augment::Augment;
+pub use blueprint::{Blueprint, Recipe};
+pub use criterion::{ClassWeights, Criterion};
 pub use init::Initialiser;
 pub use layers::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
-pub use mlp::{Evaluation, Mlp, Recipe, Training};
+pub use model::{CLASS_WEIGHTS, Model};
 pub use objective::Objective;
 pub use optimiser::{Optimisation, Optimiser, Schedule};
+pub use record::{Evaluation, Training};

@@ -2,15 +2,13 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Augment, Optimisation, Recipe};
+use crate::nn::{Augment, Blueprint, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainConfig {
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
-    /// Activation, dropout, loss and initialiser.
-    pub recipe: Recipe,
+    /// Layers, loss and initialiser.
+    pub model: Blueprint,
     /// Rows of a batch.
     pub batch_size: usize,
     /// Passes over the training set.
@@ -32,8 +30,7 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            hidden: vec![1024],
-            recipe: Recipe::default(),
+            model: Blueprint::mlp(&[1024], &Recipe::default()),
             batch_size: 128,
             epochs: 5,
             learning_rate: 0.001,
@@ -53,13 +50,6 @@ impl TrainConfig {
     /// Names the first setting that cannot be used, and what could.
     pub fn validate(&self) -> Result<()> {
         let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
-        if self.hidden.contains(&0) {
-            return usage(format!("hidden layers of sizes {:?}: 0 is no size", self.hidden), "give sizes of 1 or more");
-        }
-        if !(0.0..1.0).contains(&self.recipe.dropout) {
-            let cause = format!("a dropout of {}", self.recipe.dropout);
-            return usage(cause, "give a share from 0 to below 1, such as --dropout 0.1");
-        }
         if self.batch_size == 0 {
             return usage("a batch size of 0".into(), "give 1 or more, such as --batch-size 128");
         }
@@ -73,6 +63,7 @@ impl TrainConfig {
             let cause = format!("a learning rate of {}", self.learning_rate);
             return usage(cause, "give a finite number above 0, such as --lr 0.001");
         }
+        self.model.validate()?;
         self.augment.validate()?;
         self.optimisation.validate()
     }

@@ -1,28 +1,42 @@
-//! Model files: the weights as safetensors.
+//! Trained models as safetensors, with the layers in the metadata.
 
+use crate::data::Dropped;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Mlp, Recipe};
+use crate::nn::toml::Table;
+use crate::nn::{Blueprint, Model};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
 
 /// Keys of the file's metadata.
-const FORMAT: &str = "format";
-const ACTIVATION: &str = "activation";
-const LOSS: &str = "loss";
+mod key {
+    pub(super) const FORMAT: &str = "format";
+    /// The layers as TOML.
+    pub(super) const MODEL: &str = "model";
+    /// Pixels of an image.
+    pub(super) const INPUTS: &str = "inputs";
+    /// Classes.
+    pub(super) const CLASSES: &str = "classes";
+    /// Training images that were left out, and why.
+    pub(super) const DROPPED: &str = "dropped";
+}
 
-/// A trained perceptron, as read from a file.
-#[derive(Clone, Debug, PartialEq)]
+/// A trained model, as read from a file.
+#[derive(Clone, Debug)]
 pub struct ModelFile {
     /// Its layers.
-    pub model: Mlp,
-    /// Its parameters, in the order of [`Mlp::tensors`].
+    pub model: Model,
+    /// Its parameters and statistics, in the order of [`Model::state`].
     pub weights: Vec<Vec<f32>>,
 }
 
 impl ModelFile {
-    /// Writes tensors to `path`, under another name until all of it is there.
-    pub fn write(path: &Path, recipe: &Recipe, tensors: &[(String, Shape, Vec<f32>)]) -> Result<()> {
+    /// Writes a model's tensors to `path`, under another name until all of it is there. `dropped` says which images it
+    /// was not trained on.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(path: &Path, model: &Model, tensors: &[(String, Shape, Vec<f32>)], dropped: &[Dropped]) -> Result<()> {
         let refuse = |error: &dyn std::fmt::Display| {
             Error::new(Kind::Io, format!("cannot write {}: {error}", path.display()), "choose another --out folder")
         };
@@ -32,22 +46,27 @@ impl ModelFile {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         // What it takes to run the layers, and to score them as they were trained.
-        let about = [
-            (FORMAT, "shadegrad mlp".to_owned()),
-            (ACTIVATION, recipe.activation.to_string()),
-            (LOSS, recipe.objective.to_string()),
+        let mut about = vec![
+            (key::FORMAT, "shadegrad model".to_owned()),
+            (key::MODEL, model.blueprint().to_toml()),
+            (key::INPUTS, model.inputs().to_string()),
+            (key::CLASSES, model.classes().to_string()),
         ];
-        let about = about.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        if !dropped.is_empty() {
+            let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.images, d.flaw)).collect();
+            about.push((key::DROPPED, dropped.join(", ")));
+        }
+        let about = about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let bytes = safetensors::serialize(views, Some(about)).map_err(|e| refuse(&e))?;
         let partial = path.with_extension("partial");
         std::fs::write(&partial, bytes).map_err(|error| Error::io("write", &partial, &error))?;
         std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// Reads the layers `fc1`, `fc2`, ... from a safetensors file.
+    /// Reads what [`Self::write`] wrote.
     ///
     /// # Errors
-    /// Where the file cannot be read, is damaged, or does not hold a perceptron: names what was expected and found.
+    /// Where the file cannot be read, is damaged, or does not hold a model: names what was expected and found.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
             Error::new(
@@ -64,56 +83,37 @@ impl ModelFile {
             )
         };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
-        let tensor = |name: String| {
+        let model = described(&bytes).map_err(|error| refuse(error.cause().to_owned()))?;
+        let state = model.state();
+        let mut weights = Vec::with_capacity(state.len());
+        for (_, name, shape) in &state {
             let view =
-                file.tensor(&name).map_err(|_| refuse(format!("no tensor `{name}`, found {:?}", file.names())))?;
-            match view.dtype() {
-                Dtype::F32 => Ok((view.shape().to_vec(), bytemuck::pod_collect_to_vec::<u8, f32>(view.data()))),
-                other => Err(refuse(format!("`{name}` is {other:?}, expected F32"))),
+                file.tensor(name).map_err(|_| refuse(format!("no tensor `{name}`, found {:?}", file.names())))?;
+            if (view.dtype(), view.shape()) != (Dtype::F32, shape.extents()) {
+                let found = format!("{:?} {:?}", view.dtype(), view.shape());
+                return Err(refuse(format!("`{name}` is {found}, expected F32 {shape}")));
             }
-        };
-        let (mut widths, mut weights) = (Vec::<usize>::new(), Vec::new());
-        for layer in 1..=(file.len() / 2).max(1) {
-            let (shape, values) = tensor(format!("fc{layer}.weight"))?;
-            let &[inputs, outputs] = shape.as_slice() else {
-                return Err(refuse(format!("`fc{layer}.weight` has shape {shape:?}, expected two extents")));
-            };
-            let expected = *widths.last().unwrap_or(&inputs);
-            if inputs != expected {
-                return Err(refuse(format!("`fc{layer}.weight` has shape {shape:?}, expected [{expected}, _]")));
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec::<u8, f32>(view.data());
+            if let Some(i) = values.iter().position(|x| !x.is_finite()) {
+                return Err(refuse(format!("number {i} of `{name}` is not finite")));
             }
-            let (bias_shape, bias) = tensor(format!("fc{layer}.bias"))?;
-            if bias_shape != [outputs] {
-                return Err(refuse(format!("`fc{layer}.bias` has shape {bias_shape:?}, expected [{outputs}]")));
-            }
-            if let Some(i) = values.iter().chain(&bias).position(|x| !x.is_finite()) {
-                return Err(refuse(format!("number {i} of layer fc{layer} is not finite")));
-            }
-            if layer == 1 {
-                widths.push(inputs);
-            }
-            widths.push(outputs);
-            weights.extend([values, bias]);
+            weights.push(values);
         }
-        if file.len() != weights.len() {
-            return Err(refuse(format!("{} tensors, expected a weight and a bias for each layer", file.len())));
+        if file.len() != state.len() {
+            return Err(refuse(format!("{} tensors, expected {} for {model}", file.len(), state.len())));
         }
-        let recipe = recipe(&bytes).map_err(|error| refuse(error.cause().to_owned()))?;
-        let model = Mlp::new(widths).map_err(|error| refuse(error.cause().to_owned()))?.with_recipe(recipe);
         Ok(Self { model, weights })
     }
 }
 
-/// Activation and loss from a file's metadata; where it names none, the classic ones.
-fn recipe(bytes: &[u8]) -> Result<Recipe> {
-    let mut recipe = Recipe::default();
+/// The model that a file's metadata describe.
+fn described(bytes: &[u8]) -> Result<Model> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
-    let named = |key: &str| metadata.as_ref().and_then(|metadata| metadata.get(key));
-    if let Some(activation) = named(ACTIVATION) {
-        recipe.activation = activation.parse()?;
-    }
-    if let Some(loss) = named(LOSS) {
-        recipe.objective = loss.parse()?;
-    }
-    Ok(recipe)
+    let missing = |key: &str| Error::new(Kind::Model, format!("its metadata have no `{key}`"), "");
+    let text = |key: &str| metadata.as_ref().and_then(|all| all.get(key)).ok_or_else(|| missing(key));
+    let count = |key: &str| text(key)?.parse::<usize>().map_err(|_| missing(key));
+    let mut table = Table::parse("its layers", text(key::MODEL)?)?;
+    let blueprint = Blueprint::read(&mut table)?;
+    table.finish()?;
+    blueprint.build(count(key::INPUTS)?, count(key::CLASSES)?)
 }

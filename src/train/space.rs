@@ -2,7 +2,7 @@
 
 use super::TrainConfig;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Activation, Optimisation, Optimiser, Recipe};
+use crate::nn::{Activation, Blueprint, Optimisation, Optimiser, Recipe};
 use crate::random::{Random, stream};
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -195,9 +195,9 @@ impl Settings {
     /// A run of these settings.
     pub fn config(&self, epochs: usize, seed: u64) -> TrainConfig {
         let optimiser = Optimiser::AdamW { weight_decay: self.weight_decay };
+        let recipe = Recipe { activation: self.activation, dropout: self.dropout, ..Recipe::default() };
         TrainConfig {
-            hidden: vec![self.width; self.depth],
-            recipe: Recipe { activation: self.activation, dropout: self.dropout, ..Recipe::default() },
+            model: Blueprint::mlp(&vec![self.width; self.depth], &recipe),
             batch_size: self.batch_size,
             epochs,
             learning_rate: self.learning_rate,

@@ -6,7 +6,7 @@ use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, Evaluation, Mlp, Training};
+use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, Training};
 use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -43,7 +43,7 @@ pub struct Outcome {
 /// A model, its data and its optimiser on a device.
 pub struct Trainer<E> {
     executor: E,
-    model: Mlp,
+    model: Model,
     config: TrainConfig,
     samples: usize,
     /// How many images there are for validation.
@@ -56,7 +56,7 @@ impl<E: Executor> Trainer<E> {
     ///
     /// # Errors
     /// Where a setting cannot be used, needs images for validation that are not there, or a size is beyond any device.
-    pub fn plan(config: &TrainConfig, data: &Dataset) -> Result<(Mlp, Plan)> {
+    pub fn plan(config: &TrainConfig, data: &Dataset) -> Result<(Model, Plan)> {
         config.validate()?;
         if data.validation.is_none() && (config.target.is_some() || config.patience.is_some()) {
             return Err(Error::new(
@@ -65,8 +65,10 @@ impl<E: Executor> Trainer<E> {
                 "set some of the training images aside, such as --validation 0.1",
             ));
         }
-        let widths = [data.train.features()].into_iter().chain(config.hidden.iter().copied()).chain([data.classes()]);
-        let model = Mlp::new(widths.collect::<Vec<_>>())?.with_recipe(config.recipe);
+        let Blueprint { criterion, .. } = &config.model;
+        let criterion = criterion.clone().settled(&data.train.labels, data.classes());
+        let blueprint = Blueprint { criterion, ..config.model.clone() };
+        let model = blueprint.build(data.train.features(), data.classes())?;
         // The device counts steps in 32 bits.
         let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
         let Some(steps) = steps.filter(|&steps| u32::try_from(steps).is_ok()) else {
@@ -99,7 +101,7 @@ impl<E: Executor> Trainer<E> {
     }
 
     /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan. From here on nothing goes up.
-    pub fn new(mut executor: E, model: Mlp, config: TrainConfig, data: &Dataset) -> Result<Self> {
+    pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_images(&mut executor, "train", &data.train)?;
         upload_images(&mut executor, "test", &data.test)?;
         if let Some(validation) = &data.validation {
@@ -108,8 +110,8 @@ impl<E: Executor> Trainer<E> {
         Self::begin(executor, model, config, data)
     }
 
-    /// Goes on with another run over the data that are on the device: only parameters of kernels and initial weights go
-    /// up, and the run is the same to the last bit as a new trainer's. `data` are those that this one was made with.
+    /// Goes on with another run over the data that are on the device: only parameters of kernels and what the model begins
+    /// with go up, and the run is the same to the last bit as a new trainer's. `data` are those that this one was made with.
     ///
     /// # Errors
     /// As of [`Self::plan`] and [`Executor::with_plan`]; and where `data` are of another size than those on the device.
@@ -122,8 +124,8 @@ impl<E: Executor> Trainer<E> {
         Self::begin(self.executor.with_plan(plan).await?, model, config, data)
     }
 
-    /// Uploads initial weights to an executor that has the data.
-    fn begin(mut executor: E, model: Mlp, config: TrainConfig, data: &Dataset) -> Result<Self> {
+    /// Uploads what the model begins with to an executor that has the data.
+    fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
         let validation = data.validation.as_ref().map(Split::len);
         Ok(Self { executor, model, config, samples: data.train.len(), validation })
@@ -214,11 +216,11 @@ impl<E: Executor> Trainer<E> {
         evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
-    /// The parameters by name, in the order of [`Mlp::tensors`].
+    /// Parameters and statistics by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
-        for (name, shape) in self.model.tensors() {
-            let slot = find(&self.executor, &format!("weights/{name}"))?;
+        for (slot, name, shape) in self.model.state() {
+            let slot = find(&self.executor, &slot)?;
             if let Array::Real(values) = self.executor.read(slot).await? {
                 weights.push((name, shape, values.into_iter().map(|x| x as f32).collect()));
             }
@@ -253,13 +255,17 @@ async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images:
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
 }
 
-/// Copies parameters, in the order of [`Mlp::tensors`], into the slots of a plan of `model`.
-pub fn upload_weights<E: Executor>(executor: &mut E, model: &Mlp, weights: &[Vec<f32>]) -> Result<()> {
-    for ((name, _), values) in model.tensors().iter().zip(weights) {
-        let slot = find(executor, &format!("weights/{name}"))?;
+/// Copies parameters and statistics, in the order of [`Model::state`], into the slots of a plan of `model`, and the
+/// weights of its classes where it has some.
+pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
+    for ((slot, ..), values) in model.state().iter().zip(weights) {
+        let slot = find(executor, slot)?;
         executor.write_f32(slot, values)?;
     }
-    Ok(())
+    match model.class_weights()? {
+        Some(weights) => executor.write_f32(find(executor, CLASS_WEIGHTS)?, &weights),
+        None => Ok(()),
+    }
 }
 
 /// Copies images and labels into the slots of `set` (`train`, `validation` or `test`), packed as the device wants them.
@@ -296,6 +302,6 @@ fn has_data_of(before: &Memory, after: &Memory) -> bool {
 /// The slot of this name in the executor's plan.
 fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
     executor.memory().find(name).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Mlp::plan for this purpose")
+        Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Model::plan for this purpose")
     })
 }

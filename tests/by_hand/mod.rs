@@ -8,7 +8,7 @@
 //! - update: Adam over the arena of all weights and biases.
 
 use shadegrad::error::Result;
-use shadegrad::nn::{Mlp, Training};
+use shadegrad::nn::{Model, Training};
 use shadegrad::ops::adam::{Adam, AdamParams};
 use shadegrad::ops::column_sum::{ColumnSum, ColumnSumParams};
 use shadegrad::ops::gather::{Gather, GatherParams};
@@ -42,11 +42,11 @@ struct Pass {
 /// The model by its widths.
 pub(crate) struct ByHand {
     widths: Vec<usize>,
-    model: Mlp,
+    model: Model,
 }
 
 impl ByHand {
-    pub(crate) fn new(model: &Mlp) -> Self {
+    pub(crate) fn new(model: &Model) -> Self {
         Self { widths: model.widths().to_vec(), model: model.clone() }
     }
 

@@ -1,0 +1,61 @@
+//! How a model is trained: the flags of `train`, which a model file may give in its table `training`.
+
+use super::optimisation::OptimisationFlags;
+use crate::error::Result;
+use crate::nn::Augment;
+use crate::nn::toml::Table;
+
+/// Everything may be left out, and is then as the model file says, or as usual.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Settings {
+    /// Images in a training step [default: 128]
+    #[arg(long, value_name = "N")]
+    pub(super) batch_size: Option<usize>,
+    /// Passes over the training images [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(super) epochs: Option<usize>,
+    /// Learning rate: how far a step moves the weights [default: 0.001]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub(super) lr: Option<f32>,
+    #[command(flatten)]
+    pub(super) optimisation: OptimisationFlags,
+    /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
+    /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
+    #[arg(long, value_name = "NAME=AMOUNT,...")]
+    pub(super) augment: Option<Augment>,
+    /// Seed of the initial weights and of the order of the images: the same seed gives the same run [default: 42]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+impl Settings {
+    /// Reads the table `training` of a model file: each flag by its name, with `_` for `-`.
+    ///
+    /// # Errors
+    /// Where a key is unknown or its value cannot be used: gives file, line and column.
+    pub(super) fn read(mut table: Table<'_>) -> Result<Self> {
+        let settings = Self {
+            batch_size: table.take("batch_size")?,
+            epochs: table.take("epochs")?,
+            lr: table.take("lr")?,
+            optimisation: OptimisationFlags::read(&mut table)?,
+            augment: table.take_named("augment")?,
+            seed: table.take("seed")?,
+        };
+        table.finish()?;
+        Ok(settings)
+    }
+
+    /// These settings, and those of `file` where there is none here.
+    #[must_use]
+    pub(super) fn or(self, file: Self) -> Self {
+        Self {
+            batch_size: self.batch_size.or(file.batch_size),
+            epochs: self.epochs.or(file.epochs),
+            lr: self.lr.or(file.lr),
+            optimisation: self.optimisation.or(file.optimisation),
+            augment: self.augment.or(file.augment),
+            seed: self.seed.or(file.seed),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a model is made of, before it is known what images it will see: from flags, from a file, or by functions.
+
+use super::layer::{Activate, Declarations, Drop, Layer, Linear, Placed};
+use super::toml::Table;
+use super::{Activation, Criterion, Initialiser, Model};
+use crate::error::{Error, Kind, Result};
+use crate::shape::Shape;
+use std::fmt;
+use std::sync::Arc;
+
+/// Layers in their order, what training makes small, and how weights begin.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// The layers, from the images on. Linear layers without a width, as the last one mostly is, get one for each class.
+    pub layers: Vec<Placed>,
+    /// What training makes small.
+    pub criterion: Criterion,
+    /// How weights begin where their layer does not say.
+    pub initialiser: Initialiser,
+}
+
+/// What a perceptron is made of besides its widths. The default is the classic one.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Recipe {
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// The share of each hidden layer's outputs that training drops, from 0 to less than 1.
+    pub dropout: f64,
+    /// What training makes small.
+    pub criterion: Criterion,
+    /// How weights begin.
+    pub initialiser: Initialiser,
+}
+
+impl Blueprint {
+    /// These layers, with cross-entropy and weights after He.
+    pub fn new(layers: impl IntoIterator<Item = Arc<dyn Layer>>) -> Self {
+        let placed = |(i, layer)| Placed { layer, place: format!("layer {}", i + 1) };
+        let layers = layers.into_iter().enumerate().map(placed).collect();
+        Self { layers, criterion: Criterion::default(), initialiser: Initialiser::default() }
+    }
+
+    /// A perceptron: hidden linear layers of these widths, each followed by an activation and in training by dropout, and
+    /// one more linear layer for the classes.
+    pub fn mlp(hidden: &[usize], recipe: &Recipe) -> Self {
+        let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
+        for &width in hidden {
+            layers.push(Arc::new(Linear::new(Some(width))));
+            layers.push(Arc::new(Activate(recipe.activation)));
+            if recipe.dropout != 0.0 {
+                layers.push(Arc::new(Drop { probability: recipe.dropout }));
+            }
+        }
+        layers.push(Arc::new(Linear::new(None)));
+        let Recipe { criterion, initialiser, .. } = recipe.clone();
+        Self { criterion, initialiser, ..Self::new(layers) }
+    }
+
+    /// Takes the keys of a model out of a file's table; others are left in it.
+    ///
+    /// # Errors
+    /// Where a key is missing or wrong: gives file, line, column, what was expected and what was found.
+    pub fn read(table: &mut Table<'_>) -> Result<Self> {
+        let smoothing =
+            table.take_valid("label_smoothing", "a number from 0 to below 1", |s| (0.0..1.0).contains(s))?;
+        let criterion = Criterion {
+            objective: table.take_named("loss")?.unwrap_or_default(),
+            label_smoothing: smoothing.unwrap_or_default(),
+            class_weights: table.take_named("class_weights")?.unwrap_or_default(),
+        };
+        criterion.validate().map_err(|error| table.refuse(error.cause()))?;
+        let initialiser = table.take_named("initialiser")?.unwrap_or_default();
+        let layers = Placed::read_all(table)?;
+        if layers.is_empty() {
+            return Err(table.refuse("`layers` is empty: expected a linear layer at least"));
+        }
+        Ok(Self { layers, criterion, initialiser })
+    }
+
+    /// The blueprint as the text of a model file.
+    pub fn to_toml(&self) -> String {
+        let Self { layers, criterion, initialiser } = self;
+        let mut text = format!("loss = \"{}\"\n", criterion.objective);
+        if criterion.label_smoothing > 0.0 {
+            text += &format!("label_smoothing = {:?}\n", criterion.label_smoothing);
+        }
+        if criterion.class_weights != Default::default() {
+            text += &format!("class_weights = \"{}\"\n", criterion.class_weights);
+        }
+        text += &format!("initialiser = \"{initialiser}\"\nlayers = [\n");
+        layers.iter().for_each(|layer| text += &format!("    {},\n", layer.to_toml()));
+        text + "]\n"
+    }
+
+    /// Checks what can be checked before the data are known.
+    ///
+    /// # Errors
+    /// Names the first layer or setting that cannot be used, and what could.
+    pub fn validate(&self) -> Result<()> {
+        self.criterion.validate()?;
+        self.layers.iter().try_for_each(Placed::validate)
+    }
+
+    /// The model for images of `inputs` pixels and `classes` classes.
+    ///
+    /// # Errors
+    /// Where a layer does not take what the one before it makes, the last does not give a number for each class, or a
+    /// size does not fit the device's 32-bit indices.
+    pub fn build(self, inputs: usize, classes: usize) -> Result<Model> {
+        self.validate()?;
+        self.criterion.weights(classes)?;
+        let mut declared = Declarations::new(classes, self.initialiser);
+        let mut widths = vec![inputs];
+        let mut row = Shape::from([inputs]);
+        for layer in &self.layers {
+            row = layer.declare(&mut declared, &row)?;
+            let width = row.elements()?;
+            // A layer of the same width counts where it learns: 10-10-10 has two.
+            if layer.layer.kind() == "linear" || widths.last() != Some(&width) {
+                widths.push(width);
+            }
+        }
+        if row != Shape::from([classes]) {
+            let place = self.layers.last().map_or("the model", |last| last.place.as_str());
+            return Err(Error::new(
+                Kind::Model,
+                format!("{place}: the last layer makes rows of {row}, expected [{classes}], one number for each class"),
+                "let a linear layer without outputs be the last",
+            ));
+        }
+        Model::new(self, widths, declared)
+    }
+}
+
+/// As their texts are.
+impl PartialEq for Blueprint {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_toml() == other.to_toml()
+    }
+}
+
+/// The layers, then what is not as usual, on one line.
+impl fmt::Display for Blueprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layer = |placed: &Placed| {
+            let settings: Vec<_> = placed.layer.settings().into_iter().map(|(_, value)| value).collect();
+            format!("{} {}", placed.layer.kind(), settings.join(" ")).trim_end().to_owned()
+        };
+        let layers: Vec<_> = self.layers.iter().map(layer).collect();
+        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.criterion, self.initialiser)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+label_smoothing = 0.1
+class_weights = "1,2,0.5"
+initialiser = "xavier"
+layers = [
+    { kind = "reshape", row = [3, 4] },
+    { kind = "flatten" },
+    { kind = "linear", outputs = 8, bias = false, initialiser = "zeros" },
+    { kind = "batch_norm" },
+    { kind = "relu" },
+    { kind = "residual", layers = [{ kind = "layer_norm" }, { kind = "linear", outputs = 8 }, { kind = "gelu_tanh" }] },
+    { kind = "dropout", probability = 0.25 },
+    { kind = "linear" },
+]
+"#;
+
+    fn read(text: &str) -> Result<Blueprint> {
+        let mut table = Table::parse("model.toml", text)?;
+        let blueprint = Blueprint::read(&mut table)?;
+        table.finish()?;
+        Ok(blueprint)
+    }
+
+    #[test]
+    fn models_of_every_kind_of_layer_are_read_and_written() {
+        let blueprint = read(FILE).expect("it is valid");
+        assert_eq!(read(&blueprint.to_toml()).expect("what is written can be read"), blueprint);
+        let model = blueprint.build(12, 3).expect("the shapes go together");
+        assert_eq!(model.to_string(), "12-8-3");
+        let names: Vec<_> = model.state().into_iter().map(|(slot, ..)| slot).collect();
+        let expected = [
+            "weights/fc1.weight",
+            "weights/bn1.weight",
+            "weights/bn1.bias",
+            "weights/ln1.weight",
+            "weights/ln1.bias",
+            "weights/fc2.weight",
+            "weights/fc2.bias",
+            "weights/fc3.weight",
+            "weights/fc3.bias",
+            "statistics/bn1.running_mean",
+            "statistics/bn1.running_var",
+        ];
+        assert_eq!(names, expected);
+        let begun = model.initial(1);
+        assert!(begun[0].iter().all(|&weight| weight == 0.0) && begun[5].iter().any(|&weight| weight != 0.0));
+        assert!([1, 3, 10].iter().all(|&tensor| begun[tensor] == [1.0; 8]), "norms and variances begin as 1");
+        let mlp = Blueprint::mlp(&[5], &Recipe { dropout: 0.1, ..Recipe::default() });
+        assert_eq!(read(&mlp.to_toml()).expect("what is written can be read"), mlp);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_line_and_column_expected_and_found() {
+        for (text, place, words) in [
+            ("layers = [", "1:11", "unclosed array"),
+            ("layers = []", "1:1", "a linear layer at least"),
+            ("loss = \"mse\"", "1:1", "`layers` is missing: expected a list of tables"),
+            ("layers = 3", "1:10", "expected a list of tables, found integer"),
+            ("layers = [3]", "1:11", "expected a table, found integer"),
+            (
+                "layers = [{ kind = \"linear\" }]\nlayer = 1",
+                "2:1",
+                "unknown key `layer`, expected one of label_smoothing",
+            ),
+            ("loss = \"mse\"\nloss = \"l1\"", "2:1", "duplicate key"),
+            ("loss = \"msa\"", "1:8", "there is no loss \"msa\": choose one of cross-entropy, mse"),
+            ("loss = 1", "1:8", "`loss`: expected a string, found 1 (integer)"),
+            ("\nlabel_smoothing = 1.0", "2:19", "expected a number from 0 to below 1, found 1.0 (float)"),
+            ("loss = \"mse\"\nlabel_smoothing = 0.5", "1:1", "label smoothing or class weights with the loss mse"),
+            ("layers = [{ outputs = 3 }]", "1:11", "`kind` is missing: expected one of linear, batch_norm"),
+            ("layers = [\n  { kind = \"linnear\" }]", "2:3", "dropout, residual, flatten, reshape, relu"),
+            ("layers = [{ kind = \"linear\", outputs = -3 }]", "1:40", "a whole number above 0, found -3 (integer)"),
+            (
+                "layers = [{ kind = \"linear\", outputs = \"3\" }]",
+                "1:40",
+                "a whole number above 0, found \"3\" (string)",
+            ),
+            (
+                "layers = [{ kind = \"linear\", output = 3 }]",
+                "1:30",
+                "unknown key `output`, expected one of kind, outputs",
+            ),
+            ("layers = [{ kind = \"relu\", slope = 3 }]", "1:28", "unknown key `slope`, expected one of kind"),
+            ("[[layers]]\nkind = \"dropout\"", "1:1", "`probability` is missing: expected a number from 0 to below 1"),
+            ("layers = [{ kind = \"dropout\", probability = 1 }]", "1:45", "found 1 (integer)"),
+            (
+                "layers = [{ kind = \"reshape\", row = [0] }]",
+                "1:37",
+                "a list of whole numbers above 0, found [0] (array)",
+            ),
+        ] {
+            let error = read(text).expect_err(text);
+            let start = format!("model.toml:{place}: ");
+            assert!(error.cause().starts_with(&start), "{text}: {}, expected at {place}", error.cause());
+            assert!(error.cause().contains(words), "{text}: {}, expected {words}", error.cause());
+            assert_eq!(error.kind(), Kind::Model);
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_told_with_the_layer() {
+        for (layers, words) in [
+            ("{ kind = \"reshape\", row = [2, 5] }", "1:11: reshape: rows of [2, 5] out of rows of [12]"),
+            (
+                "{ kind = \"reshape\", row = [3, 4] }, { kind = \"linear\" }",
+                "1:47: linear: rows of shape [3, 4], expected one",
+            ),
+            ("{ kind = \"linear\", outputs = 4 }", "1:11: the last layer makes rows of [4], expected [3]"),
+            (
+                "{ kind = \"residual\", layers = [{ kind = \"linear\", outputs = 5 }] }",
+                "1:11: residual: its layers make rows of [5] out of rows of [12]",
+            ),
+            (
+                "{ kind = \"residual\", layers = [{ kind = \"reshape\", row = [5] }] }",
+                "1:11: residual: model.toml:1:42: reshape: rows of [5]",
+            ),
+        ] {
+            let blueprint = read(&format!("layers = [{layers}]")).expect("as TOML it is sound");
+            let error = blueprint.build(12, 3).expect_err(layers);
+            assert!(error.cause().starts_with(&format!("model.toml:{words}")), "{layers}: {}", error.cause());
+        }
+    }
+}

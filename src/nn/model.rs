@@ -1,0 +1,137 @@
+//! Models: layers for images of a known size, and what they own.
+
+use super::layer::{Begins, Declarations, Tensor};
+use super::{Blueprint, Recipe};
+use crate::error::{Error, Kind, Result};
+use crate::shape::Shape;
+
+/// The slot of a plan that holds how much each class counts, where the loss takes weights.
+pub const CLASS_WEIGHTS: &str = "class_weights";
+
+/// A model: its layers, for images of a known size and a known number of classes.
+#[derive(Clone, Debug)]
+pub struct Model {
+    blueprint: Blueprint,
+    widths: Vec<usize>,
+    classes: usize,
+    parameters: Vec<Tensor>,
+    statistics: Vec<Tensor>,
+}
+
+impl Model {
+    /// A model of checked layers, which have declared what they own.
+    ///
+    /// # Errors
+    /// Where a size does not fit the device's 32-bit indices.
+    pub(super) fn new(blueprint: Blueprint, widths: Vec<usize>, declared: Declarations) -> Result<Self> {
+        let Declarations { classes, parameters, statistics, .. } = declared;
+        let model = Self { blueprint, widths, classes, parameters, statistics };
+        let bytes = model.parameters.iter().try_fold(0usize, |sum, Tensor { shape, .. }| {
+            sum.checked_add(shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256)?)
+        });
+        match bytes {
+            Some(bytes) if u32::try_from(bytes).is_ok() => Ok(model),
+            _ => Err(Error::new(
+                Kind::Device,
+                format!(
+                    "the weights of {model} need {} bytes, an adapter can address {} at most",
+                    bytes.map_or("more than 2^64".to_owned(), |bytes| bytes.to_string()),
+                    u32::MAX
+                ),
+                "make the hidden layers smaller",
+            )),
+        }
+    }
+
+    /// The classic perceptron of these widths: input, hidden layers, classes.
+    ///
+    /// # Errors
+    /// Where a width is zero, there are fewer than two, or a size does not fit the device's 32-bit indices.
+    pub fn mlp(widths: impl AsRef<[usize]>) -> Result<Self> {
+        match widths.as_ref() {
+            [inputs, hidden @ .., classes] if !widths.as_ref().contains(&0) => {
+                Blueprint::mlp(hidden, &Recipe::default()).build(*inputs, *classes)
+            }
+            widths => Err(Error::new(
+                Kind::Usage,
+                format!("a model of widths {widths:?}: every layer needs a width above 0"),
+                "give positive sizes, such as --hidden 1024 or --hidden 512,256",
+            )),
+        }
+    }
+
+    /// What it is made of.
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
+    }
+
+    /// Elements of a row of the input, and of those of each layer that changes them.
+    pub fn widths(&self) -> &[usize] {
+        &self.widths
+    }
+
+    /// Pixels of an image.
+    pub fn inputs(&self) -> usize {
+        self.widths[0]
+    }
+
+    /// Classes that it tells apart.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Names and shapes of the parameters: `fc1.weight [784, 1024]`, `fc1.bias [1024]`, and so on.
+    pub fn tensors(&self) -> Vec<(String, Shape)> {
+        listed(&self.parameters)
+    }
+
+    /// How many numbers the model learns.
+    pub fn parameters(&self) -> usize {
+        // That they can be counted was checked when the model was made.
+        self.parameters.iter().filter_map(|tensor| tensor.shape.elements().ok()).sum()
+    }
+
+    /// Names and shapes of what it keeps of the batches seen: `bn1.running_mean [1024]`, and so on.
+    pub fn statistics(&self) -> Vec<(String, Shape)> {
+        listed(&self.statistics)
+    }
+
+    /// All that training changes in it and a model file holds: the slot of a plan, the name and the shape of each
+    /// parameter and each statistic.
+    pub fn state(&self) -> Vec<(String, String, Shape)> {
+        let inside = |arena: &'static str| {
+            move |Tensor { name, shape, .. }: &Tensor| (format!("{arena}/{name}"), name.clone(), shape.clone())
+        };
+        self.parameters.iter().map(inside("weights")).chain(self.statistics.iter().map(inside("statistics"))).collect()
+    }
+
+    /// What each class counts in the loss, where it takes weights: for the slot [`CLASS_WEIGHTS`].
+    ///
+    /// # Errors
+    /// None for a model that was built: its weights were counted then.
+    pub fn class_weights(&self) -> Result<Option<Vec<f32>>> {
+        self.blueprint.criterion.weights(self.classes)
+    }
+
+    /// Initial values in the order of [`Self::state`].
+    pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
+        let begin = |(number, tensor): (usize, &Tensor)| match (tensor.begins, tensor.shape.extents()) {
+            (Begins::Drawn(initialiser), &[fan_in, fan_out]) => initialiser.draw(seed, number, [fan_in, fan_out]),
+            (Begins::Drawn(initialiser), extents) => initialiser.draw(seed, number, [1, extents.iter().product()]),
+            (Begins::Constant(first), extents) => vec![first; extents.iter().product()],
+        };
+        self.parameters.iter().chain(&self.statistics).enumerate().map(begin).collect()
+    }
+}
+
+fn listed(tensors: &[Tensor]) -> Vec<(String, Shape)> {
+    tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect()
+}
+
+/// Its widths, such as `784-1024-10`.
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let widths: Vec<_> = self.widths.iter().map(usize::to_string).collect();
+        f.write_str(&widths.join("-"))
+    }
+}
