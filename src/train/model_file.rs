@@ -8,18 +8,9 @@ use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
 
-/// Keys of the file's metadata.
-mod key {
-    pub(super) const FORMAT: &str = "format";
-    /// The layers as TOML.
-    pub(super) const MODEL: &str = "model";
-    /// Pixels of an image.
-    pub(super) const INPUTS: &str = "inputs";
-    /// Classes.
-    pub(super) const CLASSES: &str = "classes";
-    /// Training images that were left out, and why.
-    pub(super) const DROPPED: &str = "dropped";
-}
+/// The key of the metadata that holds, as TOML, the layers and what else is known of the model. There is one only, for
+/// the order of several would change from file to file.
+const MODEL: &str = "shadegrad";
 
 /// A trained model, as read from a file.
 #[derive(Clone, Debug)]
@@ -46,17 +37,13 @@ impl ModelFile {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         // What it takes to run the layers, and to score them as they were trained.
-        let mut about = vec![
-            (key::FORMAT, "shadegrad model".to_owned()),
-            (key::MODEL, model.blueprint().to_toml()),
-            (key::INPUTS, model.inputs().to_string()),
-            (key::CLASSES, model.classes().to_string()),
-        ];
+        let mut about = format!("inputs = {}\nclasses = {}\n", model.inputs(), model.classes());
         if !dropped.is_empty() {
             let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.images, d.flaw)).collect();
-            about.push((key::DROPPED, dropped.join(", ")));
+            about += &format!("dropped = \"{}\"\n", dropped.join(", "));
         }
-        let about = about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        about += &model.blueprint().to_toml();
+        let about = [(MODEL.to_owned(), about)].into_iter().collect();
         let bytes = safetensors::serialize(views, Some(about)).map_err(|e| refuse(&e))?;
         let partial = path.with_extension("partial");
         std::fs::write(&partial, bytes).map_err(|error| Error::io("write", &partial, &error))?;
@@ -109,11 +96,13 @@ impl ModelFile {
 /// The model that a file's metadata describe.
 fn described(bytes: &[u8]) -> Result<Model> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
-    let missing = |key: &str| Error::new(Kind::Model, format!("its metadata have no `{key}`"), "");
-    let text = |key: &str| metadata.as_ref().and_then(|all| all.get(key)).ok_or_else(|| missing(key));
-    let count = |key: &str| text(key)?.parse::<usize>().map_err(|_| missing(key));
-    let mut table = Table::parse("its layers", text(key::MODEL)?)?;
+    let text = metadata.as_ref().and_then(|all| all.get(MODEL));
+    let missing = || Error::new(Kind::Model, format!("its metadata have no `{MODEL}`, which tells the layers"), "");
+    let mut table = Table::parse("its layers", text.ok_or_else(missing)?)?;
+    let mut count = |key| table.take::<usize>(key)?.ok_or_else(|| table.missing(key, "a whole number"));
+    let (inputs, classes) = (count("inputs")?, count("classes")?);
+    table.take::<String>("dropped")?;
     let blueprint = Blueprint::read(&mut table)?;
     table.finish()?;
-    blueprint.build(count(key::INPUTS)?, count(key::CLASSES)?)
+    blueprint.build(inputs, classes)
 }
