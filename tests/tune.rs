@@ -27,14 +27,26 @@ fn runs(place: &Place, file: &str) -> Vec<Value> {
 #[test]
 fn the_best_run_is_told_with_the_command_that_repeats_it() {
     let place = Place::new();
-    for device in ["cpu", "0"] {
-        let found = place.run(&format!("{SMALL} --device {device} --out {device}.jsonl --json")).objects();
+    let sgd = "--optimizer sgd --momentum 0.9 --nesterov --clip-norm 1 --schedule step:2:0.5 --warmup 2 \
+               --label-smoothing 0.1 --class-weights balanced --init xavier --augment rotate=10,shift=1";
+    for (device, fixed) in [
+        ("cpu", "--optimizer adamw"),
+        ("0", "--optimizer adamw"),
+        ("cpu", sgd),
+        ("cpu", "--optimizer adam --schedule cosine --loss mse --init zeros"),
+        ("cpu", "--optimizer rmsprop"),
+    ] {
+        let flags = fixed.trim_start_matches("--optimizer adamw"); // the default
+        let found = place.run(&format!("{SMALL} --device {device} {flags} --json")).objects();
+        std::fs::remove_file(place.path("tune.jsonl")).expect("there");
         if device == "0" {
             assert_eq!(event(&found, "start")["device"]["name"], place.first_adapter()["name"]);
         }
         let summary = event(&found, "summary");
         assert_eq!((&summary["runs"], &summary["diverged"]), (&6.into(), &0.into()));
         let command = summary["command"].as_str().expect("a command").strip_prefix("shadegrad ").expect("its name");
+        assert!(command.contains(fixed), "{command}");
+        assert_eq!(command.contains("--weight-decay"), !fixed.contains("adam "), "{command}");
         let again = place.run(&format!("{command} --json")).objects();
         for key in ["validation_loss", "validation_accuracy", "epochs"] {
             assert_eq!(event(&again, "summary")[key], summary[key], "{key} of {command}");
@@ -87,8 +99,10 @@ fn a_search_goes_on_where_it_was_broken_off_and_ends_the_same() {
         assert_eq!(event(&resumed, "summary"), event(&whole, "summary"));
         assert_eq!(runs(&place, file), runs(&place, "whole.jsonl"));
     }
-    let other = place.run(&format!("{SMALL} --device cpu --out whole.jsonl --seed 7"));
-    assert!(other.code == Some(2) && other.err.contains("not of this search"), "{other:?}");
+    for flag in ["--seed 7", "--schedule cosine"] {
+        let other = place.run(&format!("{SMALL} --device cpu --out whole.jsonl {flag}"));
+        assert!(other.code == Some(2) && other.err.contains("not of this search"), "{other:?}");
+    }
     assert_eq!(std::fs::read_to_string(place.path("whole.jsonl")).expect("there"), text);
 }
 
@@ -143,6 +157,11 @@ fn searches_that_cannot_be_exit_with_2() {
         ("--dropout 0..1", ["dropout of 1", "--dropout 0..0.5"]),
         ("--weight-decay nan", ["weight decay of NaN", "--weight-decay 0..0.1"]),
         ("--activation relu,rolu", ["rolu", "--help"]),
+        ("--optimizer adam --weight-decay 0..0.1", ["adam has no weight decay", "--optimizer adamw"]),
+        ("--momentum 0.9", ["momentum is of sgd only", "--optimizer sgd"]),
+        ("--warmup 3", ["warm-up of 3 steps, but the run has 3", "fewer steps"]),
+        ("--class-weights 1,2", ["2 class weights", "one for each class"]),
+        ("--augment rotate=200", ["rotate=200", "0 to 180"]),
         ("--validation 60", ["60 of 60 training images", "--validation 0.1"]),
     ] {
         let name = flags.split(' ').next().expect("a flag");

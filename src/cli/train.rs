@@ -89,7 +89,7 @@ impl Train {
             batch_size: settings.batch_size.unwrap_or(usual.batch_size),
             epochs: settings.epochs.unwrap_or(usual.epochs),
             learning_rate: settings.lr.unwrap_or(usual.learning_rate),
-            optimisation: settings.optimisation.settings()?,
+            optimisation: settings.optimisation.settings(settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
             augment: settings.augment.unwrap_or_default(),
             target: self.target,
