@@ -37,7 +37,7 @@
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
-//! | [`nn`] | the perceptron, its plan and its initial weights; optimisers, schedules, augmentation |
+//! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
@@ -47,8 +47,9 @@
 //!
 //! 1. `cli::train` loads the data on one thread while the device opens on another. [`gpu::choose`] takes a hardware
 //!    GPU, or what `--device` names; without one the CPU path trains.
-//! 2. [`train::Trainer::plan`] asks [`nn::Mlp`] for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients
-//!    are derived, its ops fused, and it is lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
+//! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
+//!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
+//!    lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
 //! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
 //!    Weights, gradients and the optimiser's state are flat arenas of one layout, so an update is one dispatch; weights
 //!    that decay lie first in it.
@@ -71,6 +72,8 @@
 //! | role | data (written at the start), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | section | a named list of dispatches: `train`, `evaluate`, `validate`, `keep`, `restore` |
+//! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
+//! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it; bias, ReLU and its mask fuse into one |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |

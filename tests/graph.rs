@@ -82,6 +82,22 @@ fn the_graph_does_what_was_recorded_by_hand_bit_for_bit() {
 }
 
 #[test]
+fn the_graph_needs_no_more_memory_than_was_recorded_by_hand() {
+    let bytes = |plan: &Plan| plan.memory.buffers().iter().map(|buffer| 4 * buffer.words).sum::<usize>();
+    for widths in
+        [vec![784, 1024, 10], vec![784, 1024, 1024, 10], vec![784, 128, 10], vec![20, 33, 17, 10], vec![30, 10]]
+    {
+        let model = Model::mlp(widths).expect("the widths are valid");
+        for batch in [1, 32, 128] {
+            let training = Training { batch, ..training() };
+            let by_hand = bytes(&ByHand::new(&model).plan(training).expect("the plan is valid"));
+            let derived = bytes(&model.plan(Some(training), None).expect("the plan is valid"));
+            assert!(derived <= by_hand, "{model}, batch {batch}: {derived} bytes, {by_hand} by hand");
+        }
+    }
+}
+
+#[test]
 fn transients_are_reused_once_nobody_needs_them() {
     let model = Model::mlp([784, 256, 256, 256, 256, 10]).expect("the widths are valid");
     let bytes = |plan: Plan| {

@@ -15,6 +15,7 @@ use shadegrad::ops::add::Add;
 use shadegrad::ops::bias_add::BiasAdd;
 use shadegrad::ops::dropout::DropoutOp;
 use shadegrad::ops::matmul::{Layout, product};
+use shadegrad::ops::registry;
 use shadegrad::ops::relu::Relu;
 use shadegrad::ops::reshape::Reshape;
 use shadegrad::ops::scale::ScaleOp;
@@ -23,6 +24,7 @@ use shadegrad::ops::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedO
 use shadegrad::plan::{Executor, Memory, Plan, Role, SlotId};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows of every batch. Labels go round three classes.
@@ -53,6 +55,12 @@ const OPS: &[Entry] = &[
     ("product NT", &[&[4, 3], &[5, 3]], |graph, p, _| product(graph, Layout::NT, p[0], p[1])),
     ("bias_add", &[&[4, 5], &[5]], |graph, p, _| graph.apply(BiasAdd, p)),
     ("linear", &[&[4, 3], &[3, 5], &[5]], |graph, p, _| linear(graph, p[0], p[1], p[2])),
+    // Bias, ReLU and the mask of its gradient go into the products.
+    ("two layers", &[&[4, 3], &[3, 6], &[6], &[6, 5], &[5]], |graph, p, _| {
+        let hidden = linear(graph, p[0], p[1], p[2])?;
+        let active = graph.apply(Relu, &[hidden])?;
+        linear(graph, active, p[3], p[4])
+    }),
     ("add", &[&[4, 5], &[4, 5]], |graph, p, _| graph.apply(Add, p)),
     ("residual", &[&[4, 5]], |graph, p, _| residual(graph, p[0], |graph, x| graph.apply(Softmax, &[x]))),
     ("scale", &[&[4, 5]], |graph, p, _| graph.apply(ScaleOp { factor: -0.3 }, p)),
@@ -71,6 +79,10 @@ const OPS: &[Entry] = &[
         let view = graph.apply(Reshape(Shape::from([4, 5])), p)?;
         let active = graph.apply(Softmax, &[view])?;
         graph.apply(Add, &[view, active])
+    }),
+    ("a view's gradient in a place of its own", &[&[4, 5], &[20]], |graph, p, _| {
+        let view = graph.apply(Reshape(Shape::from([4, 5])), &p[1..])?;
+        graph.apply(Add, &[p[0], view])
     }),
     ("relu", &[&[4, 5]], |graph, p, _| graph.apply(Relu, p)),
     ("leaky_relu", &[&[4, 5]], |graph, p, _| activated(Activation::LeakyRelu, graph, p[0])),
@@ -106,6 +118,22 @@ const LOSSES: &[Entry] = &[
     ("l1", &[&[4, 3]], |graph, p, given| losses(Objective::L1, graph, p, given)),
     ("huber", &[&[4, 3]], |graph, p, given| losses(Objective::Huber, graph, p, given)),
     ("binary_cross_entropy", &[&[4, 3]], |graph, p, given| losses(Objective::BinaryCrossEntropy, graph, p, given)),
+];
+
+/// Kernels that no derivative passes through, and why.
+const WITHOUT_GRADIENT: &[(&str, &str)] = &[
+    ("step_state", "counts"),
+    ("gather", "makes a batch of bytes, which are not learnt"),
+    ("gather_augmented", "the same"),
+    ("metrics", "reports losses that have been computed"),
+    ("batch_norm_evaluate", "evaluation has no gradients; it is held to batch_norm below"),
+    ("square_sums", "works on gradients, to clip them"),
+    ("global_norm", "the same"),
+    ("clip", "the same"),
+    ("schedule", "sets the learning rate"),
+    ("adam", "an update, held to PyTorch's by tests/golden.rs"),
+    ("sgd", "the same"),
+    ("rmsprop", "an update"),
 ];
 
 /// The plan of a loss and of its gradients for all parameters.
@@ -256,6 +284,29 @@ fn every_loss_has_the_gradients_of_finite_differences_on_every_device() {
     for &(name, shapes, loss) in LOSSES {
         Case::new(shapes, loss).unwrap_or_else(|error| panic!("{name}: {error}")).check(name, &gpu);
     }
+}
+
+/// The kernels of the registry that no plan of these entries uses.
+fn unused_kernels(ops: &[Entry], losses: &[Entry]) -> BTreeSet<&'static str> {
+    let ops = ops.iter().map(|&(_, shapes, op)| Case::of_op(shapes, op));
+    let losses = losses.iter().map(|&(_, shapes, loss)| Case::new(shapes, loss));
+    let mut unused: BTreeSet<_> = registry().into_iter().map(|kernel| kernel.name()).collect();
+    for case in ops.chain(losses) {
+        for dispatch in &case.expect("the shapes go together").plan.sections[0].dispatches {
+            unused.remove(dispatch.kernel.name());
+        }
+    }
+    unused
+}
+
+#[test]
+fn every_kernel_takes_part_in_a_gradient_that_is_checked() {
+    let excused: BTreeSet<_> = WITHOUT_GRADIENT.iter().map(|&(name, _)| name).collect();
+    let unused = unused_kernels(OPS, LOSSES);
+    assert_eq!(unused, excused, "on the left what no entry of OPS or LOSSES uses, on the right what none need use");
+    let fewer: Vec<Entry> = OPS.iter().filter(|(name, _, _)| *name != "softplus").copied().collect();
+    let missing: Vec<_> = unused_kernels(&fewer, LOSSES).difference(&excused).copied().collect();
+    assert_eq!(missing, ["softplus", "softplus_gradient"], "the check is blind");
 }
 
 /// Training and evaluation meet in the running moments: these become the batch's, with the unbiased variance.

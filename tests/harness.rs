@@ -160,11 +160,12 @@ fn the_gates_of_a_product_find_every_known_fault() {
     }
 }
 
+/// A kernel's name, what its shader says, and what it is made to say.
+type ShaderFault = (&'static str, &'static str, &'static str);
+
 /// Faults in the shader itself, each of which the kernel's own cases must find.
-#[test]
-fn mutated_shaders_are_found() {
-    let gpu = common::gpu();
-    let faults: &[(&str, &str, &str)] = &[
+fn shader_faults() -> &'static [ShaderFault] {
+    &[
         ("matmul_nn_bias", "x + bias[column / PACK]", "x - bias[column / PACK]"),
         ("matmul_nn_bias_relu", "max(x + bias[column / PACK], Element())", "x + bias[column / PACK]"),
         ("matmul_nt_relu_mask", "> Element()", ">= Element()"),
@@ -292,8 +293,27 @@ fn mutated_shaders_are_found() {
         ("embedding", "i % params.n", "i / params.n"),
         ("embedding_gradient", "index[row] == entry", "index[row] >= entry"),
         ("embedding_gradient", "sum += gradient", "sum = gradient"),
-    ];
-    for &(name, from, to) in faults {
+    ]
+}
+
+/// The kernels of the registry into which no fault is seeded.
+fn kernels_without_fault(faults: &[ShaderFault]) -> Vec<&'static str> {
+    let names = registry().into_iter().map(|kernel| kernel.name());
+    names.filter(|name| !faults.iter().any(|(faulty, _, _)| faulty == name)).collect()
+}
+
+#[test]
+fn every_kernel_has_a_seeded_fault() {
+    let missing = kernels_without_fault(shader_faults());
+    assert!(missing.is_empty(), "add a fault to `shader_faults` for each of {missing:?}");
+    let others: Vec<ShaderFault> = shader_faults().iter().filter(|(name, _, _)| *name != "relu").copied().collect();
+    assert_eq!(kernels_without_fault(&others), ["relu"], "the check is blind");
+}
+
+#[test]
+fn mutated_shaders_are_found() {
+    let gpu = common::gpu();
+    for &(name, from, to) in shader_faults() {
         let kernel = registry().into_iter().find(|kernel| kernel.name() == name).expect("the kernel is registered");
         // The variants that training would take; tests/kernels.rs has shown that all do the same.
         let chosen = kernel.cases(Effort::Quick).into_iter().map(|case| kernel.choose(&case.params, &gpu.caps));

@@ -142,9 +142,12 @@ impl PartialEq for Blueprint {
 /// The layers, then what is not as usual, on one line.
 impl fmt::Display for Blueprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layer = |placed: &Placed| {
-            let settings: Vec<_> = placed.layer.settings().into_iter().map(|(_, value)| value).collect();
-            format!("{} {}", placed.layer.kind(), settings.join(" ")).trim_end().to_owned()
+        let setting = |(key, value): &(&str, String)| match value.parse::<f64>() {
+            Ok(_) => format!(" {value}"),
+            Err(_) => format!(" {key}={value}"),
+        };
+        let layer = |Placed { layer, .. }: &Placed| {
+            format!("{}{}", layer.kind(), layer.settings().iter().map(setting).collect::<String>())
         };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
         write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.criterion, self.initialiser)

@@ -1,0 +1,254 @@
+//! A hundred steps of training beside PyTorch's, which tests/golden/export.py wrote down in double precision: the loss of
+//! every step, the weights after it, and the running moments of batch norm.
+
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+
+mod common;
+
+use safetensors::SafeTensors;
+use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::Split;
+use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::Array;
+use shadegrad::nn::toml::Table;
+use shadegrad::nn::{Blueprint, Model, Optimisation, Optimiser, Training};
+use shadegrad::plan::{Executor, Plan, SlotId};
+use shadegrad::random::{permute, seed_words};
+use shadegrad::train::upload_images;
+use std::collections::BTreeMap;
+
+type Tensors = BTreeMap<String, Vec<f64>>;
+
+/// What a step of training leaves.
+#[derive(Clone)]
+struct Step {
+    loss: f64,
+    tensors: Tensors,
+}
+
+/// How far apart two runs are, or may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Apart {
+    loss: f64,
+    weights: f64,
+}
+
+/// The gates of tests/training.rs for runs that are computed in f64.
+const GATE: Apart = Apart { loss: 5e-6, weights: 1e-5 };
+
+/// A run as PyTorch had it.
+struct Golden {
+    images: Split,
+    batch: usize,
+    settings: BTreeMap<String, f32>,
+    start: Tensors,
+    steps: Vec<Step>,
+}
+
+impl Golden {
+    fn read(run: &str) -> Self {
+        let bytes = include_bytes!("golden/hundred_steps.safetensors");
+        let file = SafeTensors::deserialize(bytes).expect("the file is valid");
+        let (_, header) = SafeTensors::read_metadata(bytes).expect("the file is valid");
+        let metadata = header.metadata().as_ref().expect("the file has metadata");
+        let number = |text: &String| text.parse().expect("settings are numbers");
+        let own = |key: &str| key.strip_prefix(run)?.strip_prefix('/').map(str::to_owned);
+        let bytes_of = |name: &str| file.tensor(name).expect("the file has it").data().to_vec();
+        let losses: Vec<f64> = bytemuck::pod_collect_to_vec(&bytes_of(&format!("{run}/losses")));
+        let mut states = vec![Tensors::new(); losses.len() + 1];
+        for (name, view) in file.tensors() {
+            let Some(name) = own(&name).filter(|name| name != "losses") else { continue };
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+            for (state, values) in states.iter_mut().zip(values.chunks_exact(values.len() / (losses.len() + 1))) {
+                state.insert(name.clone(), values.iter().map(|&x| f64::from(x)).collect());
+            }
+        }
+        let start = states.remove(0);
+        let (images, labels) = (bytes_of("images"), bytes_of("labels"));
+        Self {
+            images: Split { rows: 1, columns: images.len() / labels.len(), images, labels },
+            batch: metadata["batch"].parse().expect("it is a number"),
+            settings: metadata.iter().filter_map(|(key, value)| Some((own(key)?, number(value)))).collect(),
+            start,
+            steps: losses.into_iter().zip(states).map(|(loss, tensors)| Step { loss, tensors }).collect(),
+        }
+    }
+
+    /// The images, each where the first epoch of a run of this seed takes it from.
+    fn placed(&self, seed: u64) -> Split {
+        let (count, width) = (self.images.len(), self.images.features());
+        let mut placed = self.images.clone();
+        for position in 0..count {
+            let row = permute(seed_words(seed), 0, position as u32, count as u32) as usize;
+            placed.images[row * width..][..width].copy_from_slice(&self.images.images[position * width..][..width]);
+            placed.labels[row] = self.images.labels[position];
+        }
+        placed
+    }
+}
+
+/// The models of export.py, by their names there.
+const MODELS: [(&str, &str); 3] = [
+    ("cross_entropy_adam", r#"layers = [{ kind = "linear", outputs = 12 }, { kind = "relu" }, { kind = "linear" }]"#),
+    (
+        "mse_momentum",
+        r#"loss = "mse"
+        layers = [
+            { kind = "linear", outputs = 10 }, { kind = "relu" },
+            { kind = "linear", outputs = 8 }, { kind = "relu" },
+            { kind = "linear" },
+        ]"#,
+    ),
+    (
+        "batch_norm_adamw",
+        r#"layers = [
+            { kind = "linear", outputs = 10, bias = false }, { kind = "batch_norm" }, { kind = "relu" },
+            { kind = "linear", outputs = 8, bias = false }, { kind = "batch_norm" }, { kind = "relu" },
+            { kind = "linear" },
+        ]"#,
+    ),
+];
+
+/// A model, and the run that it repeats.
+struct Run {
+    name: &'static str,
+    golden: Golden,
+    model: Model,
+    optimiser: Optimiser,
+}
+
+fn runs() -> impl Iterator<Item = Run> {
+    MODELS.into_iter().map(|(name, text)| {
+        let golden = Golden::read(name);
+        let setting = |key| golden.settings.get(key).copied();
+        let optimiser = match (setting("momentum"), setting("weight_decay")) {
+            (Some(momentum), _) => Optimiser::Sgd { momentum, nesterov: false, weight_decay: 0.0 },
+            (None, Some(weight_decay)) => Optimiser::AdamW { weight_decay },
+            (None, None) => Optimiser::Adam,
+        };
+        let blueprint = Blueprint::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
+        let model = blueprint.build(golden.images.features(), 4).expect("the layers go together");
+        Run { name, golden, model, optimiser }
+    })
+}
+
+impl Run {
+    /// Trains at PyTorch's learning rate times `factor`.
+    fn steps<E: Executor>(&self, factor: f32, start: impl FnOnce(Plan) -> E) -> Vec<Step> {
+        const SEED: u64 = 5;
+        let Self { golden, model, optimiser, .. } = self;
+        let steps = golden.steps.len();
+        let training = Training {
+            samples: golden.images.len(),
+            batch: golden.batch,
+            learning_rate: golden.settings["learning_rate"] * factor,
+            optimisation: Optimisation { optimiser: *optimiser, ..Optimisation::default() },
+            steps,
+            seed: SEED,
+            ring: steps,
+            augment: None,
+        };
+        let mut executor = start(model.plan(Some(training), None).expect("the plan is valid"));
+        upload_images(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
+        let slot = |name: &str| executor.memory().find(name).expect("the plan has the slot");
+        let slots: Vec<(String, SlotId)> =
+            model.state().into_iter().map(|(place, name, _)| (name, slot(&place))).collect();
+        let metrics = slot("train/metrics");
+        assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has other tensors");
+        for (name, slot) in &slots {
+            let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();
+            executor.write_f32(*slot, &values).expect("the slot holds them");
+        }
+        let mut step = |number| {
+            executor.run("train", 1).expect("it runs");
+            let mut tensors = Tensors::new();
+            for (name, slot) in &slots {
+                tensors.insert(name.clone(), numbers(&mut executor, *slot));
+            }
+            Step { loss: numbers(&mut executor, metrics)[2 * number], tensors }
+        };
+        (0..steps).map(&mut step).collect()
+    }
+}
+
+fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f64> {
+    match pollster::block_on(executor.read(slot)).expect("it can be read") {
+        Array::Real(numbers) => numbers,
+        Array::Word(_) => panic!("the slot holds words"),
+    }
+}
+
+/// The largest differences between two runs.
+///
+/// # Errors
+/// Names the first number that is further away than [`GATE`] allows, NaN included.
+fn compare(ours: &[Step], theirs: &[Step]) -> Result<Apart, String> {
+    let mut most = Apart::default();
+    let hold = |place: &dyn Fn() -> String, [ours, theirs]: [f64; 2], gate: f64| {
+        let apart = (ours - theirs).abs();
+        if apart <= gate { Ok(apart) } else { Err(format!("{}: {ours} beside {theirs}", place())) }
+    };
+    assert_eq!(ours.len(), theirs.len());
+    for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        let place = || format!("loss of step {}", number + 1);
+        most.loss = most.loss.max(hold(&place, [ours.loss, theirs.loss], GATE.loss)?);
+        assert!(ours.tensors.keys().eq(theirs.tensors.keys()));
+        for ((name, ours), theirs) in ours.tensors.iter().zip(theirs.tensors.values()) {
+            assert_eq!(ours.len(), theirs.len(), "{name}");
+            for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                let place = || format!("{name}[{i}] after step {}", number + 1);
+                most.weights = most.weights.max(hold(&place, [*ours, *theirs], GATE.weights)?);
+            }
+        }
+    }
+    Ok(most)
+}
+
+fn f64_twin(plan: Plan) -> CpuExecutor<f64> {
+    CpuExecutor::new(plan).expect("the plan is valid")
+}
+
+#[test]
+fn a_hundred_steps_agree_with_pytorch() {
+    let gpu = common::gpu();
+    for run in runs() {
+        let double = run.steps(1.0, f64_twin);
+        let device = run.steps(1.0, |plan| {
+            pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("the plan is valid")
+        });
+        let pytorch = &run.golden.steps;
+        assert!(pytorch.len() == 100 && pytorch[99].loss < 0.7 * pytorch[0].loss, "{}: nothing was learnt", run.name);
+        for (pair, ours, theirs) in [
+            ("f64 twins beside PyTorch", &double, pytorch),
+            ("device beside PyTorch", &device, pytorch),
+            ("device beside f64 twins", &device, &double),
+        ] {
+            let most = compare(ours, theirs).unwrap_or_else(|what| panic!("{}, {pair}: {what}", run.name));
+            println!("{}, {pair}: {most:?}", run.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_pytorchs_training_is_found() {
+    for run in runs() {
+        let (pytorch, faster) = (&run.golden.steps, run.steps(1.001, f64_twin));
+        assert!(compare(&faster, pytorch).is_err(), "{}: a rate 0.1 % too high went unseen", run.name);
+        let refused = |what: &str, tamper: &dyn Fn(&mut Step)| {
+            for number in [0, 57, pytorch.len() - 1] {
+                let mut other = pytorch.clone();
+                tamper(&mut other[number]);
+                assert!(compare(&other, pytorch).is_err(), "{}, step {number}: {what} unseen", run.name);
+            }
+        };
+        refused("a loss off by twice its gate", &|step| step.loss += 2.0 * GATE.loss);
+        refused("a loss that is not a number", &|step| step.loss = f64::NAN);
+        for name in run.golden.start.keys() {
+            let element = |step: &mut Step, change: fn(&mut f64)| {
+                step.tensors.get_mut(name).and_then(|values| values.last_mut()).map(change).expect("it has elements");
+            };
+            refused(name, &|step| element(step, |x| *x += 2.0 * GATE.weights));
+            refused(name, &|step| element(step, |x| *x = f64::NAN));
+        }
+    }
+}
