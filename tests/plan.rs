@@ -253,10 +253,12 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
     assert_eq!(read(&mut second, y), read(&mut fresh, y));
     assert_eq!(read(&mut second, y), Array::Real(NUMBERS.map(f64::from).to_vec()));
 
-    // Data of another size, and what was or becomes something else than data, is not the same.
-    let (plan, [x, _, _, labels]) = rectifying(Role::Data, 9, 7);
+    // State, data of another size, and what was or becomes something else than data, is not kept.
+    second.write_f32(other, &[1.0; 7]).expect("the slot holds them");
+    let (plan, [x, _, other, labels]) = rectifying(Role::Data, 9, 7);
     let mut third = pollster::block_on(second.with_plan(plan)).expect("it runs here too");
     assert_eq!(read(&mut third, x), Array::Real(vec![0.0; 9]));
+    assert_eq!(read(&mut third, other), Array::Real(vec![0.0; 7]));
     assert_eq!(read(&mut third, labels), Array::Word(vec![9; 7]));
     third.write_f32(x, &[1.0; 9]).expect("the slot holds them");
     for role in [Role::State, Role::Data] {
