@@ -3,10 +3,12 @@
 mod device;
 mod executor;
 mod pipeline;
+mod run;
 mod select;
 
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
-pub use pipeline::{Pipeline, Run};
+pub use pipeline::Pipeline;
+pub use run::Run;
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
-pub use wgpu::Backends;
+pub use wgpu::{Adapter, Backends};

@@ -96,6 +96,14 @@ impl Kernel for Matmul {
         self.name
     }
 
+    fn body(&self) -> &'static str {
+        match self.layout {
+            Layout::NN => NN.name,
+            Layout::TN => TN.name,
+            Layout::NT => NT.name,
+        }
+    }
+
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let vectors = Vectors::all(self.layout);
         let forms = |family: Family| vectors.map(|vectors| family.variant(self.layout, self.epilogue, vectors));
