@@ -1,61 +1,33 @@
-//! Every kernel, in every variant, with runtime checks on and off, is held to its twin.
+//! Every kernel, in every variant, with runtime checks on and off, is held to its twin: what `shadegrad verify` runs.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod common;
 
-use shadegrad::gpu::{Checks, Gpu, Pipeline};
-use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs, Variant};
+use shadegrad::gpu::{Checks, Pipeline};
+use shadegrad::kernel::{Array, Caps, Effort, Inputs};
 use shadegrad::ops::{NO_LABEL, counter, registry};
 use shadegrad::shader::Reflection;
-use shadegrad::verify::{Worst, check, check_f32_twin, check_variant, prepare, prepare_altered};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-type Form = (&'static dyn AnyKernel, Variant, Checks);
-
-/// Checks one form of a kernel on its quick cases; gives a line for people, and the number of cases.
-fn check_form(gpu: &Arc<Gpu>, (kernel, variant, checks): &Form) -> (String, usize) {
-    let checked = check_variant(gpu, *kernel, variant, *checks, Effort::QUICK);
-    let worst = pollster::block_on(checked).unwrap_or_else(|e| panic!("{variant}, checks {checks:?}: {e}"));
-    assert!(worst.cases > 0, "{} {variant} has no case", kernel.name());
-    assert!(worst.soft <= 1.0, "{} {variant}: {} of the soft gate", kernel.name(), worst.soft);
-    (format!("{:24} {variant:24} {checks:?} {worst:?}", kernel.name()), worst.cases)
-}
+use shadegrad::verify::{self, Settings, Verdict, Whole, Worst, check, check_f32_twin, prepare, prepare_altered};
 
 #[test]
 fn shaders_agree_with_their_twins() {
-    let caps = common::gpu().caps.clone();
-    let mut forms: Vec<Form> = Vec::new();
-    for kernel in registry() {
-        let chosen = kernel.cases(Effort::QUICK).into_iter().map(|case| kernel.choose(&case.params, &caps).name);
-        let chosen: BTreeSet<String> = chosen.collect();
-        // Fused products share the bodies of the plain ones, which run in every variant with checks on.
-        let fused = kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len();
-        for variant in kernel.variants(&caps) {
-            if !fused || chosen.contains(&variant.name) {
-                forms.push((kernel, variant.clone(), Checks::On));
-            }
-            forms.push((kernel, variant, Checks::Off));
+    let open = || Ok(common::gpu());
+    let report = verify::run(&open, &registry(), &Settings::all(Effort::QUICK), |_| Ok(()));
+    let report = report.expect("the device works");
+    for row in &report.rows {
+        println!("{:30} {:26} {:?}", row.op, row.variant, row.worst);
+        match &row.verdict {
+            Verdict::Passed => assert!(row.worst.cases > 0, "{} {} has no case", row.op, row.variant),
+            Verdict::NotRun(reason) => println!("not run: {reason}"),
+            Verdict::Loose => panic!("{} {}: {} of the soft gate", row.op, row.variant, row.worst.soft),
+            Verdict::Failed(failure) => panic!("{failure}"),
         }
     }
-    // A software driver compiles on the one thread of its device, so each of our threads opens a device of its own.
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let gpu = common::gpu();
-        std::iter::from_fn(|| forms.get(next.fetch_add(1, Ordering::Relaxed)))
-            .map(|form| check_form(&gpu, form))
-            .collect()
-    };
-    let results: Vec<(String, usize)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..rayon::current_num_threads()).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| thread.join().expect("every form passes");
-        threads.into_iter().flat_map(join).collect()
-    });
-    assert_eq!(results.len(), forms.len());
-    results.iter().for_each(|(line, _)| println!("{line}"));
-    println!("{} cases in {} forms of kernels", results.iter().map(|r| r.1).sum::<usize>(), results.len());
+    println!("{} cases in {} of {} forms of kernels", report.cases(), report.forms, report.forms_in_all);
+    for op in registry().iter().map(|kernel| kernel.name()).chain(Whole::ALL.map(Whole::name)) {
+        assert!(report.rows.iter().any(|row| row.op == op && row.worst.cases > 0), "{op} was not verified");
+    }
 }
 
 #[test]

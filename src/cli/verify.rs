@@ -113,27 +113,19 @@ impl Verify {
         for line in summary(report, seconds) {
             output.line(line)?;
         }
-        let count = |wanted: &str| report.rows.iter().filter(|row| row.verdict.name() == wanted).count();
         output.event(&json!({
             "event": "summary",
             "cases": report.cases(),
             "forms": report.forms,
             "forms_in_all": report.forms_in_all,
             "products": report.products,
-            "passed": count("pass"),
-            "loose": count("loose"),
-            "failed": count("FAIL"),
-            "not_run": count("not run"),
+            "passed": report.count("pass"),
+            "loose": report.count("loose"),
+            "failed": report.count("FAIL"),
+            "not_run": report.count("not run"),
             "seconds": seconds,
         }))?;
-        match report.failures().next() {
-            None => Ok(()),
-            Some(first) => Err(Error::new(
-                Kind::Device,
-                format!("{} of {} rows failed; the first: {first}", count("FAIL"), report.rows.len()),
-                format!("update the driver, or report this with what `{}` prints", self.again(first, adapter)),
-            )),
-        }
+        report.verdict(|failure| self.again(failure, adapter))
     }
 
     fn row(&self, row: &Row, adapter: &Adapter) -> Value {
@@ -190,7 +182,6 @@ fn describe(failure: &Failure) -> Value {
 
 /// What came of it, in lines.
 fn summary(report: &Report, seconds: f64) -> Vec<String> {
-    let count = |wanted: &str| report.rows.iter().filter(|row| row.verdict.name() == wanted).count();
     let mut lines = vec![format!(
         "cases   {} in {} of {} forms of kernels; {} matrix products of distinct shape and layout",
         thousands(report.cases() as u64),
@@ -198,14 +189,14 @@ fn summary(report: &Report, seconds: f64) -> Vec<String> {
         report.forms_in_all,
         thousands(report.products as u64),
     )];
-    let mut verdicts = vec![format!("{} passed", count("pass"))];
+    let mut verdicts = vec![format!("{} passed", report.count("pass"))];
     for (name, meaning) in [
         ("FAIL", "failed"),
         ("loose", "loose: within the gate of every driver, not of a good one"),
         ("not run", "not run"),
     ] {
-        if count(name) > 0 {
-            verdicts.push(format!("{} {meaning}", count(name)));
+        if report.count(name) > 0 {
+            verdicts.push(format!("{} {meaning}", report.count(name)));
         }
     }
     lines.push(format!("rows    {}; in {seconds:.1} s", verdicts.join(", ")));

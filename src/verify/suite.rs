@@ -73,6 +73,25 @@ impl Report {
             _ => None,
         })
     }
+
+    /// How many rows have this verdict, by its name.
+    pub fn count(&self, verdict: &str) -> usize {
+        self.rows.iter().filter(|row| row.verdict.name() == verdict).count()
+    }
+
+    /// An error where anything failed; `again` gives the command that does a failure again.
+    ///
+    /// # Errors
+    /// So.
+    pub fn verdict(&self, again: impl Fn(&Failure) -> String) -> Result<()> {
+        let Some(first) = self.failures().next() else { return Ok(()) };
+        let failed = self.failures().count();
+        Err(Error::new(
+            Kind::Device,
+            format!("{failed} of {} rows failed; the first: {first}", self.rows.len()),
+            format!("update the driver, or report this with what `{}` prints", again(first)),
+        ))
+    }
 }
 
 /// What a thread takes on at a time.
