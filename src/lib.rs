@@ -20,10 +20,9 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < cli < main
-//!                                           plan < gpu, cpu
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < cli < main
+//!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
-//!                                           verify: kernel, gpu
 //! ```
 //!
 //! | place | what is there |
@@ -39,8 +38,8 @@
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
-//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
+//! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back
@@ -94,7 +93,7 @@
 //!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
 //!    workgroup the shader has. Start from `src/ops/relu.rs`.
 //! 3. Implement [`graph::Op`] beside it: shape rule, gradient in terms of other ops, lowering, and what it fuses with.
-//!    A line in `tests/graph_gradients.rs` has its gradients checked by finite differences.
+//!    A line in `src/verify/graphs.rs` has its gradients checked, by finite differences and on the device.
 //! 4. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
 //!
 //! # What differs from the first design
