@@ -2,11 +2,13 @@
 
 mod device;
 mod executor;
+mod fault;
 mod pipeline;
 mod select;
 
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
+pub use fault::{Drill, Mishap, Moment};
 pub use pipeline::{Pipeline, Run};
 pub use select::{AdapterReport, Backing, Choice, adapters, choose, report};
 pub use wgpu::Backends;

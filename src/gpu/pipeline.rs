@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::kernel::{AnyKernel, Variant};
 use crate::shader::{Access, Reflection};
 use std::sync::Arc;
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 /// A variant of a kernel, compiled, with the layout of its bindings.
 #[derive(Debug)]
@@ -31,7 +30,8 @@ impl Pipeline {
     /// Compiles one variant.
     pub async fn new(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, checks: Checks) -> Result<Self> {
         let label = format!("{} {variant}", kernel.name());
-        gpu.guarded(|| Self::compile(gpu, &label, kernel, variant, checks)).await?
+        let doing = format!("compiling {label}");
+        gpu.guarded(&doing, || Self::compile(gpu, &label, kernel, variant, checks)).await?
     }
 
     pub(super) fn compile(
@@ -98,9 +98,11 @@ impl Pipeline {
 
     /// Runs the kernel once on these words, and gives back the words of every binding.
     pub async fn run(&self, gpu: &Arc<Gpu>, run: Run<'_>) -> Result<Vec<Vec<u32>>> {
-        let groups = gpu.caps.fold(run.groups).ok_or_else(|| gpu.fault("too many workgroups for two dimensions"))?;
-        let (submission, staging) = gpu.guarded(|| self.submit(gpu, &run, groups)).await?;
-        let bytes = super::executor::map(gpu.clone(), staging, submission).await?;
+        let doing = "running a kernel";
+        let groups = gpu.caps.fold(run.groups);
+        let groups = groups.ok_or_else(|| gpu.refusal(doing, "too many workgroups for two dimensions"))?;
+        let (submission, staging) = gpu.guarded(doing, || self.submit(gpu, &run, groups)).await?;
+        let bytes = super::executor::map(gpu.clone(), staging, submission, doing.to_owned()).await?;
         let words: &[u32] = bytemuck::cast_slice(&bytes);
         let mut start = 0;
         let cut = |array: &Vec<u32>| {
@@ -114,19 +116,17 @@ impl Pipeline {
         let mut uniform = run.params.to_vec();
         uniform.resize(uniform.len().next_multiple_of(16), 0);
         let buffer = |contents: &[u8], usage| {
-            gpu.device.create_buffer_init(&BufferInitDescriptor { label: None, contents, usage })
+            let buffer = gpu.buffer("binding", contents.len() as u64, usage | wgpu::BufferUsages::COPY_DST);
+            gpu.queue.write_buffer(&buffer, 0, contents);
+            buffer
         };
         let params = buffer(&uniform, wgpu::BufferUsages::UNIFORM);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let buffers: Vec<_> = run.arrays.iter().map(|array| buffer(bytemuck::cast_slice(array), usage)).collect();
         let ranges: Vec<_> = buffers.iter().map(|buffer| buffer.as_entire_buffer_binding()).collect();
         let bind_group = self.bind(gpu, params.as_entire_buffer_binding(), &ranges);
-        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: buffers.iter().map(wgpu::Buffer::size).sum(),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let size = buffers.iter().map(wgpu::Buffer::size).sum();
+        let staging = gpu.buffer("staging", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -139,6 +139,6 @@ impl Pipeline {
             encoder.copy_buffer_to_buffer(buffer, 0, &staging, start, buffer.size());
             start += buffer.size();
         }
-        (gpu.queue.submit([encoder.finish()]), staging)
+        (gpu.submit(Some(encoder)), staging)
     }
 }

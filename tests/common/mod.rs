@@ -3,15 +3,18 @@
 use shadegrad::gpu::{Choice, Gpu, choose};
 use std::sync::Arc;
 
-/// The device to test on: the first adapter there is, a GPU where there is one.
-pub(crate) fn gpu() -> Arc<Gpu> {
-    pollster::block_on(async {
-        let first = match choose(&Choice::Auto).await {
+/// The adapter to test on: a GPU where there is one, else the first adapter.
+pub(crate) fn adapter() -> wgpu::Adapter {
+    let first = pollster::block_on(async {
+        match choose(&Choice::Auto).await {
             Ok(None) => choose(&Choice::Index(0)).await,
             other => other,
-        };
-        let adapter = first.ok().flatten();
-        let adapter = adapter.expect("no adapter to test shaders on: run tests/run, which provides a software driver");
-        Gpu::open(&adapter).await.expect("the adapter opens")
-    })
+        }
+    });
+    first.ok().flatten().expect("no adapter to test shaders on: run tests/run, which provides a software driver")
+}
+
+/// The device to test on.
+pub(crate) fn gpu() -> Arc<Gpu> {
+    pollster::block_on(Gpu::open(&adapter())).expect("the adapter opens")
 }
