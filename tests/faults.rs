@@ -144,3 +144,33 @@ fn a_device_that_does_not_answer_in_time_ends_the_run() {
     };
     known_faults::judge(&gpu, "a wait without patience", verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
+
+/// The adapter to test on, from an instance that takes these shares of its memory budget for used up.
+fn adapter_short_of_memory(thresholds: wgpu::MemoryBudgetThresholds) -> wgpu::Adapter {
+    let info = common::adapter().get_info();
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.memory_budget_thresholds = thresholds;
+    let adapters = wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::all());
+    let adapters = pollster::block_on(adapters);
+    adapters.into_iter().find(|adapter| adapter.get_info() == info).expect("the adapter is still there")
+}
+
+/// Not by a drill: wgpu itself finds, from what the driver tells, that memory is out.
+#[test]
+fn a_driver_without_memory_ends_the_run() {
+    let (gpu, usual) = (common::gpu(), common::adapter());
+    let (_folder, path, saved) = saved_before(&usual);
+    let short = |for_resource_creation, for_device_loss| {
+        adapter_short_of_memory(wgpu::MemoryBudgetThresholds { for_resource_creation, for_device_loss })
+    };
+    for (what, adapter, words) in [
+        ("memory budget of resources", short(Some(0), None), "opening it: "),
+        ("memory budget of the device", short(None, Some(0)), "the device was lost"),
+    ] {
+        let verdict = match whole_run(&adapter, Drill::default(), &config(), &path) {
+            Ok(()) => Err(format!("{what}: nothing failed")),
+            Err(error) => Ok(ended_well(&error, &usual, words, &path, &saved)),
+        };
+        known_faults::judge(&gpu, what, verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}

@@ -238,6 +238,23 @@ fn one_seed_gives_the_same_bits_twice_and_another_seed_others() {
 }
 
 #[test]
+#[ignore = "long: 200 repeats of 100 training steps, for one bit pattern"]
+fn two_hundred_repeats_give_one_bit_pattern() {
+    let (config, data) = hundred_steps();
+    let gpu = common::gpu();
+    let bits = || {
+        let executor = |plan| pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("it runs");
+        let trace = trace(executor, &config, &data);
+        let losses: Vec<u64> = trace.losses.iter().map(|loss| loss.to_bits()).collect();
+        (losses, trace.weights.iter().map(|weight| weight.to_bits()).collect::<Vec<u32>>())
+    };
+    let first = bits();
+    for repeat in 2..=200 {
+        assert!(bits() == first, "repeat {repeat} differs from the first");
+    }
+}
+
+#[test]
 fn after_the_start_nothing_goes_up_and_little_comes_down() {
     let (config, data) = hundred_steps();
     let Outcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;

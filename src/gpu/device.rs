@@ -57,7 +57,7 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::new(
                 Kind::Device,
-                format!("{} cannot be opened: {}", info.name, one_line(&error.to_string())),
+                format!("{}, opening it: {}", info.name, one_line(&error.to_string())),
                 "close other programs that use it, update its driver, or choose another with --device",
             )
         })?;
