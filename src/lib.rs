@@ -57,7 +57,9 @@
 //! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and gradient,
 //!    `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates. `schedule`,
-//!    `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for.
+//!    `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch in micro-batches
+//!    does all from `gather` to the last product for each of them, by counters from `micro_batch`, and `accumulate`
+//!    makes one gradient of theirs.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
 //!    older one. A loss that is not finite ends the run.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
@@ -76,6 +78,7 @@
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it; bias, ReLU and its mask fuse into one |
+//! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
 //! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |

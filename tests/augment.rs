@@ -137,8 +137,17 @@ fn only_training_is_augmented_and_only_where_it_is_on() {
     let gathers = |augment: Option<(Augment, [usize; 2])>| {
         let model = Model::mlp([FEATURES, 10]).expect("the widths are sound");
         let optimisation = Optimisation::default();
-        let training =
-            Training { samples: 50, batch: 8, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16, augment };
+        let training = Training {
+            samples: 50,
+            batch: 8,
+            micro_batch: None,
+            learning_rate: 1e-3,
+            optimisation,
+            steps: 4,
+            seed: 1,
+            ring: 16,
+            augment,
+        };
         let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit");
         let text = plan.explain(None).expect("the plan is valid");
         ["augment batch", "gather batch"].map(|name| text.matches(name).count())

@@ -260,6 +260,8 @@ fn explain_shows_the_dispatches_and_trains_nothing() {
         );
         holds(&ran.out, &["evaluate: ", "memory: ", "weights"]);
         assert!(!ran.out.contains("epoch"), "{}", ran.out);
+        let divided = place.run(&format!("{SMALL} --micro-batch 4 --device {device} --explain"));
+        holds(&divided.out, &["micro-batch 4", "gather batch", "accumulate gradient"]);
         let objects = place.run(&format!("{SMALL} --device {device} --explain --json")).objects();
         assert!(event(&objects, "explain")["text"].as_str().is_some_and(|text| ran.out.contains(text.trim_end())));
     }

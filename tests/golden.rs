@@ -141,6 +141,7 @@ impl Run {
         let training = Training {
             samples: golden.images.len(),
             batch: golden.batch,
+            micro_batch: None,
             learning_rate: golden.settings["learning_rate"] * factor,
             optimisation: Optimisation { optimiser: *optimiser, ..Optimisation::default() },
             steps,

@@ -25,6 +25,7 @@ fn training() -> Training {
     Training {
         samples: 640,
         batch: 64,
+        micro_batch: None,
         learning_rate: 1e-3,
         optimisation,
         steps: 100,

@@ -135,6 +135,7 @@ fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let training = Training {
         samples: 100,
         batch: 32,
+        micro_batch: None,
         learning_rate: 1e-3,
         optimisation,
         steps: 4,
@@ -163,8 +164,17 @@ fn weights_decay_and_biases_do_not() {
     {
         let optimisation = Optimisation { optimiser, ..Optimisation::default() };
         let (samples, batch) = (100, 32);
-        let training =
-            Training { samples, batch, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16, augment: None };
+        let training = Training {
+            samples,
+            batch,
+            micro_batch: None,
+            learning_rate: 1e-3,
+            optimisation,
+            steps: 4,
+            seed: 1,
+            ring: 16,
+            augment: None,
+        };
         let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
         let update = plan.sections[0].dispatches.last().expect("a step has dispatches");
         let decayed = word(&update.kernel.fields().0, &update.params, "decayed").expect("it is a field") as usize;

@@ -8,22 +8,24 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
 use shadegrad::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
-use shadegrad::plan::{Executor, Plan, SlotId};
+use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
 use std::f64::consts::PI;
+use std::sync::Arc;
+
+fn cut(split: &Split, count: usize) -> Split {
+    let images = split.images[..count * split.features()].to_vec();
+    Split { images, labels: split.labels[..count].to_vec(), ..*split }
+}
 
 /// 6,400 digits: two epochs of them are 100 steps of 128.
 fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
-    let cut = |split: &Split, count: usize| Split {
-        images: split.images[..count * split.features()].to_vec(),
-        labels: split.labels[..count].to_vec(),
-        ..*split
-    };
     (data.train, data.test) = (cut(&data.train, 6_400), cut(&data.test, 500));
     (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
 }
@@ -98,6 +100,93 @@ fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
     agrees_with_both_twins(0.1, Optimisation { optimiser: sgd(0.0, false, 0.0), ..plain });
     let optimiser = Optimiser::RmsProp { weight_decay: 1e-3 };
     agrees_with_both_twins(2e-4, Optimisation { optimiser, ..plain });
+}
+
+/// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
+fn six_steps() -> (TrainConfig, Dataset) {
+    let (config, mut data) = hundred_steps();
+    data.train = cut(&data.train, 1_500);
+    let model = Blueprint::mlp(&[16], &Recipe::default());
+    (TrainConfig { model, batch_size: 1_024, epochs: 3, ..config }, data)
+}
+
+#[test]
+fn micro_batches_make_the_updates_of_whole_batches() {
+    let (config, data) = six_steps();
+    let divided = |micro_batch| TrainConfig { micro_batch: Some(micro_batch), ..config.clone() };
+    let double =
+        |config: &TrainConfig| trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, &data);
+    let whole = double(&config);
+    // With one row at a time the ring holds four of the six steps.
+    for rows in [256, 300, 1] {
+        let parts = double(&divided(rows));
+        let [loss, weights] = apart(&parts, &whole);
+        // The sums differ by roundings in f64, what comes back by one to f32: of losses below 4, of weights below 0.5.
+        assert!(loss <= 4.8e-7 && weights <= 6e-8, "{rows} rows: {loss:e} and {weights:e} apart");
+        assert_eq!(parts.outcome.train.accuracy, whole.outcome.train.accuracy);
+    }
+    let parts = trace(on_gpu, &divided(256), &data);
+    let [loss, weights] = apart(&parts, &whole);
+    println!("micro-batches on the device, whole batches of f64 twins: {loss:e} and {weights:e} apart");
+    assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
+    assert_eq!((parts.outcome.bytes_up_after_start, parts.outcome.bytes_down_per_step), (0, 4.0 * 8.0));
+}
+
+#[test]
+fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
+    let (config, data) = six_steps();
+    let dropout = Drop { probability: 0.3 };
+    let layers: [Arc<dyn Layer>; 4] =
+        [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
+    // Adam would make steps of the roundings in the gradient of a bias before a norm, which is zero.
+    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let optimisation = Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, warmup: 0 };
+    let (model, learning_rate) = (Blueprint::new(layers), 0.05);
+    let config = TrainConfig { model, micro_batch: Some(256), learning_rate, optimisation, ..config };
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let [loss, weights] = apart(&trace(on_gpu, &config, &data), &double);
+    println!("micro-batches with batch norm and dropout: {loss:e} and {weights:e} apart");
+    assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
+}
+
+#[test]
+fn each_micro_batch_has_dropout_masks_of_its_own() {
+    let (config, mut data) = six_steps();
+    // One image again and again, so that losses differ by nothing but their masks.
+    data.train.images = cut(&data.train, 1).images.repeat(64);
+    data.train.labels = vec![data.train.labels[0]; 64];
+    let entries = |dropout| {
+        let model = Blueprint::mlp(&[16], &Recipe { dropout, ..Recipe::default() });
+        let config = TrainConfig { model, batch_size: 64, micro_batch: Some(16), ..config.clone() };
+        let (mut executor, [metrics]) = ready(&config, &data, ["train/metrics"]);
+        executor.run("train", 2).expect("it runs");
+        let mut losses: Vec<f64> = numbers(&mut executor, metrics).chunks_exact(2).take(8).map(|x| x[0]).collect();
+        losses.sort_by(f64::total_cmp);
+        losses.dedup();
+        losses.len()
+    };
+    assert_eq!([entries(0.0), entries(0.5)], [2, 8], "different losses of two steps in four micro-batches each");
+}
+
+#[test]
+fn micro_batches_need_less_memory_and_a_whole_one_changes_nothing() {
+    let (config, data) = six_steps();
+    let plan = |micro_batch| {
+        let config = TrainConfig { micro_batch, ..config.clone() };
+        Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid").1
+    };
+    let explain = |plan: &Plan| plan.explain(None).expect("the plan is valid");
+    assert_eq!(explain(&plan(Some(1_024))), explain(&plan(None)));
+    let transients = |plan: &Plan| {
+        let buffers = plan.memory.buffers().iter().filter(|buffer| buffer.role == Role::Transient);
+        buffers.map(|buffer| 4 * buffer.words).sum::<usize>()
+    };
+    let (whole, parts) = (plan(None), plan(Some(64)));
+    // The images alone are 1,024 times 784 numbers, and evaluation, 256 at a time, stays as it was.
+    assert!(transients(&parts) + 2_900_000 < transients(&whole), "{} of {}", transients(&parts), transients(&whole));
+    let megabytes = format!("{:.1} MB of them transients", transients(&parts) as f64 / 1e6);
+    assert!(explain(&parts).contains(&megabytes), "{}", explain(&parts));
+    assert_eq!(explain(&parts).matches("accumulate gradient").count(), 15);
 }
 
 /// An executor on the device, the slots of these names, and data and weights in place.

@@ -11,6 +11,10 @@ pub(super) struct Settings {
     /// Images in a training step [default: 128]
     #[arg(long, value_name = "N")]
     pub(super) batch_size: Option<usize>,
+    /// Images of a training step that are on the device at a time; their gradients are added up: the same updates in less
+    /// memory [default: all]
+    #[arg(long, value_name = "N")]
+    pub(super) micro_batch: Option<usize>,
     /// Passes over the training images [default: 5]
     #[arg(long, value_name = "N")]
     pub(super) epochs: Option<usize>,
@@ -36,6 +40,7 @@ impl Settings {
     pub(super) fn read(mut table: Table<'_>) -> Result<Self> {
         let settings = Self {
             batch_size: table.take("batch_size")?,
+            micro_batch: table.take("micro_batch")?,
             epochs: table.take("epochs")?,
             lr: table.take("lr")?,
             optimisation: OptimisationFlags::read(&mut table)?,
@@ -51,6 +56,7 @@ impl Settings {
     pub(super) fn or(self, file: Self) -> Self {
         Self {
             batch_size: self.batch_size.or(file.batch_size),
+            micro_batch: self.micro_batch.or(file.micro_batch),
             epochs: self.epochs.or(file.epochs),
             lr: self.lr.or(file.lr),
             optimisation: self.optimisation.or(file.optimisation),

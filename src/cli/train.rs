@@ -87,6 +87,7 @@ impl Train {
         Ok(TrainConfig {
             model,
             batch_size: settings.batch_size.unwrap_or(usual.batch_size),
+            micro_batch: settings.micro_batch,
             epochs: settings.epochs.unwrap_or(usual.epochs),
             learning_rate: settings.lr.unwrap_or(usual.learning_rate),
             optimisation: settings.optimisation.settings()?,

@@ -2,6 +2,7 @@
 //! metrics, update) is recorded into the plan around it.
 
 use super::layer::Pass;
+use super::micro_batches::{Accumulation, MicroBatches};
 use super::model::CLASS_WEIGHTS;
 use super::optimiser::{self, Optimisation};
 use super::{Augment, Model};
@@ -27,6 +28,8 @@ pub struct Training {
     pub samples: usize,
     /// Rows of a batch.
     pub batch: usize,
+    /// Rows of a batch that are on the device at a time: their gradients are accumulated. All, where it is not given.
+    pub micro_batch: Option<usize>,
     /// How far a step moves the weights.
     pub learning_rate: f32,
     /// Optimiser, schedule and clipping.
@@ -58,6 +61,7 @@ struct State {
 }
 
 /// The slots of one pass over a set of images, besides what the graph makes.
+#[derive(Clone, Copy)]
 struct Slots {
     samples: u32,
     batch: u32,
@@ -83,22 +87,13 @@ impl Model {
     /// A plan with the section `train`, and where `evaluation` is given the section `evaluate`.
     ///
     /// # Errors
-    /// Where a size does not fit the device's 32-bit indices.
+    /// Where a size does not fit the device's 32-bit indices, or batches are divided that cannot be.
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
         let mut plan = Plan::default();
         let mut pool = Pool::default();
         let state = self.state_slots(&mut plan.memory)?;
         if let Some(training) = training {
-            let Training { optimisation, steps, .. } = training;
-            let pass = self.pass(&mut plan.memory, "train", training.samples, training.batch, training.ring)?;
-            let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
-            plan.begin("train");
-            self.record_start(&mut plan, &pass, Some(&training))?;
-            optimiser::record_schedule(&mut plan, &optimisation, steps, pass.counters, pass.rates)?;
-            let mut forward = self.forward(&plan.memory, &state, &pass, Some(training.seed))?;
-            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
-            forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
-            optimiser::record_update(&mut plan, &optimisation, &state.weights, &gradients, pass.rates)?;
+            self.record_training(&mut plan, &mut pool, &state, &training)?;
         }
         if let Some(evaluation) = evaluation {
             self.record_evaluation(&mut plan, &mut pool, &state, ("evaluate", "test"), evaluation)?;
@@ -138,6 +133,35 @@ impl Model {
         Ok(())
     }
 
+    /// Appends a section that goes forward, backward and a step on, by one batch or by its micro-batches.
+    fn record_training(&self, plan: &mut Plan, pool: &mut Pool, state: &State, training: &Training) -> Result<()> {
+        let Training { samples, batch, optimisation, steps, .. } = *training;
+        let division = MicroBatches::new(samples, batch, training.micro_batch);
+        let ring = training.ring.saturating_mul(division.count);
+        let slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
+        let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
+        plan.begin("train");
+        record_step(plan, &slots, batch, training.learning_rate)?;
+        optimiser::record_schedule(plan, &optimisation, steps, slots.counters, slots.rates)?;
+        let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
+            let slots = Slots { counters, ..slots };
+            self.record_gather(plan, &slots, Some(training))?;
+            let mut forward = self.forward(&plan.memory, state, &slots, Some(training.seed))?;
+            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
+            forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
+        };
+        if division.count == 1 {
+            pass(plan, slots.counters, &gradients)?;
+        } else {
+            self.blueprint().criterion.can_be_divided()?;
+            let accumulation = Accumulation::new(plan, slots.counters, &gradients, &self.tensors())?;
+            division.record(plan, &accumulation, |plan| {
+                pass(plan, accumulation.micro_counters, &accumulation.micro_gradients)
+            })?;
+        }
+        optimiser::record_update(plan, &optimisation, &state.weights, &gradients, slots.rates)
+    }
+
     /// Appends a section that goes forward through the images of `set`, in order.
     fn record_evaluation(
         &self,
@@ -147,14 +171,16 @@ impl Model {
         (section, set): (&'static str, &str),
         Evaluation { samples, batch }: Evaluation,
     ) -> Result<()> {
-        let pass = self.pass(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
+        let slots = self.slots(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
-        self.record_start(plan, &pass, None)?;
-        let forward = self.forward(&plan.memory, state, &pass, None)?;
-        forward.record(plan, pool, &pass, set, &[], &[])
+        record_step(plan, &slots, batch, 0.0)?;
+        self.record_gather(plan, &slots, None)?;
+        let forward = self.forward(&plan.memory, state, &slots, None)?;
+        forward.record(plan, pool, &slots, set, &[], &[])
     }
 
-    fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Slots> {
+    /// Slots for passes over `batch` rows of a set at a time, with a ring of so many metrics.
+    fn slots(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Slots> {
         let features = self.inputs();
         let mut array =
             |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
@@ -223,34 +249,23 @@ impl Model {
         })
     }
 
-    /// Advances the counters and gathers the batch; in training in a permuted order, and augmented where asked for.
-    fn record_start(&self, plan: &mut Plan, pass: &Slots, training: Option<&Training>) -> Result<()> {
-        let adam = AdamParams::new(0);
-        let state = StepStateParams {
-            samples: pass.samples,
-            batch: pass.batch,
-            learning_rate: training.map_or(0.0, |training| training.learning_rate),
-            beta1: adam.beta1,
-            one_minus_beta1: adam.one_minus_beta1,
-            beta2: adam.beta2,
-            one_minus_beta2: adam.one_minus_beta2,
-        };
-        plan.dispatch("begin step", &StepState, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
+    /// Gathers the batch; in training in a permuted order, and augmented where asked for.
+    fn record_gather(&self, plan: &mut Plan, slots: &Slots, training: Option<&Training>) -> Result<()> {
         let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
         let gather = GatherParams {
-            samples: pass.samples,
+            samples: slots.samples,
             features: word(self.inputs())?,
-            batch: pass.batch,
+            batch: slots.batch,
             shuffle: training.is_some().into(),
             seed_low,
             seed_high,
         };
         let bindings = [
-            ("images", pass.images),
-            ("classes", pass.classes),
-            ("counters", pass.counters),
-            ("inputs", pass.inputs),
-            ("labels", pass.labels),
+            ("images", slots.images),
+            ("classes", slots.classes),
+            ("counters", slots.counters),
+            ("inputs", slots.inputs),
+            ("labels", slots.labels),
         ];
         match training.and_then(|training| training.augment).filter(|(augment, _)| augment.is_on()) {
             None => plan.dispatch("gather batch", &Gather, gather, &bindings),
@@ -261,34 +276,49 @@ impl Model {
     }
 }
 
+/// Advances the counters by a batch of at most `batch` rows, and sets the rates.
+fn record_step(plan: &mut Plan, slots: &Slots, batch: usize, learning_rate: f32) -> Result<()> {
+    let adam = AdamParams::new(0);
+    let state = StepStateParams {
+        samples: slots.samples,
+        batch: word(batch)?,
+        learning_rate,
+        beta1: adam.beta1,
+        one_minus_beta1: adam.one_minus_beta1,
+        beta2: adam.beta2,
+        one_minus_beta2: adam.one_minus_beta2,
+    };
+    plan.dispatch("begin step", &StepState, state, &[("counters", slots.counters), ("rates", slots.rates)])
+}
+
 impl Forward {
-    /// Lowers the graph, storing `derived` values into `slots`, and records the metrics of its outcome.
+    /// Lowers the graph, storing `derived` values into `stores`, and records the metrics of its outcome.
     fn record(
         self,
         plan: &mut Plan,
         pool: &mut Pool,
-        pass: &Slots,
+        slots: &Slots,
         set: &str,
         derived: &[Value],
-        slots: &[SlotId],
+        stores: &[SlotId],
     ) -> Result<()> {
         let classes = self.graph.shape(self.logits).extents()[1];
         let roots: Vec<Value> = [self.logits, self.losses].iter().chain(derived).copied().collect();
         let (graph, roots) = self.graph.simplify(&roots);
-        let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(slots.iter().copied()).collect();
+        let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(stores.iter().copied()).collect();
         let lowered = graph.lower(plan, pool, set, &stores, &roots[..2])?;
         let [logits, losses] = [roots[0], roots[1]].map(|value| lowered.slot(value).ok_or_else(|| no_slot(set)));
         let bindings = [
             ("logits", logits?),
-            ("labels", pass.labels),
+            ("labels", slots.labels),
             ("losses", losses?),
-            ("counters", pass.counters),
-            ("metrics", pass.metrics),
+            ("counters", slots.counters),
+            ("metrics", slots.metrics),
         ];
         plan.dispatch(
             "metrics",
             &Metrics,
-            MetricsParams { m: pass.batch, n: word(classes)?, ring: pass.ring },
+            MetricsParams { m: slots.batch, n: word(classes)?, ring: slots.ring },
             &bindings,
         )
     }

@@ -89,14 +89,15 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
             *width = cell.chars().count().max(*width);
         }
     }
-    let numeric =
-        |column: usize| rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-");
+    let numeric: [bool; N] = std::array::from_fn(|column| {
+        rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-")
+    });
     let mut text = String::new();
     for row in rows {
         let mut line = String::from(" ");
         for (column, cell) in row.iter().enumerate() {
             let width = if column + 1 == N { 0 } else { widths[column] };
-            let _ = if numeric(column) { write!(line, " {cell:>width$} ") } else { write!(line, " {cell:<width$} ") };
+            let _ = if numeric[column] { write!(line, " {cell:>width$} ") } else { write!(line, " {cell:<width$} ") };
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }

@@ -1,6 +1,6 @@
 //! Training and evaluation over any executor.
 
-use super::progress::{Progress, RING, Sums, not_finite};
+use super::progress::{Progress, Sums, not_finite, steps_in_ring};
 use super::stopping::{Ending, Judge, Validated};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
@@ -69,9 +69,11 @@ impl<E: Executor> Trainer<E> {
         let criterion = criterion.clone().settled(&data.train.labels, data.classes());
         let blueprint = Blueprint { criterion, ..config.model.clone() };
         let model = blueprint.build(data.train.features(), data.classes())?;
-        // The device counts steps in 32 bits.
+        let division = config.division(data.train.len());
+        // The device counts steps, and the micro-batches of all steps, in 32 bits.
+        let countable = |steps: &usize| steps.checked_mul(division.count).is_some_and(|n| u32::try_from(n).is_ok());
         let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
-        let Some(steps) = steps.filter(|&steps| u32::try_from(steps).is_ok()) else {
+        let Some(steps) = steps.filter(countable) else {
             return Err(Error::new(
                 Kind::Usage,
                 format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
@@ -82,11 +84,12 @@ impl<E: Executor> Trainer<E> {
         let training = Training {
             samples: data.train.len(),
             batch: config.batch_size,
+            micro_batch: config.micro_batch,
             learning_rate: config.learning_rate,
             optimisation: config.optimisation,
             steps,
             seed: config.seed,
-            ring: RING,
+            ring: steps_in_ring(division),
             augment: Some((config.augment, [data.train.rows, data.train.columns])),
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
@@ -126,7 +129,9 @@ impl<E: Executor> Trainer<E> {
         let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
-        let mut progress = Progress::new(self.samples, self.config.batch_size);
+        let division = self.config.division(self.samples);
+        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let mut progress = Progress::new(self.samples, self.config.batch_size, division);
         let mut judge = Judge::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<(usize, Pending)>::new());
         let (mut first_step, mut up) = (None, 0);
@@ -139,13 +144,13 @@ impl<E: Executor> Trainer<E> {
             // Until the warm-up is over, one submit at a time: the rate must not count what was submitted before.
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
-                let most = progress.steps_per_submit().min(end - submitted).min(RING - submitted % RING);
+                let most = progress.steps_per_submit().min(end - submitted).min(ring - submitted % ring);
                 self.executor.run("train", most as u32)?;
-                waiting.push_back((most, self.executor.fetch(metrics, 2 * (submitted % RING), 2 * most)?));
+                waiting.push_back((most, self.executor.fetch(metrics, entry * (submitted % ring), entry * most)?));
                 submitted += most;
             }
             let Some((steps, pending)) = waiting.pop_front() else { break };
-            let arrived = pending.await?;
+            let arrived = progress.merge(&pending.await?);
             progress.arrive(&arrived)?;
             if first_step.is_none() {
                 first_step = Some(Instant::now());
