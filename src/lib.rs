@@ -64,6 +64,8 @@
 //!    older one. A loss that is not finite ends the run.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
+//! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
+//!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up.
 //!
 //! # Glossary
 //!
@@ -71,7 +73,7 @@
 //! | --- | --- |
 //! | slot | a named, shaped range of a buffer, such as `weights/fc1.weight [784, 1024] f32` |
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
-//! | role | data (written at the start), state (kept from step to step), transient (within a step) |
+//! | role | data (written at the start, kept from plan to plan), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | section | a named list of dispatches: `train`, `evaluate`, `validate`, `keep`, `restore` |
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |

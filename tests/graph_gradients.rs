@@ -134,6 +134,8 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("adam", "an update, held to PyTorch's by tests/golden.rs"),
     ("sgd", "the same"),
     ("rmsprop", "an update"),
+    ("micro_batch", "counts"),
+    ("accumulate", "works on gradients, held to those of whole batches by tests/training.rs"),
 ];
 
 /// The plan of a loss and of its gradients for all parameters.

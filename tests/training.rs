@@ -9,25 +9,30 @@ use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
 use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
-use shadegrad::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
 use std::f64::consts::PI;
+use std::ops::Range;
 use std::sync::Arc;
-
-fn cut(split: &Split, count: usize) -> Split {
-    let images = split.images[..count * split.features()].to_vec();
-    Split { images, labels: split.labels[..count].to_vec(), ..*split }
-}
 
 /// 6,400 digits: two epochs of them are 100 steps of 128.
 fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
-    (data.train, data.test) = (cut(&data.train, 6_400), cut(&data.test, 500));
+    (data.train, data.test) = (cut(&data.train, 0..6_400), cut(&data.test, 0..500));
     (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
+}
+
+/// These images of a split.
+fn cut(split: &Split, images: Range<usize>) -> Split {
+    Split {
+        images: split.images[images.start * split.features()..images.end * split.features()].to_vec(),
+        labels: split.labels[images].to_vec(),
+        ..*split
+    }
 }
 
 /// Loss of every step, and all weights in one.
@@ -38,8 +43,15 @@ struct Trace {
 }
 
 fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trace {
+    trace_of(&mut trainer(executor, config, data))
+}
+
+fn trainer<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trainer<E> {
     let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
-    let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
+    Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit")
+}
+
+fn trace_of<E: Executor>(trainer: &mut Trainer<E>) -> Trace {
     let mut losses = Vec::new();
     let outcome = pollster::block_on(trainer.train(|update| {
         losses.extend(update.losses.iter().map(|&x| f64::from(x)));
@@ -105,7 +117,7 @@ fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
 /// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
 fn six_steps() -> (TrainConfig, Dataset) {
     let (config, mut data) = hundred_steps();
-    data.train = cut(&data.train, 1_500);
+    data.train = cut(&data.train, 0..1_500);
     let model = Blueprint::mlp(&[16], &Recipe::default());
     (TrainConfig { model, batch_size: 1_024, epochs: 3, ..config }, data)
 }
@@ -153,7 +165,7 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
 fn each_micro_batch_has_dropout_masks_of_its_own() {
     let (config, mut data) = six_steps();
     // One image again and again, so that losses differ by nothing but their masks.
-    data.train.images = cut(&data.train, 1).images.repeat(64);
+    data.train.images = cut(&data.train, 0..1).images.repeat(64);
     data.train.labels = vec![data.train.labels[0]; 64];
     let entries = |dropout| {
         let model = Blueprint::mlp(&[16], &Recipe { dropout, ..Recipe::default() });
@@ -347,6 +359,57 @@ fn traffic_counts_every_byte() {
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
     assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters());
+}
+
+/// Runs that differ in all that a search may change, over a few images with some for validation.
+fn small_runs() -> (Vec<TrainConfig>, Dataset) {
+    let (config, mut data) = hundred_steps();
+    data.validation = Some(cut(&data.train, 800..1_000));
+    (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
+    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
+    let optimisation = Optimisation { optimiser, schedule: Schedule::Cosine, warmup: 3, ..Optimisation::default() };
+    let model = |hidden: &[usize]| Blueprint::mlp(hidden, &Recipe { dropout: 0.2, ..Recipe::default() });
+    let wide = TrainConfig { model: model(&[33, 20]), batch_size: 64, patience: Some(2), ..config.clone() };
+    let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
+    let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };
+    let augment = Augment { rotate: 10.0, ..Augment::default() };
+    let augmented = TrainConfig { augment, ..narrow.clone() };
+    (vec![wide.clone(), narrow, diverging, augmented, wide], data)
+}
+
+#[test]
+fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_once() {
+    let (configs, data) = small_runs();
+    let mut shared = trainer(on_gpu, &configs[0], &data);
+    for config in configs {
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+        let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
+        let up = shared.executor().traffic().up;
+        shared = pollster::block_on(shared.with_config(config.clone(), &data)).expect("it runs here too");
+        let sent = (shared.executor().traffic().up - up) as usize;
+        assert_eq!(sent, params + 4 * model.parameters(), "{config:?}");
+        if config.learning_rate > 1.0 {
+            // What was submitted ahead is still under way when the next run begins.
+            pollster::block_on(shared.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
+            continue;
+        }
+        let mut alone = trainer(on_gpu, &config, &data);
+        let (found, expected) = (trace_of(&mut shared), trace_of(&mut alone));
+        assert_eq!((found.losses, found.weights), (expected.losses, expected.weights), "{config:?}");
+        assert_eq!(found.outcome.validation, expected.outcome.validation);
+        let [found, expected] = [&mut shared, &mut alone].map(|trainer| pollster::block_on(trainer.test(100)));
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_run_over_data_that_are_not_on_the_device_is_refused() {
+    let (configs, data) = small_runs();
+    let on_cpu = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
+    let shared = trainer(on_cpu, &configs[0], &data);
+    let less = Dataset { test: cut(&data.test, 0..99), ..data.clone() };
+    let refused = pollster::block_on(shared.with_config(configs[0].clone(), &less)).err().expect("an image is missing");
+    assert!(refused.cause().contains("another size"), "{refused}");
 }
 
 #[test]

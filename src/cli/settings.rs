@@ -23,6 +23,9 @@ pub(super) struct Settings {
     pub(super) lr: Option<f32>,
     #[command(flatten)]
     pub(super) optimisation: OptimisationFlags,
+    /// Decay of weights, not of biases: decoupled in `adamw` (0.01 unless given), L2 in `sgd` and `rmsprop`
+    #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
+    pub(super) weight_decay: Option<f32>,
     /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
     /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
     #[arg(long, value_name = "NAME=AMOUNT,...")]
@@ -44,6 +47,7 @@ impl Settings {
             epochs: table.take("epochs")?,
             lr: table.take("lr")?,
             optimisation: OptimisationFlags::read(&mut table)?,
+            weight_decay: table.take("weight_decay")?,
             augment: table.take_named("augment")?,
             seed: table.take("seed")?,
         };
@@ -54,7 +58,10 @@ impl Settings {
     /// These settings, and those of `file` where there is none here.
     #[must_use]
     pub(super) fn or(self, file: Self) -> Self {
+        // It belongs to the optimiser: another one here takes nothing of the file's.
+        let decay = file.weight_decay.filter(|_| self.optimisation.keeps_optimizer_of(&file.optimisation));
         Self {
+            weight_decay: self.weight_decay.or(decay),
             batch_size: self.batch_size.or(file.batch_size),
             micro_batch: self.micro_batch.or(file.micro_batch),
             epochs: self.epochs.or(file.epochs),

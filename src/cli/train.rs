@@ -90,7 +90,7 @@ impl Train {
             micro_batch: settings.micro_batch,
             epochs: settings.epochs.unwrap_or(usual.epochs),
             learning_rate: settings.lr.unwrap_or(usual.learning_rate),
-            optimisation: settings.optimisation.settings()?,
+            optimisation: settings.optimisation.settings(settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
             augment: settings.augment.unwrap_or_default(),
             target: self.target,

@@ -8,5 +8,5 @@ mod select;
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
 pub use pipeline::{Pipeline, Run};
-pub use select::{AdapterReport, Backing, Choice, adapters, choose, report};
+pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
 pub use wgpu::Backends;
