@@ -53,13 +53,15 @@
 //! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
 //!    Weights, gradients and the optimiser's state are flat arenas of one layout, so an update is one dispatch; weights
 //!    that decay lie first in it.
-//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up.
+//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images are
+//!    to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over all
+//!    images to train on. What it finds is kept in the model file.
 //! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
-//!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and gradient,
-//!    `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates. `schedule`,
-//!    `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch in micro-batches
-//!    does all from `gather` to the last product for each of them, by counters from `micro_batch`, and `accumulate`
-//!    makes one gradient of theirs.
+//!    normalised numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and
+//!    gradient, `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates.
+//!    `schedule`, `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch in
+//!    micro-batches does all from `gather` to the last product for each of them, by counters from `micro_batch`, and
+//!    `accumulate` makes one gradient of theirs.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
 //!    older one. A loss that is not finite ends the run.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
