@@ -53,9 +53,9 @@
 //! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
 //!    Weights, gradients and the optimiser's state are flat arenas of one layout, so an update is one dispatch; weights
 //!    that decay lie first in it.
-//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images are
-//!    to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over all
-//!    images to train on. What it finds is kept in the model file.
+//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
+//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
+//!    all images to train on. What it finds is kept in the model file.
 //! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
 //!    normalised numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and
 //!    gradient, `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates.

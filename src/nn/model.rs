@@ -99,8 +99,8 @@ impl Model {
         listed(&self.statistics)
     }
 
-    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of each statistic,
-    /// and of [`NORMALISATION`].
+    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of each
+    /// statistic, and of [`NORMALISATION`].
     pub fn state(&self) -> Vec<(String, String, Shape)> {
         let inside = |arena: &'static str| {
             move |Tensor { name, shape, .. }: &Tensor| (format!("{arena}/{name}"), name.clone(), shape.clone())

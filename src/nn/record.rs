@@ -136,8 +136,8 @@ impl Model {
         Ok(())
     }
 
-    /// Appends to a plan of this model with the section `train` the section `measure`, which makes the normalisation that
-    /// of all images to train on: to mean 0 and deviation 1.
+    /// Appends to a plan of this model with the section `train` the section `measure`, which makes the normalisation
+    /// that of all images to train on: to mean 0 and deviation 1.
     ///
     /// # Errors
     /// Where the plan is another model's, or trains none.

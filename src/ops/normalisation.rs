@@ -3,8 +3,8 @@
 //! With c the byte nearest to the mean, and d = b - c for each byte b of n: mean = (c + sum d / n) / 255, and
 //! deviation = sqrt(sum d^2 / n - (sum d / n)^2) / 255 (the shifted sums of Chan, Golub and LeVeque, "Algorithms for
 //! Computing the Sample Variance", The American Statistician 37(3), 1983, section 3). The sums of
-//! [`super::pixel_sums`] give those of d without loss, whatever the images: they are whole numbers. Where all pixels are
-//! equal, the reciprocal is 1: what is left of such images is 0.
+//! [`super::pixel_sums`] give those of d without loss, whatever the images: they are whole numbers. Where all pixels
+//! are equal, the reciprocal is 1: what is left of such images is 0.
 
 use super::pixel_sums::{CONSTANTS, PixelSumsParams};
 use super::square_sums::LANES;
@@ -57,14 +57,14 @@ impl Kernel for Normalisation {
         }
     }
 
-    /// With k roundings of a sum over parts: 1 to convert, those of a lane, and 8 levels of the workgroup; and m the mean
-    /// of d^2. A whole d has |d| <= d^2, so a variance v is at least e (1 - e) for a mean of e between -1/2 and 1/2, and
-    /// m = v + e^2 <= 2.1 v, also where rounding chose the other of two c at about a half.
+    /// With k roundings of a sum over parts: 1 to convert, those of a lane, and 8 levels of the workgroup; and m the
+    /// mean of d^2. A whole d has |d| <= d^2, so that with e the mean of d, between -1/2 and 1/2, the variance v is at
+    /// least |e| (1 - |e|), and m = v + e^2 <= 2.1 v, also where rounding chose the other of two c at about a half.
     ///
     /// - The mean of d is off by at most g_{k+4} of the mean of |d|, which is at most m and sqrt(m) (Higham, eq. 4.4; 4
     ///   for the quotient and the number of pixels). c added and 1/255 are 3 more.
-    /// - The variance is off by the error of m, g_{k+4} m, and about 2 e times that of the mean of d: together, with two
-    ///   roundings of its own, by 4.5 g_{k+6} v. A root halves that and a quotient follows: 7 more.
+    /// - The variance is off by the error of m, g_{k+4} m, and about 2 e times that of the mean of d: together, with
+    ///   two roundings of its own, by 4.5 g_{k+6} v. A root halves that and a quotient follows: 7 more.
     fn tolerance(&self, case: &Case<PixelSumsParams>, output: &str, values: &Values) -> Tolerance {
         let [mean, reciprocal] = [0, 1].map(|i| values.after(output)[i]);
         let tiny = f64::from(f32::MIN_POSITIVE);

@@ -1,8 +1,8 @@
 //! Sums of the bytes of a set of images and of their squares, in parts whose sums fit 32 bits: the first stage of
 //! measuring its mean and deviation.
 //!
-//! A part is [`PART`] words, four bytes each: the squares of 65,536 bytes are at most 255^2 * 65,536 < 2^32 together. The
-//! bytes that fill the last word of an image are not counted.
+//! A part is [`PART`] words, four bytes each: the squares of 65,536 bytes are at most 255^2 * 65,536 < 2^32 together.
+//! The bytes that fill the last word of an image are not counted.
 
 use super::{LINEAR, word};
 use crate::error::Result;

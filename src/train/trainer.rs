@@ -274,8 +274,8 @@ async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images:
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
 }
 
-/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of `model`,
-/// and the weights of its classes where it has some.
+/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
+/// `model`, and the weights of its classes where it has some.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
     for ((slot, ..), values) in model.state().iter().zip(weights) {
         let slot = find(executor, slot)?;

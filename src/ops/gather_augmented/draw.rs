@@ -77,8 +77,8 @@ impl<T: Real> Draw<T> {
         (T::of(place as f64) - self.centre[axis] - self.shift[axis]) * self.zoom
     }
 
-    /// Where in the image a pixel comes from that was `moved` to there: the inverse of mirror, shear and rotation, those
-    /// of scale and shift being done, about the image's centre.
+    /// Where in the image a pixel comes from that was `moved` to there: the inverse of mirror, shear and rotation,
+    /// those of scale and shift being done, about the image's centre.
     pub(super) fn source_of(&self, moved: [T; 2]) -> [T; 2] {
         let turned = [self.cosine * moved[0] + self.sine * moved[1], self.cosine * moved[1] - self.sine * moved[0]];
         let source = [turned[0] - self.shear * turned[1], turned[1]];

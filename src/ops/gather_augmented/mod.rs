@@ -5,9 +5,9 @@
 //! What is done to an image depends on seed, epoch and sample alone, not on the batch that it falls in. The images are
 //! seen through the inverse of mirror, shear, rotation, scale and shift, and interpolated bilinearly, with paper around
 //! them. Noise is the sum of a random word's four bytes, scaled: Irwin and Hall's distribution of order 4, within
-//! 3.5 standard deviations; sums are kept from 0 to 1. Then a rectangle is made paper, and last the pixels are normalised
-//! as in `gather`: paper, which is 0 before, becomes -mean reciprocal, within images and around them alike. Where all
-//! amounts are 0 and the normalisation is \[0, 1], the result is that of `gather` to the bit.
+//! 3.5 standard deviations; sums are kept from 0 to 1. Then a rectangle is made paper, and last the pixels are
+//! normalised as in `gather`: paper, which is 0 before, becomes -mean reciprocal, within images and around them alike.
+//! Where all amounts are 0 and the normalisation is \[0, 1], the result is that of `gather` to the bit.
 
 mod bound;
 mod draw;
