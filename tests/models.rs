@@ -225,3 +225,17 @@ fn early_stopping_keeps_statistics_with_the_weights() {
     place.run(&format!("train --data set --model model.toml {flags}"));
     assert!(whole == std::fs::read(place.path("trained/model.safetensors")).expect("written"));
 }
+
+#[test]
+fn the_models_of_the_readme_and_of_the_assets_train() {
+    let place = Place::new();
+    let readme = include_str!("../README.md");
+    let (_, example) = readme.split_once("```toml\n").expect("there is an example");
+    let (example, _) = example.split_once("```").expect("it ends");
+    for model in [example, include_str!("../assets/models/mnist_99.toml")] {
+        place.put("model.toml", model.as_bytes());
+        let flags = "--epochs 1 --warmup 0 --batch-size 20 --device cpu --json";
+        let ran = place.run(&format!("train --data set --model model.toml {flags}"));
+        assert_eq!(summary(&ran, "summary")["steps"], 3, "{ran:?}");
+    }
+}
