@@ -90,14 +90,25 @@
 //!
 //! # How to add an op
 //!
-//! 1. Write `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards
-//!    its index. Start from `shaders/relu.wgsl`.
-//! 2. Write `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the
-//!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
-//!    workgroup the shader has. Start from `src/ops/relu.rs`.
-//! 3. Implement [`graph::Op`] beside it: shape rule, gradient in terms of other ops, lowering, and what it fuses with.
-//!    A line in `tests/graph_gradients.rs` has its gradients checked by finite differences.
-//! 4. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
+//! It takes three places: a shader, a Rust file of the same name, and a line in the registry.
+//!
+//! 1. `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards its index.
+//!    Start from `shaders/relu.wgsl`.
+//! 2. `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the shader's
+//!    names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or workgroup
+//!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
+//!    of other ops, lowering, and what it fuses with. Start from `src/ops/relu.rs`.
+//! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and fails with its name until two
+//!    tables of tests know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
+//!    `tests/graph_gradients.rs` wants a use of it whose gradients are checked by finite differences, or the reason why
+//!    it has none.
+//!
+//! The op that was added last, [`ops::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
+//! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
+//! passes one by one; its cases hold images that are all alike and sets that do not fill a part. The registry names it.
+//! Six faults stand in the harness, such as a mean taken about 0 instead of about the nearest byte; and since it is
+//! measured once, before training, the table of gradients says that it has none. [`ops::dropout`] shows the same for an
+//! op that is differentiated.
 //!
 //! # What differs from the first design
 //!
