@@ -14,7 +14,7 @@ use clap::Parser;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
-use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, choose};
+use shadegrad::gpu::{Checks, Choice, Chosen, Gpu, GpuExecutor, choose};
 use shadegrad::nn::{Model, Optimisation, Training};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{upload_images, upload_weights};
@@ -101,6 +101,7 @@ fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan
     let widths = [data.train.features()].into_iter().chain(arguments.hidden.iter().copied()).chain([data.classes()]);
     let model = Model::mlp(widths.collect::<Vec<_>>())?;
     let training = Training {
+        micro_batch: None,
         samples: data.train.len(),
         batch: arguments.batch,
         learning_rate: 1e-3,
@@ -138,8 +139,8 @@ fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match pollster::block_on(choose(&arguments.device))? {
-        None => compare(&arguments, "cpu", CpuExecutor::<f32>::new),
-        Some(adapter) => {
+        Chosen::Native | Chosen::NoGpu(_) => compare(&arguments, "cpu", CpuExecutor::<f32>::new),
+        Chosen::Adapter(adapter) => {
             let gpu = pollster::block_on(Gpu::open(&adapter))?;
             let name = format!("{}, {}", gpu.info.name, gpu.info.driver_info);
             compare(&arguments, &name, |plan| pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)))

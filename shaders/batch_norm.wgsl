@@ -6,7 +6,7 @@ struct Params { m: u32, n: u32, epsilon: f32, momentum: f32 }
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 /// [n]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-/// [4], at least one row in use
+/// [4]
 @group(0) @binding(4) var<storage, read> counters: array<u32>;
 /// [n]
 @group(0) @binding(5) var<storage, read_write> running_mean: array<f32>;
@@ -14,7 +14,7 @@ struct Params { m: u32, n: u32, epsilon: f32, momentum: f32 }
 @group(0) @binding(6) var<storage, read_write> running_variance: array<f32>;
 /// [m, n], zero in rows not in use
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-/// [2, n]: the mean of each column, then the reciprocal of its deviation
+/// [2, n]: the mean of each column, then the reciprocal of its deviation; of the first row where none is in use
 @group(0) @binding(8) var<storage, read_write> statistics: array<f32>;
 
 // One invocation a column: neighbours read neighbouring words of each row.
@@ -29,12 +29,14 @@ fn main(
         return;
     }
     let rows = min(counters[ROWS], params.m);
-    let both = moments(column, params.n, rows);
+    let both = moments(column, params.n, max(rows, 1u));
     let mean = both.x;
     let reciprocal = inverseSqrt(both.y + params.epsilon);
     statistics[column] = mean;
     statistics[params.n + column] = reciprocal;
-    running_mean[column] += params.momentum * (mean - running_mean[column]);
+    if (rows > 0u) {
+        running_mean[column] += params.momentum * (mean - running_mean[column]);
+    }
     if (rows > 1u) {
         let unbiased = both.y * (f32(rows) / f32(rows - 1u));
         running_variance[column] += params.momentum * (unbiased - running_variance[column]);

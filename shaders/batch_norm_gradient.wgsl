@@ -8,7 +8,7 @@ struct Params { m: u32, n: u32 }
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 /// [2, n], of batch_norm
 @group(0) @binding(4) var<storage, read> statistics: array<f32>;
-/// [4], at least one row in use
+/// [4]
 @group(0) @binding(5) var<storage, read> counters: array<u32>;
 /// [m, n], zero in rows not in use
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;

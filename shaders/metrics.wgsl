@@ -40,7 +40,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
             right += right_sums[i];
         }
         let entry = (counters[STEP] - 1u) % params.ring;
-        metrics[2u * entry] = loss / f32(counters[ROWS]);
+        metrics[2u * entry] = loss / f32(max(counters[ROWS], 1u));
         metrics[2u * entry + 1u] = f32(right);
     }
 }

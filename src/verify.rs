@@ -54,6 +54,17 @@ pub struct Prepared {
 
 /// Fills the bindings of a case and runs the f64 twin on them.
 pub fn prepare(kernel: &dyn AnyKernel, reflection: &Reflection, case: Case<Vec<u8>>, seed: u64) -> Result<Prepared> {
+    prepare_altered(kernel, reflection, case, seed, |_, _| ())
+}
+
+/// [`prepare`] where `alter` first sees the name and the words of each binding that the kernel reads.
+pub fn prepare_altered(
+    kernel: &dyn AnyKernel,
+    reflection: &Reflection,
+    case: Case<Vec<u8>>,
+    seed: u64,
+    alter: impl Fn(&str, &mut [u32]),
+) -> Result<Prepared> {
     let (fields, _) = kernel.fields();
     let values: Vec<_> =
         fields.iter().filter_map(|f| word(&fields, &case.params, &f.name).map(|v| (&f.name, v))).collect();
@@ -64,9 +75,13 @@ pub fn prepare(kernel: &dyn AnyKernel, reflection: &Reflection, case: Case<Vec<u
         let length = binding.shape(|name| word(&fields, &case.params, name))?.words(binding.dtype)?;
         let mut data = match binding.access {
             Access::Write => vec![POISON; length],
-            _ => kernel
-                .fill(&case, &binding.name, length, &mut random)
-                .unwrap_or_else(|| default_words(binding.dtype, case.inputs, length, &mut random)),
+            _ => {
+                let filled = kernel.fill(&case, &binding.name, length, &mut random);
+                let default = || default_words(binding.dtype, case.inputs, length, &mut random);
+                let mut words = filled.unwrap_or_else(default);
+                alter(&binding.name, &mut words);
+                words
+            }
         };
         let tail = match (binding.access, binding.dtype) {
             (Access::Read, DType::F32) => 1e30f32.to_bits(),

@@ -117,7 +117,7 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     shapes.sort();
     let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
     assert_eq!(shapes[..4], layers);
-    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]"]);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "nothing but the model is left: {kept:?}");
 }
@@ -260,6 +260,8 @@ fn explain_shows_the_dispatches_and_trains_nothing() {
         );
         holds(&ran.out, &["evaluate: ", "memory: ", "weights"]);
         assert!(!ran.out.contains("epoch"), "{}", ran.out);
+        let divided = place.run(&format!("{SMALL} --micro-batch 4 --device {device} --explain"));
+        holds(&divided.out, &["micro-batch 4", "gather batch", "accumulate gradient"]);
         let objects = place.run(&format!("{SMALL} --device {device} --explain --json")).objects();
         assert!(event(&objects, "explain")["text"].as_str().is_some_and(|text| ran.out.contains(text.trim_end())));
     }

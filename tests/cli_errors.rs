@@ -31,6 +31,10 @@ fn settings_that_cannot_be_used_exit_with_2() {
     let place = Place::new();
     for (flags, words) in [
         ("--batch-size 0", ["batch size of 0", "--batch-size 128"]),
+        ("--micro-batch 0", ["a micro-batch of 0", "--micro-batch 32"]),
+        ("--batch-size 16 --micro-batch 17", ["17 in a batch of 16", "from 1 to that of the batch"]),
+        ("--batch-size 9999 --micro-batch 1", ["dispatches a step", "a larger --micro-batch"]),
+        ("--micro-batch 4 --class-weights balanced", ["class weights", "leave out --micro-batch"]),
         ("--epochs 0", ["0 epochs", "--epochs 5"]),
         ("--epochs 99999999999999999", ["99999999999999999 epochs", "fewer"]),
         ("--hidden 0", ["layer 1: linear: a width of 0", "sizes of 1 or more"]),
@@ -74,6 +78,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--augment rotate", ["`rotate` is not NAME=AMOUNT", "--help"]),
         ("--augment rotate=far", ["`far` of rotate is no number", "--help"]),
         ("--augment scale=0.9", ["augmentation of scale=0.9", "from 0 to 0.5"]),
+        ("--normalize mean", ["no normalisation \"mean\"", "--help"]),
         ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));

@@ -125,6 +125,8 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("step_state", "counts"),
     ("gather", "makes a batch of bytes, which are not learnt"),
     ("gather_augmented", "the same"),
+    ("pixel_sums", "sums bytes, which are not learnt"),
+    ("normalisation", "the same"),
     ("metrics", "reports losses that have been computed"),
     ("batch_norm_evaluate", "evaluation has no gradients; it is held to batch_norm below"),
     ("square_sums", "works on gradients, to clip them"),
@@ -134,6 +136,8 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("adam", "an update, held to PyTorch's by tests/golden.rs"),
     ("sgd", "the same"),
     ("rmsprop", "an update"),
+    ("micro_batch", "counts"),
+    ("accumulate", "works on gradients, held to those of whole batches by tests/training.rs"),
 ];
 
 /// The plan of a loss and of its gradients for all parameters.

@@ -5,11 +5,11 @@
 mod common;
 mod known_faults;
 
-use shadegrad::gpu::{Checks, Gpu};
-use shadegrad::kernel::{AnyKernel, Caps, Effort, Variant};
-use shadegrad::ops::registry;
+use shadegrad::gpu::{Checks, Gpu, Pipeline};
+use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs, Variant};
+use shadegrad::ops::{NO_LABEL, counter, registry};
 use shadegrad::shader::Reflection;
-use shadegrad::verify::{Worst, check_f32_twin, check_variant, prepare};
+use shadegrad::verify::{Worst, check, check_f32_twin, check_variant, prepare, prepare_altered};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,5 +95,34 @@ fn twins_in_f32_agree_with_twins_in_f64() {
             worst.include(check_f32_twin(kernel, &reflection, &prepared).unwrap_or_else(|e| panic!("{e}")));
         }
         assert!(worst.soft <= 1.0, "{}: {} of the soft gate", kernel.name(), worst.soft);
+    }
+}
+
+/// The last micro-batches of an epoch may be empty.
+#[test]
+fn kernels_without_a_row_in_use_agree_with_their_twins_and_stay_finite() {
+    let gpu = common::gpu();
+    let empty = |binding: &str, words: &mut [u32]| match binding {
+        "counters" | "micro_counters" => words[counter::ROWS] = 0,
+        "labels" => words.fill(NO_LABEL),
+        _ => {}
+    };
+    for kernel in registry() {
+        let case = kernel.cases(Effort::Quick).into_iter().rev().find(|case| case.inputs == Inputs::Random);
+        let case = case.expect("one has random inputs");
+        let variant = kernel.choose(&case.params, &gpu.caps);
+        let reflection = Reflection::of(kernel.name(), &variant.source()).expect("the shader is valid");
+        if reflection.binding("counters").is_none() {
+            continue;
+        }
+        let prepared = prepare_altered(kernel, &reflection, case, 3, empty).expect("shapes are known");
+        for (name, values) in &prepared.values.after {
+            let finite = !matches!(values, Array::Real(numbers) if numbers.iter().any(|x| !x.is_finite()));
+            assert!(finite, "{} `{name}`: {values:?}", kernel.name());
+        }
+        let pipeline = pollster::block_on(Pipeline::new(&gpu, kernel, &variant, Checks::On)).expect("it compiles");
+        let checked = pollster::block_on(check(&gpu, &pipeline, kernel, &variant, &prepared));
+        checked.unwrap_or_else(|e| panic!("{e}"));
+        check_f32_twin(kernel, &reflection, &prepared).unwrap_or_else(|e| panic!("{e}"));
     }
 }

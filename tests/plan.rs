@@ -2,9 +2,10 @@
 
 mod common;
 
+use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::{Caps, word};
+use shadegrad::kernel::{Array, Caps, word};
 use shadegrad::nn::{Evaluation, Model, Optimisation, Optimiser, Training};
 use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
@@ -135,6 +136,7 @@ fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let training = Training {
         samples: 100,
         batch: 32,
+        micro_batch: None,
         learning_rate: 1e-3,
         optimisation,
         steps: 4,
@@ -163,8 +165,17 @@ fn weights_decay_and_biases_do_not() {
     {
         let optimisation = Optimisation { optimiser, ..Optimisation::default() };
         let (samples, batch) = (100, 32);
-        let training =
-            Training { samples, batch, learning_rate: 1e-3, optimisation, steps: 4, seed: 1, ring: 16, augment: None };
+        let training = Training {
+            samples,
+            batch,
+            micro_batch: None,
+            learning_rate: 1e-3,
+            optimisation,
+            steps: 4,
+            seed: 1,
+            ring: 16,
+            augment: None,
+        };
         let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
         let update = plan.sections[0].dispatches.last().expect("a step has dispatches");
         let decayed = word(&update.kernel.fields().0, &update.params, "decayed").expect("it is a field") as usize;
@@ -200,4 +211,106 @@ fn more_workgroups_than_one_dimension_holds_are_folded() {
     let read = pollster::block_on(executor.fetch(out, 0, n).expect("it can be read")).expect("it arrives");
     let wrong = read.iter().zip(&numbers).position(|(out, a)| *out != a.max(0.0));
     assert_eq!((read.len(), wrong), (n, None));
+}
+
+/// A plan with `x` of `n` numbers, which `train` passes through a ReLU to the state `y`; before them the state `other`,
+/// and `labels` as data, both of `words` words.
+fn rectifying(role: Role, n: usize, words: usize) -> (Plan, [SlotId; 4]) {
+    let mut memory = Memory::default();
+    let other = array(&mut memory, "other", Role::State, [words]);
+    let labels = memory.array("labels", Role::Data, DType::U32, [words]).expect("it is small");
+    let x = array(&mut memory, "x", role, [n]);
+    let y = array(&mut memory, "y", Role::State, [n]);
+    let mut plan = Plan::new(memory);
+    plan.begin("train");
+    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", x), ("out", y)]).expect("shapes agree");
+    (plan, [x, y, other, labels])
+}
+
+const NUMBERS: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+
+fn read(executor: &mut impl Executor, slot: SlotId) -> Array<f64> {
+    pollster::block_on(executor.read(slot)).expect("it can be read")
+}
+
+/// Another plan finds the data that it shares with the one before, and all else as in a new executor, which `new`
+/// makes; `params` is what a dispatch sends up.
+fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, params: u64) {
+    let (mut plan, [x, bias, y, z]) = small();
+    let labels = plan.memory.array("labels", Role::Data, DType::U32, [7]).expect("it is small");
+    add_bias(&mut plan, x, bias, y).expect("shapes agree");
+    add_bias(&mut plan, y, bias, z).expect("shapes agree");
+    let mut first = new(plan);
+    first.write_f32(x, &NUMBERS).expect("the slot holds them");
+    first.write_f32(bias, &[1.0; 3]).expect("the slot holds them");
+    first.write_words(labels, &[9; 7]).expect("the slot holds them");
+    first.run("train", 3).expect("it runs");
+    let pending = first.fetch(z, 0, 6).expect("it can be read");
+    let up = first.traffic().up;
+
+    // `x` and `labels` lie in other buffers than before, and `y` is another thing.
+    let (plan, [x, y, other, labels]) = rectifying(Role::Data, 6, 7);
+    let mut second = pollster::block_on(first.with_plan(plan.clone())).expect("it runs here too");
+    assert_eq!(second.traffic().up, up + params, "only the dispatch's parameters went up");
+    assert_eq!(pollster::block_on(pending), Ok(NUMBERS.map(|x| x + 2.0).to_vec()), "asked for before");
+    assert_eq!(read(&mut second, y), Array::Real(vec![0.0; 6]));
+    assert_eq!(read(&mut second, other), Array::Real(vec![0.0; 7]));
+    assert_eq!(read(&mut second, labels), Array::Word(vec![9; 7]));
+    second.run("train", 1).expect("it runs");
+    let mut fresh = new(plan);
+    fresh.write_f32(x, &NUMBERS).expect("the slot holds them");
+    fresh.run("train", 1).expect("it runs");
+    assert_eq!(read(&mut second, y), read(&mut fresh, y));
+    assert_eq!(read(&mut second, y), Array::Real(NUMBERS.map(f64::from).to_vec()));
+
+    // State, data of another size, and what was or becomes something else than data, is not kept.
+    second.write_f32(other, &[1.0; 7]).expect("the slot holds them");
+    let (plan, [x, _, other, labels]) = rectifying(Role::Data, 9, 7);
+    let mut third = pollster::block_on(second.with_plan(plan)).expect("it runs here too");
+    assert_eq!(read(&mut third, x), Array::Real(vec![0.0; 9]));
+    assert_eq!(read(&mut third, other), Array::Real(vec![0.0; 7]));
+    assert_eq!(read(&mut third, labels), Array::Word(vec![9; 7]));
+    third.write_f32(x, &[1.0; 9]).expect("the slot holds them");
+    for role in [Role::State, Role::Data] {
+        let (plan, [x, _, _, labels]) = rectifying(role, 9, 8);
+        third = pollster::block_on(third.with_plan(plan)).expect("it runs here too");
+        assert_eq!(read(&mut third, x), Array::Real(vec![0.0; 9]), "{role:?}");
+        assert_eq!(read(&mut third, labels), Array::Word(vec![0; 8]));
+        third.write_f32(x, &[1.0; 9]).expect("the slot holds them");
+    }
+
+    let (mut plan, [_, bias, y, z]) = small();
+    add_bias(&mut plan, y, bias, z).expect("shapes agree");
+    let refused = pollster::block_on(third.with_plan(plan));
+    says(refused.err().expect("nothing has written y"), Kind::Usage, &["`a` reads y before"]);
+}
+
+#[test]
+fn another_plan_goes_on_with_the_data_on_the_device() {
+    let gpu = common::gpu();
+    let new = |plan| pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("it fits the device");
+    another_plan_goes_on_with_the_data(new, 256);
+}
+
+#[test]
+fn another_plan_goes_on_with_the_data_of_the_twins() {
+    another_plan_goes_on_with_the_data(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), 0);
+}
+
+#[test]
+fn kernels_that_plans_have_in_common_are_compiled_once() {
+    let (plan, _) = rectifying(Role::Data, 6, 7);
+    let executor = GpuExecutor::new(common::gpu(), plan, Checks::Off);
+    let executor = pollster::block_on(executor).expect("it fits the device");
+    assert_eq!(executor.compiled(), 1);
+    let (plan, _) = rectifying(Role::Data, 100, 7);
+    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    assert_eq!(executor.compiled(), 1);
+    let (mut plan, [x, bias, y, _]) = small();
+    add_bias(&mut plan, x, bias, y).expect("shapes agree");
+    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    assert_eq!(executor.compiled(), 2);
+    let (plan, _) = rectifying(Role::Data, 6, 7);
+    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    assert_eq!(executor.compiled(), 2);
 }

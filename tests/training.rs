@@ -8,24 +8,31 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
-use shadegrad::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
+use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
-use shadegrad::plan::{Executor, Plan, SlotId};
+use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
 use std::f64::consts::PI;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// 6,400 digits: two epochs of them are 100 steps of 128.
 fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
-    let cut = |split: &Split, count: usize| Split {
-        images: split.images[..count * split.features()].to_vec(),
-        labels: split.labels[..count].to_vec(),
-        ..*split
-    };
-    (data.train, data.test) = (cut(&data.train, 6_400), cut(&data.test, 500));
+    (data.train, data.test) = (cut(&data.train, 0..6_400), cut(&data.test, 0..500));
     (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
+}
+
+/// These images of a split.
+fn cut(split: &Split, images: Range<usize>) -> Split {
+    Split {
+        images: split.images[images.start * split.features()..images.end * split.features()].to_vec(),
+        labels: split.labels[images].to_vec(),
+        ..*split
+    }
 }
 
 /// Loss of every step, and all weights in one.
@@ -36,8 +43,15 @@ struct Trace {
 }
 
 fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trace {
+    trace_of(&mut trainer(executor, config, data))
+}
+
+fn trainer<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trainer<E> {
     let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
-    let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
+    Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit")
+}
+
+fn trace_of<E: Executor>(trainer: &mut Trainer<E>) -> Trace {
     let mut losses = Vec::new();
     let outcome = pollster::block_on(trainer.train(|update| {
         losses.extend(update.losses.iter().map(|&x| f64::from(x)));
@@ -64,15 +78,19 @@ fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     ]
 }
 
-/// Trains 100 steps on the device and both twins, and holds them to the gates.
 fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { learning_rate, optimisation, ..config };
-    let gpu = trace(on_gpu, &config, &data);
+    run_agrees_with_both_twins(&TrainConfig { learning_rate, optimisation, ..config }, &data);
+}
+
+/// Trains 100 steps on the device and both twins, and holds them to the gates.
+fn run_agrees_with_both_twins(config: &TrainConfig, data: &Dataset) {
+    let optimisation = config.optimisation;
+    let gpu = trace(on_gpu, config, data);
     assert_eq!(gpu.losses.len(), 100);
     assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "{optimisation}: nothing was learnt: {:?}", gpu.losses);
-    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
-    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), config, data);
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, data);
     let (from_single, from_double) = (apart(&gpu, &single), apart(&gpu, &double));
     println!("{optimisation}: loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
     println!("loss from {} to {}", gpu.losses[0], gpu.losses[99]);
@@ -83,6 +101,12 @@ fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
 #[test]
 fn a_hundred_steps_agree_with_both_twins() {
     agrees_with_both_twins(1e-3, Optimisation::default());
+}
+
+#[test]
+fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
+    let (config, data) = hundred_steps();
+    run_agrees_with_both_twins(&TrainConfig { normalize: Normalisation::Standard, ..config }, &data);
 }
 
 #[test]
@@ -98,6 +122,94 @@ fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
     agrees_with_both_twins(0.1, Optimisation { optimiser: sgd(0.0, false, 0.0), ..plain });
     let optimiser = Optimiser::RmsProp { weight_decay: 1e-3 };
     agrees_with_both_twins(2e-4, Optimisation { optimiser, ..plain });
+}
+
+/// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
+fn six_steps() -> (TrainConfig, Dataset) {
+    let (config, mut data) = hundred_steps();
+    data.train = cut(&data.train, 0..1_500);
+    let model = Blueprint::mlp(&[16], &Recipe::default());
+    (TrainConfig { model, batch_size: 1_024, epochs: 3, ..config }, data)
+}
+
+#[test]
+fn micro_batches_make_the_updates_of_whole_batches() {
+    let (config, data) = six_steps();
+    let divided = |micro_batch| TrainConfig { micro_batch: Some(micro_batch), ..config.clone() };
+    let double =
+        |config: &TrainConfig| trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, &data);
+    let whole = double(&config);
+    // With one row at a time the ring holds four of the six steps.
+    for rows in [256, 300, 1] {
+        let parts = double(&divided(rows));
+        let [loss, weights] = apart(&parts, &whole);
+        // The sums differ by roundings in f64, what comes back by one to f32: of losses below 4, of weights below 0.5.
+        assert!(loss <= 4.8e-7 && weights <= 6e-8, "{rows} rows: {loss:e} and {weights:e} apart");
+        assert_eq!(parts.outcome.train.accuracy, whole.outcome.train.accuracy);
+    }
+    let parts = trace(on_gpu, &divided(256), &data);
+    let [loss, weights] = apart(&parts, &whole);
+    println!("micro-batches on the device, whole batches of f64 twins: {loss:e} and {weights:e} apart");
+    assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
+    assert_eq!((parts.outcome.bytes_up_after_start, parts.outcome.bytes_down_per_step), (0, 4.0 * 8.0));
+}
+
+#[test]
+fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
+    let (config, data) = six_steps();
+    let dropout = Drop { probability: 0.3 };
+    let layers: [Arc<dyn Layer>; 4] =
+        [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
+    // Adam would make steps of the roundings in the gradient of a bias before a norm, which is zero.
+    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let optimisation = Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, warmup: 0 };
+    let (model, learning_rate) = (Blueprint::new(layers), 0.05);
+    let config = TrainConfig { model, micro_batch: Some(256), learning_rate, optimisation, ..config };
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let [loss, weights] = apart(&trace(on_gpu, &config, &data), &double);
+    println!("micro-batches with batch norm and dropout: {loss:e} and {weights:e} apart");
+    assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
+}
+
+#[test]
+fn each_micro_batch_has_dropout_masks_of_its_own() {
+    let (config, mut data) = six_steps();
+    // One image again and again, so that losses differ by nothing but their masks.
+    data.train.images = cut(&data.train, 0..1).images.repeat(64);
+    data.train.labels = vec![data.train.labels[0]; 64];
+    let entries = |dropout| {
+        let model = Blueprint::mlp(&[16], &Recipe { dropout, ..Recipe::default() });
+        let config = TrainConfig { model, batch_size: 64, micro_batch: Some(16), ..config.clone() };
+        let (mut executor, [metrics]) = ready(&config, &data, ["train/metrics"]);
+        executor.run("train", 2).expect("it runs");
+        let mut losses: Vec<f64> = numbers(&mut executor, metrics).chunks_exact(2).take(8).map(|x| x[0]).collect();
+        losses.sort_by(f64::total_cmp);
+        losses.dedup();
+        losses.len()
+    };
+    assert_eq!([entries(0.0), entries(0.5)], [2, 8], "different losses of two steps in four micro-batches each");
+}
+
+#[test]
+fn micro_batches_need_less_memory_and_a_whole_one_changes_nothing() {
+    let (config, data) = six_steps();
+    let plan = |micro_batch| {
+        let config = TrainConfig { micro_batch, ..config.clone() };
+        Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid").1
+    };
+    let explain = |plan: &Plan| plan.explain(None).expect("the plan is valid");
+    assert_eq!(explain(&plan(Some(1_024))), explain(&plan(None)));
+    let transients = |plan: &Plan| {
+        // Of passes, not of the whole model, as gradients are.
+        let of_a_pass = |buffer: &&Buffer| buffer.role == Role::Transient && buffer.name.contains('/');
+        plan.memory.buffers().iter().filter(of_a_pass).map(|buffer| 4 * buffer.words).sum::<usize>()
+    };
+    let (whole, parts) = (plan(None), plan(Some(64)));
+    // The images alone are 1,024 times 784 numbers, and evaluation, 256 at a time, stays as it was.
+    assert!(transients(&parts) + 2_900_000 < transients(&whole), "{} of {}", transients(&parts), transients(&whole));
+    let megabytes = format!("activations and other transients {:.1} MB", transients(&parts) as f64 / 1e6);
+    assert!(explain(&parts).contains(&megabytes), "{}", explain(&parts));
+    assert_eq!(explain(&parts).matches("accumulate gradient").count(), 15);
 }
 
 /// An executor on the device, the slots of these names, and data and weights in place.
@@ -271,10 +383,62 @@ fn traffic_counts_every_byte() {
     let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
     let images = data.train.images.len() + data.test.images.len();
     let labels = data.train.labels.len() + data.test.labels.len();
-    assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters());
+    // Besides the parameters two numbers to normalise by.
+    assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters() + 8);
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
-    assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters());
+    assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters() + 8);
+}
+
+/// Runs that differ in all that a search may change, over a few images with some for validation.
+fn small_runs() -> (Vec<TrainConfig>, Dataset) {
+    let (config, mut data) = hundred_steps();
+    data.validation = Some(cut(&data.train, 800..1_000));
+    (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
+    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
+    let optimisation = Optimisation { optimiser, schedule: Schedule::Cosine, warmup: 3, ..Optimisation::default() };
+    let model = |hidden: &[usize]| Blueprint::mlp(hidden, &Recipe { dropout: 0.2, ..Recipe::default() });
+    let wide = TrainConfig { model: model(&[33, 20]), batch_size: 64, patience: Some(2), ..config.clone() };
+    let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
+    let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };
+    let augment = Augment { rotate: 10.0, ..Augment::default() };
+    let augmented = TrainConfig { augment, normalize: Normalisation::Standard, ..narrow.clone() };
+    (vec![wide.clone(), narrow, diverging, augmented, wide], data)
+}
+
+#[test]
+fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_once() {
+    let (configs, data) = small_runs();
+    let mut shared = trainer(on_gpu, &configs[0], &data);
+    for config in configs {
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+        let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
+        let up = shared.executor().traffic().up;
+        shared = pollster::block_on(shared.with_config(config.clone(), &data)).expect("it runs here too");
+        let sent = (shared.executor().traffic().up - up) as usize;
+        assert_eq!(sent, params + 4 * model.parameters() + 8, "{config:?}");
+        if config.learning_rate > 1.0 {
+            // What was submitted ahead is still under way when the next run begins.
+            pollster::block_on(shared.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
+            continue;
+        }
+        let mut alone = trainer(on_gpu, &config, &data);
+        let (found, expected) = (trace_of(&mut shared), trace_of(&mut alone));
+        assert_eq!((found.losses, found.weights), (expected.losses, expected.weights), "{config:?}");
+        assert_eq!(found.outcome.validation, expected.outcome.validation);
+        let [found, expected] = [&mut shared, &mut alone].map(|trainer| pollster::block_on(trainer.test(100)));
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_run_over_data_that_are_not_on_the_device_is_refused() {
+    let (configs, data) = small_runs();
+    let on_cpu = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
+    let shared = trainer(on_cpu, &configs[0], &data);
+    let less = Dataset { test: cut(&data.test, 0..99), ..data.clone() };
+    let refused = pollster::block_on(shared.with_config(configs[0].clone(), &less)).err().expect("an image is missing");
+    assert!(refused.cause().contains("another size"), "{refused}");
 }
 
 #[test]

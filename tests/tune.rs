@@ -2,7 +2,7 @@
 
 mod command;
 
-use command::{Place, Ran};
+use command::{Place, Ran, TRAIN_IMAGES, TRAIN_LABELS, images, labels};
 use serde_json::Value;
 
 const SMALL: &str = "tune --data set --trials 4 --rungs 2 --width 4..16 --depth 1..2 --batch 8,16 --validation 0.2";
@@ -27,14 +27,27 @@ fn runs(place: &Place, file: &str) -> Vec<Value> {
 #[test]
 fn the_best_run_is_told_with_the_command_that_repeats_it() {
     let place = Place::new();
-    for device in ["cpu", "0"] {
-        let found = place.run(&format!("{SMALL} --device {device} --out {device}.jsonl --json")).objects();
+    let sgd = "--optimizer sgd --momentum 0.9 --nesterov --clip-norm 1 --schedule step:2:0.5 --warmup 2 \
+               --label-smoothing 0.1 --class-weights balanced --init xavier --normalize standard \
+               --augment rotate=10,shift=1";
+    for (device, fixed) in [
+        ("cpu", "--optimizer adamw"),
+        ("0", "--optimizer adamw"),
+        ("cpu", sgd),
+        ("cpu", "--optimizer adam --schedule cosine --loss mse --init zeros"),
+        ("cpu", "--optimizer rmsprop"),
+    ] {
+        let flags = fixed.trim_start_matches("--optimizer adamw"); // the default
+        let found = place.run(&format!("{SMALL} --device {device} {flags} --json")).objects();
+        std::fs::remove_file(place.path("tune.jsonl")).expect("there");
         if device == "0" {
             assert_eq!(event(&found, "start")["device"]["name"], place.first_adapter()["name"]);
         }
         let summary = event(&found, "summary");
         assert_eq!((&summary["runs"], &summary["diverged"]), (&6.into(), &0.into()));
         let command = summary["command"].as_str().expect("a command").strip_prefix("shadegrad ").expect("its name");
+        assert!(command.contains(fixed), "{command}");
+        assert_eq!(command.contains("--weight-decay"), !fixed.contains("adam "), "{command}");
         let again = place.run(&format!("{command} --json")).objects();
         for key in ["validation_loss", "validation_accuracy", "epochs"] {
             assert_eq!(event(&again, "summary")[key], summary[key], "{key} of {command}");
@@ -42,6 +55,31 @@ fn the_best_run_is_told_with_the_command_that_repeats_it() {
         let losses = found.iter().filter(|object| object["event"] == "trial").map(|trial| &trial["validation_loss"]);
         let least = losses.filter_map(Value::as_f64).fold(f64::INFINITY, f64::min);
         assert_eq!(summary["validation_loss"].as_f64(), Some(least));
+    }
+}
+
+#[test]
+fn images_are_sent_once_and_each_run_is_that_of_train() {
+    let place = Place::new();
+    // Beside so many images, what goes up for the runs is little: kernels' parameters and initial weights.
+    place.put(TRAIN_IMAGES, &images(6_000)).put(TRAIN_LABELS, &labels(6_000));
+    let search = "tune --data set --trials 3 --rungs 1 --width 4..16 --depth 1..2 --batch 80,120 --device 0";
+    let found = place.run(&format!("{search} --json")).objects();
+    let sent = event(&found, "summary")["bytes_up"].as_u64().expect("a count");
+    let data = (6_000 + 20) * (16 + 1);
+    assert!((data..data + data / 2).contains(&sent), "{sent} bytes were sent, the images are {data}");
+    let data = event(&found, "start")["search"]["data"]["flags"].as_str().expect("flags");
+    for trial in found.iter().filter(|object| object["event"] == "trial") {
+        let setting = |name: &str| trial["settings"][name].to_string().replace('"', "");
+        let depth = trial["settings"]["depth"].as_u64().expect("a count") as usize;
+        let model = ["activation", "dropout", "lr"].map(|name| format!("--{name} {}", setting(name))).join(" ");
+        let hidden = vec![setting("width"); depth].join(",");
+        let [batch, decay] = ["batch", "weight_decay"].map(setting);
+        let again = place.run(&format!(
+            "train {data} --hidden {hidden} {model} --batch-size {batch} --optimizer adamw --weight-decay {decay} \
+             --epochs 1 --device 0 --json"
+        ));
+        assert_eq!(event(&again.objects(), "summary")["validation_loss"], trial["validation_loss"], "{trial}");
     }
 }
 
@@ -62,8 +100,10 @@ fn a_search_goes_on_where_it_was_broken_off_and_ends_the_same() {
         assert_eq!(event(&resumed, "summary"), event(&whole, "summary"));
         assert_eq!(runs(&place, file), runs(&place, "whole.jsonl"));
     }
-    let other = place.run(&format!("{SMALL} --device cpu --out whole.jsonl --seed 7"));
-    assert!(other.code == Some(2) && other.err.contains("not of this search"), "{other:?}");
+    for flag in ["--seed 7", "--schedule cosine"] {
+        let other = place.run(&format!("{SMALL} --device cpu --out whole.jsonl {flag}"));
+        assert!(other.code == Some(2) && other.err.contains("not of this search"), "{other:?}");
+    }
     assert_eq!(std::fs::read_to_string(place.path("whole.jsonl")).expect("there"), text);
 }
 
@@ -118,6 +158,11 @@ fn searches_that_cannot_be_exit_with_2() {
         ("--dropout 0..1", ["dropout of 1", "--dropout 0..0.5"]),
         ("--weight-decay nan", ["weight decay of NaN", "--weight-decay 0..0.1"]),
         ("--activation relu,rolu", ["rolu", "--help"]),
+        ("--optimizer adam --weight-decay 0..0.1", ["adam has no weight decay", "--optimizer adamw"]),
+        ("--momentum 0.9", ["momentum is of sgd only", "--optimizer sgd"]),
+        ("--warmup 3", ["warm-up of 3 steps, but the run has 3", "fewer steps"]),
+        ("--class-weights 1,2", ["2 class weights", "one for each class"]),
+        ("--augment rotate=200", ["rotate=200", "0 to 180"]),
         ("--validation 60", ["60 of 60 training images", "--validation 0.1"]),
     ] {
         let name = flags.split(' ').next().expect("a flag");

@@ -1,6 +1,7 @@
 //! The flags that say which images to work on, shared by the verbs.
 
 use crate::data::{Amount, Flaw, Preparation, Source};
+use std::fmt::Display;
 
 /// Of the training images, what a search sets aside where it is not told.
 pub(super) const TUNING_VALIDATION: Amount = Amount::Share(0.1);
@@ -45,23 +46,25 @@ impl DataFlags {
         }
     }
 
-    /// The flags that lead to `preparation`, as a shell takes them.
+    /// The flags that lead to `preparation`, as a shell takes them, each behind a space.
     pub(super) fn repeated(&self, preparation: &Preparation) -> String {
-        let mut flags = format!("--data {}", quoted(&self.source.to_string()));
-        let mut add = |flag: &str, value: Option<String>| {
-            if let Some(value) = value {
-                flags.push_str(&format!(" --{flag} {value}"));
-            }
-        };
         let Preparation { drop, train_limit, test_limit, validation, seed } = preparation;
         let flaws = drop.iter().map(Flaw::to_string).collect::<Vec<_>>().join(",");
-        add("drop", Some(flaws).filter(|flaws| !flaws.is_empty()));
-        add("train-limit", train_limit.map(|limit| limit.to_string()));
-        add("test-limit", test_limit.map(|limit| limit.to_string()));
-        add("validation", validation.map(|amount| amount.to_string()));
-        add("split-seed", Some(seed.to_string()));
-        flags
+        [
+            flag("data", Some(&self.source)),
+            flag("drop", Some(flaws).filter(|flaws| !flaws.is_empty())),
+            flag("train-limit", *train_limit),
+            flag("test-limit", *test_limit),
+            flag("validation", *validation),
+            flag("split-seed", Some(seed)),
+        ]
+        .concat()
     }
+}
+
+/// ` --NAME VALUE`, where there is a value.
+pub(super) fn flag(name: &str, value: Option<impl Display>) -> String {
+    value.map_or(String::new(), |value| format!(" --{name} {}", quoted(&value.to_string())))
 }
 
 /// A word as a POSIX shell takes it.

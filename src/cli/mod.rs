@@ -11,6 +11,7 @@ mod output;
 mod settings;
 mod train;
 mod tune;
+mod tune_flags;
 mod tune_table;
 
 use crate::error::Result;

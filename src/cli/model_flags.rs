@@ -1,5 +1,6 @@
 //! The flags that say what a model is made of.
 
+use super::data_flags::flag;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::nn::toml::Table;
@@ -21,6 +22,13 @@ pub(super) struct ModelFlags {
     /// Share of each hidden layer's outputs that training drops
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true)]
     dropout: f64,
+    #[command(flatten)]
+    criterion: CriterionFlags,
+}
+
+/// What training makes small and how weights begin, whatever the layers.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CriterionFlags {
     /// What training makes small: cross-entropy, mse, softmax-mse, l1, huber or binary-cross-entropy
     /// [default: cross-entropy]
     #[arg(long, value_name = "LOSS")]
@@ -43,7 +51,7 @@ impl ModelFlags {
     /// # Errors
     /// Where the file cannot be read, or something in it is wrong: gives file, line and column.
     pub(super) fn blueprint(&self) -> Result<(Blueprint, Settings)> {
-        let (mut blueprint, settings) = match &self.model {
+        let (blueprint, settings) = match &self.model {
             Some(path) => read(path)?,
             None => {
                 let Self { hidden, activation, dropout, .. } = self;
@@ -51,6 +59,13 @@ impl ModelFlags {
                 (Blueprint::mlp(hidden, &recipe), Settings::default())
             }
         };
+        Ok((self.criterion.apply(blueprint), settings))
+    }
+}
+
+impl CriterionFlags {
+    /// The blueprint with what the flags ask for.
+    pub(super) fn apply(&self, mut blueprint: Blueprint) -> Blueprint {
         blueprint.initialiser = self.init.unwrap_or(blueprint.initialiser);
         let Criterion { objective, label_smoothing, class_weights } = blueprint.criterion;
         blueprint.criterion = Criterion {
@@ -58,7 +73,19 @@ impl ModelFlags {
             label_smoothing: self.label_smoothing.unwrap_or(label_smoothing),
             class_weights: self.class_weights.clone().unwrap_or(class_weights),
         };
-        Ok((blueprint, settings))
+        blueprint
+    }
+
+    /// The flags as a shell takes them, each behind a space.
+    pub(super) fn repeated(&self) -> String {
+        let Self { loss, label_smoothing, class_weights, init } = self;
+        [
+            flag("loss", *loss),
+            flag("label-smoothing", *label_smoothing),
+            flag("class-weights", class_weights.as_ref()),
+            flag("init", *init),
+        ]
+        .concat()
     }
 }
 

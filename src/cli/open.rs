@@ -3,7 +3,7 @@
 use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, Backing, Choice, Gpu};
+use crate::gpu::{self, AdapterReport, Backing, Choice, Chosen, Gpu};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,16 +12,17 @@ use std::thread::JoinHandle;
 pub(super) enum Device {
     /// An adapter that runs the shaders.
     Gpu(Arc<Gpu>),
-    /// The CPU path. True where it was taken because there is no GPU.
-    Native(bool),
+    /// The CPU path; where it was taken because there is no GPU, with what there is instead.
+    Native(Option<Vec<AdapterReport>>),
 }
 
 impl Device {
     pub(super) fn open(choice: &Choice) -> Result<Self> {
         pollster::block_on(async {
             match gpu::choose(choice).await? {
-                Some(adapter) => Ok(Self::Gpu(Gpu::open(&adapter).await?)),
-                None => Ok(Self::Native(*choice == Choice::Auto)),
+                Chosen::Adapter(adapter) => Ok(Self::Gpu(Gpu::open(&adapter).await?)),
+                Chosen::Native => Ok(Self::Native(None)),
+                Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
             }
         })
     }
@@ -35,14 +36,14 @@ impl Device {
                 let kind = Backing::from(info.device_type);
                 format!("{}, {} {driver}, {kind}", info.name, info.backend)
             }
-            Self::Native(fallback) => {
+            Self::Native(instead) => {
                 let cores = rayon::current_num_threads();
-                let reason = match (fallback, software_driver()) {
-                    (false, _) => String::new(),
-                    (true, Some(name)) => {
+                let reason = match instead.as_deref().map(software_driver) {
+                    None => String::new(),
+                    Some(None) => "; no GPU was found".to_owned(),
+                    Some(Some(name)) => {
                         format!("; no GPU was found, the shaders run on a software driver with --device {name}")
                     }
-                    (true, None) => "; no GPU was found".to_owned(),
                 };
                 format!("cpu, {cores} threads{reason}")
             }
@@ -61,14 +62,10 @@ impl Device {
     }
 }
 
-/// A name for `--device` of a driver that runs shaders on the CPU, where there is one.
-fn software_driver() -> Option<String> {
-    let among = |backends| {
-        let adapters = pollster::block_on(gpu::adapters(backends));
-        adapters.iter().map(gpu::report).find(|report| report.backing == Backing::Cpu)
-    };
-    let info = among(gpu::Backends::PRIMARY).or_else(|| among(gpu::Backends::SECONDARY))?;
-    info.name.split([' ', '(']).next().map(str::to_lowercase)
+/// A name for `--device` of a driver that runs shaders on the CPU, where there is one among these.
+fn software_driver(adapters: &[AdapterReport]) -> Option<String> {
+    let driver = adapters.iter().find(|report| report.backing == Backing::Cpu)?;
+    driver.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 
 /// A data set being loaded and prepared.

@@ -5,6 +5,7 @@ use crate::kernel::{Args, Array, Caps, Real, View};
 use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
 use crate::shader::Access;
 use crate::shape::DType;
+use std::collections::BTreeMap;
 
 /// Executes a plan on the CPU. Nothing is asynchronous: runs end before they return.
 pub struct CpuExecutor<T> {
@@ -19,10 +20,19 @@ impl<T: Real> CpuExecutor<T> {
     /// # Errors
     /// Where the host has no room for them, or the plan is not valid.
     pub fn new(plan: Plan) -> Result<Self> {
+        Self::build(plan, BTreeMap::new())
+    }
+
+    /// Takes the buffers that are `in_place` as they are.
+    fn build(plan: Plan, mut in_place: BTreeMap<usize, Array<T>>) -> Result<Self> {
         plan.validate(&Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Caps::portable() })?;
-        plan.fits_host(size_of::<T>())?;
+        plan.fits_host(size_of::<T>(), |buffer| in_place.contains_key(&buffer))?;
         let mut arrays = Vec::new();
-        for buffer in plan.memory.buffers() {
+        for (index, buffer) in plan.memory.buffers().iter().enumerate() {
+            if let Some(array) = in_place.remove(&index) {
+                arrays.push(array);
+                continue;
+            }
             let no_room = |_| {
                 Error::new(
                     Kind::Device,
@@ -108,6 +118,11 @@ impl<T: Real> Executor for CpuExecutor<T> {
     /// Nothing moves: the host is the device.
     fn traffic(&self) -> Traffic {
         Traffic::default()
+    }
+
+    async fn with_plan(self, plan: Plan) -> Result<Self> {
+        let in_place = plan.memory.carry_over(&self.plan.memory, self.arrays);
+        Self::build(plan, in_place)
     }
 }
 

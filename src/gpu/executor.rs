@@ -1,10 +1,10 @@
 //! Runs a plan on a device: everything is built once, then recorded many steps at a time.
 
 use super::device::{Checks, Gpu};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Pipelines};
 use crate::error::Result;
 use crate::kernel::Array;
-use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
+use crate::plan::{Buffer, Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
 use crate::shape::DType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct GpuExecutor {
     plan: Plan,
     buffers: Vec<wgpu::Buffer>,
     sections: Vec<(&'static str, Vec<Ready>)>,
+    pipelines: Pipelines,
     up: u64,
     down: Arc<AtomicU64>,
 }
@@ -36,12 +37,27 @@ impl GpuExecutor {
     /// # Errors
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
+        Self::build(gpu, plan, Pipelines::new(checks), BTreeMap::new()).await
+    }
+
+    /// How many kernels were compiled, for this plan and those before it.
+    pub fn compiled(&self) -> usize {
+        self.pipelines.compiled()
+    }
+
+    /// Takes the buffers that are `in_place` as they are, and compiles what is not among the pipelines yet.
+    async fn build(
+        gpu: Arc<Gpu>,
+        plan: Plan,
+        mut pipelines: Pipelines,
+        in_place: BTreeMap<usize, wgpu::Buffer>,
+    ) -> Result<Self> {
         plan.validate(&gpu.caps)?;
         if gpu.caps.cpu {
-            plan.fits_host(size_of::<f32>())?;
+            plan.fits_host(size_of::<f32>(), |buffer| in_place.contains_key(&buffer))?;
         }
-        let pipelines = compile_all(&gpu, &plan, checks).await?;
-        let buffers = gpu.guarded("allocating buffers", || allocate(&gpu, &plan.memory)).await?;
+        pipelines.prepare(&gpu, &plan).await?;
+        let buffers = gpu.guarded("allocating buffers", || allocate(&gpu, &plan.memory, in_place)).await?;
         let dispatches: Vec<&Dispatch> = plan.sections.iter().flat_map(|section| &section.dispatches).collect();
         let mut params = vec![0u8; PARAMS_STRIDE * dispatches.len().max(1)];
         for (dispatch, target) in dispatches.iter().zip(params.chunks_exact_mut(PARAMS_STRIDE)) {
@@ -68,7 +84,7 @@ impl GpuExecutor {
         // A device that was lost meanwhile says so only where it is waited for.
         gpu.wait(gpu.submit(None), "preparing a plan")?;
         let up = params.len() as u64;
-        Ok(Self { gpu, plan, buffers, sections, up, down: Arc::default() })
+        Ok(Self { gpu, plan, buffers, sections, pipelines, up, down: Arc::default() })
     }
 
     fn upload(&mut self, id: SlotId, bytes: &[u8]) -> Result<()> {
@@ -151,6 +167,16 @@ impl Executor for GpuExecutor {
     fn traffic(&self) -> Traffic {
         Traffic { up: self.up, down: self.down.load(Ordering::Relaxed) }
     }
+
+    async fn with_plan(self, plan: Plan) -> Result<Self> {
+        let Self { gpu, plan: before, buffers, sections, pipelines, up, down } = self;
+        let in_place = plan.memory.carry_over(&before.memory, buffers);
+        // Bind groups hold on to buffers, and so do runs that have not ended: both are over before memory is taken.
+        drop(sections);
+        gpu.wait(gpu.submit(None), "changing plans")?;
+        let next = Self::build(gpu, plan, pipelines, in_place).await?;
+        Ok(Self { up: up + next.up, down, ..next })
+    }
 }
 
 /// Maps a staging buffer after `submission`, and gives its bytes.
@@ -178,45 +204,15 @@ pub(super) async fn map(
     }
 }
 
-fn allocate(gpu: &Gpu, memory: &Memory) -> Vec<wgpu::Buffer> {
+/// All buffers of a plan: those `in_place`, by their indices, and new ones.
+fn allocate(gpu: &Gpu, memory: &Memory, mut in_place: BTreeMap<usize, wgpu::Buffer>) -> Vec<wgpu::Buffer> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    memory.buffers().iter().map(|buffer| gpu.buffer(&buffer.name, buffer.words as u64 * 4, usage)).collect()
-}
-
-type Pipelines = BTreeMap<(&'static str, String), Arc<Pipeline>>;
-
-/// Compiles each distinct variant of the plan once, each on a thread of its own where there are threads.
-async fn compile_all(gpu: &Arc<Gpu>, plan: &Plan, checks: Checks) -> Result<Pipelines> {
-    let mut wanted = BTreeMap::new();
-    for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
-        let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
-        wanted.insert((dispatch.kernel.name(), variant.name.clone()), (dispatch.kernel, variant));
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    let compiled = std::thread::scope(|scope| {
-        let start = |(key, (kernel, variant))| {
-            // Error scopes belong to a thread, so each thread waits for its own.
-            (key, scope.spawn(move || pollster::block_on(Pipeline::new(gpu, kernel, &variant, checks))))
-        };
-        let threads: Vec<_> = wanted.into_iter().map(start).collect();
-        threads.into_iter().map(|(key, thread)| (key, thread.join())).collect::<Vec<_>>()
-    });
-    #[cfg(target_arch = "wasm32")]
-    let compiled = {
-        let mut compiled = Vec::new();
-        for (key, (kernel, variant)) in wanted {
-            let pipeline: std::thread::Result<_> = Ok(Pipeline::new(gpu, kernel, &variant, checks).await);
-            compiled.push((key, pipeline));
-        }
-        compiled
+    let buffers = memory.buffers().iter().enumerate();
+    let buffer = |(index, buffer): (usize, &Buffer)| {
+        let new = || gpu.buffer(&buffer.name, buffer.words as u64 * 4, usage);
+        in_place.remove(&index).unwrap_or_else(new)
     };
-    let mut pipelines = BTreeMap::new();
-    for (key, pipeline) in compiled {
-        let pipeline =
-            pipeline.map_err(|_| gpu.refusal(&format!("compiling {} {}", key.0, key.1), "wgpu broke off"))??;
-        pipelines.insert(key, Arc::new(pipeline));
-    }
-    Ok(pipelines)
+    buffers.map(buffer).collect()
 }
 
 fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
@@ -233,7 +229,7 @@ fn ready(
 ) -> Result<Ready> {
     let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
     let missing = || gpu.refusal("binding buffers", &format!("{} was not prepared", dispatch.label));
-    let pipeline = pipelines.get(&(dispatch.kernel.name(), variant.name.clone())).ok_or_else(missing)?.clone();
+    let pipeline = pipelines.get(&variant).ok_or_else(missing)?.clone();
     let groups = gpu.caps.fold(dispatch.kernel.groups(&dispatch.params, &variant)).ok_or_else(missing)?;
     let slots = dispatch.bindings().map(|(_, id)| plan.memory.slot(id));
     let bindings: Vec<_> =

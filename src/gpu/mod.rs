@@ -10,5 +10,5 @@ pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
 pub use fault::{Drill, Mishap, Moment};
 pub use pipeline::{Pipeline, Run};
-pub use select::{AdapterReport, Backing, Choice, adapters, choose, report};
+pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
 pub use wgpu::Backends;

@@ -3,7 +3,9 @@
 use super::device::{Checks, Gpu};
 use crate::error::Result;
 use crate::kernel::{AnyKernel, Variant};
+use crate::plan::Plan;
 use crate::shader::{Access, Reflection};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A variant of a kernel, compiled, with the layout of its bindings.
@@ -140,5 +142,69 @@ impl Pipeline {
             start += buffer.size();
         }
         (gpu.submit(Some(encoder)), staging)
+    }
+}
+
+/// The compiled kernels of an executor, by their source: what its plans have in common is compiled once.
+#[derive(Debug)]
+pub(super) struct Pipelines {
+    checks: Checks,
+    by_source: BTreeMap<String, Arc<Pipeline>>,
+    compiled: usize,
+}
+
+impl Pipelines {
+    /// None yet, all to be compiled with these checks.
+    pub(super) fn new(checks: Checks) -> Self {
+        Self { checks, by_source: BTreeMap::new(), compiled: 0 }
+    }
+
+    /// The pipeline of a variant, where it is prepared.
+    pub(super) fn get(&self, variant: &Variant) -> Option<&Arc<Pipeline>> {
+        self.by_source.get(&variant.source())
+    }
+
+    /// How many were compiled.
+    pub(super) fn compiled(&self) -> usize {
+        self.compiled
+    }
+
+    /// Compiles each variant of the plan that is not here yet, each on a thread of its own where there are threads.
+    pub(super) async fn prepare(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<()> {
+        let mut wanted = BTreeMap::new();
+        for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
+            let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
+            let source = variant.source();
+            if !self.by_source.contains_key(&source) {
+                wanted.insert(source, (dispatch.kernel, variant));
+            }
+        }
+        let checks = self.checks;
+        #[cfg(not(target_arch = "wasm32"))]
+        let compiled = std::thread::scope(|scope| {
+            let start = |(source, (kernel, variant)): (String, (&'static dyn AnyKernel, Variant))| {
+                let label = format!("{} {variant}", kernel.name());
+                // Error scopes belong to a thread, so each thread waits for its own.
+                let compile = move || pollster::block_on(Pipeline::new(gpu, kernel, &variant, checks));
+                (source, label, scope.spawn(compile))
+            };
+            let threads: Vec<_> = wanted.into_iter().map(start).collect();
+            threads.into_iter().map(|(source, label, thread)| (source, label, thread.join())).collect::<Vec<_>>()
+        });
+        #[cfg(target_arch = "wasm32")]
+        let compiled = {
+            let mut compiled = Vec::new();
+            for (source, (kernel, variant)) in wanted {
+                let pipeline: std::thread::Result<_> = Ok(Pipeline::new(gpu, kernel, &variant, checks).await);
+                compiled.push((source, format!("{} {variant}", kernel.name()), pipeline));
+            }
+            compiled
+        };
+        for (source, label, pipeline) in compiled {
+            let pipeline = pipeline.map_err(|_| gpu.refusal(&format!("compiling {label}"), "wgpu broke off"))??;
+            self.by_source.insert(source, Arc::new(pipeline));
+            self.compiled += 1;
+        }
+        Ok(())
     }
 }

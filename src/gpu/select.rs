@@ -159,24 +159,35 @@ pub fn report(adapter: &wgpu::Adapter) -> AdapterReport {
     }
 }
 
-/// The adapter that `choice` means, or `None` for the CPU path.
+/// What a [`Choice`] means on this machine.
+#[derive(Clone, Debug)]
+pub enum Chosen {
+    /// This adapter.
+    Adapter(wgpu::Adapter),
+    /// The CPU path, as was asked for.
+    Native,
+    /// The CPU path, as none of the adapters there are is a GPU: these, in the order of [`adapters`].
+    NoGpu(Vec<wgpu::Adapter>),
+}
+
+/// The adapter that `choice` means, or the CPU path.
 ///
 /// # Errors
 /// Where there is no such adapter: lists those that there are.
-pub async fn choose(choice: &Choice) -> Result<Option<wgpu::Adapter>> {
+pub async fn choose(choice: &Choice) -> Result<Chosen> {
     if *choice == Choice::Cpu {
-        return Ok(None);
+        return Ok(Chosen::Native);
     }
     // Starting OpenGL takes longer than the rest together, so it is asked only where the rest does not do.
     let primary = adapters(wgpu::Backends::PRIMARY).await;
     if let Some(found) = pick(choice, &primary) {
-        return Ok(Some(found));
+        return Ok(Chosen::Adapter(found));
     }
     let mut all = primary;
     all.extend(adapters(wgpu::Backends::SECONDARY).await);
     match pick(choice, &all) {
-        Some(found) => Ok(Some(found)),
-        None if *choice == Choice::Auto => Ok(None),
+        Some(found) => Ok(Chosen::Adapter(found)),
+        None if *choice == Choice::Auto => Ok(Chosen::NoGpu(all)),
         None => {
             let names: Vec<_> = all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -64,6 +64,21 @@ impl Criterion {
         self.label_smoothing > 0.0 || self.class_weights != ClassWeights::Equal
     }
 
+    /// Checks that the mean loss of a batch is the mean over those of its parts, weighted by their rows.
+    ///
+    /// # Errors
+    /// Where classes count differently, for then a part weighs by its classes.
+    pub(super) fn can_be_divided(&self) -> Result<()> {
+        if self.class_weights == ClassWeights::Equal {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Usage,
+            "micro-batches with class weights: how much each counts would depend on its labels",
+            "leave out --micro-batch, or let all classes count alike",
+        ))
+    }
+
     /// The weight of each of `classes` classes, where the loss takes weights. Balanced ones are settled before.
     ///
     /// # Errors

@@ -43,6 +43,19 @@ pub enum Optimiser {
     },
 }
 
+impl Optimiser {
+    /// The same with weight decay of this strength, where it knows any.
+    #[must_use]
+    pub fn with_weight_decay(self, weight_decay: f32) -> Self {
+        match self {
+            Self::Adam => Self::Adam,
+            Self::AdamW { .. } => Self::AdamW { weight_decay },
+            Self::Sgd { momentum, nesterov, .. } => Self::Sgd { momentum, nesterov, weight_decay },
+            Self::RmsProp { .. } => Self::RmsProp { weight_decay },
+        }
+    }
+}
+
 /// What follows the warm-up. [`crate::ops::schedule`] gives the formula of each, step by step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Schedule {
@@ -142,6 +155,17 @@ impl FromStr for Schedule {
             _ => None,
         };
         schedule.map_or_else(|| usage(format!("no schedule `{text}`"), "give constant, step:1000:0.5 or cosine"), Ok)
+    }
+}
+
+/// As it is read.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Step { every, gamma } => write!(f, "step:{every}:{gamma}"),
+            Self::Cosine => f.write_str("cosine"),
+        }
     }
 }
 

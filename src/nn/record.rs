@@ -2,7 +2,8 @@
 //! metrics, update) is recorded into the plan around it.
 
 use super::layer::Pass;
-use super::model::CLASS_WEIGHTS;
+use super::micro_batches::{Accumulation, MicroBatches};
+use super::model::{CLASS_WEIGHTS, NORMALISATION};
 use super::optimiser::{self, Optimisation};
 use super::{Augment, Model};
 use crate::error::{Error, Kind, Result};
@@ -13,6 +14,8 @@ use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::gather_augmented::GatherAugmented;
 use crate::ops::metrics::{Metrics, MetricsParams};
+use crate::ops::normalisation::Normalisation;
+use crate::ops::pixel_sums::{PixelSums, PixelSumsParams};
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, Slot, SlotId};
@@ -27,6 +30,8 @@ pub struct Training {
     pub samples: usize,
     /// Rows of a batch.
     pub batch: usize,
+    /// Rows of a batch that are on the device at a time: their gradients are accumulated. All, where it is not given.
+    pub micro_batch: Option<usize>,
     /// How far a step moves the weights.
     pub learning_rate: f32,
     /// Optimiser, schedule and clipping.
@@ -55,9 +60,11 @@ struct State {
     weights: Arena,
     statistics: Option<Arena>,
     class_weights: Option<SlotId>,
+    normalisation: SlotId,
 }
 
 /// The slots of one pass over a set of images, besides what the graph makes.
+#[derive(Clone, Copy)]
 struct Slots {
     samples: u32,
     batch: u32,
@@ -83,22 +90,13 @@ impl Model {
     /// A plan with the section `train`, and where `evaluation` is given the section `evaluate`.
     ///
     /// # Errors
-    /// Where a size does not fit the device's 32-bit indices.
+    /// Where a size does not fit the device's 32-bit indices, or batches are divided that cannot be.
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
         let mut plan = Plan::default();
         let mut pool = Pool::default();
         let state = self.state_slots(&mut plan.memory)?;
         if let Some(training) = training {
-            let Training { optimisation, steps, .. } = training;
-            let pass = self.pass(&mut plan.memory, "train", training.samples, training.batch, training.ring)?;
-            let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
-            plan.begin("train");
-            self.record_start(&mut plan, &pass, Some(&training))?;
-            optimiser::record_schedule(&mut plan, &optimisation, steps, pass.counters, pass.rates)?;
-            let mut forward = self.forward(&plan.memory, &state, &pass, Some(training.seed))?;
-            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
-            forward.record(&mut plan, &mut pool, &pass, "train", &derived, &gradients.tensors)?;
-            optimiser::record_update(&mut plan, &optimisation, &state.weights, &gradients, pass.rates)?;
+            self.record_training(&mut plan, &mut pool, &state, &training)?;
         }
         if let Some(evaluation) = evaluation {
             self.record_evaluation(&mut plan, &mut pool, &state, ("evaluate", "test"), evaluation)?;
@@ -138,6 +136,53 @@ impl Model {
         Ok(())
     }
 
+    /// Appends to a plan of this model with the section `train` the section `measure`, which makes the normalisation
+    /// that of all images to train on: to mean 0 and deviation 1.
+    ///
+    /// # Errors
+    /// Where the plan is another model's, or trains none.
+    pub fn add_measuring(&self, plan: &mut Plan) -> Result<()> {
+        let normalisation = self.find_state(plan)?.normalisation;
+        let images = find(plan, "train/images")?;
+        let samples = plan.memory.slot(images).shape.extents()[0];
+        let params = PixelSumsParams::new(samples, self.inputs())?;
+        let shape = [params.parts as usize, 2];
+        let sums = plan.memory.array("measure/part_sums", Role::Transient, DType::U32, shape)?;
+        plan.begin("measure");
+        plan.dispatch("sum pixels", &PixelSums, params, &[("images", images), ("part_sums", sums)])?;
+        let bindings = [("part_sums", sums), ("normalisation", normalisation)];
+        plan.dispatch("mean and deviation", &Normalisation, params, &bindings)
+    }
+
+    /// Appends a section that goes forward, backward and a step on, by one batch or by its micro-batches.
+    fn record_training(&self, plan: &mut Plan, pool: &mut Pool, state: &State, training: &Training) -> Result<()> {
+        let Training { samples, batch, optimisation, steps, .. } = *training;
+        let division = MicroBatches::new(samples, batch, training.micro_batch);
+        let ring = training.ring.saturating_mul(division.count);
+        let slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
+        let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
+        plan.begin("train");
+        record_step(plan, &slots, batch, training.learning_rate)?;
+        optimiser::record_schedule(plan, &optimisation, steps, slots.counters, slots.rates)?;
+        let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
+            let slots = Slots { counters, ..slots };
+            self.record_gather(plan, &slots, state.normalisation, Some(training))?;
+            let mut forward = self.forward(&plan.memory, state, &slots, Some(training.seed))?;
+            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
+            forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
+        };
+        if division.count == 1 {
+            pass(plan, slots.counters, &gradients)?;
+        } else {
+            self.blueprint().criterion.can_be_divided()?;
+            let accumulation = Accumulation::new(plan, slots.counters, &gradients, &self.tensors())?;
+            division.record(plan, &accumulation, |plan| {
+                pass(plan, accumulation.micro_counters, &accumulation.micro_gradients)
+            })?;
+        }
+        optimiser::record_update(plan, &optimisation, &state.weights, &gradients, slots.rates)
+    }
+
     /// Appends a section that goes forward through the images of `set`, in order.
     fn record_evaluation(
         &self,
@@ -147,14 +192,16 @@ impl Model {
         (section, set): (&'static str, &str),
         Evaluation { samples, batch }: Evaluation,
     ) -> Result<()> {
-        let pass = self.pass(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
+        let slots = self.slots(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
-        self.record_start(plan, &pass, None)?;
-        let forward = self.forward(&plan.memory, state, &pass, None)?;
-        forward.record(plan, pool, &pass, set, &[], &[])
+        record_step(plan, &slots, batch, 0.0)?;
+        self.record_gather(plan, &slots, state.normalisation, None)?;
+        let forward = self.forward(&plan.memory, state, &slots, None)?;
+        forward.record(plan, pool, &slots, set, &[], &[])
     }
 
-    fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Slots> {
+    /// Slots for passes over `batch` rows of a set at a time, with a ring of so many metrics.
+    fn slots(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Slots> {
         let features = self.inputs();
         let mut array =
             |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
@@ -188,7 +235,8 @@ impl Model {
         Ok(Forward { graph, parameters, logits, losses })
     }
 
-    /// Slots for what the model owns: parameters, statistics, and the weights of its classes where it has some.
+    /// Slots for what the model owns: parameters, statistics, the weights of its classes where it has some, and what
+    /// images are normalised by.
     fn state_slots(&self, memory: &mut Memory) -> Result<State> {
         let weights = optimiser::arena(memory, "weights", Role::State, &self.tensors())?;
         let statistics = self.statistics();
@@ -200,57 +248,50 @@ impl Model {
             None => None,
             Some(weights) => Some(memory.array(CLASS_WEIGHTS, Role::State, DType::F32, [weights.len()])?),
         };
-        Ok(State { weights, statistics, class_weights })
+        let normalisation = memory.array(NORMALISATION, Role::State, DType::F32, [2])?;
+        Ok(State { weights, statistics, class_weights, normalisation })
     }
 
     /// [`Self::state_slots`] of a plan that has them.
     fn find_state(&self, plan: &Plan) -> Result<State> {
-        let find = |name: &str| {
-            plan.memory.find(name).ok_or_else(|| {
-                let advice = "build it with Model::plan of this model";
-                Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), advice)
-            })
-        };
         let arena = |name: &str, tensors: Vec<(String, Shape)>| {
-            let slots = tensors.iter().map(|(tensor, _)| find(&format!("{name}/{tensor}"))).collect::<Result<_>>()?;
-            Ok(Arena { all: find(name)?, tensors: slots })
+            let slots =
+                tensors.iter().map(|(tensor, _)| find(plan, &format!("{name}/{tensor}"))).collect::<Result<_>>()?;
+            Ok(Arena { all: find(plan, name)?, tensors: slots })
         };
         let statistics = Some(self.statistics()).filter(|tensors| !tensors.is_empty());
         Ok(State {
             weights: arena("weights", self.tensors())?,
             statistics: statistics.map(|tensors| arena("statistics", tensors)).transpose()?,
-            class_weights: self.class_weights()?.map(|_| find(CLASS_WEIGHTS)).transpose()?,
+            class_weights: self.class_weights()?.map(|_| find(plan, CLASS_WEIGHTS)).transpose()?,
+            normalisation: find(plan, NORMALISATION)?,
         })
     }
 
-    /// Advances the counters and gathers the batch; in training in a permuted order, and augmented where asked for.
-    fn record_start(&self, plan: &mut Plan, pass: &Slots, training: Option<&Training>) -> Result<()> {
-        let adam = AdamParams::new(0);
-        let state = StepStateParams {
-            samples: pass.samples,
-            batch: pass.batch,
-            learning_rate: training.map_or(0.0, |training| training.learning_rate),
-            beta1: adam.beta1,
-            one_minus_beta1: adam.one_minus_beta1,
-            beta2: adam.beta2,
-            one_minus_beta2: adam.one_minus_beta2,
-        };
-        plan.dispatch("begin step", &StepState, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
+    /// Gathers the batch; in training in a permuted order, and augmented where asked for.
+    fn record_gather(
+        &self,
+        plan: &mut Plan,
+        slots: &Slots,
+        normalisation: SlotId,
+        training: Option<&Training>,
+    ) -> Result<()> {
         let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
         let gather = GatherParams {
-            samples: pass.samples,
+            samples: slots.samples,
             features: word(self.inputs())?,
-            batch: pass.batch,
+            batch: slots.batch,
             shuffle: training.is_some().into(),
             seed_low,
             seed_high,
         };
         let bindings = [
-            ("images", pass.images),
-            ("classes", pass.classes),
-            ("counters", pass.counters),
-            ("inputs", pass.inputs),
-            ("labels", pass.labels),
+            ("images", slots.images),
+            ("classes", slots.classes),
+            ("counters", slots.counters),
+            ("normalisation", normalisation),
+            ("inputs", slots.inputs),
+            ("labels", slots.labels),
         ];
         match training.and_then(|training| training.augment).filter(|(augment, _)| augment.is_on()) {
             None => plan.dispatch("gather batch", &Gather, gather, &bindings),
@@ -261,37 +302,60 @@ impl Model {
     }
 }
 
+/// Advances the counters by a batch of at most `batch` rows, and sets the rates.
+fn record_step(plan: &mut Plan, slots: &Slots, batch: usize, learning_rate: f32) -> Result<()> {
+    let adam = AdamParams::new(0);
+    let state = StepStateParams {
+        samples: slots.samples,
+        batch: word(batch)?,
+        learning_rate,
+        beta1: adam.beta1,
+        one_minus_beta1: adam.one_minus_beta1,
+        beta2: adam.beta2,
+        one_minus_beta2: adam.one_minus_beta2,
+    };
+    plan.dispatch("begin step", &StepState, state, &[("counters", slots.counters), ("rates", slots.rates)])
+}
+
 impl Forward {
-    /// Lowers the graph, storing `derived` values into `slots`, and records the metrics of its outcome.
+    /// Lowers the graph, storing `derived` values into `stores`, and records the metrics of its outcome.
     fn record(
         self,
         plan: &mut Plan,
         pool: &mut Pool,
-        pass: &Slots,
+        slots: &Slots,
         set: &str,
         derived: &[Value],
-        slots: &[SlotId],
+        stores: &[SlotId],
     ) -> Result<()> {
         let classes = self.graph.shape(self.logits).extents()[1];
         let roots: Vec<Value> = [self.logits, self.losses].iter().chain(derived).copied().collect();
         let (graph, roots) = self.graph.simplify(&roots);
-        let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(slots.iter().copied()).collect();
+        let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(stores.iter().copied()).collect();
         let lowered = graph.lower(plan, pool, set, &stores, &roots[..2])?;
         let [logits, losses] = [roots[0], roots[1]].map(|value| lowered.slot(value).ok_or_else(|| no_slot(set)));
         let bindings = [
             ("logits", logits?),
-            ("labels", pass.labels),
+            ("labels", slots.labels),
             ("losses", losses?),
-            ("counters", pass.counters),
-            ("metrics", pass.metrics),
+            ("counters", slots.counters),
+            ("metrics", slots.metrics),
         ];
         plan.dispatch(
             "metrics",
             &Metrics,
-            MetricsParams { m: pass.batch, n: word(classes)?, ring: pass.ring },
+            MetricsParams { m: slots.batch, n: word(classes)?, ring: slots.ring },
             &bindings,
         )
     }
+}
+
+/// The slot of this name.
+fn find(plan: &Plan, name: &str) -> Result<SlotId> {
+    plan.memory.find(name).ok_or_else(|| {
+        let advice = "build it with Model::plan of this model";
+        Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), advice)
+    })
 }
 
 fn no_slot(set: &str) -> Error {

@@ -3,7 +3,8 @@
 //!
 //! For evaluation it keeps running moments as PyTorch does: running += momentum (new - running), where the new variance
 //! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and leaves
-//! the running variance as it was; its output is the bias. Running means start at 0 and variances at 1.
+//! the running variance as it was; its output is the bias. An empty one, as the last micro-batches of an epoch may be,
+//! leaves both as they were. Running means start at 0 and variances at 1.
 
 use super::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use super::softmax::kind;
@@ -38,7 +39,7 @@ impl BatchNormParams {
 }
 
 /// Normalises each column in training, updates its running moments in place, and keeps its mean and the reciprocal of
-/// its deviation for the gradient. At least one row must be in use, as in every step that has begun.
+/// its deviation for the gradient.
 #[derive(Debug)]
 pub struct BatchNorm;
 
@@ -79,10 +80,12 @@ impl Kernel for BatchNorm {
         let running = running_mean.par_iter_mut().zip(running_variance);
         let columns = means.par_iter_mut().zip(reciprocals.par_iter_mut()).zip(running);
         columns.enumerate().with_min_len((4096 / rows.max(1)).max(1)).for_each(|(column, (of_batch, running))| {
-            let [mean, variance] = moments(a[column..].iter().step_by(n).take(rows).copied());
+            let [mean, variance] = moments(a[column..].iter().step_by(n).take(rows.max(1)).copied());
             *of_batch.0 = mean;
             *of_batch.1 = (variance + epsilon).sqrt().recip();
-            *running.0 += momentum * (mean - *running.0);
+            if rows > 0 {
+                *running.0 += momentum * (mean - *running.0);
+            }
             if rows > 1 {
                 let unbiased = variance * (T::of(rows as f64) / T::of((rows - 1) as f64));
                 *running.1 += momentum * (unbiased - *running.1);
@@ -107,7 +110,7 @@ impl Kernel for BatchNorm {
         let rows = rows_in_use(values.words("counters"), m);
         let (a, after) = (values.before("a"), values.after(output));
         let columns: Vec<_> = (0..n)
-            .map(|column| BoundedMoments::of(a[column..].iter().step_by(n).take(rows).copied(), epsilon))
+            .map(|column| BoundedMoments::of(a[column..].iter().step_by(n).take(rows.max(1)).copied(), epsilon))
             .collect();
         let running = |new: &dyn Fn(&BoundedMoments) -> f64| {
             let change = values.before(output).iter().zip(after).map(|(before, after)| (after - before).abs());

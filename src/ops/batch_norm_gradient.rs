@@ -28,7 +28,7 @@ crate::params! {
     }
 }
 
-/// The gradients for input, weight and bias of [`super::batch_norm::BatchNorm`]. At least one row must be in use.
+/// The gradients for input, weight and bias of [`super::batch_norm::BatchNorm`].
 #[derive(Debug)]
 pub struct BatchNormGradient;
 

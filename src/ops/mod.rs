@@ -1,5 +1,6 @@
 //! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
 
+pub mod accumulate;
 pub mod activation;
 pub mod activation_gradient;
 pub mod adam;
@@ -23,7 +24,10 @@ pub mod layer_norm_weight_gradient;
 pub mod loss;
 pub mod matmul;
 pub mod metrics;
+pub mod micro_batch;
 mod moments;
+pub mod normalisation;
+pub mod pixel_sums;
 pub mod relu;
 pub mod relu_gradient;
 pub mod reshape;
@@ -64,6 +68,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &gather_augmented::GatherAugmented,
+        &pixel_sums::PixelSums,
+        &normalisation::Normalisation,
         &metrics::Metrics,
         &adam::Adam,
         &sgd::Sgd,
@@ -72,6 +78,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &global_norm::GlobalNorm,
         &clip::Clip,
         &step_state::StepState,
+        &micro_batch::MicroBatch,
+        &accumulate::Accumulate,
         &layer_norm::LayerNorm,
         &layer_norm_gradient::LayerNormGradient,
         &layer_norm_weight_gradient::LayerNormWeightGradient,

@@ -1,6 +1,6 @@
 //! What the training loop asks of whatever runs a plan.
 
-use super::{Memory, SlotId};
+use super::{Memory, Plan, SlotId};
 use crate::error::Result;
 use crate::kernel::Array;
 use std::future::Future;
@@ -19,7 +19,7 @@ pub struct Traffic {
 pub type Pending = Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>;
 
 /// Runs a plan: on the GPU, or on the CPU by the twins.
-pub trait Executor {
+pub trait Executor: Sized {
     /// The memory of its plan.
     fn memory(&self) -> &Memory;
 
@@ -40,4 +40,16 @@ pub trait Executor {
 
     /// Bytes moved so far.
     fn traffic(&self) -> Traffic;
+
+    /// Goes on with another plan on the same device, without moving the data that both plans have.
+    ///
+    /// Kept are the contents of each buffer of [`Role::Data`](super::Role::Data) that both plans have under one name,
+    /// of one type and size; what was compiled; and the counts of [`Self::traffic`]. All else is as in a new executor:
+    /// every other buffer is zero, state too, and data of another size has to be written again. Slots belong to their
+    /// plan: those of the earlier one mean nothing any more. Waits for all runs so far; numbers already asked for by
+    /// [`Self::fetch`] still arrive.
+    ///
+    /// # Errors
+    /// As of a new executor for this plan, or where the device has failed. The data are gone then.
+    fn with_plan(self, plan: Plan) -> impl Future<Output = Result<Self>>;
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::shape::{DType, Shape};
+use std::collections::BTreeMap;
 
 /// Slots within an arena start at multiples of this: 256 bytes, what every adapter accepts as a binding's offset.
 pub const ALIGNMENT_WORDS: usize = 64;
@@ -132,6 +133,17 @@ impl Memory {
     /// The slot of this name.
     pub fn find(&self, name: &str) -> Option<SlotId> {
         self.slots.iter().position(|slot| slot.name == name).map(SlotId)
+    }
+
+    /// Of what holds the buffers of `before`, in their order, that which this memory's buffers go on with, by their
+    /// index here: data of the same name, type and size. The rest is dropped.
+    pub fn carry_over<B>(&self, before: &Self, held: Vec<B>) -> BTreeMap<usize, B> {
+        let index = |old: &Buffer| {
+            let same = |new: &Buffer| (&new.name, new.dtype, new.words) == (&old.name, old.dtype, old.words);
+            let data = |new: &Buffer| [old.role, new.role] == [Role::Data; 2];
+            self.buffers.iter().position(|new| data(new) && same(new))
+        };
+        before.buffers.iter().zip(held).filter_map(|(old, held)| Some((index(old)?, held))).collect()
     }
 
     /// All slots.

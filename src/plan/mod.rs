@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Kernel, word};
 use crate::shader::{Access, Binding, Reflection};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One run of one kernel.
@@ -69,6 +70,25 @@ impl Plan {
     /// Begins a section; dispatches go to the section begun last.
     pub fn begin(&mut self, name: &'static str) {
         self.sections.push(Section { name, dispatches: Vec::new(), graph: String::new() });
+    }
+
+    /// How many dispatches the section begun last has.
+    pub fn recorded(&self) -> usize {
+        self.sections.last().map_or(0, |section| section.dispatches.len())
+    }
+
+    /// Appends once more those dispatches of the section begun last whose numbers, from 0 on, lie in `range`.
+    ///
+    /// # Errors
+    /// Where it has fewer.
+    pub fn repeat(&mut self, range: Range<usize>) -> Result<()> {
+        let section = self.sections.last_mut();
+        let had = section.as_ref().map_or(0, |section| section.dispatches.len());
+        match section.filter(|_| range.start <= range.end && range.end <= had) {
+            Some(section) => section.dispatches.extend_from_within(range),
+            None => return Err(mistake(format!("dispatches {range:?} cannot be repeated: there are {had}"))),
+        }
+        Ok(())
     }
 
     /// The section of this name.

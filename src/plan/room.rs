@@ -9,16 +9,17 @@ const GROUP_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/me
 
 impl Plan {
     /// Checks that the host's memory holds the plan, with `real_bytes` bytes to an f32 (the oracle takes 8), and
-    /// besides it the numbers that the largest buffer is filled from. Where the platform does not tell how much memory
-    /// there is, everything passes.
+    /// besides it the numbers that the largest buffer is filled from. The buffers whose indices are `in_place` take no
+    /// more. Where the platform does not tell how much memory there is, everything passes.
     ///
     /// Systems that promise more memory than they have end a process that takes them at their word, so that asking
     /// beforehand is the only way to fail with a message.
     ///
     /// # Errors
     /// The bytes needed and had.
-    pub fn fits_host(&self, real_bytes: usize) -> Result<()> {
-        let sizes = self.memory.buffers().iter().map(|buffer| {
+    pub fn fits_host(&self, real_bytes: usize, in_place: impl Fn(usize) -> bool) -> Result<()> {
+        let buffers = self.memory.buffers().iter().enumerate().filter(|(index, _)| !in_place(*index));
+        let sizes = buffers.map(|(_, buffer)| {
             let bytes = if buffer.dtype == DType::F32 { real_bytes } else { 4 };
             (buffer.words as u64).saturating_mul(bytes as u64)
         });
@@ -68,8 +69,10 @@ mod tests {
         for (words, fits) in [(1 << 10, true), (1 << 55, available().is_none())] {
             let mut memory = Memory::default();
             memory.array("big", Role::State, DType::F32, [words]).expect("can be addressed");
-            let outcome = Plan::new(memory).fits_host(4);
+            let plan = Plan::new(memory);
+            let outcome = plan.fits_host(4, |_| false);
             assert_eq!(outcome.is_ok(), fits, "{words} words: {outcome:?}");
+            plan.fits_host(4, |buffer| buffer == 0).expect("what is in place needs no room");
         }
     }
 }

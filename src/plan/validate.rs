@@ -64,7 +64,10 @@ impl Plan {
                         dispatch.label, binding.name, slot.name
                     )));
                 }
-                written[slot.buffer].push(slot.offset..slot.offset + slot.words);
+                let range = slot.offset..slot.offset + slot.words;
+                if first_hole(&written[slot.buffer], range.clone()).is_some() {
+                    written[slot.buffer].push(range);
+                }
             }
         }
         Ok(())

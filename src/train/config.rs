@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Augment, Blueprint, Optimisation, Recipe};
+use crate::nn::{Augment, Blueprint, MicroBatches, Normalisation, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub struct TrainConfig {
     pub model: Blueprint,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Rows of a batch that are on the device at a time, at most all; without it, all.
+    pub micro_batch: Option<usize>,
     /// Passes over the training set.
     pub epochs: usize,
     /// How far a step moves the weights.
@@ -19,6 +21,8 @@ pub struct TrainConfig {
     pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
+    /// What all images are normalised by.
+    pub normalize: Normalisation,
     /// What is done at random to the training images.
     pub augment: Augment,
     /// What validation has to reach for training to end at once.
@@ -32,10 +36,12 @@ impl Default for TrainConfig {
         Self {
             model: Blueprint::mlp(&[1024], &Recipe::default()),
             batch_size: 128,
+            micro_batch: None,
             epochs: 5,
             learning_rate: 0.001,
             optimisation: Optimisation::default(),
             seed: 42,
+            normalize: Normalisation::default(),
             augment: Augment::default(),
             target: None,
             patience: None,
@@ -44,6 +50,11 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// How batches out of `samples` images are divided.
+    pub fn division(&self, samples: usize) -> MicroBatches {
+        MicroBatches::new(samples, self.batch_size, self.micro_batch)
+    }
+
     /// Checks each setting.
     ///
     /// # Errors
@@ -52,6 +63,10 @@ impl TrainConfig {
         let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
         if self.batch_size == 0 {
             return usage("a batch size of 0".into(), "give 1 or more, such as --batch-size 128");
+        }
+        if let Some(rows) = self.micro_batch.filter(|rows| !(1..=self.batch_size).contains(rows)) {
+            let cause = format!("a micro-batch of {rows} in a batch of {}", self.batch_size);
+            return usage(cause, "give a size from 1 to that of the batch, such as --micro-batch 32");
         }
         if self.epochs == 0 {
             return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");

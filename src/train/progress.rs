@@ -1,12 +1,13 @@
 //! What the host makes of the metrics that come back: scores, the rate, and reports on where training stands.
 
 use crate::error::{Error, Kind, Result};
+use crate::nn::MicroBatches;
 use std::time::{Duration, Instant};
 
 /// How long one submit may keep the device: long enough to hide its cost, short enough for a desktop to stay smooth.
 const SUBMIT: Duration = Duration::from_millis(100);
-/// Steps whose metrics the device keeps until they are read.
-pub(super) const RING: usize = 4096;
+/// Entries of metrics that the device keeps until they are read: one a step, or one a micro-batch.
+const RING: usize = 4096;
 /// Steps left out of the measured rate: the first ones find caches and clocks cold.
 const WARM_UP: usize = 10;
 
@@ -38,6 +39,11 @@ pub struct Update<'a> {
     pub losses: &'a [f32],
     /// Images a second since the warm-up; until that is over, since the start.
     pub samples_per_second: f64,
+}
+
+/// Steps whose metrics the device keeps until they are read, where each has so many micro-batches.
+pub(super) fn steps_in_ring(division: MicroBatches) -> usize {
+    (RING / division.count).max(1)
 }
 
 pub(super) fn not_finite(what: &str, loss: f64) -> Error {
@@ -73,6 +79,7 @@ impl Sums {
 pub(super) struct Progress {
     samples: usize,
     batch: usize,
+    division: MicroBatches,
     pub(super) step: usize,
     epoch: Sums,
     pub(super) last: Score,
@@ -86,21 +93,52 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(samples: usize, batch: usize) -> Self {
+    pub(super) fn new(samples: usize, batch: usize, division: MicroBatches) -> Self {
         let (last, begun) = (Score { loss: f64::NAN, accuracy: 0.0 }, Instant::now());
-        Self { samples, batch, step: 0, epoch: Sums::default(), last, images: 0, begun, warm: None, ended: begun }
+        Self {
+            samples,
+            batch,
+            division,
+            step: 0,
+            epoch: Sums::default(),
+            last,
+            images: 0,
+            begun,
+            warm: None,
+            ended: begun,
+        }
     }
 
     /// As many steps as fill a submit by the rate so far: one at first, and none beyond the end of the warm-up.
     pub(super) fn steps_per_submit(&self) -> usize {
         let fitting = (self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize;
-        let most = if self.warm.is_none() { WARM_UP - self.step } else { RING / 4 };
-        fitting.clamp(1, most)
+        let most = if self.warm.is_none() { WARM_UP - self.step } else { steps_in_ring(self.division) / 4 };
+        fitting.clamp(1, most.max(1))
     }
 
     pub(super) fn rate(&self) -> f64 {
         let (since, before) = self.warm.filter(|(_, images)| *images < self.images).unwrap_or((self.begun, 0));
         (self.images - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
+    }
+
+    /// The metrics of the next steps, out of those of their micro-batches.
+    pub(super) fn merge(&self, metrics: &[f32]) -> Vec<f32> {
+        let steps = metrics.chunks_exact(2 * self.division.count).enumerate();
+        let merged = steps.flat_map(|(i, entries)| {
+            let rows = self.rows_of(self.step + i);
+            let mut sums = Sums::default();
+            for (index, entry) in entries.chunks_exact(2).enumerate() {
+                sums.add(entry, self.division.rows_in(index, rows));
+            }
+            [sums.score().loss as f32, sums.right as f32]
+        });
+        merged.collect()
+    }
+
+    /// Rows in use of the batch of a step, counted from 0.
+    fn rows_of(&self, step: usize) -> usize {
+        let position = step % self.samples.div_ceil(self.batch) * self.batch;
+        self.batch.min(self.samples - position)
     }
 
     /// Checks the metrics of the next steps, which have just arrived.
@@ -137,8 +175,7 @@ impl Progress {
         let losses: Vec<f32> = metrics.chunks_exact(2).map(|entry| entry[0]).collect();
         let mut told = 0;
         for (i, entry) in metrics.chunks_exact(2).enumerate() {
-            let position = self.step % steps_per_epoch * self.batch;
-            let rows = self.batch.min(self.samples - position);
+            let rows = self.rows_of(self.step);
             self.step += 1;
             self.epoch.add(entry, rows);
             self.last = self.epoch.score();

@@ -2,7 +2,7 @@
 
 use super::TrainConfig;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Activation, Blueprint, Optimisation, Optimiser, Recipe};
+use crate::nn::{Activation, Blueprint, Optimisation, Recipe};
 use crate::random::{Random, stream};
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -32,7 +32,7 @@ pub struct Space {
     pub batch_size: Values<usize>,
     /// Share of each hidden layer's outputs that training drops; a range is drawn from uniformly.
     pub dropout: Values<f64>,
-    /// Decoupled weight decay of AdamW; a range is drawn from uniformly.
+    /// Weight decay; a range is drawn from uniformly. Plain Adam takes no notice of it.
     pub weight_decay: Values<f64>,
     /// What follows each hidden layer: one of these.
     pub activation: Vec<Activation>,
@@ -51,7 +51,7 @@ pub struct Settings {
     pub batch_size: usize,
     /// Share of each hidden layer's outputs that training drops.
     pub dropout: f64,
-    /// Decoupled weight decay of AdamW.
+    /// Weight decay, of which plain Adam takes no notice.
     pub weight_decay: f32,
     /// What follows each hidden layer.
     pub activation: Activation,
@@ -192,18 +192,22 @@ impl Space {
 }
 
 impl Settings {
-    /// A run of these settings.
-    pub fn config(&self, epochs: usize, seed: u64) -> TrainConfig {
-        let optimiser = Optimiser::AdamW { weight_decay: self.weight_decay };
-        let recipe = Recipe { activation: self.activation, dropout: self.dropout, ..Recipe::default() };
+    /// A run of these settings, and of what is `fixed` in everything else: epochs, seed, loss, initialiser, the kind of
+    /// optimiser, schedule, normalisation, augmentation.
+    pub fn config(&self, fixed: &TrainConfig) -> TrainConfig {
+        let optimiser = fixed.optimisation.optimiser.with_weight_decay(self.weight_decay);
+        let recipe = Recipe {
+            activation: self.activation,
+            dropout: self.dropout,
+            criterion: fixed.model.criterion.clone(),
+            initialiser: fixed.model.initialiser,
+        };
         TrainConfig {
             model: Blueprint::mlp(&vec![self.width; self.depth], &recipe),
             batch_size: self.batch_size,
-            epochs,
             learning_rate: self.learning_rate,
-            optimisation: Optimisation { optimiser, ..Optimisation::default() },
-            seed,
-            ..TrainConfig::default()
+            optimisation: Optimisation { optimiser, ..fixed.optimisation },
+            ..fixed.clone()
         }
     }
 }
@@ -230,7 +234,7 @@ mod tests {
         for t in &trials {
             assert!((1e-4..=1e-2).contains(&t.learning_rate) && (64..=1024).contains(&t.width), "{t:?}");
             assert!((0.0..=0.5).contains(&t.dropout) && (0.0..=0.1).contains(&t.weight_decay), "{t:?}");
-            t.config(1, 42).validate().unwrap_or_else(|error| panic!("{t:?}: {error}"));
+            t.config(&TrainConfig::default()).validate().unwrap_or_else(|error| panic!("{t:?}: {error}"));
         }
         let share = |of: &dyn Fn(&Settings) -> bool| trials.iter().filter(|t| of(t)).count() as f64 / 2000.0;
         // Log-uniform: half below the geometric mean. Five standard errors of a half are 0.056.

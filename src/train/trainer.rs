@@ -1,13 +1,13 @@
 //! Training and evaluation over any executor.
 
-use super::progress::{Progress, RING, Sums, not_finite};
+use super::progress::{Progress, Sums, not_finite, steps_in_ring};
 use super::stopping::{Ending, Judge, Validated};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, Training};
-use crate::plan::{Executor, Pending, Plan, SlotId};
+use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, NORMALISATION, Normalisation, Training};
+use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -69,9 +69,11 @@ impl<E: Executor> Trainer<E> {
         let criterion = criterion.clone().settled(&data.train.labels, data.classes());
         let blueprint = Blueprint { criterion, ..config.model.clone() };
         let model = blueprint.build(data.train.features(), data.classes())?;
-        // The device counts steps in 32 bits.
+        let division = config.division(data.train.len());
+        // The device counts steps, and the micro-batches of all steps, in 32 bits.
+        let countable = |steps: &usize| steps.checked_mul(division.count).is_some_and(|n| u32::try_from(n).is_ok());
         let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
-        let Some(steps) = steps.filter(|&steps| u32::try_from(steps).is_ok()) else {
+        let Some(steps) = steps.filter(countable) else {
             return Err(Error::new(
                 Kind::Usage,
                 format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
@@ -82,11 +84,12 @@ impl<E: Executor> Trainer<E> {
         let training = Training {
             samples: data.train.len(),
             batch: config.batch_size,
+            micro_batch: config.micro_batch,
             learning_rate: config.learning_rate,
             optimisation: config.optimisation,
             steps,
             seed: config.seed,
-            ring: RING,
+            ring: steps_in_ring(division),
             augment: Some((config.augment, [data.train.rows, data.train.columns])),
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
@@ -97,17 +100,43 @@ impl<E: Executor> Trainer<E> {
         if config.patience.is_some() {
             model.add_keeping(&mut plan)?;
         }
+        if config.normalize == Normalisation::Standard {
+            model.add_measuring(&mut plan)?;
+        }
         Ok((model, plan))
     }
 
-    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan. From here on nothing goes up.
+    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
+    /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_images(&mut executor, "train", &data.train)?;
         upload_images(&mut executor, "test", &data.test)?;
         if let Some(validation) = &data.validation {
             upload_images(&mut executor, "validation", validation)?;
         }
+        Self::begin(executor, model, config, data)
+    }
+
+    /// Goes on with another run over the data that are on the device: only parameters of kernels and what the model begins
+    /// with go up, and the run is the same to the last bit as a new trainer's. `data` are those that this one was made with.
+    ///
+    /// # Errors
+    /// As of [`Self::plan`] and [`Executor::with_plan`]; and where `data` are of another size than those on the device.
+    pub async fn with_config(self, config: TrainConfig, data: &Dataset) -> Result<Self> {
+        let (model, plan) = Self::plan(&config, data)?;
+        if !has_data_of(self.executor.memory(), &plan.memory) {
+            let cause = "the data set is of another size than the one on the device";
+            return Err(Error::new(Kind::Usage, cause, "make a new trainer for it"));
+        }
+        Self::begin(self.executor.with_plan(plan).await?, model, config, data)
+    }
+
+    /// Uploads what the model begins with to an executor that has the data.
+    fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
+        if config.normalize == Normalisation::Standard {
+            executor.run("measure", 1)?;
+        }
         let validation = data.validation.as_ref().map(Split::len);
         Ok(Self { executor, model, config, samples: data.train.len(), validation })
     }
@@ -126,7 +155,9 @@ impl<E: Executor> Trainer<E> {
         let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
-        let mut progress = Progress::new(self.samples, self.config.batch_size);
+        let division = self.config.division(self.samples);
+        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let mut progress = Progress::new(self.samples, self.config.batch_size, division);
         let mut judge = Judge::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<(usize, Pending)>::new());
         let (mut first_step, mut up) = (None, 0);
@@ -139,13 +170,13 @@ impl<E: Executor> Trainer<E> {
             // Until the warm-up is over, one submit at a time: the rate must not count what was submitted before.
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
-                let most = progress.steps_per_submit().min(end - submitted).min(RING - submitted % RING);
+                let most = progress.steps_per_submit().min(end - submitted).min(ring - submitted % ring);
                 self.executor.run("train", most as u32)?;
-                waiting.push_back((most, self.executor.fetch(metrics, 2 * (submitted % RING), 2 * most)?));
+                waiting.push_back((most, self.executor.fetch(metrics, entry * (submitted % ring), entry * most)?));
                 submitted += most;
             }
             let Some((steps, pending)) = waiting.pop_front() else { break };
-            let arrived = pending.await?;
+            let arrived = progress.merge(&pending.await?);
             progress.arrive(&arrived)?;
             if first_step.is_none() {
                 first_step = Some(Instant::now());
@@ -197,7 +228,14 @@ impl<E: Executor> Trainer<E> {
         evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
-    /// Parameters and statistics by name, in the order of [`Model::state`].
+    /// Mean and deviation by which images are normalised, in numbers from 0 to 1.
+    pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
+        let slot = find(&self.executor, NORMALISATION)?;
+        let numbers = self.executor.fetch(slot, 0, 2)?.await?;
+        Ok([numbers[0], 1.0 / numbers[1]])
+    }
+
+    /// Parameters, statistics and normalisation by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
         for (slot, name, shape) in self.model.state() {
@@ -236,8 +274,8 @@ async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images:
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
 }
 
-/// Copies parameters and statistics, in the order of [`Model::state`], into the slots of a plan of `model`, and the
-/// weights of its classes where it has some.
+/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
+/// `model`, and the weights of its classes where it has some.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
     for ((slot, ..), values) in model.state().iter().zip(weights) {
         let slot = find(executor, slot)?;
@@ -272,6 +310,12 @@ pub fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
 fn pack(bytes: &[u8], columns: usize) -> Vec<u32> {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| (word << 8) | u32::from(byte));
     bytes.chunks(columns.max(1)).flat_map(|row| row.chunks(4)).map(word).collect()
+}
+
+/// Whether each buffer of data of `after` is taken over from `before` when a plan follows a plan.
+fn has_data_of(before: &Memory, after: &Memory) -> bool {
+    let taken = after.carry_over(before, vec![(); before.buffers().len()]);
+    after.buffers().iter().enumerate().all(|(index, buffer)| buffer.role != Role::Data || taken.contains_key(&index))
 }
 
 /// The slot of this name in the executor's plan.

@@ -1,17 +1,16 @@
 //! What the tests of shaders share: an open device, or one line that says how to get one.
 
-use shadegrad::gpu::{Choice, Gpu, choose};
+use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
 use std::sync::Arc;
 
 /// The adapter to test on: a GPU where there is one, else the first adapter.
 pub(crate) fn adapter() -> wgpu::Adapter {
-    let first = pollster::block_on(async {
-        match choose(&Choice::Auto).await {
-            Ok(None) => choose(&Choice::Index(0)).await,
-            other => other,
-        }
-    });
-    first.ok().flatten().expect("no adapter to test shaders on: run tests/run, which provides a software driver")
+    let adapter = match pollster::block_on(choose(&Choice::Auto)).expect("`auto` always means something") {
+        Chosen::Adapter(adapter) => Some(adapter),
+        Chosen::NoGpu(others) => others.into_iter().next(),
+        Chosen::Native => None,
+    };
+    adapter.expect("no adapter to test shaders on: run tests/run, which provides a software driver")
 }
 
 /// The device to test on.

@@ -12,12 +12,25 @@ struct KnownFault {
     reason: &'static str,
 }
 
-const KNOWN: &[KnownFault] = &[];
+const NO_BUDGET: &str = "it does not tell how much memory there is and how much is taken (VK_EXT_memory_budget), so \
+                         that wgpu never finds memory short";
+
+const KNOWN: &[KnownFault] = &[
+    KnownFault { driver: "mesa 22.3", fails: "memory budget", reason: NO_BUDGET },
+    KnownFault { driver: "swiftshader", fails: "memory budget", reason: NO_BUDGET },
+    KnownFault { driver: "gl: ", fails: "memory budget", reason: NO_BUDGET },
+    KnownFault { driver: "metal: ", fails: "memory budget", reason: NO_BUDGET },
+    KnownFault {
+        driver: "gl: llvmpipe",
+        fails: "a wait without patience",
+        reason: "it runs shaders before a submit returns, so that there is never anything to wait for",
+    },
+];
 
 /// The outcome of `what` on this device, turned around where it is known to fail there.
 pub(crate) fn judge(gpu: &Gpu, what: &str, outcome: Result<(), String>) -> Result<(), String> {
     let info = &gpu.info;
-    let driver = format!("{} {} {} {}", info.backend, info.name, info.driver, info.driver_info).to_lowercase();
+    let driver = format!("{}: {} {} {}", info.backend, info.name, info.driver, info.driver_info).to_lowercase();
     judge_by(KNOWN, &driver, what, outcome)
 }
 
@@ -31,13 +44,13 @@ fn judge_by(known: &[KnownFault], driver: &str, what: &str, outcome: Result<(), 
 
 #[test]
 fn known_faults_must_fail_and_others_must_not() {
-    let known = [KnownFault { driver: "gl llvmpipe", fails: "copy", reason: "an example" }];
+    let known = [KnownFault { driver: "gl: llvmpipe", fails: "copy", reason: "an example" }];
     let judged = |driver, what, outcome: Result<(), &str>| {
         judge_by(&known, driver, what, outcome.map_err(str::to_owned)).is_ok()
     };
-    assert!(judged("gl llvmpipe mesa 25", "copy plain", Err("wrong")));
-    assert!(!judged("gl llvmpipe mesa 25", "copy plain", Ok(())));
-    assert!(judged("gl llvmpipe mesa 25", "scale plain", Ok(())));
-    assert!(!judged("gl llvmpipe mesa 25", "scale plain", Err("wrong")));
-    assert!(!judged("vulkan llvmpipe mesa 25", "copy plain", Err("wrong")));
+    assert!(judged("gl: llvmpipe mesa 25", "copy plain", Err("wrong")));
+    assert!(!judged("gl: llvmpipe mesa 25", "copy plain", Ok(())));
+    assert!(judged("gl: llvmpipe mesa 25", "scale plain", Ok(())));
+    assert!(!judged("gl: llvmpipe mesa 25", "scale plain", Err("wrong")));
+    assert!(!judged("vulkan: llvmpipe mesa 25", "copy plain", Err("wrong")));
 }

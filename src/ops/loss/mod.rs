@@ -176,9 +176,9 @@ pub(super) fn fill_batch(
     }
 }
 
-/// The `labels` of a case, and how many of its rows are in use.
+/// The `labels` of a case, and by how many rows its gradients are divided: those in use, where there are some.
 pub(super) fn labels_and_rows(values: &Values) -> (&[u32], f64) {
-    (values.words("labels"), values.words("counters")[counter::ROWS].into())
+    (values.words("labels"), values.words("counters")[counter::ROWS].max(1).into())
 }
 
 impl Kernel for Loss {

@@ -1,0 +1,140 @@
+//! A batch in parts, for less memory: each micro-batch goes forward and backward by itself, and one update follows by
+//! the mean of their gradients over the rows of the batch.
+//!
+//! The images, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
+//! a batch (batch norm) goes by those of a micro-batch, and dropout draws masks of its own for each.
+
+use super::optimiser;
+use crate::error::{Error, Kind, Result};
+use crate::ops::accumulate::{Accumulate, AccumulateParams};
+use crate::ops::copy::{CopyArray, CopyParams};
+use crate::ops::micro_batch::{MicroBatch, MicroBatchParams};
+use crate::ops::{counter, word};
+use crate::plan::{Arena, Plan, Role, SlotId};
+use crate::shape::{DType, Shape};
+
+/// Dispatches that the micro-batches of one step may have. A software driver failed at 140,000 of them; long before, they
+/// cost more than what they compute.
+const MOST_DISPATCHES: usize = 1 << 15;
+
+/// How a batch is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MicroBatches {
+    /// Rows of a micro-batch. The last one of a batch may have fewer, and in the last batch of an epoch some have none.
+    pub rows: usize,
+    /// Micro-batches of a batch: 1 where it is not divided.
+    pub count: usize,
+}
+
+/// Where the counters and gradients of a batch lie, and those of one micro-batch.
+#[derive(Debug)]
+pub(super) struct Accumulation {
+    counters: SlotId,
+    gradients: SlotId,
+    pub(super) micro_counters: SlotId,
+    pub(super) micro_gradients: Arena,
+}
+
+impl Accumulation {
+    /// Adds to the plan what a micro-batch needs besides; `gradients` are of `tensors`.
+    pub(super) fn new(
+        plan: &mut Plan,
+        counters: SlotId,
+        gradients: &Arena,
+        tensors: &[(String, Shape)],
+    ) -> Result<Self> {
+        let (memory, role) = (&mut plan.memory, Role::Transient);
+        let micro_counters = memory.array("train/micro_counters", role, DType::U32, [counter::COUNT])?;
+        let micro_gradients = optimiser::arena(memory, "micro_gradients", role, tensors)?;
+        Ok(Self { counters, gradients: gradients.all, micro_counters, micro_gradients })
+    }
+}
+
+impl MicroBatches {
+    /// Of batches of `batch` out of `samples` images, by at most `rows` rows at a time; whole where that is not given.
+    pub fn new(samples: usize, batch: usize, rows: Option<usize>) -> Self {
+        let rows = rows.unwrap_or(batch).max(1);
+        Self { rows, count: batch.min(samples).div_ceil(rows).max(1) }
+    }
+
+    /// How many of the `used` rows in use of a batch lie in its micro-batch `index`.
+    pub fn rows_in(&self, index: usize, used: usize) -> usize {
+        used.saturating_sub(index * self.rows).min(self.rows)
+    }
+
+    /// Records `pass`, which takes its rows by the counters of the micro-batch and leaves their gradients, once for
+    /// each micro-batch, and puts together the mean of their gradients.
+    ///
+    /// # Errors
+    /// Where that makes too many dispatches.
+    pub(super) fn record(
+        &self,
+        plan: &mut Plan,
+        accumulation: &Accumulation,
+        pass: impl FnOnce(&mut Plan) -> Result<()>,
+    ) -> Result<()> {
+        let Accumulation { counters, gradients, micro_counters, .. } = *accumulation;
+        let micro_gradients = accumulation.micro_gradients.all;
+        let n = word(plan.memory.slot(gradients).words)?;
+        let begin = |plan: &mut Plan, index: usize| {
+            let params = MicroBatchParams { index: word(index)?, count: word(self.count)?, rows: word(self.rows)? };
+            let bindings = [("counters", counters), ("micro_counters", micro_counters)];
+            plan.dispatch(format!("micro-batch {}", index + 1), &MicroBatch, params, &bindings)
+        };
+        begin(plan, 0)?;
+        let first = plan.recorded();
+        pass(plan)?;
+        let pass = first..plan.recorded();
+        let dispatches = (pass.len() + 2).saturating_mul(self.count);
+        if dispatches > MOST_DISPATCHES {
+            let (rows, count) = (self.rows, self.count);
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "{count} micro-batches of {rows} make {dispatches} dispatches a step, {MOST_DISPATCHES} at most"
+                ),
+                "give a larger --micro-batch or a smaller --batch-size",
+            ));
+        }
+        let bindings = [("a", micro_gradients), ("out", gradients)];
+        plan.dispatch("begin mean gradient", &CopyArray, CopyParams { n }, &bindings)?;
+        for index in 1..self.count {
+            begin(plan, index)?;
+            plan.repeat(pass.clone())?;
+            let bindings = [
+                ("gradient", micro_gradients),
+                ("counters", counters),
+                ("micro_counters", micro_counters),
+                ("mean", gradients),
+            ];
+            plan.dispatch("accumulate gradient", &Accumulate, AccumulateParams { n }, &bindings)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_divided_without_rest_and_never_beyond_the_images() {
+        for (samples, batch, rows, expected) in [
+            (1000, 128, None, (128, 1)),
+            (1000, 128, Some(128), (128, 1)),
+            (1000, 128, Some(32), (32, 4)),
+            (1000, 128, Some(50), (50, 3)),
+            (100, 128, Some(32), (32, 4)),
+            (60, 128, Some(32), (32, 2)),
+            (1, 128, Some(1), (1, 1)),
+        ] {
+            let division = MicroBatches::new(samples, batch, rows);
+            assert_eq!((division.rows, division.count), expected, "{samples} {batch} {rows:?}");
+            for used in 1..=batch.min(samples) {
+                let parts: Vec<_> = (0..division.count).map(|index| division.rows_in(index, used)).collect();
+                assert_eq!(parts.iter().sum::<usize>(), used);
+                assert!(parts.is_sorted_by(|a, b| a >= b), "{parts:?}");
+            }
+        }
+    }
+}
