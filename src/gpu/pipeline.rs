@@ -21,7 +21,8 @@ impl Pipeline {
     /// Compiles one variant.
     pub async fn new(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, checks: Checks) -> Result<Self> {
         let label = format!("{} {variant}", kernel.name());
-        gpu.guarded(|| Self::compile(gpu, &label, kernel, variant, checks)).await?
+        let doing = format!("compiling {label}");
+        gpu.guarded(&doing, || Self::compile(gpu, &label, kernel, variant, checks)).await?
     }
 
     pub(super) fn compile(
@@ -143,7 +144,7 @@ impl Pipelines {
             compiled
         };
         for (source, label, pipeline) in compiled {
-            let pipeline = pipeline.map_err(|_| gpu.fault(&format!("compiling {label} failed")))??;
+            let pipeline = pipeline.map_err(|_| gpu.refusal(&format!("compiling {label}"), "wgpu broke off"))??;
             self.by_source.insert(source, Arc::new(pipeline));
             self.compiled += 1;
         }

@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::plan::ALIGNMENT_WORDS;
 use crate::shader::{Access, Binding};
 use std::sync::Arc;
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 /// One run of a kernel by itself.
 #[derive(Clone, Debug)]
@@ -28,13 +27,14 @@ impl Pipeline {
 
     /// Runs the kernel on each of these in one submit, and gives back the words of every binding of each run.
     pub async fn run_all(&self, gpu: &Arc<Gpu>, runs: &[Run<'_>]) -> Result<Vec<Vec<Vec<u32>>>> {
+        let doing = "running a kernel";
         let fold = |run: &Run<'_>| gpu.caps.fold(run.groups);
         let groups: Option<Vec<_>> = runs.iter().map(fold).collect();
-        let groups = groups.ok_or_else(|| gpu.fault("too many workgroups for two dimensions"))?;
+        let groups = groups.ok_or_else(|| gpu.refusal(doing, "too many workgroups for two dimensions"))?;
         let places = self.places(runs);
-        let (submission, [read, written]) = gpu.guarded(|| self.submit(gpu, runs, &groups, &places)).await?;
-        let read = map(gpu.clone(), read, submission.clone()).await?;
-        let written = map(gpu.clone(), written, submission).await?;
+        let (submission, [read, written]) = gpu.guarded(doing, || self.submit(gpu, runs, &groups, &places)).await?;
+        let read = map(gpu.clone(), read, submission.clone(), doing.to_owned()).await?;
+        let written = map(gpu.clone(), written, submission, doing.to_owned()).await?;
         let cut = |place: &Place| {
             let bytes = if place.written { &written } else { &read };
             bytemuck::pod_collect_to_vec(&bytes[4 * place.start..][..4 * place.length])
@@ -74,19 +74,15 @@ impl Pipeline {
             }
         }
         let buffer = |contents: &[u8], usage| {
-            gpu.device.create_buffer_init(&BufferInitDescriptor { label: None, contents, usage })
+            let buffer = gpu.buffer("binding", contents.len() as u64, usage | wgpu::BufferUsages::COPY_DST);
+            gpu.queue.write_buffer(&buffer, 0, contents);
+            buffer
         };
         let uniforms = buffer(&uniforms, wgpu::BufferUsages::UNIFORM);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let buffers = words.map(|words| buffer(bytemuck::cast_slice(&words), usage));
-        let staging = buffers.each_ref().map(|buffer| {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: None,
-                size: buffer.size(),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = buffers.each_ref().map(|buffer| gpu.buffer("staging", buffer.size(), usage));
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -101,7 +97,7 @@ impl Pipeline {
         for (buffer, staging) in buffers.iter().zip(&staging) {
             encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, buffer.size());
         }
-        (gpu.queue.submit([encoder.finish()]), staging)
+        (gpu.submit(Some(encoder)), staging)
     }
 }
 

@@ -26,6 +26,8 @@ pub mod matmul;
 pub mod metrics;
 pub mod micro_batch;
 mod moments;
+pub mod normalisation;
+pub mod pixel_sums;
 pub mod relu;
 pub mod relu_gradient;
 pub mod reshape;
@@ -66,6 +68,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &gather_augmented::GatherAugmented,
+        &pixel_sums::PixelSums,
+        &normalisation::Normalisation,
         &metrics::Metrics,
         &adam::Adam,
         &sgd::Sgd,

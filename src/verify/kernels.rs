@@ -1,13 +1,12 @@
 //! One kernel in many forms, over all of its cases: each is prepared once and run in every form.
 
 use super::case::{Prepared, shape};
-use super::compare::{Fault, Worst};
+use super::compare::Worst;
 use super::form::{Form, WINDOW, check_all, prepare_all};
 use super::row::{FailedCase, Failure, Row, Verdict, What};
 use crate::error::Result;
 use crate::gpu::{Gpu, Pipeline};
 use crate::kernel::{AnyKernel, Case, Effort};
-use crate::shader::Reflection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -19,6 +18,8 @@ pub(super) struct Found {
     pub(super) shapes: BTreeSet<Vec<u8>>,
     /// Forms in which a case was run.
     pub(super) forms: usize,
+    /// Whether the device failed, after which it does no more.
+    pub(super) broken: bool,
 }
 
 /// A form, compiled, and what was found of it so far.
@@ -46,14 +47,25 @@ pub(super) async fn verify(
 ) -> Result<Found> {
     let variants: BTreeSet<String> = forms.iter().map(|form| form.variant.name.clone()).collect();
     let (mut trials, mut failures) = compile(gpu, forms, effort).await;
-    let mut shapes = BTreeSet::new();
+    let (mut shapes, mut broken) = (BTreeSet::new(), false);
     if let Some(trial) = trials.first() {
         let reflection = trial.pipeline.reflection.clone();
         let wanted = |(index, _): &(usize, Case<Vec<u8>>)| case.is_none_or(|case| case == *index);
         let cases: Vec<_> = kernel.cases(effort).into_iter().enumerate().filter(wanted).collect();
         for window in cases.chunks(WINDOW) {
-            let compared = over_window(gpu, kernel, &mut trials, &reflection, window, effort, &mut shapes).await?;
+            let prepared = prepare_all(kernel, &reflection, window, effort.seed())?;
+            let mut compared = 0;
+            for trial in &mut trials {
+                let accepted = |prepared: &&Prepared| kernel.accepts(&prepared.case.params, &trial.form.variant);
+                let cases: Vec<_> = prepared.iter().filter(accepted).collect();
+                shapes.extend(cases.iter().map(|prepared| prepared.case.params.clone()));
+                compared += cases.len();
+                broken = broken || trial.run(gpu, &cases, effort).await.is_err();
+            }
             watch(compared);
+            if broken {
+                break;
+            }
         }
     }
     let forms = trials.iter().filter(|trial| trial.worst.cases + trial.failed > 0).count();
@@ -66,13 +78,14 @@ pub(super) async fn verify(
         }
         row.verdict = match failures.iter().find(|failure| failure.variant == row.variant) {
             Some(failure) => Verdict::Failed(Box::new(failure.clone())),
+            None if broken => Verdict::NotRun("not to the end, as the device failed in another form".to_owned()),
             None if row.worst.cases == 0 => Verdict::NotRun("no case suits it".to_owned()),
             None if row.worst.soft > 1.0 => Verdict::Loose,
             None => Verdict::Passed,
         };
         row
     };
-    Ok(Found { rows: variants.into_iter().map(row).collect(), shapes, forms })
+    Ok(Found { rows: variants.into_iter().map(row).collect(), shapes, forms, broken })
 }
 
 /// Compiles the forms; a failure for each that the driver does not compile.
@@ -93,66 +106,49 @@ async fn compile(gpu: &Arc<Gpu>, forms: Vec<Form>, effort: Effort) -> (Vec<Trial
     (trials, failures)
 }
 
-/// Prepares some cases, and runs each in every form that accepts it. Gives how many comparisons that were.
-async fn over_window(
-    gpu: &Arc<Gpu>,
-    kernel: &'static dyn AnyKernel,
-    trials: &mut [Trial],
-    reflection: &Reflection,
-    window: &[(usize, Case<Vec<u8>>)],
-    effort: Effort,
-    shapes: &mut BTreeSet<Vec<u8>>,
-) -> Result<usize> {
-    let prepared = prepare_all(kernel, reflection, window, effort.seed())?;
-    let mut compared = 0;
-    for trial in trials {
-        let accepted = |prepared: &&Prepared| kernel.accepts(&prepared.case.params, &trial.form.variant);
-        let cases: Vec<_> = prepared.iter().filter(accepted).collect();
-        match check_all(gpu, &trial.pipeline, kernel, &trial.form.variant, &cases).await {
-            Ok(outcomes) => {
-                for (prepared, outcome) in cases.iter().zip(outcomes) {
-                    compared += 1;
-                    shapes.insert(prepared.case.params.clone());
-                    trial.include(gpu, prepared, outcome, effort).await;
-                }
-            }
-            Err(error) => {
-                trial.failed += cases.len();
-                let first = cases.first().copied();
-                trial.fail(first, What::Words(error.to_string()), true, effort);
-                gpu.healthy()?;
-            }
-        }
-    }
-    Ok(compared)
-}
-
 impl Trial {
-    async fn include(&mut self, gpu: &Arc<Gpu>, prepared: &Prepared, outcome: Result<Worst, Fault>, effort: Effort) {
-        match outcome {
-            Ok(worst) => self.worst.include(worst),
-            Err(fault) => {
-                self.failed += 1;
-                if self.failure.is_none() {
-                    // Neighbours in a submit lie close together, so that one may spoil another.
-                    let again = check_all(gpu, &self.pipeline, self.form.kernel, &self.form.variant, &[prepared]).await;
-                    let alone = !matches!(again.as_deref(), Ok([Ok(_)]));
-                    self.fail(Some(prepared), What::Element(fault), alone, effort);
+    /// Runs these cases, and takes in what came of them.
+    ///
+    /// # Errors
+    /// Where the device fails; the trial has it as its failure.
+    async fn run(&mut self, gpu: &Arc<Gpu>, cases: &[&Prepared], effort: Effort) -> Result<()> {
+        let Some(first) = cases.first() else { return Ok(()) };
+        let Form { kernel, variant, .. } = self.form.clone();
+        let outcomes = match check_all(gpu, &self.pipeline, kernel, &variant, cases).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.failed += cases.len();
+                self.fail(first, What::Words(error.to_string()), cases.len() == 1, effort);
+                return Err(error);
+            }
+        };
+        for (prepared, outcome) in cases.iter().zip(outcomes) {
+            match outcome {
+                Ok(worst) => self.worst.include(worst),
+                Err(fault) => {
+                    self.failed += 1;
+                    if self.failure.is_none() {
+                        // Neighbours in a submit lie close together, so that one may spoil another.
+                        let again = check_all(gpu, &self.pipeline, kernel, &variant, &[prepared]).await;
+                        let alone = !matches!(again.as_deref(), Ok([Ok(_)]));
+                        self.fail(prepared, What::Element(fault), alone, effort);
+                    }
                 }
             }
         }
+        Ok(())
     }
 
-    fn fail(&mut self, prepared: Option<&Prepared>, wrong: What, alone: bool, effort: Effort) {
+    fn fail(&mut self, prepared: &Prepared, wrong: What, alone: bool, effort: Effort) {
         let Form { kernel, variant, checks } = &self.form;
-        let case = prepared.map(|prepared| FailedCase {
+        let case = FailedCase {
             index: prepared.index,
             shape: shape(*kernel, &prepared.case.params),
             inputs: prepared.case.inputs,
             checks: *checks,
             alone,
-        });
-        let failure = Failure { op: kernel.name(), variant: variant.name.clone(), case, effort, wrong };
-        self.failure.get_or_insert(failure);
+        };
+        let (op, variant, case) = (kernel.name(), variant.name.clone(), Some(case));
+        self.failure.get_or_insert(Failure { op, variant, case, effort, wrong });
     }
 }

@@ -112,6 +112,8 @@ struct Found {
     rows: Vec<Row>,
     forms: usize,
     products: BTreeSet<(&'static str, Vec<u8>)>,
+    /// Whether the device is of no more use.
+    broken: bool,
 }
 
 /// Verifies kernels on an adapter, which `open` opens once for each thread, as a software driver compiles on one thread
@@ -191,15 +193,11 @@ fn work(
         let Some(job) = jobs.get(number) else { break };
         let bench = Bench { gpu: &gpu, kernels, effort: settings.effort };
         let found = pollster::block_on(job.run(&bench, settings, sender));
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                let found = job.broken(&error, settings.effort);
-                // A lost device stays lost; if it cannot be opened again, nothing more can be verified.
-                gpu = open()?;
-                found
-            }
-        };
+        let found = found.unwrap_or_else(|error| job.broken(&error, settings.effort));
+        if found.broken {
+            // If it cannot be opened again, nothing more can be verified.
+            gpu = open()?;
+        }
         if sender.send(Message::Done(number, found)).is_err() {
             break;
         }
@@ -220,7 +218,7 @@ impl Job {
                 let product = kernel.body().starts_with("matmul_");
                 let shapes = found.shapes.into_iter().filter(|_| product);
                 let products = shapes.map(|shape| (kernel.body(), shape)).collect();
-                Ok(Found { rows: found.rows, forms: found.forms, products })
+                Ok(Found { rows: found.rows, forms: found.forms, products, broken: found.broken })
             }
             Self::Whole(whole, entry) => {
                 let (op, variant) = (whole.name(), (*entry).to_owned());
@@ -229,7 +227,7 @@ impl Job {
                     Outcome::NotRun(reason) => not_run(op, variant, reason),
                     Outcome::Wrong(words) => failed(op, variant, words, settings.effort),
                 };
-                Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new() })
+                Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new(), broken: false })
             }
         }
     }
@@ -244,7 +242,7 @@ impl Job {
             }
             Self::Whole(whole, entry) => vec![row(whole.name(), entry)],
         };
-        Found { rows, forms: 0, products: BTreeSet::new() }
+        Found { rows, forms: 0, products: BTreeSet::new(), broken: true }
     }
 }
 

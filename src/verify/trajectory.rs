@@ -94,21 +94,28 @@ pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
     OPTIMISERS.iter().map(|(name, _, _)| *name).take(effort.count(1, OPTIMISERS.len())).collect()
 }
 
-/// Trains with the optimiser of this name; in the full form beside the f32 twins, too.
-pub async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
+/// Trains with the optimiser of this name.
+pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     let Some(&(_, learning_rate, optimisation)) = OPTIMISERS.iter().find(|(name, _, _)| *name == entry) else {
         return Ok(Outcome::NotRun(format!("there is no optimiser {entry:?}")));
     };
     let (config, data) = hundred_steps();
-    let config = TrainConfig { learning_rate, optimisation, ..config };
-    let device = on_device(bench.gpu, &config, &data).await?;
+    beside_twins(bench, &TrainConfig { learning_rate, optimisation, ..config }, &data).await
+}
+
+/// Trains by these settings on the device and on the f64 twins; in the full form on the f32 twins, too.
+///
+/// # Errors
+/// Where the device fails, or a loss is not finite.
+pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Dataset) -> Result<Outcome> {
+    let device = on_device(bench.gpu, config, data).await?;
     let learnt = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
     if !learnt {
         return Ok(Outcome::Wrong(format!("nothing was learnt: the losses are {:?}", device.losses)));
     }
-    let mut gates = vec![("f64", apart(&device, &on_twins::<f64>(&config, &data).await?), FROM_DOUBLE)];
+    let mut gates = vec![("f64", apart(&device, &on_twins::<f64>(config, data).await?), FROM_DOUBLE)];
     if bench.effort.is_full() {
-        gates.push(("f32", apart(&device, &on_twins::<f32>(&config, &data).await?), FROM_SINGLE));
+        gates.push(("f32", apart(&device, &on_twins::<f32>(config, data).await?), FROM_SINGLE));
     }
     let mut worst = Worst { cases: gates.len(), ulps: None, ..Worst::default() };
     for (twins, apart, gate) in gates {
