@@ -30,9 +30,11 @@ fn verify(kernel: &'static dyn AnyKernel, settings: &Settings) -> Report {
     report
 }
 
-/// Settings for one kernel.
+/// Settings for one kernel, and of a product one variant: others would take their time to compile.
 fn only(kernel: &dyn AnyKernel, seed: u64) -> Settings {
-    Settings { op: Some(kernel.name().to_owned()), ..Settings::all(Effort::QUICK.with_seed(seed)) }
+    let product = kernel.name() != kernel.body() || kernel.name() == AnyKernel::name(&matmul::NN);
+    let variant = product.then(|| "direct-8x32-".to_owned());
+    Settings { op: Some(kernel.name().to_owned()), variant, ..Settings::all(Effort::QUICK.with_seed(seed)) }
 }
 
 /// What a command with these words would verify.

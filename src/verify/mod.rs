@@ -15,6 +15,8 @@ mod kernels;
 pub mod limits;
 mod row;
 #[cfg(not(target_arch = "wasm32"))]
+mod selection;
+#[cfg(not(target_arch = "wasm32"))]
 mod suite;
 pub mod trajectory;
 mod whole;
@@ -24,5 +26,7 @@ pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
 pub use row::{FailedCase, Failure, Row, Verdict, What};
 #[cfg(not(target_arch = "wasm32"))]
-pub use suite::{Event, Report, Settings, run};
+pub use selection::Settings;
+#[cfg(not(target_arch = "wasm32"))]
+pub use suite::{Event, Report, run};
 pub use whole::{Bench, Outcome, Whole};

@@ -104,6 +104,12 @@ impl Verdict {
 }
 
 impl Row {
+    /// Of what cannot be run on an adapter.
+    pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Self {
+        let worst = Worst { ulps: None, ..Worst::default() };
+        Self { op, variant, worst, failed: 0, verdict: Verdict::NotRun(reason) }
+    }
+
     /// The worst first: failures, then what is loose or was not run, then by the share of the bound.
     pub fn worst_first(&self, other: &Self) -> Ordering {
         let by_share = other.worst.hard.total_cmp(&self.worst.hard);
