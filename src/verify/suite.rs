@@ -140,6 +140,7 @@ fn listen(
 ) -> Result<Vec<Option<Found>>> {
     let mut found: Vec<Option<Found>> = (0..jobs).map(|_| None).collect();
     let mut done = 0;
+    watch(Event::Jobs(done, jobs))?;
     for message in receiver {
         match message {
             Message::Cases(op, cases) => watch(Event::Cases(op, cases))?,
