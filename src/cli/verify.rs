@@ -74,7 +74,7 @@ impl Verify {
         let (report, seconds) = (report?, started.elapsed().as_secs_f64());
         if let Some(path) = &self.html {
             let heading = format!("{}; {size}, seed {}", device.describe(), self.seed);
-            let page = page(&heading, &summary(&report, seconds), &report);
+            let page = page(&heading, &summary(&report, seconds), &report, |failure| self.again(failure, &adapter));
             std::fs::write(path, page).map_err(|error| Error::io("write", path, &error))?;
         }
         self.conclude(output, &report, seconds, &adapter)

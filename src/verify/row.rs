@@ -84,15 +84,6 @@ impl Verdict {
         }
     }
 
-    /// The reason where nothing was run, and the message of a failure.
-    pub fn remark(&self) -> Option<String> {
-        match self {
-            Self::Passed | Self::Loose => None,
-            Self::Failed(failure) => Some(failure.to_string()),
-            Self::NotRun(reason) => Some(reason.clone()),
-        }
-    }
-
     fn rank(&self) -> usize {
         match self {
             Self::Failed(_) => 0,
@@ -104,12 +95,6 @@ impl Verdict {
 }
 
 impl Row {
-    /// Of what cannot be run on an adapter.
-    pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Self {
-        let worst = Worst { ulps: None, ..Worst::default() };
-        Self { op, variant, worst, failed: 0, verdict: Verdict::NotRun(reason) }
-    }
-
     /// The worst first: failures, then what is loose or was not run, then by the share of the bound.
     pub fn worst_first(&self, other: &Self) -> Ordering {
         let by_share = other.worst.hard.total_cmp(&self.worst.hard);

@@ -1,7 +1,8 @@
 //! What of all that can be verified is.
 
+use super::compare::Worst;
 use super::form::{Form, forms};
-use super::row::Row;
+use super::row::{Row, Verdict};
 use super::whole::Whole;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Effort};
@@ -95,7 +96,13 @@ fn without_subgroups(kernel: &dyn AnyKernel, caps: &Caps) -> Option<Row> {
         None => "the adapter has no subgroup operations with subgroups of one size".to_owned(),
         Some(size) => format!("there is no form for subgroups of {size}"),
     };
-    (lacking > 0).then(|| Row::not_run(kernel.name(), format!("{lacking} with subgroups"), reason))
+    (lacking > 0).then(|| not_run(kernel.name(), format!("{lacking} with subgroups"), reason))
+}
+
+/// A row of what cannot be run on an adapter.
+pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Row {
+    let worst = Worst { ulps: None, ..Worst::default() };
+    Row { op, variant, worst, failed: 0, verdict: Verdict::NotRun(reason) }
 }
 
 /// The error for a name that nothing has: tells those most like it.

@@ -3,7 +3,7 @@
 use super::compare::Worst;
 use super::kernels;
 use super::row::{Failure, Row, Verdict, What};
-use super::selection::{Job, Selection, Settings, select};
+use super::selection::{Job, Selection, Settings, not_run, select};
 use super::whole::{Bench, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
@@ -202,7 +202,7 @@ impl Job {
                 let (op, variant) = (whole.name(), (*entry).to_owned());
                 let row = match whole.run(bench, entry).await? {
                     Outcome::Fine(worst) => Row { op, variant, worst, failed: 0, verdict: Verdict::Passed },
-                    Outcome::NotRun(reason) => Row::not_run(op, variant, reason),
+                    Outcome::NotRun(reason) => not_run(op, variant, reason),
                     Outcome::Wrong(words) => failed(op, variant, words, settings.effort),
                 };
                 Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new(), broken: false })
