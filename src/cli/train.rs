@@ -34,6 +34,9 @@ pub(super) struct Train {
     /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Look for gradients and weights that are not finite every N steps, as after the last step in any case
+    #[arg(long, default_value_t = TrainConfig::default().scan_every, value_name = "N")]
+    scan_every: usize,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
@@ -93,6 +96,7 @@ impl Train {
             optimisation: settings.optimisation.settings(settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
             augment: settings.augment.unwrap_or_default(),
+            scan_every: self.scan_every,
             target: self.target,
             patience: self.patience,
         })

@@ -151,6 +151,11 @@ impl Executor for GpuExecutor {
         Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
     }
 
+    fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>> {
+        let bytes = self.download(slot, 0, self.plan.memory.slot(slot).words);
+        Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
+    }
+
     async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
         let (words, dtype) = (self.plan.memory.slot(id).words, self.plan.memory.slot(id).dtype);
         let bytes = self.download(id, 0, words).await?;

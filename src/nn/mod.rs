@@ -13,6 +13,7 @@ mod names;
 mod objective;
 mod optimiser;
 mod record;
+mod scan;
 pub mod toml;
 
 pub use activation::Activation;
@@ -26,3 +27,4 @@ pub use model::{CLASS_WEIGHTS, Model};
 pub use objective::Objective;
 pub use optimiser::{Optimisation, Optimiser, Schedule};
 pub use record::{Evaluation, Training};
+pub use scan::{Found, SCAN_RECORD, found, scanned};
