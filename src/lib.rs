@@ -61,7 +61,8 @@
 //!    does all from `gather` to the last product for each of them, by counters from `micro_batch`, and `accumulate`
 //!    makes one gradient of theirs.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
-//!    older one. A loss that is not finite ends the run.
+//!    older one. Every 100 steps or so, and at the end, the section `scan` looks through gradients and weights by their
+//!    bits. What is not finite, loss or element, ends the run, named by step and tensor.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
@@ -75,7 +76,7 @@
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
 //! | role | data (written at the start, kept from plan to plan), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
-//! | section | a named list of dispatches: `train`, `evaluate`, `validate`, `keep`, `restore` |
+//! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |

@@ -370,6 +370,7 @@ fn every_verb_has_help_that_names_its_flags() {
                 "--split-seed",
                 "--target",
                 "--patience",
+                "--scan-every",
                 "--drop",
                 "--activation",
                 "--dropout",

@@ -53,6 +53,11 @@ impl Kernel for NonFinite {
 
     fn twin<T: Real>(&self, params: &NonFiniteParams, args: &mut Args<'_, T>) {
         let (a, found) = (args.real("a"), args.word_mut("found"));
+        // Nearly always there is nothing to find, which a straight walk tells fastest.
+        if a.par_chunks(1 << 14).all(|chunk| chunk.iter().fold(true, |all, x| all & x.is_finite())) {
+            found.chunks_exact_mut(2).for_each(|found| found.copy_from_slice(&[NONE, 0]));
+            return;
+        }
         let of_part = |(part, found): (usize, &mut [u32])| {
             let mut bad = (part..a.len()).step_by(params.parts as usize).filter(|&i| !a[i].is_finite());
             let first = bad.next();

@@ -88,14 +88,13 @@ impl Scan {
         let first = found.iter().zip(&self.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
         let tell = |(found, (name, array)): (&Found, &(&str, SlotId))| {
             let first = element(memory, *array, found.first);
-            format!("{} of {name} are not finite, the first is {first}", numbers(found.count))
+            match found.count {
+                1 => format!("{first} is not finite"),
+                count => format!("{first} and {} more of {name} are not finite", count - 1),
+            }
         };
         (step, first.filter(|(found, _)| found.step == step).map(tell).collect::<Vec<_>>().join(", and "))
     }
-}
-
-fn numbers(count: usize) -> String {
-    format!("{count} number{}", if count == 1 { "" } else { "s" })
 }
 
 /// The tensor and the place in it of an element of an arena, such as `weights/fc1.weight [3, 17]`.
@@ -147,24 +146,23 @@ mod tests {
         let both = [1, 64, 30, 22, 0, 30];
         let later = [0, 0, 0, 22, 70, 40];
         let [w, b] = ["gradients/w [1, 2]", "gradients/b [0]"];
-        let tell = |count: &str, first: &str| format!("{count} of gradients are not finite, the first is {first}");
-        let weights = "22 numbers of weights are not finite, the first is weights/w [0, 0]";
+        let weights = "weights/w [0, 0] and 21 more of weights are not finite";
         let before = "; after step 20 gradients and weights were finite";
         for (record, loss, expected) in [
             (sound, None, None),
-            (gradients, None, Some(format!("after step 30 {}{before}", tell("2 numbers", w)))),
-            (both, None, Some(format!("after step 30 {}, and {weights}{before}", tell("1 number", b)))),
+            (gradients, None, Some(format!("after step 30 {w} and 1 more of gradients are not finite{before}"))),
+            (both, None, Some(format!("after step 30 {b} is not finite, and {weights}{before}"))),
             (
                 gradients,
                 Some((31, f32::NAN)),
-                Some(format!("after step 30 {}{before}, and the loss of step 31 is NaN", tell("2 numbers", w))),
+                Some(format!("after step 30 {w} and 1 more of gradients are not finite{before}, and the loss of step 31 is NaN")),
             ),
             (
                 later,
                 Some((33, f32::INFINITY)),
                 Some(
                     "the loss of step 33 is inf, which is not finite; after step 30 gradients and weights were finite; \
-                     after step 40 22 numbers of weights are not finite, the first is weights/b [6]"
+                     after step 40 weights/b [6] and 21 more of weights are not finite"
                         .to_owned(),
                 ),
             ),
