@@ -117,7 +117,7 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     shapes.sort();
     let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
     assert_eq!(shapes[..4], layers);
-    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]"]);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "nothing but the model is left: {kept:?}");
 }

@@ -79,6 +79,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--augment rotate", ["`rotate` is not NAME=AMOUNT", "--help"]),
         ("--augment rotate=far", ["`far` of rotate is no number", "--help"]),
         ("--augment scale=0.9", ["augmentation of scale=0.9", "from 0 to 0.5"]),
+        ("--normalize mean", ["no normalisation \"mean\"", "--help"]),
         ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));

@@ -125,6 +125,8 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("step_state", "counts"),
     ("gather", "makes a batch of bytes, which are not learnt"),
     ("gather_augmented", "the same"),
+    ("pixel_sums", "sums bytes, which are not learnt"),
+    ("normalisation", "the same"),
     ("metrics", "reports losses that have been computed"),
     ("batch_norm_evaluate", "evaluation has no gradients; it is held to batch_norm below"),
     ("square_sums", "works on gradients, to clip them"),

@@ -9,7 +9,7 @@ use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
 use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
-use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::Random;
@@ -78,15 +78,19 @@ fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     ]
 }
 
-/// Trains 100 steps on the device and both twins, and holds them to the gates.
 fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { learning_rate, optimisation, ..config };
-    let gpu = trace(on_gpu, &config, &data);
+    run_agrees_with_both_twins(&TrainConfig { learning_rate, optimisation, ..config }, &data);
+}
+
+/// Trains 100 steps on the device and both twins, and holds them to the gates.
+fn run_agrees_with_both_twins(config: &TrainConfig, data: &Dataset) {
+    let optimisation = config.optimisation;
+    let gpu = trace(on_gpu, config, data);
     assert_eq!(gpu.losses.len(), 100);
     assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "{optimisation}: nothing was learnt: {:?}", gpu.losses);
-    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
-    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), config, data);
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, data);
     let (from_single, from_double) = (apart(&gpu, &single), apart(&gpu, &double));
     println!("{optimisation}: loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
     println!("loss from {} to {}", gpu.losses[0], gpu.losses[99]);
@@ -97,6 +101,12 @@ fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
 #[test]
 fn a_hundred_steps_agree_with_both_twins() {
     agrees_with_both_twins(1e-3, Optimisation::default());
+}
+
+#[test]
+fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
+    let (config, data) = hundred_steps();
+    run_agrees_with_both_twins(&TrainConfig { normalize: Normalisation::Standard, ..config }, &data);
 }
 
 #[test]
@@ -356,10 +366,11 @@ fn traffic_counts_every_byte() {
     let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
     let images = data.train.images.len() + data.test.images.len();
     let labels = data.train.labels.len() + data.test.labels.len();
-    assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters());
+    // Besides the parameters two numbers to normalise by.
+    assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters() + 8);
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
-    assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters());
+    assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters() + 8);
 }
 
 /// Runs that differ in all that a search may change, over a few images with some for validation.
@@ -374,7 +385,7 @@ fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
     let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };
     let augment = Augment { rotate: 10.0, ..Augment::default() };
-    let augmented = TrainConfig { augment, ..narrow.clone() };
+    let augmented = TrainConfig { augment, normalize: Normalisation::Standard, ..narrow.clone() };
     (vec![wide.clone(), narrow, diverging, augmented, wide], data)
 }
 
@@ -388,7 +399,7 @@ fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_onc
         let up = shared.executor().traffic().up;
         shared = pollster::block_on(shared.with_config(config.clone(), &data)).expect("it runs here too");
         let sent = (shared.executor().traffic().up - up) as usize;
-        assert_eq!(sent, params + 4 * model.parameters(), "{config:?}");
+        assert_eq!(sent, params + 4 * model.parameters() + 8, "{config:?}");
         if config.learning_rate > 1.0 {
             // What was submitted ahead is still under way when the next run begins.
             pollster::block_on(shared.train(|_| Ok(()))).expect_err("the loss cannot stay finite");

@@ -9,7 +9,7 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::{Blueprint, Model, Optimisation, Recipe};
+use crate::nn::{Blueprint, Model, Normalisation, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
@@ -95,6 +95,7 @@ impl Train {
             learning_rate: settings.lr.unwrap_or(usual.learning_rate),
             optimisation: settings.optimisation.settings(settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
+            normalize: settings.normalize.unwrap_or_default(),
             augment: settings.augment.unwrap_or_default(),
             scan_every: self.scan_every,
             target: self.target,
@@ -149,6 +150,7 @@ fn announce(
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
         "update": optimisation.to_string(),
+        "normalize": config.normalize.to_string(),
         "augment": augment.to_string(),
     }))
 }
@@ -175,6 +177,11 @@ impl Run<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
         let epochs = self.config.epochs;
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
+        if self.config.normalize == Normalisation::Standard {
+            let [mean, deviation] = pollster::block_on(trainer.normalisation())?;
+            self.output.line(format_args!("normalise mean {mean:.4}, deviation {deviation:.4}"))?;
+            self.output.event(&json!({ "event": "normalisation", "mean": mean, "deviation": deviation }))?;
+        }
         let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
         let bar = self.output.bar(1, template);
         let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));

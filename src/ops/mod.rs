@@ -28,6 +28,8 @@ pub mod micro_batch;
 mod moments;
 pub mod non_finite;
 pub mod non_finite_record;
+pub mod normalisation;
+pub mod pixel_sums;
 pub mod relu;
 pub mod relu_gradient;
 pub mod reshape;
@@ -68,6 +70,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &gather_augmented::GatherAugmented,
+        &pixel_sums::PixelSums,
+        &normalisation::Normalisation,
         &metrics::Metrics,
         &adam::Adam,
         &sgd::Sgd,

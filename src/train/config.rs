@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Augment, Blueprint, MicroBatches, Optimisation, Recipe};
+use crate::nn::{Augment, Blueprint, MicroBatches, Normalisation, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct TrainConfig {
     pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
+    /// What all images are normalised by.
+    pub normalize: Normalisation,
     /// What is done at random to the training images.
     pub augment: Augment,
     /// After every how many steps gradients and weights are looked through for numbers that are not finite. After the last
@@ -42,6 +44,7 @@ impl Default for TrainConfig {
             learning_rate: 0.001,
             optimisation: Optimisation::default(),
             seed: 42,
+            normalize: Normalisation::default(),
             augment: Augment::default(),
             scan_every: 100,
             target: None,

@@ -7,7 +7,7 @@ use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, Training};
+use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, NORMALISATION, Normalisation, Training};
 use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -111,10 +111,14 @@ impl<E: Executor> Trainer<E> {
         if config.patience.is_some() {
             model.add_keeping(&mut plan)?;
         }
+        if config.normalize == Normalisation::Standard {
+            model.add_measuring(&mut plan)?;
+        }
         Ok((model, plan))
     }
 
-    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan. From here on nothing goes up.
+    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
+    /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_images(&mut executor, "train", &data.train)?;
         upload_images(&mut executor, "test", &data.test)?;
@@ -141,6 +145,9 @@ impl<E: Executor> Trainer<E> {
     /// Uploads what the model begins with to an executor that has the data.
     fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
+        if config.normalize == Normalisation::Standard {
+            executor.run("measure", 1)?;
+        }
         let validation = data.validation.as_ref().map(Split::len);
         Ok(Self { executor, model, config, samples: data.train.len(), validation })
     }
@@ -279,7 +286,14 @@ impl<E: Executor> Trainer<E> {
         evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
-    /// Parameters and statistics by name, in the order of [`Model::state`].
+    /// Mean and deviation by which images are normalised, in numbers from 0 to 1.
+    pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
+        let slot = find(&self.executor, NORMALISATION)?;
+        let numbers = self.executor.fetch(slot, 0, 2)?.await?;
+        Ok([numbers[0], 1.0 / numbers[1]])
+    }
+
+    /// Parameters, statistics and normalisation by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
         for (slot, name, shape) in self.model.state() {
@@ -318,8 +332,8 @@ async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images:
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
 }
 
-/// Copies parameters and statistics, in the order of [`Model::state`], into the slots of a plan of `model`, and the
-/// weights of its classes where it has some.
+/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
+/// `model`, and the weights of its classes where it has some.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
     for ((slot, ..), values) in model.state().iter().zip(weights) {
         let slot = find(executor, slot)?;
