@@ -23,7 +23,7 @@
 //! error < shape < random, shader < kernel < plan < graph < ops < nn < train < cli < main
 //!                                           plan < gpu, cpu
 //!                                           data: error, shape, random only
-//!                                           verify: kernel, gpu
+//!                                           verify: kernel, plan, gpu
 //! ```
 //!
 //! | place | what is there |

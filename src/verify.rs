@@ -4,6 +4,10 @@
 //! its shape: behind inputs lie huge numbers, behind outputs canaries, so that a read or write past the end shows. All
 //! comparisons are of bits or written `!(difference <= tolerance)`, so that NaN fails them.
 
+mod self_test;
+
+pub use self_test::{Passed, Replaced, SelfTest, self_test};
+
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Gpu, Pipeline, Run};
 use crate::kernel::{AnyKernel, Args, Array, Case, Effort, Inputs, Real, Values, Variant, View, word};

@@ -18,7 +18,7 @@ pub enum Checks {
 }
 
 /// A device, its queue, and the faults it has reported.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -57,6 +57,19 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| first(&for_loss, format!("the device was lost: {message}")));
         let caps = capabilities(&info, &device.features(), &limits);
         Ok(Arc::new(Self { device, queue, info, caps, faults }))
+    }
+
+    /// What tells this adapter, under this driver, from others.
+    pub fn identity(&self) -> String {
+        let wgpu::AdapterInfo { name, vendor, device, driver, driver_info, backend, .. } = &self.info;
+        format!("{name}, {vendor:#x}:{device:#x}, {backend}, {driver} {driver_info}")
+    }
+
+    /// The same device, on which this variant of this kernel is not trusted any more.
+    pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
     }
 
     /// The first fault that the device has reported outside any other call.
@@ -130,6 +143,7 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
+        distrusted: Vec::new(),
     }
 }
 

@@ -37,7 +37,15 @@ impl GpuExecutor {
     /// # Errors
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
-        Self::build(gpu, plan, Pipelines::new(checks), BTreeMap::new()).await
+        Self::with_pipelines(gpu, plan, Pipelines::new(checks)).await
+    }
+
+    /// [`Self::new`] with kernels of which some are compiled already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
+        Self::build(gpu, plan, pipelines, BTreeMap::new()).await
     }
 
     /// How many kernels were compiled, for this plan and those before it.

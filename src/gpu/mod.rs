@@ -7,6 +7,6 @@ mod select;
 
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
-pub use pipeline::{Pipeline, Run};
+pub use pipeline::{Pipeline, Pipelines, Run};
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
 pub use wgpu::Backends;
