@@ -39,7 +39,7 @@
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
-//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
+//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances; the self-test of a plan |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | `cli` | one file a verb |
 //!
@@ -50,9 +50,10 @@
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
 //!    lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
-//! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
-//!    Weights, gradients and the optimiser's state are flat arenas of one layout, so an update is one dispatch; weights
-//!    that decay lie first in it.
+//! 3. [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
+//!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
+//!    parallel, and builds every bind group once. Weights, gradients and the optimiser's state are flat arenas of one
+//!    layout, so an update is one dispatch; weights that decay lie first in it.
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
 //!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
 //!    all images to train on. What it finds is kept in the model file.

@@ -104,7 +104,7 @@ impl Kernel for NonFiniteRecord {
                     true if !sound => [part + parts * random.below(50), 1 + random.below(3)],
                     _ => [NONE, 0],
                 };
-                Some((0..parts).flat_map(|i| part(i)).collect())
+                Some((0..parts).flat_map(part).collect())
             }
         }
     }
