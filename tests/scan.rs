@@ -127,7 +127,7 @@ fn poisoned<E: Executor>(
     poison: Poison,
 ) -> Error {
     let executor = |plan| Poisoned { inner: executor(plan), poison, steps: 0 };
-    let error = train(executor, config, data).1.err().expect("training cannot go on");
+    let error = train(executor, config, data).1.expect_err("training cannot go on");
     println!("{error}");
     assert_eq!((error.kind(), error.exit_code()), (Kind::Numeric, 6));
     assert!(error.advice().contains("--lr"), "{}", error.advice());
@@ -183,7 +183,7 @@ fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoilt() {
     for scan_every in [1, 10] {
         let config = TrainConfig { learning_rate: 3e38, scan_every, model: model.clone(), ..config.clone() };
         for outcome in [train(on_gpu, &config, &data).1, train(on_cpu, &config, &data).1] {
-            let error = outcome.err().expect("the weights overflow");
+            let error = outcome.expect_err("the weights overflow");
             println!("{error}");
             assert_eq!(error.exit_code(), 6, "{error}");
             assert!(error.cause().contains(" more of weights are not finite"), "{error}");

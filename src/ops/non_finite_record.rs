@@ -100,7 +100,7 @@ impl Kernel for NonFiniteRecord {
             _ => {
                 let sound = parts.is_multiple_of(7);
                 let certain = random.below(parts);
-                let mut part = |part: u32| match part == certain || random.below(20) == 0 {
+                let part = |part: u32| match part == certain || random.below(20) == 0 {
                     true if !sound => [part + parts * random.below(50), 1 + random.below(3)],
                     _ => [NONE, 0],
                 };

@@ -1,7 +1,7 @@
 //! The self-test of a plan: each kernel that it uses is held to its twin on the device, at the plan's own parameters,
 //! before the plan runs. What computes wrongly is replaced by the next variant.
 
-use super::{Prepared, compare, prepare};
+use super::{Fault, Prepared, compare, prepare, shape};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Gpu, Pipelines, Run};
 use crate::kernel::{AnyKernel, Case, Inputs, Variant, word};
@@ -216,7 +216,8 @@ async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<
         }
         let compared = window.par_iter().zip(&prepared).zip(&after).map(|((test, prepared), after)| {
             let pipeline = pipelines.get(&test.variant).ok_or_else(|| missing(test))?;
-            Ok(compare(test.kernel, &pipeline.reflection, prepared, after).err().map(|fault| fault.cause().to_owned()))
+            let tell = |fault: Fault| format!("{}: {fault}", shape(test.kernel, &test.params));
+            Ok(compare(&pipeline.reflection, prepared, after).err().map(tell))
         });
         outcomes.extend(compared.collect::<Result<Vec<_>>>()?);
     }
@@ -225,7 +226,7 @@ async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<
 
 fn ready(pipelines: &Pipelines, test: &Test) -> Result<Prepared> {
     let pipeline = pipelines.get(&test.variant).ok_or_else(|| missing(test))?;
-    prepare(test.kernel, &pipeline.reflection, Case::new(test.params.clone(), Inputs::Random), 1)
+    prepare(test.kernel, &pipeline.reflection, Case::new(test.params.clone(), Inputs::Random), 1, 0)
 }
 
 fn missing(test: &Test) -> Error {
