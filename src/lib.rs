@@ -20,10 +20,9 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < cli < main
-//!                                           plan < gpu, cpu
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < cli < main
+//!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
-//!                                           verify: kernel, gpu
 //! ```
 //!
 //! | place | what is there |
@@ -39,8 +38,8 @@
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
-//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
+//! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back
@@ -99,9 +98,9 @@
 //!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
 //!    of other ops, lowering, and what it fuses with. Start from `src/ops/relu.rs`.
 //! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and fails with its name until two
-//!    tables of tests know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
-//!    `tests/graph_gradients.rs` wants a use of it whose gradients are checked by finite differences, or the reason why
-//!    it has none.
+//!    tables know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
+//!    `src/verify/graphs.rs` wants a use of it whose gradients are checked, by finite differences and on the device, or
+//!    `tests/graph_gradients.rs` the reason why it has none.
 //!
 //! The op that was added last, [`ops::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
 //! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Offset of one dispatch's parameters from the next in the uniform buffer: what every adapter accepts.
-const PARAMS_STRIDE: usize = 256;
+pub(super) const PARAMS_STRIDE: usize = 256;
 
 /// A dispatch, ready to record.
 struct Ready {
@@ -215,7 +215,7 @@ fn allocate(gpu: &Gpu, memory: &Memory, mut in_place: BTreeMap<usize, wgpu::Buff
     buffers.map(buffer).collect()
 }
 
-fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
+pub(super) fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
     wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(bytes) }
 }
 

@@ -28,6 +28,12 @@ pub trait Kernel: Sync {
     /// The name in the registry, in plans and in messages.
     fn name(&self) -> &'static str;
 
+    /// The kernel whose source this one's is but for what it does to each result before it stores it; itself, where
+    /// there is none. Verification need not try everything on both.
+    fn body(&self) -> &'static str {
+        self.name()
+    }
+
     /// Every variant that an adapter with these capabilities can run; all must pass the same cases.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
 
@@ -77,6 +83,10 @@ pub trait Kernel: Sync {
 pub trait AnyKernel: Sync {
     /// See [`Kernel::name`].
     fn name(&self) -> &'static str;
+    /// See [`Kernel::body`].
+    fn body(&self) -> &'static str {
+        self.name()
+    }
     /// The fields of the Rust struct that stands for the shader's `Params`, and its size in bytes.
     fn fields(&self) -> (Vec<Field>, usize);
     /// See [`Kernel::variants`].
@@ -106,6 +116,10 @@ pub trait AnyKernel: Sync {
 impl<K: Kernel> AnyKernel for K {
     fn name(&self) -> &'static str {
         Kernel::name(self)
+    }
+
+    fn body(&self) -> &'static str {
+        Kernel::body(self)
     }
 
     fn fields(&self) -> (Vec<Field>, usize) {
