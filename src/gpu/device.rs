@@ -146,9 +146,10 @@ impl Gpu {
     fn poll(&self, submission: Option<wgpu::SubmissionIndex>) {
         // wgpu panics where the driver loses the device meanwhile.
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let mishap = submission.as_ref().and_then(|_| self.meet(Moment::Wait));
-            let patience = if mishap == Some(Mishap::Impatience) { Duration::ZERO } else { PATIENCE };
-            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(patience) })
+            if submission.is_some() && self.meet(Moment::Wait) == Some(Mishap::Silence) {
+                return Err(wgpu::PollError::Timeout);
+            }
+            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) })
         }));
         match polled {
             Ok(Ok(_)) => {}
@@ -166,7 +167,7 @@ impl Gpu {
         match mishap {
             Some(Mishap::Lost) => self.device.destroy(),
             Some(Mishap::OutOfMemory) => self.fault.report(Fault::OutOfMemory(format!("a drill at {moment:?}"))),
-            Some(Mishap::Impatience) | None => {}
+            Some(Mishap::Silence) | None => {}
         }
         mishap
     }

@@ -103,8 +103,8 @@ pub enum Mishap {
     Lost,
     /// The device reports that its memory is out.
     OutOfMemory,
-    /// The host has no patience: whatever has not been done yet is too late. Only where it waits.
-    Impatience,
+    /// The device does not answer until the host's patience is over. Only where it waits.
+    Silence,
 }
 
 /// Decides at each moment whether something goes wrong: for tests of what becomes of it, as a sound device cannot be
