@@ -317,6 +317,19 @@ fn shader_faults() -> &'static [ShaderFault] {
         ("embedding", "i % params.n", "i / params.n"),
         ("embedding_gradient", "index[row] == entry", "index[row] >= entry"),
         ("embedding_gradient", "sum += gradient", "sum = gradient"),
+        ("non_finite", "== 0x7f800000u", "> 0x7f800000u"),
+        ("non_finite", "bitcast<u32>(x) & 0x7f800000u", "bitcast<u32>(x) & 0xff800000u"),
+        ("non_finite", "min(first, i)", "i"),
+        ("non_finite", "i < params.n", "i + 1u < params.n"),
+        ("non_finite", "i += params.parts", "i += 2u * params.parts"),
+        ("non_finite", "part >= params.parts", "part + 1u >= params.parts"),
+        ("non_finite_record", "min(first, found[2u * part])", "found[2u * part]"),
+        ("non_finite_record", "part < params.parts", "part + 1u < params.parts"),
+        ("non_finite_record", "half > 0u", "half > 1u"),
+        ("non_finite_record", " && record[place] == 0u", ""),
+        ("non_finite_record", "counts[0] > 0u && ", ""),
+        ("non_finite_record", "3u * params.row", "0u"),
+        ("non_finite_record", "counters[STEP]", "counters[EPOCH]"),
     ]
 }
 

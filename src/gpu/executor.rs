@@ -37,7 +37,15 @@ impl GpuExecutor {
     /// # Errors
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
-        Self::build(gpu, plan, Pipelines::new(checks), BTreeMap::new()).await
+        Self::with_pipelines(gpu, plan, Pipelines::new(checks)).await
+    }
+
+    /// [`Self::new`] with kernels of which some are compiled already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
+        Self::build(gpu, plan, pipelines, BTreeMap::new()).await
     }
 
     /// How many kernels were compiled, for this plan and those before it.
@@ -149,6 +157,11 @@ impl Executor for GpuExecutor {
 
     fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending> {
         let bytes = self.download(slot, first, count);
+        Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
+    }
+
+    fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>> {
+        let bytes = self.download(slot, 0, self.plan.memory.slot(slot).words);
         Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
     }
 

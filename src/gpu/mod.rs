@@ -10,7 +10,7 @@ mod select;
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
 pub use fault::{Drill, Mishap, Moment};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Pipelines};
 pub use run::Run;
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
 pub use wgpu::{Adapter, Backends};

@@ -88,9 +88,9 @@ impl Pipeline {
     }
 }
 
-/// The compiled kernels of an executor, by their source: what its plans have in common is compiled once.
+/// Compiled kernels by their source: what plans have in common is compiled once.
 #[derive(Debug)]
-pub(super) struct Pipelines {
+pub struct Pipelines {
     checks: Checks,
     by_source: BTreeMap<String, Arc<Pipeline>>,
     compiled: usize,
@@ -98,12 +98,12 @@ pub(super) struct Pipelines {
 
 impl Pipelines {
     /// None yet, all to be compiled with these checks.
-    pub(super) fn new(checks: Checks) -> Self {
+    pub fn new(checks: Checks) -> Self {
         Self { checks, by_source: BTreeMap::new(), compiled: 0 }
     }
 
     /// The pipeline of a variant, where it is prepared.
-    pub(super) fn get(&self, variant: &Variant) -> Option<&Arc<Pipeline>> {
+    pub fn get(&self, variant: &Variant) -> Option<&Arc<Pipeline>> {
         self.by_source.get(&variant.source())
     }
 
@@ -113,7 +113,10 @@ impl Pipelines {
     }
 
     /// Compiles each variant of the plan that is not here yet, each on a thread of its own where there are threads.
-    pub(super) async fn prepare(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where one does not compile.
+    pub async fn prepare(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<()> {
         let mut wanted = BTreeMap::new();
         for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
             let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);

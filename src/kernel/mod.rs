@@ -91,7 +91,8 @@ pub trait AnyKernel: Sync {
     fn fields(&self) -> (Vec<Field>, usize);
     /// See [`Kernel::variants`].
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
-    /// See [`Kernel::choose`].
+    /// The variant of [`Kernel::choose`]; where that is not trusted, the first of [`Kernel::variants`] that is and serves
+    /// these parameters.
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant;
     /// See [`Kernel::accepts`].
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
@@ -131,7 +132,13 @@ impl<K: Kernel> AnyKernel for K {
     }
 
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
-        Kernel::choose(self, &typed(params), caps)
+        let (name, params) = (Kernel::name(self), typed(params));
+        let first = Kernel::choose(self, &params, caps);
+        if caps.trusts(name, &first.name) {
+            return first;
+        }
+        let sound = |variant: &Variant| caps.trusts(name, &variant.name) && Kernel::accepts(self, &params, variant);
+        Kernel::variants(self, caps).into_iter().find(sound).unwrap_or(first)
     }
 
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {

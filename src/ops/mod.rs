@@ -26,6 +26,8 @@ pub mod matmul;
 pub mod metrics;
 pub mod micro_batch;
 mod moments;
+pub mod non_finite;
+pub mod non_finite_record;
 pub mod normalisation;
 pub mod pixel_sums;
 pub mod relu;
@@ -89,6 +91,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &embedding::Embedding,
         &embedding_gradient::EmbeddingGradient,
         &schedule::Schedule,
+        &non_finite::NonFinite,
+        &non_finite_record::NonFiniteRecord,
     ]);
     kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels

@@ -14,6 +14,7 @@ pub mod graphs;
 mod kernels;
 pub mod limits;
 mod row;
+mod self_test;
 #[cfg(not(target_arch = "wasm32"))]
 mod selection;
 #[cfg(not(target_arch = "wasm32"))]
@@ -25,6 +26,7 @@ pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
 pub use row::{FailedCase, Failure, Row, Verdict, What};
+pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
 pub use selection::Settings;
 #[cfg(not(target_arch = "wasm32"))]
