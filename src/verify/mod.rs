@@ -14,9 +14,9 @@ pub mod graphs;
 mod kernels;
 pub mod limits;
 mod row;
-mod self_test;
 #[cfg(not(target_arch = "wasm32"))]
 mod selection;
+mod self_test;
 #[cfg(not(target_arch = "wasm32"))]
 mod suite;
 pub mod trajectory;
@@ -26,9 +26,9 @@ pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
 pub use row::{FailedCase, Failure, Row, Verdict, What};
-pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
 pub use selection::Settings;
+pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
 pub use suite::{Event, Report, run};
 pub use whole::{Bench, Outcome, Whole};
