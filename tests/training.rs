@@ -50,7 +50,8 @@ fn on_gpu(plan: Plan) -> GpuExecutor {
 
 #[test]
 fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
-    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
+    let kernels = registry();
+    let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
     let (config, data) = hundred_steps();
     let config = TrainConfig { normalize: Normalisation::Standard, ..config };
     let outcome = pollster::block_on(trajectory::beside_twins(&bench, &config, &data)).expect("training ends well");
@@ -59,7 +60,8 @@ fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
 
 #[test]
 fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
-    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
+    let kernels = registry();
+    let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
     let optimisers = Whole::Trajectory.entries(bench.effort);
     assert_eq!(optimisers.len(), 6);
     for optimiser in optimisers {

@@ -89,7 +89,7 @@ impl Pipeline {
 }
 
 /// Compiled kernels by their source: what plans have in common is compiled once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipelines {
     checks: Checks,
     by_source: BTreeMap<String, Arc<Pipeline>>,

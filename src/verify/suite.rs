@@ -165,16 +165,15 @@ fn work(
     (next, stop): (&AtomicUsize, &AtomicBool),
     sender: &Sender<Message>,
 ) -> Result<()> {
-    let mut gpu = open()?;
+    let mut bench = Bench::new(open()?, kernels, settings.effort);
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(number) else { break };
-        let bench = Bench { gpu: &gpu, kernels, effort: settings.effort };
         let found = pollster::block_on(job.run(&bench, settings, sender));
         let found = found.unwrap_or_else(|error| job.broken(&error, settings.effort));
         if found.broken {
             // If it cannot be opened again, nothing more can be verified.
-            gpu = open()?;
+            bench = Bench::new(open()?, kernels, settings.effort);
         }
         if sender.send(Message::Done(number, found)).is_err() {
             break;
@@ -192,7 +191,7 @@ impl Job {
                     let _ = sender.send(Message::Cases(kernel.name(), cases));
                 };
                 let (forms, effort) = (forms.clone(), settings.effort);
-                let found = kernels::verify(bench.gpu, *kernel, forms, effort, settings.case, &watch).await?;
+                let found = kernels::verify(&bench.gpu, *kernel, forms, effort, settings.case, &watch).await?;
                 let product = kernel.body().starts_with("matmul_");
                 let shapes = found.shapes.into_iter().filter(|_| product);
                 let products = shapes.map(|shape| (kernel.body(), shape)).collect();
