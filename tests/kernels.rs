@@ -7,7 +7,7 @@ mod known_faults;
 
 use shadegrad::gpu::{Checks, Gpu, Pipeline};
 use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs, Variant};
-use shadegrad::ops::{NO_LABEL, counter, registry};
+use shadegrad::ops::{NO_LABEL, activation, counter, registry};
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{Worst, check, check_f32_twin, check_variant, prepare, prepare_altered};
 use std::collections::BTreeSet;
@@ -33,16 +33,24 @@ fn check_form(gpu: &Arc<Gpu>, (kernel, variant, checks): &Form, effort: Effort) 
     Ok(checked.map_or(0, |worst| worst.cases))
 }
 
-/// Every form in which kernels run on an adapter with these capabilities.
-fn forms(caps: &Caps) -> Vec<Form> {
+/// The forms in which kernels are to run on an adapter with these capabilities.
+fn forms(caps: &Caps, effort: Effort) -> Vec<Form> {
     let mut forms: Vec<Form> = Vec::new();
+    let activated = activation::ALL.iter().flat_map(|kernels| [kernels.of_product, kernels.gradient_of_product]);
+    let activated: BTreeSet<&str> = activated.map(|product| product.name()).collect();
     for kernel in registry() {
         let chosen = kernel.cases(Effort::Quick).into_iter().map(|case| kernel.choose(&case.params, caps).name);
         let chosen: BTreeSet<String> = chosen.collect();
-        // Fused products share the bodies of the plain ones, which run in every variant with checks on.
+        // Fused products share the bodies of the plain ones, which run in every variant with checks on. Those with
+        // activations are many, and in the short form run only in the variants that suit their cases.
         let fused = kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len();
+        let few = effort == Effort::Quick && activated.contains(kernel.name());
         for variant in kernel.variants(caps) {
-            if !fused || chosen.contains(&variant.name) {
+            let chosen = chosen.contains(&variant.name);
+            if few && !chosen {
+                continue;
+            }
+            if !fused || chosen {
                 forms.push((kernel, variant.clone(), Checks::On));
             }
             forms.push((kernel, variant, Checks::Off));
@@ -52,7 +60,7 @@ fn forms(caps: &Caps) -> Vec<Form> {
 }
 
 fn check_all_forms(effort: Effort) {
-    let forms = forms(&common::gpu().caps);
+    let forms = forms(&common::gpu().caps, effort);
     // A software driver compiles on the one thread of its device, so each of our threads opens a device of its own.
     let next = AtomicUsize::new(0);
     let work = || {
