@@ -39,8 +39,9 @@ fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: 
     })
 }
 
+/// Two steps, so that how many are submitted at a time does not depend on how long they take.
 fn config() -> TrainConfig {
-    TrainConfig { model: Blueprint::mlp(&[8], &Recipe::default()), batch_size: 16, epochs: 3, ..TrainConfig::default() }
+    TrainConfig { model: Blueprint::mlp(&[8], &Recipe::default()), batch_size: 48, epochs: 1, ..TrainConfig::default() }
 }
 
 /// A drill in which `mishap` comes at the moment of number `at` among those of one kind and stays; and the count of
@@ -105,44 +106,33 @@ fn tell(causes: &[String], doings: &[&str]) {
 
 #[test]
 fn a_device_lost_at_any_moment_ends_the_run() {
-    let causes = drill_all(|_| true, || Mishap::Lost, "the device was lost", 3);
+    let allocates = |moment: Moment<'_>| matches!(moment, Moment::Allocate(_));
+    let causes = drill_all(allocates, || Mishap::Lost, "the device was lost", 4);
+    tell(&causes, &["uploading parameters", "reading `train/metrics`"]);
+    let works = |moment: Moment<'_>| matches!(moment, Moment::Submit | Moment::Wait);
+    let causes = drill_all(works, || Mishap::Lost, "the device was lost", 2);
     tell(&causes, &["preparing a plan", "reading `train/metrics`", "reading `test/metrics`", "reading `weights/"]);
 }
 
 #[test]
 fn memory_that_runs_out_at_any_moment_ends_the_run() {
     let allocates = |moment: Moment<'_>| matches!(moment, Moment::Allocate(_));
-    let causes = drill_all(allocates, || Mishap::OutOfMemory, "out of memory", 2);
+    let causes = drill_all(allocates, || Mishap::OutOfMemory, "out of memory", 3);
     tell(&causes, &["allocating buffers", "reading `train/metrics`", "reading `weights/", "\"staging\""]);
+}
+
+#[test]
+fn a_device_that_does_not_answer_in_time_ends_the_run() {
+    let waits = |moment: Moment<'_>| moment == Moment::Wait;
+    let causes = drill_all(waits, || Mishap::Silence, "no answer within 120s", 1);
+    tell(&causes, &["preparing a plan", "reading `train/metrics`", "reading `test/metrics`", "reading `weights/"]);
 }
 
 #[test]
 fn a_wait_in_which_wgpu_panics_ends_the_run() {
     let waits = |moment: Moment<'_>| moment == Moment::Wait;
-    let causes = drill_all(waits, || panic!("a drill: the driver lost its device in a wait"), "the device was lost", 3);
+    let causes = drill_all(waits, || panic!("a drill: the driver lost its device in a wait"), "the device was lost", 2);
     tell(&causes, &["preparing a plan", "reading `train/metrics`"]);
-}
-
-/// The host waits for training of a model so large that it cannot have ended.
-#[test]
-fn a_device_that_does_not_answer_in_time_ends_the_run() {
-    let adapter = common::adapter();
-    let gpu = common::gpu();
-    let (_folder, path, saved) = saved_before(&adapter);
-    let waits = |moment: Moment<'_>| moment == Moment::Wait;
-    // After the wait that ends the preparation.
-    let (drill, count) = mishap_at(1, waits, || Mishap::Impatience);
-    let large = TrainConfig { model: Blueprint::mlp(&[2048, 2048], &Recipe::default()), ..config() };
-    let outcome = whole_run(&adapter, drill, &large, &path);
-    assert!(count.load(Ordering::Relaxed) > 1);
-    let verdict = match outcome {
-        Ok(()) => Err("a wait without patience found all done".to_owned()),
-        Err(error) => {
-            ended_well(&error, &adapter, "no answer within", &path, &saved);
-            Ok(())
-        }
-    };
-    known_faults::judge(&gpu, "a wait without patience", verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 /// The adapter to test on, from an instance that takes these shares of its memory budget for used up.
@@ -169,7 +159,10 @@ fn a_driver_without_memory_ends_the_run() {
     ] {
         let verdict = match whole_run(&adapter, Drill::default(), &config(), &path) {
             Ok(()) => Err(format!("{what}: nothing failed")),
-            Err(error) => Ok(ended_well(&error, &usual, words, &path, &saved)),
+            Err(error) => {
+                ended_well(&error, &usual, words, &path, &saved);
+                Ok(())
+            }
         };
         known_faults::judge(&gpu, what, verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
     }

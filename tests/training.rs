@@ -3,28 +3,24 @@
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod common;
+mod faulty;
 
+use faulty::Faulty;
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::data::{Dataset, Split};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::kernel::{Array, Effort};
 use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
 use shadegrad::nn::{Activation, Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
+use shadegrad::ops::registry;
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
-use shadegrad::random::Random;
-use shadegrad::shader::Field;
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
+use shadegrad::verify::trajectory::{self, Trace, apart, hundred_steps};
+use shadegrad::verify::{self, Bench, Whole};
 use std::f64::consts::PI;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// 6,400 digits: two epochs of them are 100 steps of 128.
-fn hundred_steps() -> (TrainConfig, Dataset) {
-    let mut data = digits(7);
-    (data.train, data.test) = (cut(&data.train, 0..6_400), cut(&data.test, 0..500));
-    (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
-}
 
 /// These images of a split.
 fn cut(split: &Split, images: Range<usize>) -> Split {
@@ -33,13 +29,6 @@ fn cut(split: &Split, images: Range<usize>) -> Split {
         labels: split.labels[images].to_vec(),
         ..*split
     }
-}
-
-/// Loss of every step, and all weights in one.
-struct Trace {
-    losses: Vec<f64>,
-    weights: Vec<f32>,
-    outcome: Outcome,
 }
 
 fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trace {
@@ -52,61 +41,20 @@ fn trainer<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, 
 }
 
 fn trace_of<E: Executor>(trainer: &mut Trainer<E>) -> Trace {
-    let mut losses = Vec::new();
-    let outcome = pollster::block_on(trainer.train(|update| {
-        losses.extend(update.losses.iter().map(|&x| f64::from(x)));
-        Ok(())
-    }));
-    let outcome = outcome.expect("training ends well");
-    let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
-    Trace { losses, weights: weights.into_iter().flat_map(|(_, _, values)| values).collect(), outcome }
+    pollster::block_on(trajectory::trace(trainer)).expect("training ends well")
 }
 
 fn on_gpu(plan: Plan) -> GpuExecutor {
     pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device")
 }
 
-/// The largest difference in any step's loss, and in any weight.
-fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
-    let most = |pairs: &mut dyn Iterator<Item = f64>| {
-        pairs.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most })
-    };
-    assert_eq!((a.losses.len(), a.weights.len()), (b.losses.len(), b.weights.len()));
-    [
-        most(&mut a.losses.iter().zip(&b.losses).map(|(a, b)| (a - b).abs())),
-        most(&mut a.weights.iter().zip(&b.weights).map(|(a, b)| f64::from((a - b).abs()))),
-    ]
-}
-
-fn agrees_with_both_twins(learning_rate: f32, optimisation: Optimisation) {
-    let (config, data) = hundred_steps();
-    run_agrees_with_both_twins(&TrainConfig { learning_rate, optimisation, ..config }, &data);
-}
-
-/// Trains 100 steps on the device and both twins, and holds them to the gates.
-fn run_agrees_with_both_twins(config: &TrainConfig, data: &Dataset) {
-    let optimisation = config.optimisation;
-    let gpu = trace(on_gpu, config, data);
-    assert_eq!(gpu.losses.len(), 100);
-    assert!(gpu.losses[99] < 0.5 * gpu.losses[0], "{optimisation}: nothing was learnt: {:?}", gpu.losses);
-    let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), config, data);
-    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, data);
-    let (from_single, from_double) = (apart(&gpu, &single), apart(&gpu, &double));
-    println!("{optimisation}: loss and weights apart: f32 twins {from_single:?}, f64 twins {from_double:?}");
-    println!("loss from {} to {}", gpu.losses[0], gpu.losses[99]);
-    assert!(from_single[0] <= 1e-6 && from_single[1] <= 1e-5, "{optimisation}, f32 twins: {from_single:?}");
-    assert!(from_double[0] <= 5e-6 && from_double[1] <= 1e-5, "{optimisation}, f64 twins: {from_double:?}");
-}
-
-#[test]
-fn a_hundred_steps_agree_with_both_twins() {
-    agrees_with_both_twins(1e-3, Optimisation::default());
-}
-
 #[test]
 fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
+    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
     let (config, data) = hundred_steps();
-    run_agrees_with_both_twins(&TrainConfig { normalize: Normalisation::Standard, ..config }, &data);
+    let config = TrainConfig { normalize: Normalisation::Standard, ..config };
+    let outcome = pollster::block_on(trajectory::beside_twins(&bench, &config, &data)).expect("training ends well");
+    assert!(matches!(outcome, verify::Outcome::Fine(_)), "{outcome:?}");
 }
 
 /// Products apply tanh backward, and in validation forward as well.
@@ -132,17 +80,14 @@ fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
 
 #[test]
 fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
-    let plain = Optimisation::default();
-    let sgd = |momentum, nesterov, weight_decay| Optimiser::Sgd { momentum, nesterov, weight_decay };
-    let adamw = Optimiser::AdamW { weight_decay: 0.05 };
-    agrees_with_both_twins(1e-3, Optimisation { optimiser: adamw, schedule: Schedule::Cosine, warmup: 10, ..plain });
-    let (optimiser, clip_norm) = (sgd(0.9, true, 1e-3), Some(1.0));
-    agrees_with_both_twins(0.05, Optimisation { optimiser, clip_norm, ..plain });
-    let schedule = Schedule::Step { every: 30, gamma: 0.5 };
-    agrees_with_both_twins(0.05, Optimisation { optimiser: sgd(0.9, false, 0.0), schedule, ..plain });
-    agrees_with_both_twins(0.1, Optimisation { optimiser: sgd(0.0, false, 0.0), ..plain });
-    let optimiser = Optimiser::RmsProp { weight_decay: 1e-3 };
-    agrees_with_both_twins(2e-4, Optimisation { optimiser, ..plain });
+    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
+    let optimisers = Whole::Trajectory.entries(bench.effort);
+    assert_eq!(optimisers.len(), 6);
+    for optimiser in optimisers {
+        let outcome = pollster::block_on(Whole::Trajectory.run(&bench, optimiser)).expect("training ends well");
+        println!("{optimiser}: {outcome:?}");
+        assert!(matches!(outcome, verify::Outcome::Fine(_)), "{optimiser}: {outcome:?}");
+    }
 }
 
 /// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
@@ -172,7 +117,8 @@ fn micro_batches_make_the_updates_of_whole_batches() {
     let [loss, weights] = apart(&parts, &whole);
     println!("micro-batches on the device, whole batches of f64 twins: {loss:e} and {weights:e} apart");
     assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
-    assert_eq!((parts.outcome.bytes_up_after_start, parts.outcome.bytes_down_per_step), (0, 4.0 * 8.0));
+    // Two numbers a micro-batch, and one scan in six steps.
+    assert_eq!((parts.outcome.bytes_up_after_start, parts.outcome.bytes_down_per_step), (0, 4.0 * 8.0 + 24.0 / 6.0));
 }
 
 #[test]
@@ -299,50 +245,8 @@ fn clipping_bounds_the_norm_and_leaves_short_gradients_alone() {
 }
 
 /// Adam whose shader forgets the bias correction of the second moment, by one part in a thousand of it.
-struct FaultyAdam;
-
-impl AnyKernel for FaultyAdam {
-    fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
-        let fault = |part: &str| part.replace("v / rates[CORRECTION2]", "v / (rates[CORRECTION2] * 1.001)");
-        AnyKernel::choose(&Adam, params, caps).edited("faulty", fault)
-    }
-    fn name(&self) -> &'static str {
-        AnyKernel::name(&Adam)
-    }
-    fn fields(&self) -> (Vec<Field>, usize) {
-        Adam.fields()
-    }
-    fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        AnyKernel::variants(&Adam, caps)
-    }
-    fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
-        AnyKernel::accepts(&Adam, params, variant)
-    }
-    fn groups(&self, params: &[u8], variant: &Variant) -> u64 {
-        AnyKernel::groups(&Adam, params, variant)
-    }
-    fn flops(&self, params: &[u8]) -> u64 {
-        AnyKernel::flops(&Adam, params)
-    }
-    fn bytes(&self, params: &[u8], bound: u64) -> u64 {
-        AnyKernel::bytes(&Adam, params, bound)
-    }
-    fn twin_f32(&self, params: &[u8], args: &mut Args<'_, f32>) {
-        Adam.twin_f32(params, args);
-    }
-    fn twin_f64(&self, params: &[u8], args: &mut Args<'_, f64>) {
-        Adam.twin_f64(params, args);
-    }
-    fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance {
-        AnyKernel::tolerance(&Adam, case, output, values)
-    }
-    fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>> {
-        AnyKernel::cases(&Adam, effort)
-    }
-    fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
-        AnyKernel::fill(&Adam, case, binding, elements, random)
-    }
-}
+static FAULTY_ADAM: Faulty =
+    Faulty { kernel: &Adam, from: "v / rates[CORRECTION2]", to: "v / (rates[CORRECTION2] * 1.001)" };
 
 #[test]
 fn a_seeded_fault_parts_the_device_from_the_twins() {
@@ -350,7 +254,7 @@ fn a_seeded_fault_parts_the_device_from_the_twins() {
     let faulty = |mut plan: Plan| {
         let update = plan.sections[0].dispatches.last_mut().expect("a step has dispatches");
         assert_eq!(update.kernel.name(), "adam");
-        update.kernel = &FaultyAdam;
+        update.kernel = &FAULTY_ADAM;
         on_gpu(plan)
     };
     let faulty = trace(faulty, &config, &data);
@@ -392,8 +296,8 @@ fn after_the_start_nothing_goes_up_and_little_comes_down() {
     let (config, data) = hundred_steps();
     let Outcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;
     assert_eq!(bytes_up_after_start, 0);
-    // Two numbers a step, and no less: every loss does arrive.
-    assert_eq!(bytes_down_per_step, 8.0);
+    // Two numbers a step, and no less: every loss does arrive. One scan, of two arrays, gives three words each.
+    assert_eq!(bytes_down_per_step, 8.0 + 24.0 / 100.0);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded, tell_dropped};
+use super::open::{Device, describe_data, load, loaded, tell_dropped, tested_executor};
 use super::output::{Output, bytes, thousands};
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
-use crate::gpu::{Checks, Choice, GpuExecutor};
+use crate::gpu::{Choice, GpuExecutor};
 use crate::nn::{Blueprint, Model, Normalisation, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
@@ -34,6 +34,9 @@ pub(super) struct Train {
     /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Look for gradients and weights that are not finite every N steps, as after the last step in any case
+    #[arg(long, default_value_t = TrainConfig::default().scan_every, value_name = "N")]
+    scan_every: usize,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
@@ -43,6 +46,9 @@ pub(super) struct Train {
     /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
     #[arg(long)]
     explain: bool,
+    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
+    #[arg(long)]
+    no_self_test: bool,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -72,7 +78,7 @@ impl Train {
         let run = Run { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
         match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
+                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
                 run.train(executor)
             }
             Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
@@ -94,6 +100,7 @@ impl Train {
             seed: settings.seed.unwrap_or(usual.seed),
             normalize: settings.normalize.unwrap_or_default(),
             augment: settings.augment.unwrap_or_default(),
+            scan_every: self.scan_every,
             target: self.target,
             patience: self.patience,
         })

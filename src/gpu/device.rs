@@ -20,7 +20,7 @@ pub enum Checks {
 }
 
 /// A device, its queue, and the first fault that it has reported.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -67,6 +67,19 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
         Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
+    }
+
+    /// What tells this adapter, under this driver, from others.
+    pub fn identity(&self) -> String {
+        let wgpu::AdapterInfo { name, vendor, device, driver, driver_info, backend, .. } = &self.info;
+        format!("{name}, {vendor:#x}:{device:#x}, {backend}, {driver} {driver_info}")
+    }
+
+    /// The same device, on which this variant of this kernel is not trusted any more.
+    pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
     }
 
     /// Whether the device has reported no fault yet. `doing` is what it was used for, to tell where one came up.
@@ -133,9 +146,10 @@ impl Gpu {
     fn poll(&self, submission: Option<wgpu::SubmissionIndex>) {
         // wgpu panics where the driver loses the device meanwhile.
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let mishap = submission.as_ref().and_then(|_| self.meet(Moment::Wait));
-            let patience = if mishap == Some(Mishap::Impatience) { Duration::ZERO } else { PATIENCE };
-            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(patience) })
+            if submission.is_some() && self.meet(Moment::Wait) == Some(Mishap::Silence) {
+                return Err(wgpu::PollError::Timeout);
+            }
+            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) })
         }));
         match polled {
             Ok(Ok(_)) => {}
@@ -153,7 +167,7 @@ impl Gpu {
         match mishap {
             Some(Mishap::Lost) => self.device.destroy(),
             Some(Mishap::OutOfMemory) => self.fault.report(Fault::OutOfMemory(format!("a drill at {moment:?}"))),
-            Some(Mishap::Impatience) | None => {}
+            Some(Mishap::Silence) | None => {}
         }
         mishap
     }
@@ -196,5 +210,6 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
+        distrusted: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Offset of one dispatch's parameters from the next in the uniform buffer: what every adapter accepts.
-const PARAMS_STRIDE: usize = 256;
+pub(super) const PARAMS_STRIDE: usize = 256;
 
 /// A dispatch, ready to record.
 struct Ready {
@@ -37,7 +37,15 @@ impl GpuExecutor {
     /// # Errors
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
-        Self::build(gpu, plan, Pipelines::new(checks), BTreeMap::new()).await
+        Self::with_pipelines(gpu, plan, Pipelines::new(checks)).await
+    }
+
+    /// [`Self::new`] with kernels of which some are compiled already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
+        Self::build(gpu, plan, pipelines, BTreeMap::new()).await
     }
 
     /// How many kernels were compiled, for this plan and those before it.
@@ -152,6 +160,11 @@ impl Executor for GpuExecutor {
         Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
     }
 
+    fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>> {
+        let bytes = self.download(slot, 0, self.plan.memory.slot(slot).words);
+        Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
+    }
+
     async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
         let (words, dtype) = (self.plan.memory.slot(id).words, self.plan.memory.slot(id).dtype);
         let bytes = self.download(id, 0, words).await?;
@@ -215,7 +228,7 @@ fn allocate(gpu: &Gpu, memory: &Memory, mut in_place: BTreeMap<usize, wgpu::Buff
     buffers.map(buffer).collect()
 }
 
-fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
+pub(super) fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
     wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(bytes) }
 }
 

@@ -103,18 +103,19 @@ pub enum Mishap {
     Lost,
     /// The device reports that its memory is out.
     OutOfMemory,
-    /// The host has no patience: whatever has not been done yet is too late. Only where it waits.
-    Impatience,
+    /// The device does not answer until the host's patience is over. Only where it waits.
+    Silence,
 }
 
 /// Decides at each moment whether something goes wrong: for tests of what becomes of it, as a sound device cannot be
 /// made to fail. A panic while the host waits is one of wgpu, as which a loss may come.
-pub struct Drill(Box<dyn Fn(Moment<'_>) -> Option<Mishap> + Send + Sync>);
+#[derive(Clone)]
+pub struct Drill(Arc<dyn Fn(Moment<'_>) -> Option<Mishap> + Send + Sync>);
 
 impl Drill {
     /// A drill by a function.
     pub fn new(mishaps: impl Fn(Moment<'_>) -> Option<Mishap> + Send + Sync + 'static) -> Self {
-        Self(Box::new(mishaps))
+        Self(Arc::new(mishaps))
     }
 
     pub(super) fn at(&self, moment: Moment<'_>) -> Option<Mishap> {

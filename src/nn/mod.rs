@@ -14,6 +14,7 @@ mod normalisation;
 mod objective;
 mod optimiser;
 mod record;
+mod scan;
 pub mod toml;
 
 pub use activation::Activation;
@@ -28,3 +29,4 @@ pub use normalisation::Normalisation;
 pub use objective::Objective;
 pub use optimiser::{Optimisation, Optimiser, Schedule};
 pub use record::{Evaluation, Training};
+pub use scan::{Found, SCAN_RECORD, found, scanned};

@@ -138,12 +138,12 @@ impl Kernel for Gather {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<GatherParams>> {
-        let mut random = Random::new(3, crate::random::stream::CASES);
+        let mut random = effort.random();
         let shape = |random: &mut Random| {
             [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)]
         };
         let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
-        let count = if effort == Effort::Quick { 25 } else { 2000 };
+        let count = effort.count(25, 2000);
         shapes.extend((0..count).map(|_| shape(&mut random)));
         let case = |[samples, features, batch, shuffle]: [u32; 4]| {
             let [seed_low, seed_high] = [random.bits(), random.bits()];

@@ -10,7 +10,7 @@ use super::pixel_sums::{CONSTANTS, PixelSumsParams};
 use super::square_sums::LANES;
 use super::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
-use crate::random::{Random, stream};
+use crate::random::Random;
 
 /// Joins the sums of [`super::pixel_sums::PixelSums`].
 #[derive(Debug)]
@@ -80,11 +80,11 @@ impl Kernel for Normalisation {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<PixelSumsParams>> {
-        let mut random = Random::new(9, stream::CASES);
+        let mut random = effort.random();
         let mut sizes = vec![[1, 1], [3, 5], [256, 256], [257, 255], [60_000, 784], [50_000, 3072], [2, 40_001]];
-        let count = if effort == Effort::Quick { 8 } else { 1000 };
+        let count = effort.count(8, 2000);
         sizes.extend((0..count).map(|_| [1 + random.below(100_000), 1 + random.below(3000)]));
-        if effort == Effort::Full {
+        if effort.is_full() {
             sizes.push([1_000_000, 4292]); // nearly as much as can be bound
         }
         let case = |(i, [samples, features]): (usize, [u32; 2])| {

@@ -7,7 +7,7 @@
 use super::{LINEAR, word};
 use crate::error::Result;
 use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
-use crate::random::{Random, stream};
+use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
@@ -97,10 +97,10 @@ impl Kernel for PixelSums {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<PixelSumsParams>> {
-        let mut random = Random::new(8, stream::CASES);
+        let mut random = effort.random();
         // Images of one word and of many, that end on a word and do not; the third fills a part to the last word.
         let mut sizes = vec![[1, 1], [3, 5], [256, 256], [257, 255], [2, 40_001], [20_000, 3]];
-        let count = if effort == Effort::Quick { 8 } else { 1000 };
+        let count = effort.count(8, 2000);
         sizes.extend((0..count).map(|_| [1 + random.below(200), 1 + random.below(1500)]));
         let case = |(i, [samples, features]): (usize, [u32; 2])| {
             let parts = (samples * features.div_ceil(4)).div_ceil(PART as u32);

@@ -1,6 +1,7 @@
 //! Training and evaluation over any executor.
 
 use super::progress::{Progress, Sums, not_finite, steps_in_ring};
+use super::scan::Scan;
 use super::stopping::{Ending, Judge, Validated};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
@@ -9,6 +10,7 @@ use crate::kernel::Array;
 use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, NORMALISATION, Normalisation, Training};
 use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Rows of a batch in evaluation: enough to fill a device, few enough for its memory. One size for all, as the order of
@@ -38,6 +40,14 @@ pub struct Outcome {
     pub bytes_up_after_start: u64,
     /// Bytes read back, a step on average, validation included.
     pub bytes_down_per_step: f64,
+}
+
+/// Steps under way, and what they leave to look at.
+struct Submitted {
+    steps: usize,
+    metrics: Pending,
+    /// The last step that a scan followed, and what scans have found by then.
+    scan: Option<(usize, Pending<u32>)>,
 }
 
 /// A model, its data and its optimiser on a device.
@@ -94,6 +104,7 @@ impl<E: Executor> Trainer<E> {
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
         let mut plan = model.plan(Some(training), Some(over(&data.test)))?;
+        model.add_scan(&mut plan)?;
         if let Some(validation) = &data.validation {
             model.add_validation(&mut plan, over(validation))?;
         }
@@ -152,14 +163,14 @@ impl<E: Executor> Trainer<E> {
     /// # Errors
     /// Where the device fails, or a loss is not finite; and any error of `watch`, which ends training.
     pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
-        let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
         let division = self.config.division(self.samples);
-        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let ring = steps_in_ring(division);
+        let mut scan = Scan::new(self.executor.memory(), self.config.scan_every)?;
         let mut progress = Progress::new(self.samples, self.config.batch_size, division);
         let mut judge = Judge::new(self.config.target, self.config.patience);
-        let (mut submitted, mut waiting) = (0, VecDeque::<(usize, Pending)>::new());
+        let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
         let (mut ending, mut validation) = (Ending::Epochs, None);
         let begun = Instant::now();
@@ -171,13 +182,12 @@ impl<E: Executor> Trainer<E> {
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
                 let most = progress.steps_per_submit().min(end - submitted).min(ring - submitted % ring);
-                self.executor.run("train", most as u32)?;
-                waiting.push_back((most, self.executor.fetch(metrics, entry * (submitted % ring), entry * most)?));
+                waiting.push_back(self.submit(&scan, submitted..submitted + most, end)?);
                 submitted += most;
             }
-            let Some((steps, pending)) = waiting.pop_front() else { break };
-            let arrived = progress.merge(&pending.await?);
-            progress.arrive(&arrived)?;
+            let Some(next) = waiting.pop_front() else { break };
+            let steps = next.steps;
+            let arrived = self.arrive(next, &mut progress, &mut scan, submitted).await?;
             if first_step.is_none() {
                 first_step = Some(Instant::now());
                 up = self.executor.traffic().up;
@@ -215,6 +225,54 @@ impl<E: Executor> Trainer<E> {
             bytes_up_after_start: self.executor.traffic().up - up,
             bytes_down_per_step: (self.executor.traffic().down - down) as f64 / progress.step as f64,
         })
+    }
+
+    /// Runs these steps, counted from 0, with scans where they are due or `end` is reached, and asks for what they leave.
+    fn submit(&mut self, scan: &Scan, steps: Range<usize>, end: usize) -> Result<Submitted> {
+        let division = self.config.division(self.samples);
+        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let (mut done, mut scanned) = (steps.start, None);
+        while done < steps.end {
+            let due = scan.due_after(done, end);
+            let stop = due.min(steps.end);
+            self.executor.run("train", (stop - done) as u32)?;
+            if stop == due {
+                self.executor.run("scan", 1)?;
+                scanned = Some(stop);
+            }
+            done = stop;
+        }
+        let metrics = find(&self.executor, "train/metrics")?;
+        Ok(Submitted {
+            steps: steps.len(),
+            metrics: self.executor.fetch(metrics, entry * (steps.start % ring), entry * steps.len())?,
+            scan: scanned.map(|step| Ok((step, scan.fetch(&mut self.executor)?))).transpose()?,
+        })
+    }
+
+    /// Waits for the metrics of steps, of `submitted` in all.
+    ///
+    /// # Errors
+    /// Where a loss is not finite, or a scan has found something that is not: says what came first.
+    async fn arrive(
+        &mut self,
+        steps: Submitted,
+        progress: &mut Progress,
+        scan: &mut Scan,
+        submitted: usize,
+    ) -> Result<Vec<f32>> {
+        let metrics = progress.merge(&steps.metrics.await?);
+        let bad_loss = progress.arrive(&metrics);
+        if let Some((step, pending)) = steps.scan {
+            scan.arrive(step, &pending.await?);
+        }
+        if bad_loss.is_some() && !scan.has_found() {
+            // That a loss is not finite does not say where it began.
+            self.executor.run("scan", 1)?;
+            scan.arrive(submitted, &scan.fetch(&mut self.executor)?.await?);
+        }
+        scan.judge(self.executor.memory(), bad_loss)?;
+        Ok(metrics)
     }
 
     /// Loss and accuracy on the validation images, where there are some.

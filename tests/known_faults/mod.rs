@@ -20,11 +20,6 @@ const KNOWN: &[KnownFault] = &[
     KnownFault { driver: "swiftshader", fails: "memory budget", reason: NO_BUDGET },
     KnownFault { driver: "gl: ", fails: "memory budget", reason: NO_BUDGET },
     KnownFault { driver: "metal: ", fails: "memory budget", reason: NO_BUDGET },
-    KnownFault {
-        driver: "gl: llvmpipe",
-        fails: "a wait without patience",
-        reason: "it runs shaders before a submit returns, so that there is never anything to wait for",
-    },
 ];
 
 /// The outcome of `what` on this device, turned around where it is known to fail there.

@@ -16,7 +16,7 @@ pub struct BiasThen<F>(PhantomData<F>);
 impl<F: Function> Epilogue for BiasThen<F> {
     const OPERAND: Option<&'static str> = Some("bias");
     const FLOPS: u64 = 1 + F::FLOPS[0];
-    const FEW_CASES: bool = true;
+    const COMPOSED: bool = true;
 
     fn parts() -> Vec<&'static str> {
         [&[SLOPE_SOURCE], F::PARTS, &[include_str!("../../../shaders/lib/epilogue_bias_activation.wgsl")]].concat()
@@ -52,7 +52,7 @@ pub struct TimesDerivative<F>(PhantomData<F>);
 impl<F: Function> Epilogue for TimesDerivative<F> {
     const OPERAND: Option<&'static str> = Some("input");
     const FLOPS: u64 = 1 + F::FLOPS[1];
-    const FEW_CASES: bool = true;
+    const COMPOSED: bool = true;
 
     fn parts() -> Vec<&'static str> {
         [&[SLOPE_SOURCE], F::PARTS, &[include_str!("../../../shaders/lib/epilogue_activation_gradient.wgsl")]].concat()

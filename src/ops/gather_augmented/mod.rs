@@ -216,10 +216,10 @@ impl Kernel for GatherAugmented {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<GatherAugmentedParams>> {
-        let mut random = Random::new(7, stream::CASES);
+        let mut random = effort.random();
         let mut shapes =
             vec![[1, 1, 1, 1, 1], [2, 1, 7, 5, 1], [90, 5, 9, 64, 1], [64, 28, 28, 48, 1], [70, 33, 6, 17, 0]];
-        let count = if effort == Effort::Quick { 16 } else { 1000 };
+        let count = effort.count(16, 2000);
         let shape = |random: &mut Random| {
             let below = |random: &mut Random, n| 1 + random.below(n);
             [below(random, 300), below(random, 40), below(random, 40), below(random, 60), random.below(2)]

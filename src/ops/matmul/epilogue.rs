@@ -13,9 +13,8 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
     /// Floating-point operations for each sum.
     const FLOPS: u64;
 
-    /// Whether few cases will do in short tests: where only a function that is tested by itself sets its kernels apart
-    /// from those of another epilogue.
-    const FEW_CASES: bool = false;
+    /// [`Kernel::is_composed`](crate::kernel::Kernel::is_composed).
+    const COMPOSED: bool = false;
 
     /// WGSL that declares `epilogue` and that binding.
     fn parts() -> Vec<&'static str>;

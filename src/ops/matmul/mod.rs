@@ -8,7 +8,7 @@ use super::{UNIT, each_row, roundings};
 use crate::kernel::{
     AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes,
 };
-use crate::random::{Random, stream};
+use crate::random::Random;
 pub(super) use epilogue::sum_error;
 pub use epilogue::{Bias, BiasRelu, Epilogue, Plain, ReluMask};
 use family::{Family, Vectors};
@@ -103,6 +103,18 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         self.name
     }
 
+    fn body(&self) -> &'static str {
+        match self.layout {
+            Layout::NN => NN.name,
+            Layout::TN => TN.name,
+            Layout::NT => NT.name,
+        }
+    }
+
+    fn is_composed(&self) -> bool {
+        E::COMPOSED
+    }
+
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let vectors = Vectors::all(self.layout);
         Family::all(caps).into_iter().flat_map(|family| vectors.map(|vectors| self.variant(family, vectors))).collect()
@@ -171,7 +183,7 @@ impl<E: Epilogue> Kernel for Matmul<E> {
 
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {
         let case = |[m, k, n]: [u32; 3], inputs| Case::new(MatmulParams { m, k, n }, inputs);
-        if E::FEW_CASES && effort == Effort::Quick {
+        if E::COMPOSED && !effort.is_full() {
             let kinds = [Inputs::Random, Inputs::Integers, Inputs::Extreme];
             return FEW_SHAPES.iter().enumerate().map(|(i, &shape)| case(shape, kinds[i / 2 % 3])).collect();
         }
@@ -187,19 +199,19 @@ impl<E: Epilogue> Kernel for Matmul<E> {
 /// m, k and n: every triple of edge sizes, and random ones.
 fn shapes(effort: Effort) -> Vec<[u32; 3]> {
     let sizes = edge_sizes();
-    let mut random = Random::new(5, stream::CASES);
+    let mut random = effort.random();
     let mut shapes = Vec::new();
     for (i, &m) in sizes.iter().enumerate() {
         for (j, &k) in sizes.iter().enumerate() {
             for (l, &n) in sizes.iter().enumerate() {
                 // The short form keeps a seventh of the triples, such that every pair of sizes stays.
-                if effort == Effort::Full || (i + 2 * j + 3 * l) % 7 == 0 {
+                if effort.is_full() || (i + 2 * j + 3 * l) % 7 == 0 {
                     shapes.push([m, k, n]);
                 }
             }
         }
     }
-    let count = if effort == Effort::Quick { 20 } else { 1000 };
+    let count = effort.count(20, 1000);
     let mut random_extent = || 1 + random.below(200);
     shapes.extend((0..count).map(|_| [random_extent(), random_extent(), random_extent()]));
     shapes.extend([[128, 784, 100], [33, 1000, 10], [100, 10, 300]]);
