@@ -22,7 +22,7 @@ const LAYERS: [(&str, &str); 15] = [
     ("data", "error shape random"),
     ("train", "error shape random kernel plan nn data"),
     ("verify", "error shape random shader kernel plan graph ops nn gpu cpu data train"),
-    ("cli", "error kernel plan nn gpu cpu data train verify"),
+    ("cli", "error kernel plan ops nn gpu cpu data train verify"),
 ];
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
