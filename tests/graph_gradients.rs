@@ -30,6 +30,8 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("sgd", "the same"),
     ("rmsprop", "an update"),
     ("micro_batch", "counts"),
+    ("non_finite", "looks for what is no number"),
+    ("non_finite_record", "the same"),
     ("accumulate", "works on gradients, held to those of whole batches by tests/training.rs"),
 ];
 

@@ -15,7 +15,8 @@ pub struct Run<'a> {
     pub params: &'a [u8],
     /// How many workgroups.
     pub groups: u64,
-    /// The words of each binding, in the order of [`Reflection::bindings`], at least as many as its shape needs.
+    /// The words of each binding, in the order of [`crate::shader::Reflection::bindings`], at least as many as its shape
+    /// needs.
     pub arrays: &'a [Vec<u32>],
 }
 
