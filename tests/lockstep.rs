@@ -15,8 +15,8 @@ use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Recipe};
 use shadegrad::ops::matmul;
 use shadegrad::plan::{Executor, Plan};
-use shadegrad::train::{TrainConfig, Trainer, upload_images, upload_weights};
-use shadegrad::verify::{Parted, Worst, lockstep};
+use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
+use shadegrad::verify::{Parted, Step, Worst, lockstep, lockstep_model};
 
 fn data() -> Dataset {
     let mut data = digits(7);
@@ -99,6 +99,25 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
         let expected = sections.iter().map(|name| executor.plan().section(name).expect("it is there").dispatches.len());
         assert_eq!(agreed.len(), expected.sum::<usize>());
     }
+}
+
+#[test]
+fn a_model_of_a_file_goes_through_training_and_evaluation() {
+    let (data, blueprint) = (data(), Blueprint::mlp(&[30], &Recipe::default()));
+    let model = blueprint.build(data.train.features(), data.classes()).expect("the widths are valid");
+    let file = ModelFile { weights: model.initial(3), model };
+    let mut labels = Vec::new();
+    let watch = |step: Step<'_>| {
+        labels.push(step.label.to_owned());
+        Ok(())
+    };
+    let parted = pollster::block_on(lockstep_model(common::gpu(), &file, &data, 2, watch)).expect("the device works");
+    assert!(parted.is_none(), "{}", parted.expect("it was there"));
+    let count = |label: &str| labels.iter().filter(|other| *other == label).count();
+    assert_eq!([count("begin step"), count("update"), count("scan weights")], [3, 2, 1]);
+    let other = ModelFile { weights: vec![vec![0.0; 3]; file.weights.len()], ..file };
+    let refused = pollster::block_on(lockstep_model(common::gpu(), &other, &data, 1, |_| Ok(())));
+    assert!(refused.is_err_and(|error| error.cause().contains("weights/fc1.weight")));
 }
 
 /// What a section leaves is what it leaves without stops, bit for bit.

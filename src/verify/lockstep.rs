@@ -4,16 +4,19 @@
 use super::case::{POISON, Prepared, given};
 use super::compare::{Fault, Worst, compare};
 use super::shape;
+use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::GpuExecutor;
+use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::kernel::{Array, Variant};
 use crate::plan::{Dispatch, Executor};
 use crate::shader::Access;
 use crate::shape::{DType, Shape};
+use crate::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A dispatch that agreed with its twin.
 #[derive(Debug)]
@@ -85,6 +88,33 @@ pub async fn lockstep(
                     after,
                 }));
             }
+        }
+    }
+    Ok(None)
+}
+
+/// Takes a trained model through `steps` steps of training on `data` as usual, a scan and a batch of evaluation, each
+/// dispatch in lockstep.
+///
+/// # Errors
+/// As of [`lockstep`]; and where the data do not suit the model, or the plan does not suit the device.
+pub async fn lockstep_model(
+    gpu: Arc<Gpu>,
+    file: &ModelFile,
+    data: &Dataset,
+    steps: usize,
+    mut watch: impl FnMut(Step<'_>) -> Result<()>,
+) -> Result<Option<Parted>> {
+    let config = TrainConfig { model: file.model.blueprint().clone(), ..TrainConfig::default() };
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
+    let mut executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
+    upload_images(&mut executor, "train", &data.train)?;
+    upload_images(&mut executor, "test", &data.test)?;
+    upload_weights(&mut executor, &model, &file.weights)?;
+    for section in std::iter::repeat_n("train", steps).chain(["scan", "evaluate"]) {
+        let parted = lockstep(&mut executor, section, &mut watch).await?;
+        if parted.is_some() {
+            return Ok(parted);
         }
     }
     Ok(None)

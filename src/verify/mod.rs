@@ -24,7 +24,7 @@ mod whole;
 pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
-pub use lockstep::{Parted, Step, lockstep};
+pub use lockstep::{Parted, Step, lockstep, lockstep_model};
 pub use row::{FailedCase, Failure, Row, Verdict, What};
 pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
