@@ -1,5 +1,7 @@
 //! A kernel on a device, with inputs, ready to be timed.
 
+#![allow(dead_code, reason = "each bench uses what it needs")]
+
 use super::common::Device;
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, Pipeline, Run};
