@@ -3,6 +3,7 @@
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +80,13 @@ impl Gpu {
     pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
         gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
+    }
+
+    /// The same device, which takes this variant of a kernel with these parameters.
+    pub fn preferring(&self, kernel: &'static str, params: &[u8], variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        gpu.caps.preferred.insert((kernel, params.to_vec()), variant.to_owned());
         Arc::new(gpu)
     }
 
@@ -211,5 +219,6 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),
+        preferred: BTreeMap::new(),
     }
 }

@@ -6,6 +6,8 @@ mod fault;
 mod pipeline;
 mod run;
 mod select;
+#[cfg(not(target_arch = "wasm32"))]
+mod stopwatch;
 
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
@@ -13,4 +15,6 @@ pub use fault::{Drill, Mishap, Moment};
 pub use pipeline::{Pipeline, Pipelines};
 pub use run::Run;
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
+#[cfg(not(target_arch = "wasm32"))]
+pub use stopwatch::Stopwatch;
 pub use wgpu::{Adapter, Backends};

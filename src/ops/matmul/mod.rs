@@ -125,6 +125,12 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         self.variant(family, Vectors::of(params, self.layout))
     }
 
+    /// Every family, each with as many vectors as the shape allows.
+    fn candidates(&self, params: &MatmulParams, caps: &Caps) -> Vec<Variant> {
+        let vectors = Vectors::of(params, self.layout);
+        Family::all(caps).into_iter().map(|family| self.variant(family, vectors)).collect()
+    }
+
     fn accepts(&self, params: &MatmulParams, variant: &Variant) -> bool {
         let most = Vectors::of(params, self.layout);
         let named = |vectors: &Vectors| variant.name.ends_with(&format!("-{}", vectors.name()));
