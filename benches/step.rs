@@ -16,10 +16,12 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Dataset;
 use shadegrad::error::Result;
-use shadegrad::gpu::{Checks, Choice, GpuExecutor};
+use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
 use shadegrad::nn::{Model, Optimisation, Training};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{upload_images, upload_weights};
+use shadegrad::tuner::{self, Found};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Measures training steps.
@@ -43,6 +45,9 @@ struct Arguments {
     /// Leave out what takes more seconds than this for a step, and say so
     #[arg(long, default_value_t = 1.0)]
     longest: f64,
+    /// Seconds for timing variants of kernels before each model and batch, on adapters
+    #[arg(long, default_value_t = 0.0)]
+    tune_budget: f64,
     /// Append nothing to the record
     #[arg(long)]
     no_record: bool,
@@ -142,6 +147,13 @@ fn measure_all<E: Executor>(
     Ok(rows)
 }
 
+/// An executor of the plan in variants that are found within the budget.
+async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecutor> {
+    let mut pipelines = Pipelines::new(Checks::Off);
+    let tuned = tuner::tune(gpu.clone(), &plan, &mut pipelines, &mut Found::default(), budget).await?;
+    GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
+}
+
 fn training(data: &Dataset, batch: usize) -> Training {
     Training {
         samples: data.train.len(),
@@ -164,9 +176,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let name = choice.to_string();
         let rows = match &device {
             Device::Cpu => measure_all(&arguments, &name, &data, CpuExecutor::<f32>::new)?,
-            Device::Gpu(gpu) => measure_all(&arguments, &name, &data, |plan| {
-                pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))
-            })?,
+            Device::Gpu(gpu) => {
+                let start = |plan| pollster::block_on(tuned(gpu, plan, Duration::from_secs_f64(arguments.tune_budget)));
+                measure_all(&arguments, &name, &data, start)?
+            }
         };
         let heading =
             ["| model | batch | samples/s, median (least to most) | us a step |", "| --- | --- | --- | --- |"];

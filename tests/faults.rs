@@ -6,7 +6,7 @@ mod known_faults;
 
 use shadegrad::data::{Dataset, Split};
 use shadegrad::error::{Error, Kind, Result};
-use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run};
+use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run, Stopwatch};
 use shadegrad::kernel::AnyKernel;
 use shadegrad::nn::{Blueprint, Recipe};
 use shadegrad::ops::matmul::{MatmulParams, NN};
@@ -178,9 +178,9 @@ fn timed(drill: Drill, repeats: u32) -> Result<Duration> {
     pollster::block_on(async {
         let gpu = Gpu::open_for_drill(&common::adapter(), drill).await?;
         let variant = AnyKernel::choose(&NN, &params, &gpu.caps);
-        let pipeline = Pipeline::new(&gpu, &NN, &variant, Checks::Off).await?;
+        let pipeline = Arc::new(Pipeline::new(&gpu, &NN, &variant, Checks::Off).await?);
         let run = Run { params: &params, groups: AnyKernel::groups(&NN, &params, &variant), arrays: &arrays };
-        pipeline.time(&gpu, &run, repeats).await
+        Stopwatch::new(&gpu, pipeline, &run).await?.time(repeats)
     })
 }
 

@@ -4,7 +4,7 @@
 
 use super::common::Device;
 use shadegrad::error::Result;
-use shadegrad::gpu::{Checks, Gpu, Pipeline, Run};
+use shadegrad::gpu::{Checks, Gpu, Pipeline, Run, Stopwatch};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Inputs, Variant, View, word};
 use shadegrad::random::Random;
 use shadegrad::shader::{Access, Binding, Reflection};
@@ -25,7 +25,7 @@ pub(crate) struct Ready {
 }
 
 enum Form {
-    Shader { gpu: Arc<Gpu>, pipeline: Box<Pipeline>, groups: u64 },
+    Shader(Stopwatch),
     Twin(Vec<Array<f32>>),
 }
 
@@ -45,10 +45,11 @@ impl Ready {
         variant: &Variant,
         params: &[u8],
     ) -> Result<Self> {
-        let pipeline = Box::new(pollster::block_on(Pipeline::new(gpu, kernel, variant, Checks::Off))?);
+        let pipeline = Arc::new(pollster::block_on(Pipeline::new(gpu, kernel, variant, Checks::Off))?);
         let bindings = pipeline.reflection.bindings.clone();
         let words = fill(kernel, &bindings, params)?;
-        let form = Form::Shader { gpu: gpu.clone(), pipeline, groups: kernel.groups(params, variant) };
+        let run = Run { params, groups: kernel.groups(params, variant), arrays: &words };
+        let form = Form::Shader(pollster::block_on(Stopwatch::new(gpu, pipeline, &run))?);
         Ok(Self { kernel, params: params.to_vec(), bindings, words, form })
     }
 
@@ -67,12 +68,11 @@ impl Ready {
 
     /// How long so many runs take, one after the other.
     pub(crate) fn time(&mut self, runs: u64) -> Result<Duration> {
-        let Self { kernel, params, bindings, words, form } = self;
+        let Self { kernel, params, bindings, form, .. } = self;
         match form {
-            Form::Shader { gpu, pipeline, groups } => {
-                let run = Run { params, groups: *groups, arrays: words };
+            Form::Shader(stopwatch) => {
                 let parts = (0..runs).step_by(LONGEST as usize).map(|done| LONGEST.min(runs - done) as u32);
-                parts.map(|repeats| pollster::block_on(pipeline.time(gpu, &run, repeats))).sum()
+                parts.map(|repeats| stopwatch.time(repeats)).sum()
             }
             Form::Twin(arrays) => {
                 let begun = Instant::now();

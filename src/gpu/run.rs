@@ -1,4 +1,4 @@
-//! Runs of a single kernel, apart from any plan: how verification drives it, and how it is timed.
+//! Runs of a single kernel, apart from any plan: how verification drives it.
 
 use super::device::Gpu;
 use super::executor::{PARAMS_STRIDE, map, range};
@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::plan::ALIGNMENT_WORDS;
 use crate::shader::{Access, Binding};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// One run of a kernel by itself.
 #[derive(Clone, Debug)]
@@ -30,19 +29,11 @@ impl Pipeline {
     /// Runs the kernel on each of these in one submit, and gives back the words of every binding of each run.
     pub async fn run_all(&self, gpu: &Arc<Gpu>, runs: &[Run<'_>]) -> Result<Vec<Vec<Vec<u32>>>> {
         let doing = "running a kernel";
+        let fold = |run: &Run<'_>| gpu.caps.fold(run.groups);
+        let groups: Option<Vec<_>> = runs.iter().map(fold).collect();
+        let groups = groups.ok_or_else(|| gpu.refusal(doing, "too many workgroups for two dimensions"))?;
         let places = self.places(runs);
-        let ready = self.ready(gpu, runs, &places, doing).await?;
-        let work = || {
-            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            self.record(&mut encoder, &ready.dispatches, 1);
-            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-            let staging = ready.buffers.each_ref().map(|buffer| gpu.buffer("staging", buffer.size(), usage));
-            for (buffer, staging) in ready.buffers.iter().zip(&staging) {
-                encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, buffer.size());
-            }
-            (gpu.submit(Some(encoder.finish())), staging)
-        };
-        let (submission, [read, written]) = gpu.guarded(doing, work).await?;
+        let (submission, [read, written]) = gpu.guarded(doing, || self.submit(gpu, runs, &groups, &places)).await?;
         let read = map(gpu.clone(), read, submission.clone(), doing.to_owned()).await?;
         let written = map(gpu.clone(), written, submission, doing.to_owned()).await?;
         let cut = |place: &Place| {
@@ -50,24 +41,6 @@ impl Pipeline {
             bytemuck::pod_collect_to_vec(&bytes[4 * place.start..][..4 * place.length])
         };
         Ok(places.runs.iter().map(|run| run.iter().map(cut).collect()).collect())
-    }
-
-    /// How long the device takes, from submit to end, for the kernel `repeats` times on these words, one time after the
-    /// other. What comes before does not count: buffers are filled, and the kernel has run once. Nothing is read back.
-    pub async fn time(&self, gpu: &Arc<Gpu>, run: &Run<'_>, repeats: u32) -> Result<Duration> {
-        let doing = "timing a kernel";
-        let runs = std::slice::from_ref(run);
-        let ready = self.ready(gpu, runs, &self.places(runs), doing).await?;
-        let recorded = |times| {
-            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            self.record(&mut encoder, &ready.dispatches, times);
-            encoder.finish()
-        };
-        let [once, often] = gpu.guarded(doing, || [1, repeats].map(recorded)).await?;
-        gpu.wait(gpu.submit(Some(once)), doing)?;
-        let begun = Instant::now();
-        gpu.wait(gpu.submit(Some(often)), doing)?;
-        Ok(begun.elapsed())
     }
 
     /// Puts all bindings of all runs into two buffers: one that is only read, one that is written, since a dispatch
@@ -86,11 +59,13 @@ impl Pipeline {
         Places { runs, sizes: sizes.map(|size: usize| size.max(ALIGNMENT_WORDS)) }
     }
 
-    /// Uploads the words and parameters of these runs, and binds them.
-    async fn ready(&self, gpu: &Arc<Gpu>, runs: &[Run<'_>], places: &Places, doing: &str) -> Result<Ready> {
-        let fold = |run: &Run<'_>| gpu.caps.fold(run.groups);
-        let groups: Option<Vec<_>> = runs.iter().map(fold).collect();
-        let groups = groups.ok_or_else(|| gpu.refusal(doing, "too many workgroups for two dimensions"))?;
+    fn submit(
+        &self,
+        gpu: &Gpu,
+        runs: &[Run<'_>],
+        groups: &[[u32; 2]],
+        places: &Places,
+    ) -> (wgpu::SubmissionIndex, [wgpu::Buffer; 2]) {
         let mut uniforms = vec![0u8; PARAMS_STRIDE * runs.len()];
         let mut words = places.sizes.map(|size| vec![0u32; size]);
         for ((run, places), uniform) in runs.iter().zip(&places.runs).zip(uniforms.chunks_exact_mut(PARAMS_STRIDE)) {
@@ -104,37 +79,27 @@ impl Pipeline {
             gpu.queue.write_buffer(&buffer, 0, contents);
             buffer
         };
-        let work = || {
-            let uniforms = buffer(&uniforms, wgpu::BufferUsages::UNIFORM);
-            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-            let buffers = words.map(|words| buffer(bytemuck::cast_slice(&words), usage));
-            let dispatches = places.runs.iter().zip(groups).enumerate().map(|(i, (places, groups))| {
+        let uniforms = buffer(&uniforms, wgpu::BufferUsages::UNIFORM);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let buffers = words.map(|words| buffer(bytemuck::cast_slice(&words), usage));
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = buffers.each_ref().map(|buffer| gpu.buffer("staging", buffer.size(), usage));
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            for (i, (places, groups)) in places.runs.iter().zip(groups).enumerate() {
                 let params = range(&uniforms, (i * PARAMS_STRIDE) as u64, PARAMS_STRIDE as u64);
                 let bindings: Vec<_> = places.iter().map(|place| place.range(&buffers)).collect();
-                (self.bind(gpu, params, &bindings), groups)
-            });
-            Ready { dispatches: dispatches.collect(), buffers }
-        };
-        gpu.guarded(doing, work).await
-    }
-
-    /// Records these dispatches, in one pass, `times` times.
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, dispatches: &[(wgpu::BindGroup, [u32; 2])], times: u32) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pass.set_pipeline(&self.pipeline);
-        for (bind_group, groups) in (0..times).flat_map(|_| dispatches) {
-            pass.set_bind_group(0, bind_group, &[]);
-            pass.dispatch_workgroups(groups[0], groups[1], 1);
+                pass.set_bind_group(0, &self.bind(gpu, params, &bindings), &[]);
+                pass.dispatch_workgroups(groups[0], groups[1], 1);
+            }
         }
+        for (buffer, staging) in buffers.iter().zip(&staging) {
+            encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, buffer.size());
+        }
+        (gpu.submit(Some(encoder.finish())), staging)
     }
-}
-
-/// Runs of a kernel, on the device.
-struct Ready {
-    /// What each binds, and its workgroups.
-    dispatches: Vec<(wgpu::BindGroup, [u32; 2])>,
-    /// What is only read, and what is written.
-    buffers: [wgpu::Buffer; 2],
 }
 
 /// Where a binding of a run lies.
