@@ -32,7 +32,8 @@ class Driver:
     """The Vulkan driver to run shaders on: that of the environment, or one of tests/driver by name."""
 
     def __init__(self, name):
-        self.env, self.runner = {}, []
+        # Burn keeps what it tuned by this name: one driver's choices do not suit another.
+        self.env, self.runner = {"CUBECL_ENVIRONMENT": name} if name else {}, []
         for line in call([ROOT / "tests/driver", name]).splitlines() if name else []:
             key, value = line.removeprefix("export ").split("=", 1)
             if key.endswith("_RUNNER"):
