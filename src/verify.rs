@@ -1,8 +1,8 @@
 //! Holds a kernel to its twin: one case at a time, by the kernel's own tolerances.
 //!
 //! Outputs are poisoned before the run, so that an element which was never written shows. Every binding is longer than
-//! its shape: behind inputs lie huge numbers, behind outputs canaries, so that a read or write past the end shows. All
-//! comparisons are of bits or written `!(difference <= tolerance)`, so that NaN fails them.
+//! its shape: behind inputs lie huge numbers or words that look right, behind outputs canaries, so that a read or write
+//! past the end shows. All comparisons are of bits or written `!(difference <= tolerance)`, so that NaN fails them.
 
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Gpu, Pipeline, Run};
@@ -85,6 +85,7 @@ pub fn prepare_altered(
         };
         let tail = match (binding.access, binding.dtype) {
             (Access::Read, DType::F32) => 1e30f32.to_bits(),
+            (Access::Read, _) if seed % 2 == 1 => 0, // a label or an index that a kernel would believe
             _ => CANARY,
         };
         data.resize(length + TAIL, tail);

@@ -23,7 +23,7 @@ pub struct Pipeline {
 pub struct Run<'a> {
     /// Its parameters, as bytes.
     pub params: &'a [u8],
-    /// How many workgroups.
+    /// How many workgroups; they are always folded into two rows.
     pub groups: u64,
     /// The words of each binding, in the order of [`Reflection::bindings`], at least as many as its shape needs.
     pub arrays: &'a [Vec<u32>],
@@ -100,7 +100,7 @@ impl Pipeline {
 
     /// Runs the kernel once on these words, and gives back the words of every binding.
     pub async fn run(&self, gpu: &Arc<Gpu>, run: Run<'_>) -> Result<Vec<Vec<u32>>> {
-        let groups = gpu.caps.fold(run.groups).ok_or_else(|| gpu.fault("too many workgroups for two dimensions"))?;
+        let groups = gpu.caps.fold_always(run.groups).ok_or_else(|| gpu.fault("too many workgroups for two dimensions"))?;
         let (submission, staging) = gpu.guarded(|| self.submit(gpu, &run, groups)).await?;
         let bytes = super::executor::map(gpu.clone(), staging, submission).await?;
         let words: &[u32] = bytemuck::cast_slice(&bytes);

@@ -163,7 +163,7 @@ fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
     };
     let count = if effort == Effort::Quick { 12 } else { 2000 };
     sizes.extend((0..count).map(|_| [1 + random.below(300), 1 + random.below(300)]));
-    sizes.extend([[1, 1023], [1025, 1], [257, 10], [128, 1024]]);
+    sizes.extend([[1, 1023], [1025, 1], [256, 3], [257, 10], [128, 1024]]);
     sizes
 }
 

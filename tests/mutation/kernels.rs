@@ -1,8 +1,7 @@
 //! Kernels with the files that their sources are made of, and the forms in which they are tested.
 
 use super::mutant::{Mutant, mutants};
-use shadegrad::gpu::Checks;
-use shadegrad::kernel::{AnyKernel, Caps, Effort, Variant};
+use shadegrad::kernel::{AnyKernel, Caps, Variant};
 use shadegrad::ops::registry;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,12 +37,21 @@ pub(crate) fn parts(variants: &[Variant], files: &BTreeMap<String, String>) -> B
     found.into_inner()
 }
 
-/// Every kernel, and every mutant of every file that it is made of.
+/// Whether this is a product with something fused to it: the bodies of its variants are those of the plain product.
+fn is_fused(kernel: &dyn AnyKernel) -> bool {
+    kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len()
+}
+
+/// Every kernel, and every mutant of every file that it is made of; the bodies of products only in those to which
+/// nothing is fused.
 pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
     let files = shader_files();
     let of_file: BTreeMap<_, _> = files.iter().map(|(name, text)| (name, mutants(name, text))).collect();
     let of_kernel = |kernel: &'static dyn AnyKernel| {
-        let parts = parts(&kernel.variants(caps), &files);
+        let mut parts = parts(&kernel.variants(caps), &files);
+        if is_fused(kernel) {
+            parts.retain(|part| !part.starts_with("lib/matmul_"));
+        }
         (kernel, parts.iter().flat_map(|part| of_file[part].clone()).collect())
     };
     registry().into_iter().map(of_kernel).collect()
@@ -54,15 +62,4 @@ pub(crate) fn mutated(variants: &[Variant], original: &str, mutant: &Mutant) -> 
     let edit = |part: &str| if part == original { mutant.text.clone() } else { part.to_owned() };
     let both = variants.iter().map(|variant| (variant.clone(), variant.edited(variant.name.clone(), edit)));
     both.filter(|(variant, mutated)| variant != mutated).collect()
-}
-
-/// The forms in which tests/kernels.rs runs a kernel, those with checks first.
-pub(crate) fn forms(kernel: &dyn AnyKernel, caps: &Caps) -> Vec<(Variant, Checks)> {
-    let chosen: BTreeSet<String> =
-        kernel.cases(Effort::Quick).into_iter().map(|case| kernel.choose(&case.params, caps).name).collect();
-    let fused = kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len();
-    let variants = kernel.variants(caps);
-    let checked = variants.iter().filter(|variant| !fused || chosen.contains(&variant.name));
-    let checked = checked.map(|variant| (variant.clone(), Checks::On));
-    checked.chain(variants.iter().map(|variant| (variant.clone(), Checks::Off))).collect()
 }

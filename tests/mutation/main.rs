@@ -1,4 +1,10 @@
-//! Mutation score of the shaders.
+//! The mutation score of the shaders: `tests/mutants` runs this.
+//!
+//!     mutation [--jobs N] [--again] [KERNEL...]    judge these kernels' mutants, or all, and write the report
+//!
+//! Verdicts on texts that have not changed are kept in target/tmp from run to run, but for those on survivors: tests may
+//! have become stronger. `--again` judges everything. With kernels named, their mutants alone are judged, all of them,
+//! and no report is written.
 
 #![allow(clippy::print_stdout, reason = "a program for whoever runs it")]
 
@@ -8,39 +14,126 @@ mod kernels;
 mod module;
 mod mutant;
 mod pool;
+mod reasons;
 mod report;
+mod results;
 mod rules;
 mod source;
+mod verdict;
 mod worker;
 
-use report::Verdict;
-use std::sync::Mutex;
+use mutant::Mutant;
+use reasons::Reason;
+use report::Outcome;
+use results::Results;
+use shadegrad::kernel::AnyKernel;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use verdict::Verdict;
 
-fn main() {
+/// The least share of mutants that must be killed, in percent.
+const GOAL: f64 = 95.0;
+
+type Kernels = Vec<(&'static dyn AnyKernel, Vec<Mutant>)>;
+
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let gpu = common::gpu();
     if arguments.first().is_some_and(|first| first == "worker") {
-        return worker::work(&gpu);
+        worker::work(&gpu);
+        return ExitCode::SUCCESS;
     }
+    let jobs = arguments.iter().position(|argument| argument == "--jobs").and_then(|at| arguments.get(at + 1));
+    let workers = jobs.and_then(|jobs| jobs.parse().ok()).or(std::thread::available_parallelism().ok().map(|n| n.get()));
+    let again = arguments.iter().any(|argument| argument == "--again");
     let kernels = kernels::kernels_and_mutants(&gpu.caps);
-    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|wanted| wanted == name);
+    let names: BTreeSet<&str> = kernels.iter().map(|(kernel, _)| kernel.name()).collect();
+    let named: BTreeSet<&str> = arguments.iter().map(String::as_str).filter(|name| names.contains(name)).collect();
+    let all = named.is_empty();
+    let reasons = reasons::reasons();
+
+    let forget = |kernel: &str, verdict: &Verdict| again || named.contains(kernel) || *verdict == Verdict::Survived;
+    let results = Results::open(forget).expect("target/tmp can be written");
+    judge(&kernels, |kernel| all || named.contains(kernel), &results, workers.unwrap_or(1), &reasons);
+    drop(results);
+
+    let results = Results::open(|_, _| false).expect("target/tmp can be written");
+    let outcomes = outcomes(&kernels, &results, &reasons);
+    let wrong = wrong_reasons(&outcomes);
+    wrong.iter().for_each(|line| println!("{line}"));
+    let shown: Vec<Outcome<'_>> = outcomes.into_iter().filter(|o| all || named.contains(o.kernel)).collect();
+    let count = report::count(&shown);
+    println!("{:.2} % of {} mutants killed, {} survive", count.share(), count.killed + count.survivors, count.survivors);
+    if all {
+        let adapter = format!("{} ({})", gpu.info.name, gpu.info.driver_info);
+        write_report(&report::section(&shown, &adapter));
+    }
+    if count.share() >= GOAL && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Judges the mutants of the wanted kernels on which there is no verdict, and tells of those that survive for no reason.
+fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, workers: usize, reasons: &[Reason]) {
     let mut jobs = Vec::new();
     for (kernel, mutants) in kernels.iter().filter(|(kernel, _)| wanted(kernel.name())) {
-        jobs.extend((0..mutants.len()).map(|index| (kernel.name().to_owned(), index)));
+        let open = mutants.iter().enumerate().filter(|(_, mutant)| results.get(kernel.name(), mutant).is_none());
+        jobs.extend(open.map(|(index, _)| (kernel.name(), index)));
     }
-    let start = std::time::Instant::now();
-    let at = AtomicUsize::new(0);
-    let next = || jobs.get(at.fetch_add(1, Ordering::Relaxed)).cloned();
-    let counts = Mutex::new(std::collections::BTreeMap::new());
-    let done = |kernel: &str, index: usize, verdict: Verdict| {
-        let (_, mutants) = kernels.iter().find(|(k, _)| k.name() == kernel).expect("known");
+    // What takes long comes last.
+    let sizes: BTreeMap<_, _> = kernels.iter().map(|(kernel, mutants)| (kernel.name(), mutants.len())).collect();
+    jobs.sort_by_key(|(kernel, _)| sizes[kernel]);
+    println!("{} mutants to judge", jobs.len());
+    let (at, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let next = || jobs.get(at.fetch_add(1, Ordering::Relaxed)).map(|(kernel, index)| ((*kernel).to_owned(), *index));
+    let done = |name: &str, index: usize, verdict: Verdict| {
+        let (_, mutants) = kernels.iter().find(|(kernel, _)| kernel.name() == name).expect("the kernel is known");
         let mutant = &mutants[index];
-        if verdict == Verdict::Survived || std::env::args().any(|a| a == "-v") {
-            println!("{kernel} {mutant} {verdict}\n    {}\n    {}", mutant.original, mutant.mutated);
+        results.put(name, mutant, &verdict);
+        let explained = reasons.iter().any(|reason| reason.is_about(name, mutant));
+        if verdict == Verdict::Survived && !explained {
+            println!("{name}: {mutant} survives\n    {}\n    {}", mutant.original, mutant.mutated);
         }
-        *counts.lock().expect("no panic").entry((kernel.to_owned(), verdict.to_string())).or_insert(0) += 1;
+        let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if finished % 500 == 0 {
+            println!("{finished} of {}", jobs.len());
+        }
     };
-    pool::judge_all(4, next, done);
-    println!("{:#?} {:?}", counts.into_inner().expect("done"), start.elapsed());
+    pool::judge_all(workers, next, done);
+}
+
+/// What is known of the mutants of each kernel that touch it.
+fn outcomes<'a>(kernels: &'a Kernels, results: &Results, reasons: &'a [Reason]) -> Vec<Outcome<'a>> {
+    let mut outcomes = Vec::new();
+    for (kernel, mutants) in kernels {
+        let kernel = kernel.name();
+        for mutant in mutants {
+            if let Some(verdict) = results.get(kernel, mutant).filter(|verdict| **verdict != Verdict::Elsewhere) {
+                let reason = reasons.iter().find(|reason| reason.is_about(kernel, mutant));
+                outcomes.push(Outcome { kernel, mutant, verdict: verdict.clone(), reason });
+            }
+        }
+    }
+    outcomes
+}
+
+/// Mutants that were found although a reason says that none could.
+fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
+    let found = |outcome: &&Outcome<'_>| {
+        matches!(outcome.verdict, Verdict::Killed(_)) && outcome.reason.is_some_and(|reason| reason.equivalent)
+    };
+    let tell = |outcome: &Outcome<'_>| {
+        let Outcome { kernel, mutant, .. } = outcome;
+        format!("{kernel}: {mutant} is listed as equivalent, but was found\n    {}\n    {}", mutant.original, mutant.mutated)
+    };
+    outcomes.iter().filter(found).map(tell).collect()
+}
+
+/// Puts the section on shaders into the report, and leaves the one on host code as it is.
+fn write_report(section: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/record/mutants.md");
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let host = before.find("## Host code").map_or("", |at| &before[at..]);
+    let text = format!("# Mutation score\n\nMade by `tests/mutants`.\n\n{section}\n{host}");
+    std::fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }

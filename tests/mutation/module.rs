@@ -4,7 +4,8 @@
 //! that variant or kernel: it leaves the module as it was.
 
 use naga::compact::{KeepUnused, compact};
-use naga::{Arena, Block, Expression, Function, Handle, Literal, Module, Statement};
+use naga::{Arena, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement};
+use std::collections::BTreeSet;
 
 /// The module of a source in a form that can be compared, or `None` where it is not valid.
 pub(crate) fn module(source: &str) -> Option<String> {
@@ -18,6 +19,8 @@ pub(crate) fn module(source: &str) -> Option<String> {
     let truth = |handle: Handle<naga::Constant>| literal_bool(&globals[constants[handle].init]);
     module.functions.iter_mut().for_each(|(_, function)| simplify(function, &truth));
     module.entry_points.iter_mut().for_each(|entry| simplify(&mut entry.function, &truth));
+    // What has a name counts as used.
+    module.constants.iter_mut().for_each(|(_, constant)| constant.name = None);
     compact(&mut module, KeepUnused::No);
     Some(text(&module))
 }
@@ -48,6 +51,98 @@ fn simplify(function: &mut Function, truth: &dyn Fn(Handle<naga::Constant>) -> O
         }
     }
     function.body = taken(&function.body, &known);
+    let read = read_variables(function);
+    function.body = without_stores(&function.body, &|pointer| {
+        variable(&function.expressions, pointer).is_none_or(|variable| read.contains(&variable))
+    });
+    for (handle, variable) in function.local_variables.iter_mut() {
+        if !read.contains(&handle) {
+            variable.init = None;
+        }
+    }
+}
+
+/// The local variable that an expression points into.
+fn variable(expressions: &Arena<Expression>, pointer: Handle<Expression>) -> Option<Handle<LocalVariable>> {
+    match expressions[pointer] {
+        Expression::LocalVariable(variable) => Some(variable),
+        Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => variable(expressions, base),
+        _ => None,
+    }
+}
+
+/// The local variables on which more depends than what is stored to those on which nothing depends.
+fn read_variables(function: &Function) -> BTreeSet<Handle<LocalVariable>> {
+    let (mut used, mut read) = (BTreeSet::new(), BTreeSet::new());
+    let numbers: Vec<Handle<Expression>> = function.expressions.iter().map(|(handle, _)| handle).collect();
+    loop {
+        let before = used.len();
+        let mut open = Vec::new();
+        roots(function, &function.body, &read, &numbers, &mut open);
+        while let Some(handle) = open.pop() {
+            if used.insert(handle) {
+                open.extend(mentioned(&format!("{:?}", function.expressions[handle]), &numbers));
+                read.extend(variable(&function.expressions, handle));
+            }
+        }
+        if used.len() == before {
+            return read;
+        }
+    }
+}
+
+/// The expressions that statements use, but for stores to variables that are not known to be read.
+fn roots(
+    function: &Function,
+    block: &Block,
+    read: &BTreeSet<Handle<LocalVariable>>,
+    numbers: &[Handle<Expression>],
+    open: &mut Vec<Handle<Expression>>,
+) {
+    for statement in block.iter() {
+        match statement {
+            Statement::Emit(_) => {}
+            Statement::Block(block) => roots(function, block, read, numbers, open),
+            Statement::If { condition, accept, reject } => {
+                open.push(*condition);
+                [accept, reject].map(|block| roots(function, block, read, numbers, open));
+            }
+            Statement::Loop { body, continuing, break_if } => {
+                open.extend(break_if);
+                [body, continuing].map(|block| roots(function, block, read, numbers, open));
+            }
+            Statement::Store { pointer, value } => {
+                if variable(&function.expressions, *pointer).is_none_or(|variable| read.contains(&variable)) {
+                    open.extend([pointer, value]);
+                }
+            }
+            other => open.extend(mentioned(&format!("{other:?}"), numbers)),
+        }
+    }
+}
+
+/// The expressions that a text of naga's mentions, which are numbers in square brackets; other things may be numbered so
+/// too, and then more counts as used than is.
+fn mentioned(text: &str, numbers: &[Handle<Expression>]) -> Vec<Handle<Expression>> {
+    let number = |part: &str| part.split(']').next()?.parse::<usize>().ok().and_then(|n| numbers.get(n).copied());
+    text.split('[').skip(1).filter_map(number).collect()
+}
+
+/// The block without the stores of which `kept` will have nothing.
+fn without_stores(block: &Block, kept: &dyn Fn(Handle<Expression>) -> bool) -> Block {
+    let without = |block: &Block| without_stores(block, kept);
+    let statements = block.iter().filter(|s| !matches!(s, Statement::Store { pointer, .. } if !kept(*pointer)));
+    let inside = statements.cloned().map(|statement| match statement {
+        Statement::Block(block) => Statement::Block(without(&block)),
+        Statement::If { condition, accept, reject } => {
+            Statement::If { condition, accept: without(&accept), reject: without(&reject) }
+        }
+        Statement::Loop { body, continuing, break_if } => {
+            Statement::Loop { body: without(&body), continuing: without(&continuing), break_if }
+        }
+        other => other,
+    });
+    Block::from_vec(inside.collect())
 }
 
 fn value(

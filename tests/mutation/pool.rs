@@ -1,21 +1,23 @@
 //! Processes that judge mutants side by side, each killed and replaced when it hangs or crashes.
 
-use super::report::Verdict;
+use super::verdict::Verdict;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long a shader may run on one case. The longest of the originals takes a hundredth of it.
-const RUNNING: Duration = Duration::from_secs(20);
-/// How long a driver may compile.
-const COMPILING: Duration = Duration::from_secs(300);
+/// Seconds of work that a shader may take for one case. The longest of the originals takes a hundredth of it.
+const RUNNING: f64 = 20.0;
+/// Seconds of work that a driver may take to compile.
+const COMPILING: f64 = 300.0;
 
 /// A process at work, and what it says.
 struct Worker {
     process: Child,
     input: ChildStdin,
     output: Receiver<String>,
+    /// Seconds that nothing was heard of it.
+    waited: f64,
 }
 
 impl Worker {
@@ -32,29 +34,42 @@ impl Worker {
         let lines = BufReader::new(process.stdout.take().expect("it was asked for")).lines();
         let (send, output) = channel();
         std::thread::spawn(move || lines.map_while(Result::ok).all(|line| send.send(line).is_ok()));
-        Self { process, input, output }
+        Self { process, input, output, waited: 0.0 }
     }
 
     /// The verdict on one mutant, and whether the process can go on.
     fn judge(&mut self, kernel: &str, index: usize) -> (Verdict, bool) {
         let asked = writeln!(self.input, "{kernel} {index}").and_then(|()| self.input.flush());
-        let mut patience = COMPILING;
+        let (mut patience, mut since) = (COMPILING, self.work());
         while asked.is_ok() {
-            match self.output.recv_timeout(patience) {
+            match self.output.recv_timeout(Duration::from_secs(1)) {
                 Ok(line) => match line.as_str() {
-                    "compiling" => patience = COMPILING,
-                    "running" => patience = RUNNING,
+                    "compiling" => (patience, since) = (COMPILING, self.work()),
+                    "running" => (patience, since) = (RUNNING, self.work()),
                     line => {
                         let verdict = line.strip_prefix("verdict ").and_then(Verdict::read);
                         return (verdict.expect("a worker says nothing else"), true);
                     }
                 },
-                Err(RecvTimeoutError::Timeout) if patience == RUNNING => return (Verdict::Killed("hang".into()), false),
-                Err(RecvTimeoutError::Timeout) => return (Verdict::Killed("compiler hangs".into()), false),
+                Err(RecvTimeoutError::Timeout) => self.waited += 1.0,
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.work() - since > patience {
+                let what = if patience == RUNNING { "hang" } else { "compiler hangs" };
+                return (Verdict::Killed(what.into()), false);
             }
         }
         (Verdict::Killed("crash".into()), false)
+    }
+
+    /// Seconds that the process has worked, where the system tells: on a busy machine it often waits. Else seconds that
+    /// it was waited for.
+    fn work(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
+        // Behind the name, the 12th and 13th fields count hundredths of a second.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        if ticks.len() == 2 { (ticks[0] + ticks[1]) / 100.0 } else { self.waited }
     }
 }
 

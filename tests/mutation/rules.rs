@@ -92,8 +92,11 @@ fn boundary(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let mut edits = table(
         source,
         i,
-        &[("<", "<="), ("<=", "<"), (">", ">="), (">=", ">"), ("==", "!="), ("!=", "=="), ("==", ">="), ("==", "<=")],
+        &[("<", "<="), ("<=", "<"), (">", ">="), (">=", ">"), ("==", "!="), ("!=", "=="), ("==", ">=")],
     );
+    if source.word(i + 1) != "0u" {
+        edits.extend(table(source, i, &[("==", "<=")])); // nothing is below zero
+    }
     if place(source, i) != Place::Until {
         edits.extend(table(source, i, &[("<", ">="), ("<=", ">"), (">", "<="), (">=", "<")]));
     }
@@ -379,21 +382,27 @@ fn f16(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.word(close + 1).ends_with('=') && source.word(close + 1) != "==" {
         return Vec::new(); // it is stored to
     }
-    let round = |x: &str| format!("unpack2x16float(pack2x16float({x}))");
     // `vec4<f32>(a[i])` reads numbers and vectors alike.
     let cast = i >= 5 && source.before(i) == "(" && text(source, [i - 5, i - 2]) == "vec4<f32>";
     let loaded = if cast { [i - 5, close + 1] } else { [i, close] };
     let value = text(source, loaded);
-    let vectors = format!(
-        "\nfn rounded_to_f16(x: vec4<f32>) -> vec4<f32> {{ return vec4<f32>({}, {}); }}\n",
-        round("x.xy"),
-        round("x.zw")
-    );
+    let wide = |x: String| (format!("rounded_to_f16({x})"), rounding("vec4<f32>", "vec4<u32>"));
     let (by, helper) = match ty {
-        _ if cast || ty.contains("vec4<f32>") => (format!("rounded_to_f16({value})"), vectors),
-        "array<Element>" => (format!("pack(rounded_to_f16(vec4<f32>({value})), 0u)"), vectors),
-        _ if ty.contains("f32") => (format!("{}.x", round(&format!("vec2<f32>({value}, 0.0)"))), String::new()),
+        _ if cast || ty.contains("vec4<f32>") => wide(value.to_owned()),
+        "array<Element>" => {
+            let (by, helper) = wide(format!("vec4<f32>({value})"));
+            (format!("pack({by}, 0u)"), helper)
+        }
+        _ if ty.contains("f32") => (format!("rounded_to_f16({value})"), rounding("f32", "u32")),
         _ => return Vec::new(),
     };
     vec![Edit { helper, ..span(source, loaded[0], loaded[1], by) }]
+}
+
+/// Leaves 11 bits of the significand, as f16 has. Drivers drop conversions to f16 and back.
+fn rounding(ty: &str, words: &str) -> String {
+    format!(
+        "\nfn rounded_to_f16(x: {ty}) -> {ty} {{\n    \
+        return bitcast<{ty}>((bitcast<{words}>(x) + 0x1000u) & {words}(0xffffe000u));\n}}\n"
+    )
 }

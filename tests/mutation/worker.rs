@@ -4,10 +4,10 @@
 //! It reads `KERNEL INDEX` from its input, one a line, and answers `verdict DETAIL`. In between it says what it is about,
 //! so that whoever waits can tell a shader that hangs from one that takes long to compile.
 
-use super::kernels::{forms, kernels_and_mutants, mutated, shader_files};
+use super::kernels::{kernels_and_mutants, mutated, shader_files};
 use super::module::module;
 use super::mutant::Mutant;
-use super::report::Verdict;
+use super::verdict::Verdict;
 use shadegrad::gpu::{Checks, Gpu, Pipeline};
 use shadegrad::kernel::{AnyKernel, Effort, Inputs, Variant};
 use shadegrad::ops::{NO_LABEL, counter};
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Cases of every form that come before the rest: enough for most faults.
 const FIRST_CASES: usize = 10;
@@ -51,7 +52,11 @@ struct Bench<'a> {
     gpu: &'a Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
     reflection: Reflection,
-    forms: Vec<(Variant, Checks)>,
+    variants: Vec<Variant>,
+    /// How long variants last took to compile: the quickest are tried first.
+    compiling: BTreeMap<String, Duration>,
+    /// Of the kernel's own cases.
+    params: Vec<Vec<u8>>,
     modules: BTreeMap<String, Option<String>>,
     cases: Vec<Trial>,
 }
@@ -68,15 +73,15 @@ impl<'a> Bench<'a> {
         let reflection = Reflection::of(kernel.name(), &variants[0].source()).expect("the shader is valid");
         let modules = variants.iter().map(|variant| (variant.name.clone(), module(&variant.source()))).collect();
         let rows = usize::from(reflection.binding("counters").is_some());
-        let count = kernel.cases(Effort::Quick).len() + rows;
-        let cases = (0..count).map(|index| Trial { index, prepared: None }).collect();
-        Self { gpu, kernel, reflection, forms: forms(kernel, &gpu.caps), modules, cases }
+        let params: Vec<_> = kernel.cases(Effort::Quick).into_iter().map(|case| case.params).collect();
+        let cases = (0..params.len() + rows).map(|index| Trial { index, prepared: None }).collect();
+        Self { gpu, kernel, reflection, variants, compiling: BTreeMap::new(), params, modules, cases }
     }
 
     /// Whether the tests find this mutant.
     fn judge(&mut self, original: &str, mutant: &Mutant) -> Verdict {
         let mut live = BTreeMap::new();
-        for (variant, mutated) in mutated(&self.kernel.variants(&self.gpu.caps), original, mutant) {
+        for (variant, mutated) in mutated(&self.variants, original, mutant) {
             let Some(module) = module(&mutated.source()) else { return Verdict::Refused };
             if self.modules[&variant.name].as_ref() != Some(&module) {
                 live.insert(variant.name.clone(), mutated);
@@ -95,25 +100,24 @@ impl<'a> Bench<'a> {
         if live.values().any(beyond_limits) {
             return Verdict::Killed("limits".into());
         }
-        let forms: Vec<_> = self.forms.iter().filter(|(variant, _)| live.contains_key(&variant.name)).cloned().collect();
+        let mut names: Vec<(Duration, String)> =
+            live.keys().map(|name| (self.compiling.get(name).copied().unwrap_or_default(), name.clone())).collect();
+        names.sort();
         let mut pipelines = Vec::new();
-        for (variant, checks) in &forms {
+        for (_, name) in names {
+            let start = Instant::now();
             say("compiling");
-            let mutated = &live[&variant.name];
-            let Ok(pipeline) = pollster::block_on(Pipeline::new(self.gpu, self.kernel, mutated, *checks)) else {
-                return Verdict::Refused;
-            };
-            if *checks == Checks::On || pipelines.is_empty() {
-                if let Some(how) = self.try_cases(&pipeline, variant, true) {
-                    self.favour(variant);
-                    return Verdict::Killed(how);
-                }
+            let compiled = pollster::block_on(Pipeline::new(self.gpu, self.kernel, &live[&name], Checks::On));
+            let Ok(pipeline) = compiled else { return Verdict::Refused };
+            let found = self.try_cases(&pipeline, &live[&name], true);
+            self.compiling.insert(name.clone(), start.elapsed()); // which drivers put off until the first run
+            if let Some(how) = found {
+                return Verdict::Killed(how);
             }
-            pipelines.push((variant, pipeline));
+            pipelines.push((name, pipeline));
         }
-        for (variant, pipeline) in &pipelines {
-            if let Some(how) = self.try_cases(pipeline, variant, false) {
-                self.favour(variant);
+        for (name, pipeline) in &pipelines {
+            if let Some(how) = self.try_cases(pipeline, &live[name], false) {
                 return Verdict::Killed(how);
             }
         }
@@ -145,16 +149,8 @@ impl<'a> Bench<'a> {
         None
     }
 
-    /// The form that found a mutant is likely to find the next.
-    fn favour(&mut self, variant: &Variant) {
-        let at = self.forms.iter().position(|(form, _)| form.name == variant.name).expect("it is one of them");
-        let form = self.forms.remove(at);
-        self.forms.insert(0, form);
-    }
-
     fn accepts(&self, index: usize, variant: &Variant) -> bool {
-        let cases = self.kernel.cases(Effort::Quick);
-        cases.get(index).is_none_or(|case| self.kernel.accepts(&case.params, variant))
+        self.params.get(index).is_none_or(|params| self.kernel.accepts(params, variant))
     }
 
     fn prepared(&mut self, at: usize) -> Arc<Prepared> {
