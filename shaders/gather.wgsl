@@ -6,10 +6,12 @@ struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low:
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [batch, features], from 0 to 1; zero in rows not in use
-@group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
+/// [2]: a mean that is subtracted, and what is multiplied by then
+@group(0) @binding(4) var<storage, read> normalisation: array<f32>;
+/// [batch, features], pixels from 0 to 1 normalised; zero in rows not in use
+@group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
 /// [batch], NO_LABEL in rows not in use
-@group(0) @binding(5) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 
 // One workgroup a row, so that few invocations compute the row's place in the permutation.
 @compute @workgroup_size(64)
@@ -34,10 +36,12 @@ fn main(
     }
     let words = (params.features + 3u) / 4u;
     for (var w = local; w < words; w += 64u) {
-        let bytes = select(0u, images[sample * words + w], used);
+        let bytes = images[sample * words + w];
         let last = min(4u, params.features - 4u * w);
         for (var i = 0u; i < last; i++) {
-            inputs[row * params.features + 4u * w + i] = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);
+            let value = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);
+            let input = (value - normalisation[0]) * normalisation[1];
+            inputs[row * params.features + 4u * w + i] = select(0.0, input, used);
         }
     }
 }

@@ -23,10 +23,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [batch, features], from 0 to 1; zero in rows not in use
-@group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
+/// [2]: a mean that is subtracted, and what is multiplied by then
+@group(0) @binding(4) var<storage, read> normalisation: array<f32>;
+/// [batch, features], pixels from 0 to 1 normalised; zero in rows not in use
+@group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
 /// [batch], NO_LABEL in rows not in use
-@group(0) @binding(5) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 
 const AUGMENT = 0x30000000u;
 const NOISE = AUGMENT + 3u;
@@ -136,22 +138,16 @@ fn main(
     }
     let draw = draw_augmentation(seed, counters[EPOCH], sample);
     let words = (params.features + 3u) / 4u;
-    // Four pixels an invocation, for random words come in fours.
-    for (var w = local; w < words; w += 64u) {
-        var noise_words = vec4(0u);
+    for (var index = local; index < params.features; index += 64u) {
+        let place = vec2(index % params.columns, index / params.columns);
+        var value = bilinear(sample, source_of(draw, vec2<f32>(place))) * (1.0 / 255.0);
         if (params.noise != 0.0) {
-            noise_words = step_words(seed, NOISE, counters[EPOCH], sample * words + w);
+            // Random words come in fours.
+            let noise_words = step_words(seed, NOISE, counters[EPOCH], sample * words + index / 4u);
+            value = clamp(value + params.noise * noise_of(noise_words[index % 4u]), 0.0, 1.0);
         }
-        let last = min(4u, params.features - 4u * w);
-        for (var i = 0u; i < last; i++) {
-            let index = 4u * w + i;
-            let place = vec2(index % params.columns, index / params.columns);
-            var value = bilinear(sample, source_of(draw, vec2<f32>(place))) * (1.0 / 255.0);
-            if (params.noise != 0.0) {
-                value = clamp(value + params.noise * noise_of(noise_words[i]), 0.0, 1.0);
-            }
-            let erased = all(place >= draw.erased_from) && all(place < draw.erased_to);
-            inputs[row * params.features + index] = select(0.0, value, used && !erased);
-        }
+        let erased = all(place >= draw.erased_from) && all(place < draw.erased_to);
+        let input = (select(value, 0.0, erased) - normalisation[0]) * normalisation[1];
+        inputs[row * params.features + index] = select(0.0, input, used);
     }
 }

@@ -20,10 +20,9 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < cli < main
-//!                                           plan < gpu, cpu
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < cli < main
+//!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
-//!                                           verify: kernel, gpu
 //! ```
 //!
 //! | place | what is there |
@@ -35,12 +34,12 @@
 //! | [`plan`] | memory, slots, dispatches; validation; `explain`; the [`plan::Executor`] trait |
 //! | [`graph`] | values and differentiable ops in SSA; reverse mode; passes; lowering to a plan with reuse of transients |
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
-//! | [`gpu`] | devices, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
+//! | [`gpu`] | devices, their faults, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
-//! | [`verify`] | holds a kernel to its twin: poison, canaries, tolerances |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
+//! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back
@@ -50,18 +49,22 @@
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
 //!    lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
-//! 3. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in parallel, and builds every bind group once.
-//!    Weights, gradients and the optimiser's state are flat arenas of one layout, so an update is one dispatch; weights
-//!    that decay lie first in it.
-//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up.
+//! 3. [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
+//!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
+//!    parallel, and builds every bind group once. Weights, gradients and the optimiser's state are flat arenas of one
+//!    layout, so an update is one dispatch; weights that decay lie first in it.
+//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
+//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
+//!    all images to train on. What it finds is kept in the model file.
 //! 5. Each step: `step_state` advances the counters, `gather` picks rows by a counter-based permutation and makes
-//!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and gradient,
-//!    `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates. `schedule`,
-//!    `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch in micro-batches
-//!    does all from `gather` to the last product for each of them, by counters from `micro_batch`, and `accumulate`
-//!    makes one gradient of theirs.
+//!    normalised numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy` gives loss and
+//!    gradient, `metrics` writes two numbers to a ring, products go backward, `adam` or another optimiser updates.
+//!    `schedule`, `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch in
+//!    micro-batches does all from `gather` to the last product for each of them, by counters from `micro_batch`, and
+//!    `accumulate` makes one gradient of theirs.
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
-//!    older one. A loss that is not finite ends the run.
+//!    older one. Every 100 steps or so, and at the end, the section `scan` looks through gradients and weights by their
+//!    bits. What is not finite, loss or element, ends the run, named by step and tensor.
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
@@ -75,7 +78,7 @@
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
 //! | role | data (written at the start, kept from plan to plan), state (kept from step to step), transient (within a step) |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
-//! | section | a named list of dispatches: `train`, `evaluate`, `validate`, `keep`, `restore` |
+//! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |
@@ -88,14 +91,25 @@
 //!
 //! # How to add an op
 //!
-//! 1. Write `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards
-//!    its index. Start from `shaders/relu.wgsl`.
-//! 2. Write `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the
-//!    shader's names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or
-//!    workgroup the shader has. Start from `src/ops/relu.rs`.
-//! 3. Implement [`graph::Op`] beside it: shape rule, gradient in terms of other ops, lowering, and what it fuses with.
-//!    A line in `tests/graph_gradients.rs` has its gradients checked by finite differences.
-//! 4. Add one line to [`ops::registry`] and run `tests/run`. Then break the shader once and see it fail.
+//! It takes three places: a shader, a Rust file of the same name, and a line in the registry.
+//!
+//! 1. `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards its index.
+//!    Start from `shaders/relu.wgsl`.
+//! 2. `src/ops/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the shader's
+//!    names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or workgroup
+//!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
+//!    of other ops, lowering, and what it fuses with. Start from `src/ops/relu.rs`.
+//! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and fails with its name until two
+//!    tables know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
+//!    `src/verify/graphs.rs` wants a use of it whose gradients are checked, by finite differences and on the device, or
+//!    `tests/graph_gradients.rs` the reason why it has none.
+//!
+//! The op that was added last, [`ops::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
+//! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
+//! passes one by one; its cases hold images that are all alike and sets that do not fill a part. The registry names it.
+//! Six faults stand in the harness, such as a mean taken about 0 instead of about the nearest byte; and since it is
+//! measured once, before training, the table of gradients says that it has none. [`ops::dropout`] shows the same for an
+//! op that is differentiated.
 //!
 //! # What differs from the first design
 //!

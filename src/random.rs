@@ -23,6 +23,8 @@ pub mod stream {
     pub const AUGMENT: u32 = 0x3000_0000;
     /// The embedded digits; image `i` uses `DIGITS + i`.
     pub const DIGITS: u32 = 0x4000_0000;
+    /// Shapes of test cases.
+    pub const SHAPES: u32 = 0x7000_0000;
     /// Inputs of test cases; case `i` uses `CASES + i`.
     pub const CASES: u32 = 0x8000_0000;
 }

@@ -20,9 +20,9 @@ const LAYERS: [(&str, &str); 15] = [
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
-    ("verify", "error shape random shader kernel gpu"),
     ("train", "error shape random kernel plan nn data"),
-    ("cli", "error kernel plan nn gpu cpu data train verify"),
+    ("verify", "error shape random shader kernel plan graph ops nn gpu cpu data train"),
+    ("cli", "error kernel plan ops nn gpu cpu data train verify"),
 ];
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

@@ -56,15 +56,16 @@ fn gathered<P: Params>(kernel: &dyn AnyKernel, params: &P, epoch: u32) -> (Vec<u
     let case = Case::new(bytemuck::bytes_of(params).to_vec(), Inputs::Random);
     let variant = kernel.choose(&case.params, &gpu.caps);
     let pipeline = pollster::block_on(Pipeline::new(&gpu, kernel, &variant, Checks::On)).expect("it compiles");
-    let mut prepared = prepare(kernel, &pipeline.reflection, case, 5).expect("shapes are known");
+    let mut prepared = prepare(kernel, &pipeline.reflection, case, 5, 0).expect("shapes are known");
     let mut random = Random::new(3, stream::CASES);
     prepared.words[0].iter_mut().for_each(|word| *word = random.bits());
     prepared.words[2][..4].copy_from_slice(&[7, epoch, 0, BATCH as u32 - 3]);
+    prepared.words[3][..2].copy_from_slice(&[0.0f32, 1.0].map(f32::to_bits));
     let groups = kernel.groups(&prepared.case.params, &variant);
     let run = Run { params: &prepared.case.params, groups, arrays: &prepared.words };
     let mut after = pollster::block_on(pipeline.run(&gpu, run)).expect("it runs");
-    let labels = after.swap_remove(4);
-    let inputs = after.swap_remove(3);
+    let labels = after.swap_remove(5);
+    let inputs = after.swap_remove(4);
     (inputs[..inputs.len() - TAIL].to_vec(), labels[..labels.len() - TAIL].to_vec())
 }
 

@@ -117,7 +117,7 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     shapes.sort();
     let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
     assert_eq!(shapes[..4], layers);
-    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]"]);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "nothing but the model is left: {kept:?}");
 }
@@ -353,6 +353,29 @@ fn dropped_images_are_told() {
 }
 
 #[test]
+fn kernels_are_tested_once_before_they_are_used() {
+    let place = Place::new();
+    let objects = |line: &str| {
+        // In a cache where nothing has passed yet.
+        let mut command = place.command(&format!("{line} --json"));
+        Ran::new(command.env("XDG_CACHE_HOME", place.path("cache")).output().expect("the command starts")).objects()
+    };
+    let tested = |line: &str| {
+        let objects = objects(line);
+        let tested = objects.iter().find(|object| object["event"] == "self-test");
+        assert!(tested.is_none_or(|tested| tested["replaced"] == serde_json::json!([])), "{tested:?}");
+        tested.map_or(0, |tested| tested["tests"].as_u64().expect("a number"))
+    };
+    let train = format!("{SMALL} --device 0 --out trained");
+    assert_eq!(tested(&format!("{train} --no-self-test")), 0);
+    assert!(tested(&train) > 12);
+    assert_eq!([tested(&train), tested(&format!("{SMALL} --device cpu"))], [0, 0]);
+    // Evaluation has the kernels of the training run, and the search another model's.
+    assert_eq!(tested("eval --data set --model trained/model.safetensors --device 0"), 0);
+    assert!(tested("tune --data set --trials 1 --rungs 1 --device 0") > 12);
+}
+
+#[test]
 fn every_verb_has_help_that_names_its_flags() {
     let place = Place::new();
     for (verb, words) in [
@@ -370,6 +393,7 @@ fn every_verb_has_help_that_names_its_flags() {
                 "--split-seed",
                 "--target",
                 "--patience",
+                "--scan-every",
                 "--drop",
                 "--activation",
                 "--dropout",

@@ -11,7 +11,7 @@ use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Blueprint, Model, Optimisation, Optimiser, Training};
+use shadegrad::nn::{Blueprint, Model, NORMALISATION, Normalisation, Optimisation, Optimiser, Training};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::{permute, seed_words};
 use shadegrad::train::upload_images;
@@ -152,14 +152,16 @@ impl Run {
         let mut executor = start(model.plan(Some(training), None).expect("the plan is valid"));
         upload_images(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
         let slot = |name: &str| executor.memory().find(name).expect("the plan has the slot");
-        let slots: Vec<(String, SlotId)> =
-            model.state().into_iter().map(|(place, name, _)| (name, slot(&place))).collect();
+        let state = model.state().into_iter().map(|(place, name, _)| (name, slot(&place)));
+        let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALISATION).collect();
+        let normalisation = slot(NORMALISATION);
         let metrics = slot("train/metrics");
         assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has other tensors");
         for (name, slot) in &slots {
             let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();
             executor.write_f32(*slot, &values).expect("the slot holds them");
         }
+        executor.write_f32(normalisation, &Normalisation::UNIT).expect("the slot holds them");
         let mut step = |number| {
             executor.run("train", 1).expect("it runs");
             let mut tensors = Tensors::new();

@@ -3,7 +3,8 @@
 mod command;
 mod common;
 
-use command::{Place, Ran};
+use command::{Place, Ran, images};
+use safetensors::SafeTensors;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
@@ -44,6 +45,7 @@ nesterov = true
 schedule = "cosine"
 warmup = 2
 clip_norm = 1
+normalize = "standard"
 augment = "shift=1"
 seed = 7
 "#;
@@ -123,10 +125,50 @@ fn a_model_file_trains_and_what_it_gives_scores_the_same_when_read_back() {
         let start = summary(&ran, "start");
         let told = "sgd, Nesterov momentum 0.9, gradients clipped to norm 1, warm-up of 2 steps, rate by a cosine to 0";
         assert_eq!((&start["update"], &start["augment"]), (&told.into(), &"shift=1".into()));
+        assert_eq!(start["normalize"], "standard");
         let done = summary(&ran, "summary");
         assert_eq!((&done["epochs"], &done["steps"]), (&3.into(), &12.into()));
         let ran = place.run(&format!("eval --data set --model trained/model.safetensors --device {device} --json"));
         assert_eq!(summary(&ran, "evaluation")["test_loss"], done["test_loss"], "to the last bit");
+    }
+}
+
+/// The loss on the test images of the model in `trained`, less than all its tensors where `without` names one.
+fn scored(place: &Place, device: &str, without: &str) -> serde_json::Value {
+    let bytes = std::fs::read(place.path("trained/model.safetensors")).expect("written");
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("it is one");
+    let file = SafeTensors::deserialize(&bytes).expect("it is one");
+    let tensors: Vec<_> = file.tensors().into_iter().filter(|(name, _)| name != without).collect();
+    let bytes = safetensors::serialize(tensors, metadata.metadata().clone()).expect("it can be written");
+    place.put("some.safetensors", &bytes);
+    let ran = place.run(&format!("eval --data set --model some.safetensors --device {device} --json"));
+    summary(&ran, "evaluation")["test_loss"].clone()
+}
+
+#[test]
+fn images_are_normalised_by_what_is_measured_and_kept_with_the_model() {
+    let place = Place::new();
+    let bytes = images(60).split_off(16);
+    let count = bytes.len() as f64;
+    let mean = bytes.iter().map(|&byte| f64::from(byte)).sum::<f64>() / count / 255.0;
+    let square = |&byte: &u8| (f64::from(byte) / 255.0 - mean).powi(2);
+    let deviation = (bytes.iter().map(square).sum::<f64>() / count).sqrt();
+    for device in ["cpu", "0"] {
+        let train = format!("train --data set --hidden 8 --epochs 2 --device {device} --out trained");
+        let told = format!("normalise mean {mean:.4}, deviation {deviation:.4}");
+        assert!(place.run(&format!("{train} --normalize standard")).lines().contains(&told.as_str()), "{told}");
+        let ran = place.run(&format!("{train} --normalize standard --json"));
+        let measured = summary(&ran, "normalisation");
+        for (name, number) in [("mean", mean), ("deviation", deviation)] {
+            assert!((measured[name].as_f64().expect("a number") - number).abs() < 1e-6, "{measured}, not {number}");
+        }
+        let loss = &summary(&ran, "summary")["test_loss"];
+        assert_eq!(scored(&place, device, ""), *loss);
+        assert_ne!(scored(&place, device, "normalisation"), *loss, "it is not used");
+        // Files of models that were trained without one have none.
+        let ran = place.run(&format!("{train} --json"));
+        assert_eq!(scored(&place, device, "normalisation"), summary(&ran, "summary")["test_loss"]);
+        assert!(!ran.out.contains("normalisation"), "{ran:?}");
     }
 }
 
@@ -182,4 +224,18 @@ fn early_stopping_keeps_statistics_with_the_weights() {
     let flags = flags.replace("--epochs 30", &format!("--epochs {epoch}"));
     place.run(&format!("train --data set --model model.toml {flags}"));
     assert!(whole == std::fs::read(place.path("trained/model.safetensors")).expect("written"));
+}
+
+#[test]
+fn the_models_of_the_readme_and_of_the_assets_train() {
+    let place = Place::new();
+    let readme = include_str!("../README.md");
+    let (_, example) = readme.split_once("```toml\n").expect("there is an example");
+    let (example, _) = example.split_once("```").expect("it ends");
+    for model in [example, include_str!("../assets/models/mnist_99.toml")] {
+        place.put("model.toml", model.as_bytes());
+        let flags = "--epochs 1 --warmup 0 --batch-size 20 --device cpu --json";
+        let ran = place.run(&format!("train --data set --model model.toml {flags}"));
+        assert_eq!(summary(&ran, "summary")["steps"], 3, "{ran:?}");
+    }
 }

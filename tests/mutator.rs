@@ -50,34 +50,46 @@ fn made(rule: &str) -> Vec<String> {
 fn each_rule_makes_the_fault_it_is_named_for() {
     let load = "x = max(a[row * params.n + local], -1.0);";
     let cases: [(&str, &[&str]); 16] = [
-        ("arithmetic", &[
-            "x = max(a[row / params.n + local], -1.0);",
-            "x = max(a[row + params.n + local], -1.0);",
-            "x = max(a[row * params.n - local], -1.0);",
-        ]),
+        (
+            "arithmetic",
+            &[
+                "x = max(a[row / params.n + local], -1.0);",
+                "x = max(a[row + params.n + local], -1.0);",
+                "x = max(a[row * params.n - local], -1.0);",
+            ],
+        ),
         ("sign", &["x = max(a[row * params.n + local], 1.0);"]),
         ("assignment", &["sum -= x;", "sum = x;"]),
-        ("boundary", &[
-            "if (local > params.n) { return; }",
-            "if (local < params.n) { return; }",
-            "for (var row = local; row <= params.m; row++) {",
-            "out[local] = select(sums[0u], params.factor, local != 0u);",
-            "out[local] = select(sums[0u], params.factor, local >= 0u);",
-        ]),
+        (
+            "boundary",
+            &[
+                "if (local > params.n) { return; }",
+                "if (local < params.n) { return; }",
+                "for (var row = local; row <= params.m; row++) {",
+                "out[local] = select(sums[0u], params.factor, local != 0u);",
+                "out[local] = select(sums[0u], params.factor, local >= 0u);",
+            ],
+        ),
         ("condition", &["if (true) { return; }", "if (false) { return; }"]),
-        ("integer", &[
-            "@compute @workgroup_size(63)",
-            "@compute @workgroup_size(65)",
-            "out[local] = select(sums[1u], params.factor, local == 0u);",
-            "out[local] = select(sums[0u], params.factor, local == 1u);",
-        ]),
+        (
+            "integer",
+            &[
+                "@compute @workgroup_size(63)",
+                "@compute @workgroup_size(65)",
+                "out[local] = select(sums[1u], params.factor, local == 0u);",
+                "out[local] = select(sums[0u], params.factor, local == 1u);",
+            ],
+        ),
         ("start of loop", &["for (var row = local + 1; row < params.m; row++) {"]),
         ("end of loop", &["for (var row = local; row + 1u < params.m; row++) {"]),
         ("step of loop", &["for (var row = local; row < params.m; row += 2) {"]),
-        ("arguments", &[
-            "out[local] = select(params.factor, sums[0u], local == 0u);",
-            "out[local] = select(sums[0u], local == 0u, params.factor);",
-        ]),
+        (
+            "arguments",
+            &[
+                "out[local] = select(params.factor, sums[0u], local == 0u);",
+                "out[local] = select(sums[0u], local == 0u, params.factor);",
+            ],
+        ),
         ("branch", &["out[local] = (sums[0u]);", "out[local] = (params.factor);"]),
         ("clamp", &["x = (a[row * params.n + local]);", "x = (-1.0);"]),
         ("field", &["if (local >= params.m) { return; }"]),
@@ -90,7 +102,9 @@ fn each_rule_makes_the_fault_it_is_named_for() {
         let found = expected.iter().filter(|line| made.iter().any(|made| made == *line)).count();
         assert_eq!(found, expected.len(), "{rule}: {made:#?}");
     }
-    assert!(made("f16").contains(&load.replace("a[row * params.n + local]", "rounded_to_f16(a[row * params.n + local])")));
+    assert!(
+        made("f16").contains(&load.replace("a[row * params.n + local]", "rounded_to_f16(a[row * params.n + local])"))
+    );
 }
 
 #[test]

@@ -91,6 +91,23 @@ fn what_is_read_must_have_been_written() {
 }
 
 #[test]
+fn a_section_may_read_what_the_one_it_follows_has_written() {
+    let follow = |of, after| {
+        let (mut plan, [x, bias, y, z]) = small();
+        add_bias(&mut plan, x, bias, y).expect("shapes agree");
+        plan.begin_after("look", after);
+        add_bias(&mut plan, if of == "y" { y } else { z }, bias, if of == "y" { z } else { y }).expect("shapes agree");
+        plan.begin("alone");
+        plan.validate(&Caps::portable())
+    };
+    follow("y", "train").expect("the section `train` has written y");
+    says(follow("z", "train").expect_err("nobody has written z"), Kind::Usage, &["look, add: `a` reads z before"]);
+    for other in ["look", "alone", "nowhere"] {
+        says(follow("y", other).expect_err("it is not earlier"), Kind::Usage, &["look is to follow", other]);
+    }
+}
+
+#[test]
 fn an_arena_is_whole_only_when_each_of_its_tensors_is_written() {
     for written in [1, 2] {
         let mut memory = Memory::default();

@@ -28,7 +28,8 @@ fn runs(place: &Place, file: &str) -> Vec<Value> {
 fn the_best_run_is_told_with_the_command_that_repeats_it() {
     let place = Place::new();
     let sgd = "--optimizer sgd --momentum 0.9 --nesterov --clip-norm 1 --schedule step:2:0.5 --warmup 2 \
-               --label-smoothing 0.1 --class-weights balanced --init xavier --augment rotate=10,shift=1";
+               --label-smoothing 0.1 --class-weights balanced --init xavier --normalize standard \
+               --augment rotate=10,shift=1";
     for (device, fixed) in [
         ("cpu", "--optimizer adamw"),
         ("0", "--optimizer adamw"),

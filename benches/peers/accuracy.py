@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How right the two classic programs get, here and in PyTorch, over the same images and several seeds.
 
-usage: benches/peers/accuracy.py --data DIR --shadegrad FILE [--device NAME]... [--seeds N] [--record FILE]
+usage: benches/peers/accuracy.py --data DIR [--shadegrad FILE] [--device NAME]... [--seeds N] [--program first|second]
+       [--record FILE]
 
 DIR holds the four IDX files of MNIST, plain or gzipped. The programs:
 - first: 784-1024-10, ReLU, cross-entropy, Adam 1e-3, all 60,000 images, 10 epochs, batches of 32 and of 128;
@@ -75,6 +76,7 @@ def main():
     arguments.add_argument("--shadegrad", default="target/release/shadegrad")
     arguments.add_argument("--device", action="append", help="of shadegrad; cpu unless given")
     arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--program", choices=["first", "second"], action="append", help="both unless given")
     arguments.add_argument("--record", help="a file to append the table to")
     asked = arguments.parse_args()
     import torch
@@ -85,11 +87,13 @@ def main():
     with tempfile.TemporaryDirectory() as part:
         write_part(asked.data, part, "train", 0, 9_000)
         write_part(asked.data, part, "t10k", 9_000, 10_000)
-        for name, data, hidden, loss, batch in [
-            ("784-1024-10, cross-entropy, batch 32", asked.data, [1024], "cross-entropy", 32),
-            ("784-1024-10, cross-entropy, batch 128", asked.data, [1024], "cross-entropy", 128),
-            ("784-1024-1024-10, softmax-mse, 9,000 images", part, [1024, 1024], "softmax-mse", 128),
+        for program, name, data, hidden, loss, batch in [
+            ("first", "784-1024-10, cross-entropy, batch 32", asked.data, [1024], "cross-entropy", 32),
+            ("first", "784-1024-10, cross-entropy, batch 128", asked.data, [1024], "cross-entropy", 128),
+            ("second", "784-1024-1024-10, softmax-mse, 9,000 images", part, [1024, 1024], "softmax-mse", 128),
         ]:
+            if program not in (asked.program or ["first", "second"]):
+                continue
             flags = ["--hidden", ",".join(map(str, hidden)), "--loss", loss, "--batch-size", str(batch)]
             columns = [[shadegrad(asked.shadegrad, device, data, flags, seed) for seed in seeds]
                        for device in asked.device or ["cpu"]]

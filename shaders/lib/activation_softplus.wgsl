@@ -1,8 +1,9 @@
 fn activation(x: f32, slope: f32) -> f32 {
-    // log(1 + e) = 2 artanh(e / (2 + e)), which keeps the digits of a small e.
+    // log(1 + e) = 2 artanh(s), s = e / (2 + e), which keeps the digits of a small e. Of the smallest normal e, s would
+    // be subnormal, and may be flushed to zero; 2 s is not.
     let e = exp(-abs(x));
-    let s = e / (2.0 + e);
-    let z = s * s;
+    let twice_s = e / (1.0 + 0.5 * e);
+    let z = 0.25 * twice_s * twice_s;
     var sum = 1.0 / 15.0;
     sum = 1.0 / 13.0 + z * sum;
     sum = 1.0 / 11.0 + z * sum;
@@ -11,7 +12,7 @@ fn activation(x: f32, slope: f32) -> f32 {
     sum = 1.0 / 5.0 + z * sum;
     sum = 1.0 / 3.0 + z * sum;
     sum = 1.0 + z * sum;
-    return max(x, 0.0) + 2.0 * s * sum;
+    return max(x, 0.0) + twice_s * sum;
 }
 
 fn derivative(x: f32, slope: f32) -> f32 {

@@ -1,12 +1,12 @@
 //! `shadegrad eval`.
 
 use super::data_flags::DataFlags;
-use super::open::{Device, describe_data, load, loaded};
+use super::open::{Device, describe_data, load, loaded, tested_executor};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Checks, Choice, GpuExecutor};
+use crate::gpu::Choice;
 use crate::plan::Executor;
 use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_images, upload_weights};
 use serde_json::json;
@@ -23,6 +23,9 @@ pub(super) struct Eval {
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
+    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
+    #[arg(long)]
+    no_self_test: bool,
     /// One JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -56,7 +59,7 @@ impl Eval {
         let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
         let score = match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
+                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
                 score(executor, &file, &data, batch)
             }
             Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, &data, batch),

@@ -13,6 +13,9 @@ mod train;
 mod tune;
 mod tune_flags;
 mod tune_table;
+mod verify;
+mod verify_html;
+mod verify_table;
 
 use crate::error::Result;
 use clap::{Parser, Subcommand};
@@ -33,6 +36,7 @@ Examples:
   shadegrad train --hidden 128 --out trained
   shadegrad eval --model trained/model.safetensors
   shadegrad tune --data mnist --trials 16 --rungs 3
+  shadegrad verify --device llvmpipe
   shadegrad devices
 
 Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
@@ -49,6 +53,12 @@ enum Verb {
     Tune(tune::Tune),
     /// Score a trained model on the test images of a data set
     Eval(eval::Eval),
+    /// Hold every shader to its CPU twin on your own adapter
+    ///
+    /// Kernels run in each of their variants, with the driver's runtime checks off and on, over edge shapes and random
+    /// ones; a hundred training steps run beside the twins; repeats must give the same bits. An error is told as a share
+    /// of the bound that was derived for it, so that 1 is too much.
+    Verify(verify::Verify),
     /// List the adapters that shaders can run on
     Devices(devices::Devices),
     /// Look at data sets
@@ -78,6 +88,7 @@ fn run(started: Instant) -> Result<()> {
         Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
         Verb::Tune(tune) => tune.run(&mut Output::new(tune.json)),
         Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
+        Verb::Verify(verify) => verify.run(&mut Output::new(verify.json)),
         Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
         Verb::Data(data) => data.run(&mut Output::new(data.wants_json())),
     }

@@ -51,6 +51,12 @@ fn unwritable(error: &std::io::Error) -> Error {
     Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
 }
 
+/// Tells on stderr of something that is wrong but was helped.
+pub(super) fn warn(text: impl std::fmt::Display) {
+    // Where stderr is closed, nobody wants to know.
+    let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+}
+
 /// Tells of an error on stderr: a line of cause, a line of advice.
 pub(super) fn complain(error: &Error) {
     let mut err = std::io::stderr().lock();

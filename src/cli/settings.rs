@@ -2,8 +2,8 @@
 
 use super::optimisation::OptimisationFlags;
 use crate::error::Result;
-use crate::nn::Augment;
 use crate::nn::toml::Table;
+use crate::nn::{Augment, Normalisation};
 
 /// Everything may be left out, and is then as the model file says, or as usual.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -26,6 +26,10 @@ pub(super) struct Settings {
     /// Decay of weights, not of biases: decoupled in `adamw` (0.01 unless given), L2 in `sgd` and `rmsprop`
     #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
     pub(super) weight_decay: Option<f32>,
+    /// Inputs of the model: pixels from 0 to 1 (`unit`), or less their mean and over their deviation (`standard`), both
+    /// measured on the training images and kept with the model [default: unit]
+    #[arg(long, value_name = "unit|standard")]
+    pub(super) normalize: Option<Normalisation>,
     /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
     /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
     #[arg(long, value_name = "NAME=AMOUNT,...")]
@@ -48,6 +52,7 @@ impl Settings {
             lr: table.take("lr")?,
             optimisation: OptimisationFlags::read(&mut table)?,
             weight_decay: table.take("weight_decay")?,
+            normalize: table.take_named("normalize")?,
             augment: table.take_named("augment")?,
             seed: table.take("seed")?,
         };
@@ -67,6 +72,7 @@ impl Settings {
             epochs: self.epochs.or(file.epochs),
             lr: self.lr.or(file.lr),
             optimisation: self.optimisation.or(file.optimisation),
+            normalize: self.normalize.or(file.normalize),
             augment: self.augment.or(file.augment),
             seed: self.seed.or(file.seed),
         }

@@ -2,14 +2,14 @@
 
 use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded, tell_dropped};
+use super::open::{Device, describe_data, load, loaded, tell_dropped, tested_executor};
 use super::output::{Output, bytes, thousands};
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
-use crate::gpu::{Checks, Choice, GpuExecutor};
-use crate::nn::{Blueprint, Model, Optimisation, Recipe};
+use crate::gpu::{Choice, GpuExecutor};
+use crate::nn::{Blueprint, Model, Normalisation, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use indicatif::ProgressBar;
@@ -34,6 +34,9 @@ pub(super) struct Train {
     /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Look for gradients and weights that are not finite every N steps, as after the last step in any case
+    #[arg(long, default_value_t = TrainConfig::default().scan_every, value_name = "N")]
+    scan_every: usize,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
@@ -43,6 +46,9 @@ pub(super) struct Train {
     /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
     #[arg(long)]
     explain: bool,
+    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
+    #[arg(long)]
+    no_self_test: bool,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -72,7 +78,7 @@ impl Train {
         let run = Run { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
         match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off))?;
+                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
                 run.train(executor)
             }
             Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
@@ -92,7 +98,9 @@ impl Train {
             learning_rate: settings.lr.unwrap_or(usual.learning_rate),
             optimisation: settings.optimisation.settings(settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
+            normalize: settings.normalize.unwrap_or_default(),
             augment: settings.augment.unwrap_or_default(),
+            scan_every: self.scan_every,
             target: self.target,
             patience: self.patience,
         })
@@ -145,6 +153,7 @@ fn announce(
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
         "update": optimisation.to_string(),
+        "normalize": config.normalize.to_string(),
         "augment": augment.to_string(),
     }))
 }
@@ -171,6 +180,11 @@ impl Run<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
         let epochs = self.config.epochs;
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
+        if self.config.normalize == Normalisation::Standard {
+            let [mean, deviation] = pollster::block_on(trainer.normalisation())?;
+            self.output.line(format_args!("normalise mean {mean:.4}, deviation {deviation:.4}"))?;
+            self.output.event(&json!({ "event": "normalisation", "mean": mean, "deviation": deviation }))?;
+        }
         let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
         let bar = self.output.bar(1, template);
         let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));

@@ -4,7 +4,7 @@ use super::data_flags::flag;
 use super::model_flags::CriterionFlags;
 use super::optimisation::{Name, OptimisationFlags};
 use crate::error::Result;
-use crate::nn::{Activation, Augment, Optimiser};
+use crate::nn::{Activation, Augment, Normalisation, Optimiser};
 use crate::train::{Settings, Space, TrainConfig, Values};
 use serde_json::{Value, json};
 
@@ -41,6 +41,9 @@ pub(super) struct FixedFlags {
     criterion: CriterionFlags,
     #[command(flatten)]
     optimisation: OptimisationFlags,
+    /// Inputs of the models, as `train` makes them [default: unit]
+    #[arg(long, value_name = "unit|standard")]
+    normalize: Option<Normalisation>,
     /// Change training images at random, as `train` does
     #[arg(long, value_name = "NAME=AMOUNT,...")]
     augment: Option<Augment>,
@@ -62,7 +65,7 @@ impl Search {
     /// # Errors
     /// Names the first setting that no run could use.
     pub(super) fn new(space: &SpaceFlags, fixed: &FixedFlags) -> Result<Self> {
-        let FixedFlags { criterion, optimisation, augment, seed } = fixed;
+        let FixedFlags { criterion, optimisation, normalize, augment, seed } = fixed;
         let mut optimisation = optimisation.clone();
         optimisation.optimizer.get_or_insert(Name::Adamw);
         let usual = TrainConfig::default();
@@ -70,6 +73,7 @@ impl Search {
             model: criterion.apply(usual.model),
             // Its decay is drawn; that of an optimiser without any is refused here.
             optimisation: optimisation.settings(space.weight_decay.as_ref().map(|_| 0.0))?,
+            normalize: normalize.unwrap_or_default(),
             augment: augment.unwrap_or_default(),
             seed: *seed,
             ..usual
@@ -81,7 +85,9 @@ impl Search {
             Optimiser::Sgd { .. } | Optimiser::RmsProp { .. } => Values::Between(0.0, 1e-3),
         };
         let augment = fixed.augment.is_on().then_some(fixed.augment);
-        let fixed_flags = [optimisation.repeated(), criterion.repeated(), flag("augment", augment)].concat();
+        let normalize = (fixed.normalize != Normalisation::default()).then_some(fixed.normalize);
+        let prepared = [flag("normalize", normalize), flag("augment", augment)].concat();
+        let fixed_flags = [optimisation.repeated(), criterion.repeated(), prepared].concat();
         let space = Space {
             learning_rate: space.lr.clone(),
             width: space.width.clone(),

@@ -107,6 +107,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
         Ok(Box::pin(std::future::ready(Ok(numbers))))
     }
 
+    fn fetch_words(&mut self, id: SlotId) -> Result<Pending<u32>> {
+        let slot = self.plan.memory.slot(id);
+        let words = match &self.arrays[slot.buffer] {
+            Array::Word(data) => data[slot.offset..][..slot.words].to_vec(),
+            Array::Real(_) => Vec::new(),
+        };
+        Ok(Box::pin(std::future::ready(Ok(words))))
+    }
+
     async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
         let slot = self.plan.memory.slot(id);
         Ok(match &self.arrays[slot.buffer] {

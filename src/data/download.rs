@@ -56,18 +56,23 @@ pub struct Download {
     pub patience: Duration,
 }
 
+/// The folder for what can be had again, `shadegrad` in the platform's cache folder, where that is known.
+pub fn cache_folder() -> Option<PathBuf> {
+    choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("shadegrad"))
+}
+
 impl Download {
     /// MNIST, into `shadegrad/mnist` in the platform's cache folder.
     pub fn mnist() -> Result<Self> {
-        let strategy = choose_base_strategy().map_err(|error| {
-            let cause = format!("cannot tell where the cache folder is: {error}");
+        let cache = cache_folder().ok_or_else(|| {
+            let cause = "cannot tell where the cache folder is";
             Error::new(Kind::Io, cause, "put the four MNIST files into a folder and use `--data DIR`")
         })?;
         let file =
             |(name, bytes, sha256): (&str, u64, &str)| RemoteFile { name: name.into(), bytes, sha256: sha256.into() };
         Ok(Self {
             mirrors: MIRRORS.map(String::from).into(),
-            folder: strategy.cache_dir().join("shadegrad").join("mnist"),
+            folder: cache.join("mnist"),
             files: MNIST.map(file).into(),
             attempts: 3,
             pause: Duration::from_secs(1),

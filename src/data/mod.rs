@@ -25,7 +25,7 @@ mod split;
 pub use check::{Check, Doubt, Findings, Flaw, Outlier, check};
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
-pub use download::{Download, RemoteFile};
+pub use download::{Download, RemoteFile, cache_folder};
 pub use preparation::{Dropped, Preparation};
 pub use sheet::{by_class, contact_sheet, overview};
 pub use split::Amount;

@@ -1,8 +1,10 @@
-//! An open device, what it can do, and what went wrong on it.
+//! An open device and what it can do.
 
+use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait for the device before it counts as hung.
@@ -17,8 +19,8 @@ pub enum Checks {
     Off,
 }
 
-/// A device, its queue, and the faults it has reported.
-#[derive(Debug)]
+/// A device, its queue, and the first fault that it has reported.
+#[derive(Clone, Debug)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -26,12 +28,24 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// What kernels and plans need to know.
     pub caps: Caps,
-    faults: Arc<Mutex<Option<String>>>,
+    fault: FirstFault,
+    drill: Drill,
 }
 
 impl Gpu {
     /// Opens the adapter with its own limits, and subgroup operations where it has them.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device.
     pub async fn open(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
+        Self::open_for_drill(adapter, Drill::default()).await
+    }
+
+    /// Opens the adapter for a test in which things go wrong on purpose.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device.
+    pub async fn open_for_drill(adapter: &wgpu::Adapter, drill: Drill) -> Result<Arc<Self>> {
         let info = adapter.get_info();
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
@@ -43,62 +57,119 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::new(
                 Kind::Device,
-                format!("{} cannot be opened: {}", info.name, one_line(&error.to_string())),
+                format!("{}, opening it: {}", info.name, one_line(&error.to_string())),
                 "close other programs that use it, update its driver, or choose another with --device",
             )
         })?;
-        let faults = Arc::new(Mutex::new(None));
-        let first = |faults: &Arc<Mutex<Option<String>>>, what: String| {
-            faults.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
-        };
-        let for_errors = faults.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| first(&for_errors, error.to_string())));
-        let for_loss = faults.clone();
-        device.set_device_lost_callback(move |_, message| first(&for_loss, format!("the device was lost: {message}")));
+        let fault = FirstFault::default();
+        let (for_errors, for_loss) = (fault.clone(), fault.clone());
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| for_errors.report(error.into())));
+        device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
-        Ok(Arc::new(Self { device, queue, info, caps, faults }))
+        Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
     }
 
-    /// The first fault that the device has reported outside any other call.
+    /// What tells this adapter, under this driver, from others.
+    pub fn identity(&self) -> String {
+        let wgpu::AdapterInfo { name, vendor, device, driver, driver_info, backend, .. } = &self.info;
+        format!("{name}, {vendor:#x}:{device:#x}, {backend}, {driver} {driver_info}")
+    }
+
+    /// The same device, on which this variant of this kernel is not trusted any more.
+    pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
+    }
+
+    /// Whether the device has reported no fault yet. `doing` is what it was used for, to tell where one came up.
     ///
     /// # Errors
-    /// That fault.
-    pub fn healthy(&self) -> Result<()> {
-        match self.faults.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(fault) => Err(self.fault(fault)),
-            None => Ok(()),
-        }
+    /// The first fault.
+    pub(super) fn healthy(&self, doing: &str) -> Result<()> {
+        self.fault.get().map_or(Ok(()), |fault| Err(self.error(fault, doing)))
     }
 
-    /// An error of this device.
-    pub(super) fn fault(&self, what: &str) -> Error {
-        Error::new(
-            Kind::Device,
-            format!("{}: {}", self.info.name, one_line(what)),
-            "try again, make the model or batch smaller, or choose another adapter (see `shadegrad devices`)",
-        )
+    /// The error of a device that refuses what is done with it.
+    pub(super) fn refusal(&self, doing: &str, what: &str) -> Error {
+        self.error(Fault::Refused(what.to_owned()), doing)
+    }
+
+    fn error(&self, mut fault: Fault, doing: &str) -> Error {
+        if matches!(fault, Fault::Refused(_)) {
+            // A lost device refuses everything, and may say why only when all is done that went before.
+            self.poll(None);
+            fault = self.fault.get().filter(|fault| matches!(fault, Fault::Lost(_))).unwrap_or(fault);
+        }
+        fault.error(&self.info.name, doing)
     }
 
     /// Runs `work`, and turns whatever the device objects to meanwhile into an error.
-    pub(super) async fn guarded<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+    pub(super) async fn guarded<T>(&self, doing: &str, work: impl FnOnce() -> T) -> Result<T> {
         let scopes = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal]
             .map(|filter| self.device.push_error_scope(filter));
         let result = work();
         // Scopes end in the reverse order of their beginning.
         for scope in scopes.into_iter().rev() {
             if let Some(error) = scope.pop().await {
-                return Err(self.fault(&error.to_string()));
+                return Err(self.error(error.into(), doing));
             }
         }
+        // A loss comes to no scope.
+        self.healthy(doing)?;
         Ok(result)
     }
 
+    /// Makes a buffer. Where there is no room, the scope around it or [`Self::healthy`] tells.
+    pub(super) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.meet(Moment::Allocate(label));
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        self.device.create_buffer(&descriptor)
+    }
+
+    /// Submits what was recorded.
+    pub(super) fn submit(&self, encoder: Option<wgpu::CommandEncoder>) -> wgpu::SubmissionIndex {
+        self.meet(Moment::Submit);
+        self.queue.submit(encoder.map(wgpu::CommandEncoder::finish))
+    }
+
     /// Waits until `submission` has run, where the platform waits; a browser calls back by itself.
-    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
-        let outcome = self.device.poll(poll);
-        self.healthy()?;
-        outcome.map(|_| ()).map_err(|error| self.fault(&error.to_string()))
+    ///
+    /// # Errors
+    /// Any fault that the device has reported, and where it takes longer than anything should.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex, doing: &str) -> Result<()> {
+        self.poll(Some(submission));
+        self.healthy(doing)
+    }
+
+    /// Waits until `submission` has run, or else everything, and keeps what fault comes up.
+    fn poll(&self, submission: Option<wgpu::SubmissionIndex>) {
+        // wgpu panics where the driver loses the device meanwhile.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if submission.is_some() && self.meet(Moment::Wait) == Some(Mishap::Silence) {
+                return Err(wgpu::PollError::Timeout);
+            }
+            self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) })
+        }));
+        match polled {
+            Ok(Ok(_)) => {}
+            Ok(Err(wgpu::PollError::Timeout)) => self.fault.report(Fault::Silent(PATIENCE)),
+            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => {
+                self.fault.report(Fault::Refused("the submission failed".to_owned()));
+            }
+            Err(_) => self.fault.report(Fault::Lost("in a wait".to_owned())),
+        }
+    }
+
+    /// Lets the drill do what it does at this moment.
+    fn meet(&self, moment: Moment<'_>) -> Option<Mishap> {
+        let mishap = self.drill.at(moment);
+        match mishap {
+            Some(Mishap::Lost) => self.device.destroy(),
+            Some(Mishap::OutOfMemory) => self.fault.report(Fault::OutOfMemory(format!("a drill at {moment:?}"))),
+            Some(Mishap::Silence) | None => {}
+        }
+        mishap
     }
 
     /// Compiles WGSL. The source must be one of this crate's kernels.
@@ -119,6 +190,15 @@ impl Gpu {
     }
 }
 
+impl Drop for Gpu {
+    /// wgpu waits, without end, for a queue that it drops, and panics where that fails: a broken one it never drops.
+    fn drop(&mut self) {
+        if self.fault.get().is_some() {
+            std::mem::forget(self.queue.clone());
+        }
+    }
+}
+
 fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wgpu::Limits) -> Caps {
     let fixed = info.subgroup_min_size == info.subgroup_max_size;
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && fixed;
@@ -130,10 +210,6 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
+        distrusted: Vec::new(),
     }
-}
-
-/// Driver messages run over many lines; an error is one.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

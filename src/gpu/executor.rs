@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Offset of one dispatch's parameters from the next in the uniform buffer: what every adapter accepts.
-const PARAMS_STRIDE: usize = 256;
+pub(super) const PARAMS_STRIDE: usize = 256;
 
 /// A dispatch, ready to record.
 struct Ready {
@@ -37,7 +37,15 @@ impl GpuExecutor {
     /// # Errors
     /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
-        Self::build(gpu, plan, Pipelines::new(checks), BTreeMap::new()).await
+        Self::with_pipelines(gpu, plan, Pipelines::new(checks)).await
+    }
+
+    /// [`Self::new`] with kernels of which some are compiled already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
+        Self::build(gpu, plan, pipelines, BTreeMap::new()).await
     }
 
     /// How many kernels were compiled, for this plan and those before it.
@@ -57,38 +65,41 @@ impl GpuExecutor {
             plan.fits_host(size_of::<f32>(), |buffer| in_place.contains_key(&buffer))?;
         }
         pipelines.prepare(&gpu, &plan).await?;
-        let buffers = gpu.guarded(|| allocate(&gpu, &plan.memory, in_place)).await?;
+        let buffers = gpu.guarded("allocating buffers", || allocate(&gpu, &plan.memory, in_place)).await?;
         let dispatches: Vec<&Dispatch> = plan.sections.iter().flat_map(|section| &section.dispatches).collect();
         let mut params = vec![0u8; PARAMS_STRIDE * dispatches.len().max(1)];
         for (dispatch, target) in dispatches.iter().zip(params.chunks_exact_mut(PARAMS_STRIDE)) {
             target[..dispatch.params.len()].copy_from_slice(&dispatch.params);
         }
-        let uniforms = gpu
-            .guarded(|| {
-                let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-                let buffer = create(&gpu, "params", params.len() as u64, usage);
-                gpu.queue.write_buffer(&buffer, 0, &params);
-                buffer
-            })
-            .await?;
+        let upload = || {
+            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+            let buffer = gpu.buffer("params", params.len() as u64, usage);
+            gpu.queue.write_buffer(&buffer, 0, &params);
+            buffer
+        };
+        let uniforms = gpu.guarded("uploading parameters", upload).await?;
         let mut offsets = (0u64..).step_by(PARAMS_STRIDE);
         let mut sections = Vec::new();
         for section in &plan.sections {
             let mut dispatches = Vec::new();
             for (dispatch, offset) in section.dispatches.iter().zip(&mut offsets) {
                 let params = range(&uniforms, offset, PARAMS_STRIDE as u64);
-                dispatches.push(gpu.guarded(|| ready(&gpu, &plan, &pipelines, &buffers, params, dispatch)).await??);
+                let bind = || ready(&gpu, &plan, &pipelines, &buffers, params, dispatch);
+                dispatches.push(gpu.guarded("binding buffers", bind).await??);
             }
             sections.push((section.name, dispatches));
         }
+        // A device that was lost meanwhile says so only where it is waited for.
+        gpu.wait(gpu.submit(None), "preparing a plan")?;
         let up = params.len() as u64;
         Ok(Self { gpu, plan, buffers, sections, pipelines, up, down: Arc::default() })
     }
 
-    fn upload(&mut self, id: SlotId, bytes: &[u8]) {
+    fn upload(&mut self, id: SlotId, bytes: &[u8]) -> Result<()> {
         let slot = self.plan.memory.slot(id);
         self.gpu.queue.write_buffer(&self.buffers[slot.buffer], slot.offset as u64 * 4, bytes);
         self.up += bytes.len() as u64;
+        self.gpu.healthy(&format!("uploading `{}`", slot.name))
     }
 
     /// Copies `count` words of a slot, from `first` on, to where the host can map them.
@@ -97,12 +108,12 @@ impl GpuExecutor {
         let count = count.min(slot.words.saturating_sub(first));
         let size = count as u64 * 4;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = create(&self.gpu, "staging", size, usage);
+        let staging = self.gpu.buffer("staging", size, usage);
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&self.buffers[slot.buffer], (slot.offset + first) as u64 * 4, &staging, 0, size);
-        let submission = self.gpu.queue.submit([encoder.finish()]);
+        let submission = self.gpu.submit(Some(encoder));
         self.down.fetch_add(size, Ordering::Relaxed);
-        map(self.gpu.clone(), staging, submission)
+        map(self.gpu.clone(), staging, submission, format!("reading `{}`", slot.name))
     }
 }
 
@@ -116,8 +127,7 @@ impl Executor for GpuExecutor {
         if slot.dtype != DType::F32 || slot.words != data.len() {
             return Err(slot.refuse("f32", data.len()));
         }
-        self.upload(id, bytemuck::cast_slice(data));
-        self.gpu.healthy()
+        self.upload(id, bytemuck::cast_slice(data))
     }
 
     fn write_words(&mut self, id: SlotId, data: &[u32]) -> Result<()> {
@@ -125,8 +135,7 @@ impl Executor for GpuExecutor {
         if slot.dtype == DType::F32 || slot.words != data.len() {
             return Err(slot.refuse("words", data.len()));
         }
-        self.upload(id, bytemuck::cast_slice(data));
-        self.gpu.healthy()
+        self.upload(id, bytemuck::cast_slice(data))
     }
 
     fn run(&mut self, section: &str, times: u32) -> Result<()> {
@@ -142,12 +151,17 @@ impl Executor for GpuExecutor {
                 pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
             }
         }
-        self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.healthy()
+        self.gpu.submit(Some(encoder));
+        self.gpu.healthy(&format!("running `{section}`"))
     }
 
     fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending> {
         let bytes = self.download(slot, first, count);
+        Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
+    }
+
+    fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>> {
+        let bytes = self.download(slot, 0, self.plan.memory.slot(slot).words);
         Ok(Box::pin(async move { Ok(bytemuck::pod_collect_to_vec(&bytes.await?)) }))
     }
 
@@ -172,34 +186,35 @@ impl Executor for GpuExecutor {
         let in_place = plan.memory.carry_over(&before.memory, buffers);
         // Bind groups hold on to buffers, and so do runs that have not ended: both are over before memory is taken.
         drop(sections);
-        gpu.wait(gpu.queue.submit([]))?;
+        gpu.wait(gpu.submit(None), "changing plans")?;
         let next = Self::build(gpu, plan, pipelines, in_place).await?;
         Ok(Self { up: up + next.up, down, ..next })
     }
 }
 
 /// Maps a staging buffer after `submission`, and gives its bytes.
-pub(super) async fn map(gpu: Arc<Gpu>, staging: wgpu::Buffer, submission: wgpu::SubmissionIndex) -> Result<Vec<u8>> {
+pub(super) async fn map(
+    gpu: Arc<Gpu>,
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    doing: String,
+) -> Result<Vec<u8>> {
     let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
     staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
         // The receiver is gone only where nobody waits any more.
         let _ = sender.send(outcome);
     });
-    gpu.wait(submission)?;
+    gpu.wait(submission, &doing)?;
     match receiver.receive().await {
         Some(Ok(())) => {
-            let bytes = staging.get_mapped_range(..).map_err(|error| gpu.fault(&error.to_string()))?.to_vec();
+            let mapped = staging.get_mapped_range(..);
+            let bytes = mapped.map_err(|error| gpu.refusal(&doing, &error.to_string()))?.to_vec();
             staging.unmap();
             Ok(bytes)
         }
-        Some(Err(error)) => Err(gpu.fault(&format!("a readback failed: {error}"))),
-        None => Err(gpu.fault("a readback was dropped")),
+        Some(Err(error)) => Err(gpu.refusal(&doing, &error.to_string())),
+        None => Err(gpu.refusal(&doing, "the readback was dropped")),
     }
-}
-
-fn create(gpu: &Gpu, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-    gpu.device.create_buffer(&descriptor)
 }
 
 /// All buffers of a plan: those `in_place`, by their indices, and new ones.
@@ -207,13 +222,13 @@ fn allocate(gpu: &Gpu, memory: &Memory, mut in_place: BTreeMap<usize, wgpu::Buff
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     let buffers = memory.buffers().iter().enumerate();
     let buffer = |(index, buffer): (usize, &Buffer)| {
-        let new = || create(gpu, &buffer.name, buffer.words as u64 * 4, usage);
+        let new = || gpu.buffer(&buffer.name, buffer.words as u64 * 4, usage);
         in_place.remove(&index).unwrap_or_else(new)
     };
     buffers.map(buffer).collect()
 }
 
-fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
+pub(super) fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {
     wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(bytes) }
 }
 
@@ -226,7 +241,7 @@ fn ready(
     dispatch: &Dispatch,
 ) -> Result<Ready> {
     let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
-    let missing = || gpu.fault(&format!("{} was not prepared", dispatch.label));
+    let missing = || gpu.refusal("binding buffers", &format!("{} was not prepared", dispatch.label));
     let pipeline = pipelines.get(&variant).ok_or_else(missing)?.clone();
     let groups = gpu.caps.fold(dispatch.kernel.groups(&dispatch.params, &variant)).ok_or_else(missing)?;
     let slots = dispatch.bindings().map(|(_, id)| plan.memory.slot(id));

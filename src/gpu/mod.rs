@@ -2,11 +2,15 @@
 
 mod device;
 mod executor;
+mod fault;
 mod pipeline;
+mod run;
 mod select;
 
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
-pub use pipeline::{Pipeline, Run};
+pub use fault::{Drill, Mishap, Moment};
+pub use pipeline::{Pipeline, Pipelines};
+pub use run::Run;
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
-pub use wgpu::Backends;
+pub use wgpu::{Adapter, Backends};

@@ -15,6 +15,9 @@ pub struct Caps {
     pub max_groups: u32,
     /// Bytes to which the offset of a storage binding must be aligned.
     pub offset_alignment: u32,
+    /// Variants that computed wrongly here, as names of kernel and variant. They are chosen only where nothing else is
+    /// left.
+    pub distrusted: Vec<(&'static str, String)>,
 }
 
 impl Caps {
@@ -27,7 +30,13 @@ impl Caps {
             max_buffer_bytes: 256 << 20,
             max_groups: 65_535,
             offset_alignment: 256,
+            distrusted: Vec::new(),
         }
+    }
+
+    /// Whether this variant of this kernel is not known to compute wrongly.
+    pub fn trusts(&self, kernel: &str, variant: &str) -> bool {
+        !self.distrusted.iter().any(|(name, other)| (*name, other.as_str()) == (kernel, variant))
     }
 
     /// Folds a number of workgroups into the x and y of a dispatch, or `None` where even two dimensions are too few.

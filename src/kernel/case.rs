@@ -1,15 +1,46 @@
 //! Test cases of kernels: parameters, inputs, and how far an output may lie from the oracle.
 
 use super::Array;
+use crate::random::{Random, stream};
 use std::collections::BTreeMap;
 
-/// How much to test.
+/// How much to test, and from which seed shapes are drawn at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
+pub struct Effort {
+    full: bool,
+    seed: u64,
+}
+
+impl Effort {
     /// What `cargo test` runs on every variant.
-    Quick,
-    /// Everything.
-    Full,
+    pub const QUICK: Self = Self { full: false, seed: 0 };
+    /// Everything: thousands of shapes a kernel.
+    pub const FULL: Self = Self { full: true, seed: 0 };
+
+    /// As much, on other shapes.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Whether everything is to be tested.
+    pub fn is_full(self) -> bool {
+        self.full
+    }
+
+    /// The seed of shapes, and of inputs.
+    pub fn seed(self) -> u64 {
+        self.seed
+    }
+
+    /// One number for the short form, another for the full one.
+    pub fn count(self, quick: usize, full: usize) -> usize {
+        if self.full { full } else { quick }
+    }
+
+    /// What to draw shapes from.
+    pub fn random(self) -> Random {
+        Random::new(self.seed, stream::SHAPES)
+    }
 }
 
 /// What kind of input a case has.

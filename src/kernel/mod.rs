@@ -28,6 +28,12 @@ pub trait Kernel: Sync {
     /// The name in the registry, in plans and in messages.
     fn name(&self) -> &'static str;
 
+    /// The kernel whose source this one's is but for what it does to each result before it stores it; itself, where
+    /// there is none. Verification need not try everything on both.
+    fn body(&self) -> &'static str {
+        self.name()
+    }
+
     /// Every variant that an adapter with these capabilities can run; all must pass the same cases.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
 
@@ -77,11 +83,16 @@ pub trait Kernel: Sync {
 pub trait AnyKernel: Sync {
     /// See [`Kernel::name`].
     fn name(&self) -> &'static str;
+    /// See [`Kernel::body`].
+    fn body(&self) -> &'static str {
+        self.name()
+    }
     /// The fields of the Rust struct that stands for the shader's `Params`, and its size in bytes.
     fn fields(&self) -> (Vec<Field>, usize);
     /// See [`Kernel::variants`].
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
-    /// See [`Kernel::choose`].
+    /// The variant of [`Kernel::choose`]; where that is not trusted, the first of [`Kernel::variants`] that is and serves
+    /// these parameters.
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant;
     /// See [`Kernel::accepts`].
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
@@ -108,6 +119,10 @@ impl<K: Kernel> AnyKernel for K {
         Kernel::name(self)
     }
 
+    fn body(&self) -> &'static str {
+        Kernel::body(self)
+    }
+
     fn fields(&self) -> (Vec<Field>, usize) {
         (K::Params::fields(), size_of::<K::Params>())
     }
@@ -117,7 +132,13 @@ impl<K: Kernel> AnyKernel for K {
     }
 
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
-        Kernel::choose(self, &typed(params), caps)
+        let (name, params) = (Kernel::name(self), typed(params));
+        let first = Kernel::choose(self, &params, caps);
+        if caps.trusts(name, &first.name) {
+            return first;
+        }
+        let sound = |variant: &Variant| caps.trusts(name, &variant.name) && Kernel::accepts(self, &params, variant);
+        Kernel::variants(self, caps).into_iter().find(sound).unwrap_or(first)
     }
 
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {

@@ -200,6 +200,7 @@ layers = [
             "weights/fc3.bias",
             "statistics/bn1.running_mean",
             "statistics/bn1.running_var",
+            "normalisation",
         ];
         assert_eq!(names, expected);
         let begun = model.initial(1);

@@ -1,12 +1,15 @@
 //! Models: layers for images of a known size, and what they own.
 
 use super::layer::{Begins, Declarations, Tensor};
-use super::{Blueprint, Recipe};
+use super::{Blueprint, Normalisation, Recipe};
 use crate::error::{Error, Kind, Result};
 use crate::shape::Shape;
 
 /// The slot of a plan that holds how much each class counts, where the loss takes weights.
 pub const CLASS_WEIGHTS: &str = "class_weights";
+
+/// The slot of a plan, and the tensor of a model file, that hold what images are normalised by.
+pub const NORMALISATION: &str = "normalisation";
 
 /// A model: its layers, for images of a known size and a known number of classes.
 #[derive(Clone, Debug)]
@@ -96,13 +99,16 @@ impl Model {
         listed(&self.statistics)
     }
 
-    /// All that training changes in it and a model file holds: the slot of a plan, the name and the shape of each
-    /// parameter and each statistic.
+    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of each
+    /// statistic, and of [`NORMALISATION`].
     pub fn state(&self) -> Vec<(String, String, Shape)> {
         let inside = |arena: &'static str| {
             move |Tensor { name, shape, .. }: &Tensor| (format!("{arena}/{name}"), name.clone(), shape.clone())
         };
-        self.parameters.iter().map(inside("weights")).chain(self.statistics.iter().map(inside("statistics"))).collect()
+        let tensors = self.parameters.iter().map(inside("weights"));
+        let tensors = tensors.chain(self.statistics.iter().map(inside("statistics")));
+        let normalisation = (NORMALISATION.to_owned(), NORMALISATION.to_owned(), Shape::from([2]));
+        tensors.chain([normalisation]).collect()
     }
 
     /// What each class counts in the loss, where it takes weights: for the slot [`CLASS_WEIGHTS`].
@@ -120,7 +126,8 @@ impl Model {
             (Begins::Drawn(initialiser), extents) => initialiser.draw(seed, number, [1, extents.iter().product()]),
             (Begins::Constant(first), extents) => vec![first; extents.iter().product()],
         };
-        self.parameters.iter().chain(&self.statistics).enumerate().map(begin).collect()
+        let tensors = self.parameters.iter().chain(&self.statistics).enumerate().map(begin);
+        tensors.chain([Normalisation::UNIT.to_vec()]).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::layer::Pass;
 use super::micro_batches::{Accumulation, MicroBatches};
-use super::model::CLASS_WEIGHTS;
+use super::model::{CLASS_WEIGHTS, NORMALISATION};
 use super::optimiser::{self, Optimisation};
 use super::{Augment, Model};
 use crate::error::{Error, Kind, Result};
@@ -14,6 +14,8 @@ use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::gather_augmented::GatherAugmented;
 use crate::ops::metrics::{Metrics, MetricsParams};
+use crate::ops::normalisation::Normalisation;
+use crate::ops::pixel_sums::{PixelSums, PixelSumsParams};
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, Slot, SlotId};
@@ -58,6 +60,7 @@ struct State {
     weights: Arena,
     statistics: Option<Arena>,
     class_weights: Option<SlotId>,
+    normalisation: SlotId,
 }
 
 /// The slots of one pass over a set of images, besides what the graph makes.
@@ -133,6 +136,24 @@ impl Model {
         Ok(())
     }
 
+    /// Appends to a plan of this model with the section `train` the section `measure`, which makes the normalisation
+    /// that of all images to train on: to mean 0 and deviation 1.
+    ///
+    /// # Errors
+    /// Where the plan is another model's, or trains none.
+    pub fn add_measuring(&self, plan: &mut Plan) -> Result<()> {
+        let normalisation = self.find_state(plan)?.normalisation;
+        let images = find(plan, "train/images")?;
+        let samples = plan.memory.slot(images).shape.extents()[0];
+        let params = PixelSumsParams::new(samples, self.inputs())?;
+        let shape = [params.parts as usize, 2];
+        let sums = plan.memory.array("measure/part_sums", Role::Transient, DType::U32, shape)?;
+        plan.begin("measure");
+        plan.dispatch("sum pixels", &PixelSums, params, &[("images", images), ("part_sums", sums)])?;
+        let bindings = [("part_sums", sums), ("normalisation", normalisation)];
+        plan.dispatch("mean and deviation", &Normalisation, params, &bindings)
+    }
+
     /// Appends a section that goes forward, backward and a step on, by one batch or by its micro-batches.
     fn record_training(&self, plan: &mut Plan, pool: &mut Pool, state: &State, training: &Training) -> Result<()> {
         let Training { samples, batch, optimisation, steps, .. } = *training;
@@ -145,7 +166,7 @@ impl Model {
         optimiser::record_schedule(plan, &optimisation, steps, slots.counters, slots.rates)?;
         let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
             let slots = Slots { counters, ..slots };
-            self.record_gather(plan, &slots, Some(training))?;
+            self.record_gather(plan, &slots, state.normalisation, Some(training))?;
             let mut forward = self.forward(&plan.memory, state, &slots, Some(training.seed))?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
             forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
@@ -174,7 +195,7 @@ impl Model {
         let slots = self.slots(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
         record_step(plan, &slots, batch, 0.0)?;
-        self.record_gather(plan, &slots, None)?;
+        self.record_gather(plan, &slots, state.normalisation, None)?;
         let forward = self.forward(&plan.memory, state, &slots, None)?;
         forward.record(plan, pool, &slots, set, &[], &[])
     }
@@ -214,7 +235,8 @@ impl Model {
         Ok(Forward { graph, parameters, logits, losses })
     }
 
-    /// Slots for what the model owns: parameters, statistics, and the weights of its classes where it has some.
+    /// Slots for what the model owns: parameters, statistics, the weights of its classes where it has some, and what
+    /// images are normalised by.
     fn state_slots(&self, memory: &mut Memory) -> Result<State> {
         let weights = optimiser::arena(memory, "weights", Role::State, &self.tensors())?;
         let statistics = self.statistics();
@@ -226,31 +248,34 @@ impl Model {
             None => None,
             Some(weights) => Some(memory.array(CLASS_WEIGHTS, Role::State, DType::F32, [weights.len()])?),
         };
-        Ok(State { weights, statistics, class_weights })
+        let normalisation = memory.array(NORMALISATION, Role::State, DType::F32, [2])?;
+        Ok(State { weights, statistics, class_weights, normalisation })
     }
 
     /// [`Self::state_slots`] of a plan that has them.
     fn find_state(&self, plan: &Plan) -> Result<State> {
-        let find = |name: &str| {
-            plan.memory.find(name).ok_or_else(|| {
-                let advice = "build it with Model::plan of this model";
-                Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), advice)
-            })
-        };
         let arena = |name: &str, tensors: Vec<(String, Shape)>| {
-            let slots = tensors.iter().map(|(tensor, _)| find(&format!("{name}/{tensor}"))).collect::<Result<_>>()?;
-            Ok(Arena { all: find(name)?, tensors: slots })
+            let slots =
+                tensors.iter().map(|(tensor, _)| find(plan, &format!("{name}/{tensor}"))).collect::<Result<_>>()?;
+            Ok(Arena { all: find(plan, name)?, tensors: slots })
         };
         let statistics = Some(self.statistics()).filter(|tensors| !tensors.is_empty());
         Ok(State {
             weights: arena("weights", self.tensors())?,
             statistics: statistics.map(|tensors| arena("statistics", tensors)).transpose()?,
-            class_weights: self.class_weights()?.map(|_| find(CLASS_WEIGHTS)).transpose()?,
+            class_weights: self.class_weights()?.map(|_| find(plan, CLASS_WEIGHTS)).transpose()?,
+            normalisation: find(plan, NORMALISATION)?,
         })
     }
 
     /// Gathers the batch; in training in a permuted order, and augmented where asked for.
-    fn record_gather(&self, plan: &mut Plan, slots: &Slots, training: Option<&Training>) -> Result<()> {
+    fn record_gather(
+        &self,
+        plan: &mut Plan,
+        slots: &Slots,
+        normalisation: SlotId,
+        training: Option<&Training>,
+    ) -> Result<()> {
         let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
         let gather = GatherParams {
             samples: slots.samples,
@@ -264,6 +289,7 @@ impl Model {
             ("images", slots.images),
             ("classes", slots.classes),
             ("counters", slots.counters),
+            ("normalisation", normalisation),
             ("inputs", slots.inputs),
             ("labels", slots.labels),
         ];
@@ -322,6 +348,14 @@ impl Forward {
             &bindings,
         )
     }
+}
+
+/// The slot of this name.
+fn find(plan: &Plan, name: &str) -> Result<SlotId> {
+    plan.memory.find(name).ok_or_else(|| {
+        let advice = "build it with Model::plan of this model";
+        Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), advice)
+    })
 }
 
 fn no_slot(set: &str) -> Error {

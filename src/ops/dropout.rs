@@ -82,7 +82,7 @@ impl Kernel for Dropout {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<DropoutParams>> {
-        let mut random = Random::new(6, stream::CASES);
+        let mut random = effort.random();
         let probabilities = [0.5, 0.1, 0.0, 0.9];
         let mut case = |(i, n): (usize, u32)| {
             let seed = u64::from(random.bits()) << 32 | u64::from(random.bits());

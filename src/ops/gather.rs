@@ -1,9 +1,12 @@
-//! The next batch: rows of the data set in this epoch's order, bytes made numbers from 0 to 1.
+//! The next batch: rows of the data set in this epoch's order, bytes made numbers from 0 to 1 and then normalised.
+//!
+//! input = (byte / 255 - mean) reciprocal, with `normalisation` = \[mean, reciprocal of the deviation]; for \[0, 1] the
+//! numbers from 0 to 1 themselves, to the bit. [`super::normalisation`] measures another.
 //!
 //! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
 
-use super::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use super::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
 use crate::random::{Random, permute};
 
 crate::params! {
@@ -39,6 +42,39 @@ pub(super) fn sample_of(samples: u32, permuted: Option<[u32; 2]>, counters: &[u3
     permuted.map_or(position, |seed| permute(seed, counters[counter::EPOCH], position, samples)) as usize
 }
 
+/// What cases normalise by: half of them by \[0, 1].
+pub(super) fn some_normalisation(random: &mut Random) -> Vec<u32> {
+    let measured = [random.uniform(), 1.0 + 10.0 * random.uniform()];
+    let normalisation = if random.below(2) == 0 { [0.0, 1.0] } else { measured };
+    bits(normalisation.into_iter())
+}
+
+/// What inputs were normalised by, for bounds.
+pub(super) struct Normalised {
+    mean: f64,
+    reciprocal: f64,
+}
+
+impl Normalised {
+    pub(super) fn of(values: &Values) -> Self {
+        let normalisation = values.before("normalisation");
+        Self { mean: normalisation[0], reciprocal: normalisation[1] }
+    }
+
+    /// The number that became `input`.
+    pub(super) fn before(&self, input: f64) -> f64 {
+        input / self.reciprocal + self.mean
+    }
+
+    /// How far `input` may be off where the number that it is of may be off by `off`. The difference and the product
+    /// are rounded, but by \[0, 1] both are exact.
+    pub(super) fn bound(&self, input: f64, off: f64) -> f64 {
+        let own = if (self.mean, self.reciprocal) == (0.0, 1.0) { 0.0 } else { roundings(2) };
+        let off = self.reciprocal * off;
+        (off + own * (input.abs() + off)).max(f64::from(f32::MIN_POSITIVE))
+    }
+}
+
 impl Kernel for Gather {
     type Params = GatherParams;
 
@@ -55,7 +91,7 @@ impl Kernel for Gather {
     }
 
     fn flops(&self, params: &GatherParams) -> u64 {
-        u64::from(params.batch) * u64::from(params.features)
+        3 * u64::from(params.batch) * u64::from(params.features)
     }
 
     /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
@@ -65,6 +101,7 @@ impl Kernel for Gather {
 
     fn twin<T: Real>(&self, params: &GatherParams, args: &mut Args<'_, T>) {
         let (images, classes, counters) = (args.word("images"), args.word("classes"), args.word("counters"));
+        let normalisation = args.real("normalisation");
         let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
         let features = params.features as usize;
         let used = |row: usize| row < counters[counter::ROWS] as usize;
@@ -75,26 +112,38 @@ impl Kernel for Gather {
         }
         let words = features.div_ceil(4);
         let scale = T::of(1.0 / 255.0);
+        let (mean, reciprocal) = (normalisation[0], normalisation[1]);
         each_row(inputs, features, |row, inputs| {
+            if !used(row) {
+                return inputs.fill(T::zero());
+            }
             let image = &images[sample(row) * words..][..words];
-            for (i, input) in inputs.iter_mut().enumerate() {
-                *input = if used(row) { T::of(byte(image, i).into()) * scale } else { T::zero() };
+            for (inputs, word) in inputs.chunks_mut(4).zip(image) {
+                for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
+                    *input = (T::of(byte.into()) * scale - mean) * reciprocal;
+                }
             }
         });
     }
 
-    /// The constant 1/255 and the product are rounded.
-    fn tolerance(&self, _case: &Case<GatherParams>, output: &str, values: &Values) -> Tolerance {
-        Tolerance::ulps(values.after(output), 2.0)
+    /// The constant 1/255 and the product are rounded, then normalised.
+    fn tolerance(&self, case: &Case<GatherParams>, output: &str, values: &Values) -> Tolerance {
+        let normalised = Normalised::of(values);
+        let used = values.words("counters")[counter::ROWS] as usize * case.params.features as usize;
+        let bound = |(i, &input): (usize, &f64)| {
+            let off = 2.0 * ulp(normalised.before(input));
+            if i < used { normalised.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
+        };
+        Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<GatherParams>> {
-        let mut random = Random::new(3, crate::random::stream::CASES);
+        let mut random = effort.random();
         let shape = |random: &mut Random| {
             [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)]
         };
         let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
-        let count = if effort == Effort::Quick { 25 } else { 2000 };
+        let count = effort.count(25, 2000);
         shapes.extend((0..count).map(|_| shape(&mut random)));
         let case = |[samples, features, batch, shuffle]: [u32; 4]| {
             let [seed_low, seed_high] = [random.bits(), random.bits()];
@@ -105,6 +154,10 @@ impl Kernel for Gather {
     }
 
     fn fill(&self, case: &Case<GatherParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
-        (binding == "counters").then(|| some_counters(case.params.samples, case.params.batch, random))
+        match binding {
+            "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
+            "normalisation" => Some(some_normalisation(random)),
+            _ => None,
+        }
     }
 }

@@ -82,7 +82,13 @@ impl Kernel for Metrics {
         row_sizes(effort).into_iter().enumerate().map(case).chain([close]).collect()
     }
 
-    fn fill(&self, case: &Case<MetricsParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
+    fn fill(
+        &self,
+        case: &Case<MetricsParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
         let MetricsParams { m, n, .. } = case.params;
         let used = m - m / 4;
         match binding {

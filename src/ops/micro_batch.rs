@@ -59,8 +59,7 @@ impl Kernel for MicroBatch {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<MicroBatchParams>> {
-        let mut random = Random::new(8, crate::random::stream::CASES);
-        let cases = if effort == Effort::Quick { 40 } else { 2000 };
+        let mut random = effort.random();
         let case = |_| {
             let count = 1 + random.below(8);
             Case::new(
@@ -68,7 +67,7 @@ impl Kernel for MicroBatch {
                 Inputs::Random,
             )
         };
-        (0..cases).map(case).collect()
+        (0..effort.count(40, 2000)).map(case).collect()
     }
 
     /// A batch of any size that the micro-batches hold: in small ones some are empty.

@@ -26,6 +26,10 @@ pub mod matmul;
 pub mod metrics;
 pub mod micro_batch;
 mod moments;
+pub mod non_finite;
+pub mod non_finite_record;
+pub mod normalisation;
+pub mod pixel_sums;
 pub mod relu;
 pub mod relu_gradient;
 pub mod reshape;
@@ -66,6 +70,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
         &gather::Gather,
         &gather_augmented::GatherAugmented,
+        &pixel_sums::PixelSums,
+        &normalisation::Normalisation,
         &metrics::Metrics,
         &adam::Adam,
         &sgd::Sgd,
@@ -85,6 +91,8 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &embedding::Embedding,
         &embedding_gradient::EmbeddingGradient,
         &schedule::Schedule,
+        &non_finite::NonFinite,
+        &non_finite_record::NonFiniteRecord,
     ]);
     kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels
@@ -156,24 +164,24 @@ fn each_row<T: Real>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync
 
 /// Pairs of edge sizes and some random ones up to a few thousand, for kernels over rows and columns.
 fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
-    let mut random = Random::new(1, crate::random::stream::CASES);
-    let mut sizes: Vec<[u32; 2]> = match effort {
-        Effort::Quick => edge_sizes().iter().zip(edge_sizes().iter().rev()).map(|(&m, &n)| [m, n]).collect(),
-        Effort::Full => edge_sizes().iter().flat_map(|&m| edge_sizes().map(|n| [m, n])).collect(),
+    let mut random = effort.random();
+    let edges = edge_sizes();
+    let mut sizes: Vec<[u32; 2]> = if effort.is_full() {
+        edges.iter().flat_map(|&m| edges.map(|n| [m, n])).collect()
+    } else {
+        edges.iter().zip(edges.iter().rev()).map(|(&m, &n)| [m, n]).collect()
     };
-    let count = if effort == Effort::Quick { 12 } else { 2000 };
-    sizes.extend((0..count).map(|_| [1 + random.below(300), 1 + random.below(300)]));
+    sizes.extend((0..effort.count(12, 2000)).map(|_| [1 + random.below(300), 1 + random.below(300)]));
     sizes.extend([[1, 1023], [1025, 1], [256, 3], [257, 10], [128, 1024]]);
     sizes
 }
 
 /// Lengths for kernels over flat arrays: edge sizes, sizes around a workgroup, and random ones.
 fn flat_sizes(effort: Effort) -> Vec<u32> {
-    let mut random = Random::new(2, crate::random::stream::CASES);
+    let mut random = effort.random();
     let mut sizes = edge_sizes().to_vec();
     sizes.extend([255, 256, 257, 1023, 1025, 4095, 100_001]);
-    let count = if effort == Effort::Quick { 12 } else { 2000 };
-    sizes.extend((0..count).map(|_| 1 + random.below(20_000)));
+    sizes.extend((0..effort.count(12, 2000)).map(|_| 1 + random.below(20_000)));
     sizes
 }
 

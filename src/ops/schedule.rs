@@ -100,8 +100,8 @@ impl Kernel for Schedule {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ScheduleParams>> {
-        let mut random = Random::new(5, crate::random::stream::CASES);
-        let count = if effort == Effort::Quick { 90 } else { 3000 };
+        let mut random = effort.random();
+        let count = effort.count(90, 3000);
         let case = |i: usize| {
             let params = ScheduleParams {
                 kind: [kind::CONSTANT, kind::STEP_DECAY, kind::COSINE][i % 3],

@@ -72,8 +72,8 @@ impl Kernel for StepState {
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<StepStateParams>> {
-        let mut random = Random::new(4, crate::random::stream::CASES);
-        let count = if effort == Effort::Quick { 60 } else { 2000 };
+        let mut random = effort.random();
+        let count = effort.count(60, 2000);
         let case = |_| {
             let params = StepStateParams {
                 samples: 1 + random.below(100_000),

@@ -15,8 +15,8 @@ pub struct Traffic {
     pub down: u64,
 }
 
-/// Numbers on their way from the device; awaiting it also means that everything before it has run.
-pub type Pending = Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>;
+/// Numbers or words on their way from the device; awaiting them also means that everything before them has run.
+pub type Pending<T = f32> = Pin<Box<dyn Future<Output = Result<Vec<T>>>>>;
 
 /// Runs a plan: on the GPU, or on the CPU by the twins.
 pub trait Executor: Sized {
@@ -34,6 +34,9 @@ pub trait Executor: Sized {
 
     /// Asks for `count` numbers of an f32 slot, from element `first` on, as they are after all runs so far.
     fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending>;
+
+    /// Asks for all words of a slot of u32, as they are after all runs so far.
+    fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>>;
 
     /// Waits for all runs so far, and reads a whole slot.
     fn read(&mut self, slot: SlotId) -> impl Future<Output = Result<Array<f64>>>;

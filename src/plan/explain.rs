@@ -72,12 +72,30 @@ impl Plan {
                 slots.map(|slot| format!("{} {}", slot.name, slot.shape)).collect::<Vec<_>>().join(", "),
             ]);
         }
-        let total: f64 = self.memory.buffers().iter().map(|buffer| buffer.words as f64 * 4.0 / 1e6).sum();
-        let transients = self.memory.buffers().iter().filter(|buffer| buffer.role == Role::Transient);
-        let transients = transients.map(|buffer| buffer.words as f64 * 4.0 / 1e6).sum::<f64>();
-        let saved = self.reused_words as f64 * 4.0 / 1e6;
-        let total = format!("{total:.1} MB on the device, {transients:.1} MB of them transients");
-        format!("memory: {total}; reuse saved {saved:.1} MB\n{}", table(&rows))
+        format!("{}\n{}", self.total_memory(), table(&rows))
+    }
+
+    /// A line on what the memory is for: arenas and other buffers of the whole model by their names, those of passes by
+    /// what they hold. All of it is there from start to end, so the sum is the peak.
+    fn total_memory(&self) -> String {
+        let megabytes = |words: usize| format!("{:.1} MB", words as f64 * 4.0 / 1e6);
+        let mut parts: Vec<(&str, usize)> = vec![("data", 0)];
+        for buffer in self.memory.buffers() {
+            let part = match buffer.role {
+                Role::Data => "data",
+                _ if !buffer.name.contains('/') => buffer.name.as_str(),
+                Role::Transient => "activations and other transients",
+                Role::State => "counters and metrics",
+            };
+            match parts.iter_mut().find(|(name, _)| *name == part) {
+                Some((_, words)) => *words += buffer.words,
+                None => parts.push((part, buffer.words)),
+            }
+        }
+        let total = parts.iter().map(|(_, words)| words).sum();
+        let parts: Vec<_> = parts.into_iter().map(|(name, words)| format!("{name} {}", megabytes(words))).collect();
+        let (total, saved) = (megabytes(total), megabytes(self.reused_words));
+        format!("memory: {total} at the peak: {}; reuse saved {saved}", parts.join(", "))
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Role {
     Data,
     /// Set at the start (zero unless the host writes it) and carried from step to step.
     State,
-    /// Valid within one run of a section, from its first write on.
+    /// Valid within one run of a section, from its first write on, and in sections that follow that one.
     Transient,
 }
 

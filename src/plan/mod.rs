@@ -43,6 +43,8 @@ impl Dispatch {
 pub struct Section {
     /// Its name.
     pub name: &'static str,
+    /// The section that it always runs some time after, and whose transients it may read.
+    pub after: Option<&'static str>,
     /// What it does, in order.
     pub dispatches: Vec<Dispatch>,
     /// The graph that most of it was lowered from, as lines for people; empty where there was none.
@@ -69,7 +71,12 @@ impl Plan {
 
     /// Begins a section; dispatches go to the section begun last.
     pub fn begin(&mut self, name: &'static str) {
-        self.sections.push(Section { name, dispatches: Vec::new(), graph: String::new() });
+        self.sections.push(Section { name, after: None, dispatches: Vec::new(), graph: String::new() });
+    }
+
+    /// [`Self::begin`] for a section that only runs after another one has: it may read what that has left in transients.
+    pub fn begin_after(&mut self, name: &'static str, other: &'static str) {
+        self.sections.push(Section { name, after: Some(other), dispatches: Vec::new(), graph: String::new() });
     }
 
     /// How many dispatches the section begun last has.

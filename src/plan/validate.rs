@@ -39,9 +39,16 @@ impl Plan {
         Ok(())
     }
 
-    fn written_before_read(&self, section: &Section) -> Result<()> {
-        let mut written: Vec<Vec<Range<usize>>> =
-            (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect();
+    /// Gives what of each buffer holds a value when the section ends.
+    fn written_before_read(&self, section: &Section) -> Result<Vec<Vec<Range<usize>>>> {
+        let earlier = |name| self.sections.iter().take_while(|s| s.name != section.name).find(|s| s.name == name);
+        let mut written = match section.after.map(|name| earlier(name).ok_or(name)) {
+            None => (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect(),
+            Some(Ok(other)) => self.written_before_read(other)?,
+            Some(Err(name)) => {
+                return Err(mistake(format!("{} is to follow `{name}`, which does not come before it", section.name)));
+            }
+        };
         for dispatch in &section.dispatches {
             for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Write) {
                 let slot = self.memory.slot(id);
@@ -70,7 +77,7 @@ impl Plan {
                 }
             }
         }
-        Ok(())
+        Ok(written)
     }
 
     /// A buffer is bound for reading only or for writing, never for both; what is written overlaps nothing.

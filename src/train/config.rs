@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Augment, Blueprint, MicroBatches, Optimisation, Recipe};
+use crate::nn::{Augment, Blueprint, MicroBatches, Normalisation, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,13 @@ pub struct TrainConfig {
     pub optimisation: Optimisation,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
+    /// What all images are normalised by.
+    pub normalize: Normalisation,
     /// What is done at random to the training images.
     pub augment: Augment,
+    /// After every how many steps gradients and weights are looked through for numbers that are not finite. After the last
+    /// step, and with validation after each epoch, they always are.
+    pub scan_every: usize,
     /// What validation has to reach for training to end at once.
     pub target: Option<Target>,
     /// After how many epochs without a lower loss in validation training ends. The best weights are kept.
@@ -39,7 +44,9 @@ impl Default for TrainConfig {
             learning_rate: 0.001,
             optimisation: Optimisation::default(),
             seed: 42,
+            normalize: Normalisation::default(),
             augment: Augment::default(),
+            scan_every: 100,
             target: None,
             patience: None,
         }
@@ -67,6 +74,9 @@ impl TrainConfig {
         }
         if self.epochs == 0 {
             return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");
+        }
+        if self.scan_every == 0 {
+            return usage("a scan every 0 steps".into(), "give 1 or more, such as --scan-every 100");
         }
         if self.patience == Some(0) {
             return usage("a patience of 0 epochs".into(), "give 1 or more, such as --patience 3");

@@ -5,6 +5,7 @@ mod config;
 mod journal;
 mod model_file;
 mod progress;
+mod scan;
 mod space;
 mod stopping;
 mod trainer;

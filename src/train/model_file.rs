@@ -3,7 +3,7 @@
 use crate::data::Dropped;
 use crate::error::{Error, Kind, Result};
 use crate::nn::toml::Table;
-use crate::nn::{Blueprint, Model};
+use crate::nn::{Blueprint, Model, NORMALISATION, Normalisation};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
@@ -17,7 +17,7 @@ const MODEL: &str = "shadegrad";
 pub struct ModelFile {
     /// Its layers.
     pub model: Model,
-    /// Its parameters and statistics, in the order of [`Model::state`].
+    /// Its parameters, statistics and normalisation, in the order of [`Model::state`].
     pub weights: Vec<Vec<f32>>,
 }
 
@@ -50,7 +50,7 @@ impl ModelFile {
         std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// Reads what [`Self::write`] wrote.
+    /// Reads what [`Self::write`] wrote. Where there is no normalisation, images are taken from 0 to 1.
     ///
     /// # Errors
     /// Where the file cannot be read, is damaged, or does not hold a model: names what was expected and found.
@@ -73,9 +73,14 @@ impl ModelFile {
         let model = described(&bytes).map_err(|error| refuse(error.cause().to_owned()))?;
         let state = model.state();
         let mut weights = Vec::with_capacity(state.len());
+        let (mut expected, found) = (state.len(), file.names());
         for (_, name, shape) in &state {
-            let view =
-                file.tensor(name).map_err(|_| refuse(format!("no tensor `{name}`, found {:?}", file.names())))?;
+            if name == NORMALISATION && !found.contains(&name.as_str()) {
+                weights.push(Normalisation::UNIT.to_vec());
+                expected -= 1;
+                continue;
+            }
+            let view = file.tensor(name).map_err(|_| refuse(format!("no tensor `{name}`, found {found:?}")))?;
             if (view.dtype(), view.shape()) != (Dtype::F32, shape.extents()) {
                 let found = format!("{:?} {:?}", view.dtype(), view.shape());
                 return Err(refuse(format!("`{name}` is {found}, expected F32 {shape}")));
@@ -86,8 +91,8 @@ impl ModelFile {
             }
             weights.push(values);
         }
-        if file.len() != state.len() {
-            return Err(refuse(format!("{} tensors, expected {} for {model}", file.len(), state.len())));
+        if file.len() != expected {
+            return Err(refuse(format!("{} tensors, expected {expected} for {model}", file.len())));
         }
         Ok(Self { model, weights })
     }

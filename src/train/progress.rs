@@ -46,12 +46,12 @@ pub(super) fn steps_in_ring(division: MicroBatches) -> usize {
     (RING / division.count).max(1)
 }
 
+/// What to do about numbers that are not finite.
+pub(super) const ADVICE: &str =
+    "lower the learning rate (--lr), clip the gradients (--clip-norm 1), and check that the data are what you expect";
+
 pub(super) fn not_finite(what: &str, loss: f64) -> Error {
-    Error::new(
-        Kind::Numeric,
-        format!("{what} is {loss}, which is not finite"),
-        "lower the learning rate (--lr), and check that the data are what you expect",
-    )
+    Error::new(Kind::Numeric, format!("{what} is {loss}, which is not finite"), ADVICE)
 }
 
 /// Sums over steps.
@@ -141,13 +141,11 @@ impl Progress {
         self.batch.min(self.samples - position)
     }
 
-    /// Checks the metrics of the next steps, which have just arrived.
-    pub(super) fn arrive(&mut self, metrics: &[f32]) -> Result<()> {
+    /// The first of the next steps, whose metrics have just arrived, with a loss that is not finite; and that loss.
+    pub(super) fn arrive(&mut self, metrics: &[f32]) -> Option<(usize, f32)> {
         self.ended = Instant::now();
-        match metrics.chunks_exact(2).position(|entry| !entry[0].is_finite()) {
-            Some(i) => Err(not_finite(&format!("the loss of step {}", self.step + i + 1), metrics[2 * i].into())),
-            None => Ok(()),
-        }
+        let first = metrics.chunks_exact(2).position(|entry| !entry[0].is_finite())?;
+        Some((self.step + first + 1, metrics[2 * first]))
     }
 
     /// Leaves the time since the last steps ended, which went into something else, out of the rate.

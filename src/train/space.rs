@@ -193,7 +193,7 @@ impl Space {
 
 impl Settings {
     /// A run of these settings, and of what is `fixed` in everything else: epochs, seed, loss, initialiser, the kind of
-    /// optimiser, schedule, augmentation.
+    /// optimiser, schedule, normalisation, augmentation.
     pub fn config(&self, fixed: &TrainConfig) -> TrainConfig {
         let optimiser = fixed.optimisation.optimiser.with_weight_decay(self.weight_decay);
         let recipe = Recipe {

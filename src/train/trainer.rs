@@ -1,14 +1,16 @@
 //! Training and evaluation over any executor.
 
 use super::progress::{Progress, Sums, not_finite, steps_in_ring};
+use super::scan::Scan;
 use super::stopping::{Ending, Judge, Validated};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, Training};
+use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, NORMALISATION, Normalisation, Training};
 use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Rows of a batch in evaluation: enough to fill a device, few enough for its memory. One size for all, as the order of
@@ -38,6 +40,14 @@ pub struct Outcome {
     pub bytes_up_after_start: u64,
     /// Bytes read back, a step on average, validation included.
     pub bytes_down_per_step: f64,
+}
+
+/// Steps under way, and what they leave to look at.
+struct Submitted {
+    steps: usize,
+    metrics: Pending,
+    /// The last step that a scan followed, and what scans have found by then.
+    scan: Option<(usize, Pending<u32>)>,
 }
 
 /// A model, its data and its optimiser on a device.
@@ -94,16 +104,21 @@ impl<E: Executor> Trainer<E> {
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
         let mut plan = model.plan(Some(training), Some(over(&data.test)))?;
+        model.add_scan(&mut plan)?;
         if let Some(validation) = &data.validation {
             model.add_validation(&mut plan, over(validation))?;
         }
         if config.patience.is_some() {
             model.add_keeping(&mut plan)?;
         }
+        if config.normalize == Normalisation::Standard {
+            model.add_measuring(&mut plan)?;
+        }
         Ok((model, plan))
     }
 
-    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan. From here on nothing goes up.
+    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
+    /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_images(&mut executor, "train", &data.train)?;
         upload_images(&mut executor, "test", &data.test)?;
@@ -130,6 +145,9 @@ impl<E: Executor> Trainer<E> {
     /// Uploads what the model begins with to an executor that has the data.
     fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
+        if config.normalize == Normalisation::Standard {
+            executor.run("measure", 1)?;
+        }
         let validation = data.validation.as_ref().map(Split::len);
         Ok(Self { executor, model, config, samples: data.train.len(), validation })
     }
@@ -145,14 +163,14 @@ impl<E: Executor> Trainer<E> {
     /// # Errors
     /// Where the device fails, or a loss is not finite; and any error of `watch`, which ends training.
     pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
-        let metrics = find(&self.executor, "train/metrics")?;
         let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
         let total = steps_per_epoch * self.config.epochs;
         let division = self.config.division(self.samples);
-        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let ring = steps_in_ring(division);
+        let mut scan = Scan::new(self.executor.memory(), self.config.scan_every)?;
         let mut progress = Progress::new(self.samples, self.config.batch_size, division);
         let mut judge = Judge::new(self.config.target, self.config.patience);
-        let (mut submitted, mut waiting) = (0, VecDeque::<(usize, Pending)>::new());
+        let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
         let (mut ending, mut validation) = (Ending::Epochs, None);
         let begun = Instant::now();
@@ -164,13 +182,12 @@ impl<E: Executor> Trainer<E> {
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
                 let most = progress.steps_per_submit().min(end - submitted).min(ring - submitted % ring);
-                self.executor.run("train", most as u32)?;
-                waiting.push_back((most, self.executor.fetch(metrics, entry * (submitted % ring), entry * most)?));
+                waiting.push_back(self.submit(&scan, submitted..submitted + most, end)?);
                 submitted += most;
             }
-            let Some((steps, pending)) = waiting.pop_front() else { break };
-            let arrived = progress.merge(&pending.await?);
-            progress.arrive(&arrived)?;
+            let Some(next) = waiting.pop_front() else { break };
+            let steps = next.steps;
+            let arrived = self.arrive(next, &mut progress, &mut scan, submitted).await?;
             if first_step.is_none() {
                 first_step = Some(Instant::now());
                 up = self.executor.traffic().up;
@@ -210,6 +227,54 @@ impl<E: Executor> Trainer<E> {
         })
     }
 
+    /// Runs these steps, counted from 0, with scans where they are due or `end` is reached, and asks for what they leave.
+    fn submit(&mut self, scan: &Scan, steps: Range<usize>, end: usize) -> Result<Submitted> {
+        let division = self.config.division(self.samples);
+        let (ring, entry) = (steps_in_ring(division), 2 * division.count);
+        let (mut done, mut scanned) = (steps.start, None);
+        while done < steps.end {
+            let due = scan.due_after(done, end);
+            let stop = due.min(steps.end);
+            self.executor.run("train", (stop - done) as u32)?;
+            if stop == due {
+                self.executor.run("scan", 1)?;
+                scanned = Some(stop);
+            }
+            done = stop;
+        }
+        let metrics = find(&self.executor, "train/metrics")?;
+        Ok(Submitted {
+            steps: steps.len(),
+            metrics: self.executor.fetch(metrics, entry * (steps.start % ring), entry * steps.len())?,
+            scan: scanned.map(|step| Ok((step, scan.fetch(&mut self.executor)?))).transpose()?,
+        })
+    }
+
+    /// Waits for the metrics of steps, of `submitted` in all.
+    ///
+    /// # Errors
+    /// Where a loss is not finite, or a scan has found something that is not: says what came first.
+    async fn arrive(
+        &mut self,
+        steps: Submitted,
+        progress: &mut Progress,
+        scan: &mut Scan,
+        submitted: usize,
+    ) -> Result<Vec<f32>> {
+        let metrics = progress.merge(&steps.metrics.await?);
+        let bad_loss = progress.arrive(&metrics);
+        if let Some((step, pending)) = steps.scan {
+            scan.arrive(step, &pending.await?);
+        }
+        if bad_loss.is_some() && !scan.has_found() {
+            // That a loss is not finite does not say where it began.
+            self.executor.run("scan", 1)?;
+            scan.arrive(submitted, &scan.fetch(&mut self.executor)?.await?);
+        }
+        scan.judge(self.executor.memory(), bad_loss)?;
+        Ok(metrics)
+    }
+
     /// Loss and accuracy on the validation images, where there are some.
     async fn validate(&mut self) -> Result<Option<Score>> {
         let Some(images) = self.validation else { return Ok(None) };
@@ -221,7 +286,14 @@ impl<E: Executor> Trainer<E> {
         evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
-    /// Parameters and statistics by name, in the order of [`Model::state`].
+    /// Mean and deviation by which images are normalised, in numbers from 0 to 1.
+    pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
+        let slot = find(&self.executor, NORMALISATION)?;
+        let numbers = self.executor.fetch(slot, 0, 2)?.await?;
+        Ok([numbers[0], 1.0 / numbers[1]])
+    }
+
+    /// Parameters, statistics and normalisation by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
         for (slot, name, shape) in self.model.state() {
@@ -260,8 +332,8 @@ async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images:
     if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
 }
 
-/// Copies parameters and statistics, in the order of [`Model::state`], into the slots of a plan of `model`, and the
-/// weights of its classes where it has some.
+/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
+/// `model`, and the weights of its classes where it has some.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
     for ((slot, ..), values) in model.state().iter().zip(weights) {
         let slot = find(executor, slot)?;

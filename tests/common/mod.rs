@@ -3,15 +3,17 @@
 use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
 use std::sync::Arc;
 
-/// The device to test on: the first adapter there is, a GPU where there is one.
+/// The adapter to test on: a GPU where there is one, else the first adapter.
+pub(crate) fn adapter() -> wgpu::Adapter {
+    let adapter = match pollster::block_on(choose(&Choice::Auto)).expect("`auto` always means something") {
+        Chosen::Adapter(adapter) => Some(adapter),
+        Chosen::NoGpu(others) => others.into_iter().next(),
+        Chosen::Native => None,
+    };
+    adapter.expect("no adapter to test shaders on: run tests/run, which provides a software driver")
+}
+
+/// The device to test on.
 pub(crate) fn gpu() -> Arc<Gpu> {
-    pollster::block_on(async {
-        let adapter = match choose(&Choice::Auto).await.expect("`auto` always means something") {
-            Chosen::Adapter(adapter) => Some(adapter),
-            Chosen::NoGpu(others) => others.into_iter().next(),
-            Chosen::Native => None,
-        };
-        let adapter = adapter.expect("no adapter to test shaders on: run tests/run, which provides a software driver");
-        Gpu::open(&adapter).await.expect("the adapter opens")
-    })
+    pollster::block_on(Gpu::open(&adapter())).expect("the adapter opens")
 }

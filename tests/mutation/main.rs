@@ -23,11 +23,12 @@ mod verdict;
 mod worker;
 
 use mutant::Mutant;
+use pool::Job;
 use reasons::Reason;
 use report::Outcome;
 use results::Results;
 use shadegrad::kernel::AnyKernel;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +47,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let jobs = arguments.iter().position(|argument| argument == "--jobs").and_then(|at| arguments.get(at + 1));
-    let workers = jobs.and_then(|jobs| jobs.parse().ok()).or(std::thread::available_parallelism().ok().map(|n| n.get()));
+    let workers =
+        jobs.and_then(|jobs| jobs.parse().ok()).or(std::thread::available_parallelism().ok().map(|n| n.get()));
     let again = arguments.iter().any(|argument| argument == "--again");
     let kernels = kernels::kernels_and_mutants(&gpu.caps);
     let names: BTreeSet<&str> = kernels.iter().map(|(kernel, _)| kernel.name()).collect();
@@ -65,7 +67,12 @@ fn main() -> ExitCode {
     wrong.iter().for_each(|line| println!("{line}"));
     let shown: Vec<Outcome<'_>> = outcomes.into_iter().filter(|o| all || named.contains(o.kernel)).collect();
     let count = report::count(&shown);
-    println!("{:.2} % of {} mutants killed, {} survive", count.share(), count.killed + count.survivors, count.survivors);
+    println!(
+        "{:.2} % of {} mutants killed, {} survive",
+        count.share(),
+        count.killed + count.survivors,
+        count.survivors
+    );
     if all {
         let adapter = format!("{} ({})", gpu.info.name, gpu.info.driver_info);
         write_report(&report::section(&shown, &adapter));
@@ -78,21 +85,27 @@ fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, wo
     let mut jobs = Vec::new();
     for (kernel, mutants) in kernels.iter().filter(|(kernel, _)| wanted(kernel.name())) {
         let open = mutants.iter().enumerate().filter(|(_, mutant)| results.get(kernel.name(), mutant).is_none());
-        jobs.extend(open.map(|(index, _)| (kernel.name(), index)));
+        let open: Vec<_> = open.map(|(index, _)| (kernel.name(), Job::Mutant(index))).collect();
+        if !open.is_empty() {
+            jobs.push((kernel.name(), Job::Original));
+        }
+        jobs.extend(open);
     }
-    // What takes long comes last.
-    let sizes: BTreeMap<_, _> = kernels.iter().map(|(kernel, mutants)| (kernel.name(), mutants.len())).collect();
-    jobs.sort_by_key(|(kernel, _)| sizes[kernel]);
-    println!("{} mutants to judge", jobs.len());
+    println!("{} to judge", jobs.len());
     let (at, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let next = || jobs.get(at.fetch_add(1, Ordering::Relaxed)).map(|(kernel, index)| ((*kernel).to_owned(), *index));
-    let done = |name: &str, index: usize, verdict: Verdict| {
+    let next = || jobs.get(at.fetch_add(1, Ordering::Relaxed)).copied();
+    let done = |name: &'static str, job: Job, verdict: Verdict| {
         let (_, mutants) = kernels.iter().find(|(kernel, _)| kernel.name() == name).expect("the kernel is known");
-        let mutant = &mutants[index];
-        results.put(name, mutant, &verdict);
-        let explained = reasons.iter().any(|reason| reason.is_about(name, mutant));
-        if verdict == Verdict::Survived && !explained {
-            println!("{name}: {mutant} survives\n    {}\n    {}", mutant.original, mutant.mutated);
+        match job {
+            Job::Original => assert_eq!(verdict, Verdict::Survived, "{name} without any fault"),
+            Job::Mutant(index) => {
+                let mutant = &mutants[index];
+                results.put(name, mutant, &verdict);
+                let explained = reasons.iter().any(|reason| reason.is_about(name, mutant));
+                if verdict == Verdict::Survived && !explained {
+                    println!("{name}: {mutant} survives\n    {}\n    {}", mutant.original, mutant.mutated);
+                }
+            }
         }
         let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if finished % 500 == 0 {
@@ -124,7 +137,10 @@ fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
     };
     let tell = |outcome: &Outcome<'_>| {
         let Outcome { kernel, mutant, .. } = outcome;
-        format!("{kernel}: {mutant} is listed as equivalent, but was found\n    {}\n    {}", mutant.original, mutant.mutated)
+        format!(
+            "{kernel}: {mutant} is listed as equivalent, but was found\n    {}\n    {}",
+            mutant.original, mutant.mutated
+        )
     };
     outcomes.iter().filter(found).map(tell).collect()
 }

@@ -105,11 +105,15 @@ fn roots(
             Statement::Block(block) => roots(function, block, read, numbers, open),
             Statement::If { condition, accept, reject } => {
                 open.push(*condition);
-                [accept, reject].map(|block| roots(function, block, read, numbers, open));
+                for block in [accept, reject] {
+                    roots(function, block, read, numbers, open);
+                }
             }
             Statement::Loop { body, continuing, break_if } => {
                 open.extend(break_if);
-                [body, continuing].map(|block| roots(function, block, read, numbers, open));
+                for block in [body, continuing] {
+                    roots(function, block, read, numbers, open);
+                }
             }
             Statement::Store { pointer, value } => {
                 if variable(&function.expressions, *pointer).is_none_or(|variable| read.contains(&variable)) {

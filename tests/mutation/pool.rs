@@ -11,6 +11,15 @@ const RUNNING: f64 = 20.0;
 /// Seconds of work that a driver may take to compile.
 const COMPILING: f64 = 300.0;
 
+/// What is to be judged of a kernel.
+#[derive(Clone, Copy)]
+pub(crate) enum Job {
+    /// The shader as it is, in which nothing must be found.
+    Original,
+    /// The mutant of this number.
+    Mutant(usize),
+}
+
 /// A process at work, and what it says.
 struct Worker {
     process: Child,
@@ -37,9 +46,13 @@ impl Worker {
         Self { process, input, output, waited: 0.0 }
     }
 
-    /// The verdict on one mutant, and whether the process can go on.
-    fn judge(&mut self, kernel: &str, index: usize) -> (Verdict, bool) {
-        let asked = writeln!(self.input, "{kernel} {index}").and_then(|()| self.input.flush());
+    /// The verdict on one job, and whether the process can go on.
+    fn judge(&mut self, kernel: &str, job: Job) -> (Verdict, bool) {
+        let job = match job {
+            Job::Original => "original".to_owned(),
+            Job::Mutant(index) => index.to_string(),
+        };
+        let asked = writeln!(self.input, "{kernel} {job}").and_then(|()| self.input.flush());
         let (mut patience, mut since) = (COMPILING, self.work());
         while asked.is_ok() {
             match self.output.recv_timeout(Duration::from_secs(1)) {
@@ -48,7 +61,9 @@ impl Worker {
                     "running" => (patience, since) = (RUNNING, self.work()),
                     line => {
                         let verdict = line.strip_prefix("verdict ").and_then(Verdict::read);
-                        return (verdict.expect("a worker says nothing else"), true);
+                        let verdict = verdict.expect("a worker says nothing else");
+                        let alive = verdict != Verdict::Killed(Verdict::DEVICE.into());
+                        return (verdict, alive);
                     }
                 },
                 Err(RecvTimeoutError::Timeout) => self.waited += 1.0,
@@ -80,17 +95,17 @@ impl Drop for Worker {
     }
 }
 
-/// Judges jobs, which are kernels with numbers of mutants, as `next` gives them, and hands each verdict to `done`.
+/// Does jobs, each with its kernel, as `next` gives them, and hands each verdict to `done`.
 pub(crate) fn judge_all(
     workers: usize,
-    next: impl Fn() -> Option<(String, usize)> + Sync,
-    done: impl Fn(&str, usize, Verdict) + Sync,
+    next: impl Fn() -> Option<(&'static str, Job)> + Sync,
+    done: impl Fn(&'static str, Job, Verdict) + Sync,
 ) {
     let work = || {
         let mut worker = None;
-        while let Some((kernel, index)) = next() {
-            let (verdict, alive) = worker.get_or_insert_with(Worker::start).judge(&kernel, index);
-            done(&kernel, index, verdict);
+        while let Some((kernel, job)) = next() {
+            let (verdict, alive) = worker.get_or_insert_with(Worker::start).judge(kernel, job);
+            done(kernel, job, verdict);
             if !alive {
                 worker = None;
             }

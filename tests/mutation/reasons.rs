@@ -26,6 +26,7 @@ impl Reason {
             && self.becomes.iter().any(|line| *line == mutant.mutated)
     }
 
+    #[allow(dead_code, reason = "tests/mutator.rs uses it")]
     /// What of this is about none of these mutants in their kernels, and so out of date.
     pub(crate) fn stale(&self, mutants: &[(&str, &Mutant)]) -> Vec<String> {
         let about = |line: &String| {

@@ -92,7 +92,9 @@ fn survivors(outcomes: &[Outcome<'_>], wanted: impl Fn(&Outcome<'_>) -> bool) ->
     for ((file, line, reason), (becomes, kernels)) in &by_reason {
         let kernels = kernels.iter().copied().collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "- `{file}` line {line}, `{}`: {reason} In {kernels}.", original(file, *line));
-        becomes.iter().for_each(|line| text += &format!("  - `{}`\n", if line.is_empty() { "(left out)" } else { line }));
+        becomes
+            .iter()
+            .for_each(|line| text += &format!("  - `{}`\n", if line.is_empty() { "(left out)" } else { line }));
     }
     if text.is_empty() { "None.\n".into() } else { text }
 }

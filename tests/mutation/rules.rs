@@ -274,8 +274,10 @@ fn field(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let Some(open) = (2..i).find(|&j| source.word(j) == "{" && source.word(j - 2) == "struct") else {
         return Vec::new();
     };
-    let fields: Vec<[&str; 2]> =
-        (open..source.mate(open)).filter(|&j| source.word(j) == ":").map(|j| [j - 1, j + 1].map(|j| source.word(j))).collect();
+    let fields: Vec<[&str; 2]> = (open..source.mate(open))
+        .filter(|&j| source.word(j) == ":")
+        .map(|j| [j - 1, j + 1].map(|j| source.word(j)))
+        .collect();
     next(source, i, &fields)
 }
 
@@ -367,7 +369,9 @@ fn stale(source: &Source<'_>, i: usize) -> Vec<Edit> {
 /// Whether token `i` is in the body of a loop.
 fn in_loop(source: &Source<'_>, i: usize) -> bool {
     let around = |&j: &usize| source.word(j) == "{" && source.mate(j) > i;
-    (0..i).filter(around).any(|open| source.before(open) == "loop" || source.before(open) == ")" && source.before(source.mate(open - 1)) == "for")
+    (0..i).filter(around).any(|open| {
+        source.before(open) == "loop" || source.before(open) == ")" && source.before(source.mate(open - 1)) == "for"
+    })
 }
 
 /// What is loaded from a buffer of numbers, rounded to f16.

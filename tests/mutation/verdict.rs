@@ -16,6 +16,9 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// How a mutant was found after which the device can be used no more.
+    pub(crate) const DEVICE: &str = "device";
+
     /// Reads what `Display` writes.
     pub(crate) fn read(text: &str) -> Option<Self> {
         match text.split_once(' ').unwrap_or((text, "")) {

@@ -8,11 +8,12 @@ use super::kernels::{kernels_and_mutants, mutated, shader_files};
 use super::module::module;
 use super::mutant::Mutant;
 use super::verdict::Verdict;
+use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, Pipeline};
-use shadegrad::kernel::{AnyKernel, Effort, Inputs, Variant};
+use shadegrad::kernel::{AnyKernel, Case, Effort, Inputs, Variant};
 use shadegrad::ops::{NO_LABEL, counter};
 use shadegrad::shader::Reflection;
-use shadegrad::verify::{Prepared, check, prepare, prepare_altered};
+use shadegrad::verify::{Prepared, check_all, prepare, prepare_altered};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Cases of every form that come before the rest: enough for most faults.
-const FIRST_CASES: usize = 10;
+const FIRST_CASES: usize = 8;
+/// Cases that run in one submit.
+const WINDOW: usize = 32;
 
 /// Judges mutants until the input ends.
 pub(crate) fn work(gpu: &Arc<Gpu>) {
@@ -31,12 +34,14 @@ pub(crate) fn work(gpu: &Arc<Gpu>) {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let (name, index) = line.split_once(' ').expect("a kernel and a number");
         let (kernel, mutants) = kernels.iter().find(|(kernel, _)| kernel.name() == name).expect("a kernel's name");
-        let mutant = &mutants[index.parse::<usize>().expect("a number")];
         if bench.as_ref().is_none_or(|bench| bench.kernel.name() != name) {
             bench = Some(Bench::new(gpu, *kernel));
         }
         let bench = bench.as_mut().expect("just made");
-        let verdict = bench.judge(&files[&mutant.file], mutant);
+        let verdict = match index.parse::<usize>() {
+            Ok(index) => bench.judge(&files[&mutants[index].file], &mutants[index]),
+            Err(_) => bench.judge_original(),
+        };
         say(&format!("verdict {verdict}"));
     }
 }
@@ -53,18 +58,33 @@ struct Bench<'a> {
     kernel: &'static dyn AnyKernel,
     reflection: Reflection,
     variants: Vec<Variant>,
+    modules: BTreeMap<String, Option<String>>,
     /// How long variants last took to compile: the quickest are tried first.
     compiling: BTreeMap<String, Duration>,
-    /// Of the kernel's own cases.
-    params: Vec<Vec<u8>>,
-    modules: BTreeMap<String, Option<String>>,
-    cases: Vec<Trial>,
+    trials: Vec<Trial>,
 }
 
-/// A case, prepared once for the kernel's own bindings.
+/// A case as tests/kernels.rs runs it, prepared once for the kernel's own bindings.
 struct Trial {
     index: usize,
+    case: Case<Vec<u8>>,
+    /// No row of the batch is in use.
+    empty: bool,
     prepared: Option<Arc<Prepared>>,
+}
+
+impl Trial {
+    fn prepare(&self, kernel: &dyn AnyKernel, reflection: &Reflection) -> Result<Prepared> {
+        if !self.empty {
+            return prepare(kernel, reflection, self.case.clone(), Effort::QUICK.seed(), self.index);
+        }
+        let empty = |binding: &str, words: &mut [u32]| match binding {
+            "counters" | "micro_counters" => words[counter::ROWS] = 0,
+            "labels" => words.fill(NO_LABEL),
+            _ => {}
+        };
+        prepare_altered(kernel, reflection, self.case.clone(), 3, 0, empty)
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -72,10 +92,20 @@ impl<'a> Bench<'a> {
         let variants = kernel.variants(&gpu.caps);
         let reflection = Reflection::of(kernel.name(), &variants[0].source()).expect("the shader is valid");
         let modules = variants.iter().map(|variant| (variant.name.clone(), module(&variant.source()))).collect();
-        let rows = usize::from(reflection.binding("counters").is_some());
-        let params: Vec<_> = kernel.cases(Effort::Quick).into_iter().map(|case| case.params).collect();
-        let cases = (0..params.len() + rows).map(|index| Trial { index, prepared: None }).collect();
-        Self { gpu, kernel, reflection, variants, compiling: BTreeMap::new(), params, modules, cases }
+        let trial = |(index, case)| Trial { index, case, empty: false, prepared: None };
+        let mut trials: Vec<Trial> = kernel.cases(Effort::QUICK).into_iter().enumerate().map(trial).collect();
+        if reflection.binding("counters").is_some() {
+            let case = trials.iter().rev().map(|trial| &trial.case).find(|case| case.inputs == Inputs::Random);
+            let case = case.expect("one has random inputs").clone();
+            trials.push(Trial { index: 0, case, empty: true, prepared: None });
+        }
+        Self { gpu, kernel, reflection, variants, modules, compiling: BTreeMap::new(), trials }
+    }
+
+    /// Whether the tests pass without any fault.
+    fn judge_original(&mut self) -> Verdict {
+        let originals = self.variants.iter().map(|variant| (variant.name.clone(), variant.clone())).collect();
+        self.try_all(&originals)
     }
 
     /// Whether the tests find this mutant.
@@ -100,81 +130,79 @@ impl<'a> Bench<'a> {
         if live.values().any(beyond_limits) {
             return Verdict::Killed("limits".into());
         }
-        let mut names: Vec<(Duration, String)> =
-            live.keys().map(|name| (self.compiling.get(name).copied().unwrap_or_default(), name.clone())).collect();
+        self.try_all(&live)
+    }
+
+    /// Runs the cases of each of these variants: the first ones of all, then the others.
+    fn try_all(&mut self, live: &BTreeMap<String, Variant>) -> Verdict {
+        let mut names: Vec<(Duration, &String)> =
+            live.keys().map(|name| (self.compiling.get(name).copied().unwrap_or_default(), name)).collect();
         names.sort();
         let mut pipelines = Vec::new();
         for (_, name) in names {
             let start = Instant::now();
             say("compiling");
-            let compiled = pollster::block_on(Pipeline::new(self.gpu, self.kernel, &live[&name], Checks::On));
+            let compiled = pollster::block_on(Pipeline::new(self.gpu, self.kernel, &live[name], Checks::On));
             let Ok(pipeline) = compiled else { return Verdict::Refused };
-            let found = self.try_cases(&pipeline, &live[&name], true);
+            let first: Vec<usize> = self.accepted(&live[name]).into_iter().take(FIRST_CASES).collect();
+            let found = self.try_window(&pipeline, &live[name], &first);
             self.compiling.insert(name.clone(), start.elapsed()); // which drivers put off until the first run
             if let Some(how) = found {
                 return Verdict::Killed(how);
             }
-            pipelines.push((name, pipeline));
+            pipelines.push((pipeline, &live[name]));
         }
-        for (name, pipeline) in &pipelines {
-            if let Some(how) = self.try_cases(pipeline, &live[name], false) {
-                return Verdict::Killed(how);
+        for (pipeline, variant) in &pipelines {
+            let others: Vec<usize> = self.accepted(variant).into_iter().skip(FIRST_CASES).collect();
+            for window in others.chunks(WINDOW) {
+                if let Some(how) = self.try_window(pipeline, variant, window) {
+                    return Verdict::Killed(how);
+                }
             }
         }
         Verdict::Survived
     }
 
-    /// What the first of the cases that finds the mutant says, where one does.
-    fn try_cases(&mut self, pipeline: &Pipeline, variant: &Variant, only_first: bool) -> Option<String> {
-        let same = format!("{:?}", pipeline.reflection.bindings) == format!("{:?}", self.reflection.bindings);
-        let accepted = |bench: &Self, at: usize| bench.accepts(bench.cases[at].index, variant);
-        let places: Vec<usize> = (0..self.cases.len()).filter(|&at| accepted(self, at)).collect();
-        let count = if only_first { FIRST_CASES } else { places.len() };
-        for at in places.into_iter().take(count) {
-            say("running");
-            let tried = catch_unwind(AssertUnwindSafe(|| {
-                let prepared = if same { self.prepared(at) } else { self.prepare(&pipeline.reflection, at) };
-                pollster::block_on(check(self.gpu, pipeline, self.kernel, variant, &prepared))
-            }));
-            let how = match tried {
-                Ok(Ok(worst)) if worst.soft <= 1.0 => continue,
-                Ok(Ok(_)) => "soft gate",
-                Ok(Err(_)) => "values",
-                Err(_) => "bindings",
-            };
-            let telling = self.cases.remove(at);
-            self.cases.insert(0, telling);
-            return Some(how.into());
+    /// The places of the trials that a variant accepts.
+    fn accepted(&self, variant: &Variant) -> Vec<usize> {
+        let accepts = |&at: &usize| self.kernel.accepts(&self.trials[at].case.params, variant);
+        (0..self.trials.len()).filter(accepts).collect()
+    }
+
+    /// What the first of these trials that finds the mutant says, where one does; it comes first from then on.
+    fn try_window(&mut self, pipeline: &Pipeline, variant: &Variant, places: &[usize]) -> Option<String> {
+        say("running");
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let prepared = self.prepared(pipeline, places);
+            let cases: Vec<&Prepared> = prepared.iter().map(Arc::as_ref).collect();
+            pollster::block_on(check_all(self.gpu, pipeline, self.kernel, variant, &cases))
+        }));
+        let Ok(tried) = tried else { return Some("bindings".into()) };
+        let Ok(outcomes) = tried else { return Some(Verdict::DEVICE.into()) };
+        let (at, how) = outcomes.iter().zip(places).find_map(|(outcome, at)| match outcome {
+            Ok(worst) if worst.soft <= 1.0 => None,
+            Ok(_) => Some((*at, "soft gate")),
+            Err(_) => Some((*at, "values")),
+        })?;
+        let telling = self.trials.remove(at);
+        self.trials.insert(0, telling);
+        Some(how.into())
+    }
+
+    /// These trials, prepared for the bindings of a pipeline, which a fault may have changed.
+    fn prepared(&mut self, pipeline: &Pipeline, places: &[usize]) -> Vec<Arc<Prepared>> {
+        let (kernel, own, theirs) = (self.kernel, &self.reflection, &pipeline.reflection);
+        let same = format!("{:?}", own.bindings) == format!("{:?}", theirs.bindings);
+        let prepare = |trial: &Trial| Arc::new(trial.prepare(kernel, theirs).expect("shapes are known"));
+        let mut prepared = Vec::new();
+        for &at in places {
+            let trial = &mut self.trials[at];
+            let known = trial.prepared.clone().filter(|_| same).unwrap_or_else(|| prepare(trial));
+            if same {
+                trial.prepared = Some(known.clone());
+            }
+            prepared.push(known);
         }
-        None
-    }
-
-    fn accepts(&self, index: usize, variant: &Variant) -> bool {
-        self.params.get(index).is_none_or(|params| self.kernel.accepts(params, variant))
-    }
-
-    fn prepared(&mut self, at: usize) -> Arc<Prepared> {
-        if self.cases[at].prepared.is_none() {
-            self.cases[at].prepared = Some(self.prepare(&self.reflection, at));
-        }
-        self.cases[at].prepared.clone().expect("just prepared")
-    }
-
-    /// The case with the seed that tests/kernels.rs gives it. Behind the last is the one without a row in use.
-    fn prepare(&self, reflection: &Reflection, at: usize) -> Arc<Prepared> {
-        let mut cases = self.kernel.cases(Effort::Quick);
-        let index = self.cases[at].index;
-        let prepared = if index < cases.len() {
-            prepare(self.kernel, reflection, cases.swap_remove(index), index as u64)
-        } else {
-            let case = cases.into_iter().rev().find(|case| case.inputs == Inputs::Random).expect("one is random");
-            let empty = |binding: &str, words: &mut [u32]| match binding {
-                "counters" | "micro_counters" => words[counter::ROWS] = 0,
-                "labels" => words.fill(NO_LABEL),
-                _ => {}
-            };
-            prepare_altered(self.kernel, reflection, case, 3, empty)
-        };
-        Arc::new(prepared.expect("shapes are known"))
+        prepared
     }
 }

@@ -5,7 +5,7 @@ mod graph;
 
 use super::{UNIT, bits, each_row};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
-use crate::random::{Random, stream};
+use crate::random::Random;
 use family::{Family, Vectors};
 pub use graph::{MatmulOp, product, with_epilogue};
 
@@ -96,6 +96,14 @@ impl Kernel for Matmul {
         self.name
     }
 
+    fn body(&self) -> &'static str {
+        match self.layout {
+            Layout::NN => NN.name,
+            Layout::TN => TN.name,
+            Layout::NT => NT.name,
+        }
+    }
+
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let vectors = Vectors::all(self.layout);
         let forms = |family: Family| vectors.map(|vectors| family.variant(self.layout, self.epilogue, vectors));
@@ -183,19 +191,19 @@ impl Kernel for Matmul {
     /// Every triple of edge sizes, and random ones.
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {
         let sizes = edge_sizes();
-        let mut random = Random::new(5, stream::CASES);
+        let mut random = effort.random();
         let mut shapes = Vec::new();
         for (i, &m) in sizes.iter().enumerate() {
             for (j, &k) in sizes.iter().enumerate() {
                 for (l, &n) in sizes.iter().enumerate() {
                     // The short form keeps a seventh of the triples, such that every pair of sizes stays.
-                    if effort == Effort::Full || (i + 2 * j + 3 * l) % 7 == 0 {
+                    if effort.is_full() || (i + 2 * j + 3 * l) % 7 == 0 {
                         shapes.push([m, k, n]);
                     }
                 }
             }
         }
-        let count = if effort == Effort::Quick { 20 } else { 1000 };
+        let count = effort.count(20, 1000);
         let mut random_extent = || 1 + random.below(200);
         shapes.extend((0..count).map(|_| [random_extent(), random_extent(), random_extent()]));
         shapes.extend([[128, 784, 100], [33, 1000, 10], [100, 10, 300]]);

@@ -1,0 +1,38 @@
+struct Params { parts: u32, row: u32, rows: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [parts, 2]
+@group(0) @binding(1) var<storage, read> found: array<u32>;
+/// [4]
+@group(0) @binding(2) var<storage, read> counters: array<u32>;
+/// [rows, 3], partly written: in `row`, how many elements there were when some first were, the first one, and the step
+@group(0) @binding(3) var<storage, read_write> record: array<u32>;
+
+const NONE = 0xffffffffu;
+var<workgroup> firsts: array<u32, WORKGROUP>;
+var<workgroup> counts: array<u32, WORKGROUP>;
+
+// One workgroup. What a row holds stays: it is of the first step.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(local_invocation_index) local: u32) {
+    var first = NONE;
+    var count = 0u;
+    for (var part = local; part < params.parts; part += WORKGROUP) {
+        first = min(first, found[2u * part]);
+        count += found[2u * part + 1u];
+    }
+    firsts[local] = first;
+    counts[local] = count;
+    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (local < half) {
+            firsts[local] = min(firsts[local], firsts[local + half]);
+            counts[local] += counts[local + half];
+        }
+    }
+    let place = 3u * params.row;
+    if (local == 0u && counts[0] > 0u && record[place] == 0u) {
+        record[place] = counts[0];
+        record[place + 1u] = firsts[0];
+        record[place + 2u] = counters[STEP];
+    }
+}

@@ -1,0 +1,52 @@
+struct Params { samples: u32, features: u32, parts: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [parts, 2]: of each PART words of the images the sum of their bytes, and of the bytes' squares
+@group(0) @binding(1) var<storage, read> part_sums: array<u32>;
+/// [2]: the mean of all pixels, from 0 to 1, and the reciprocal of their deviation
+@group(0) @binding(2) var<storage, read_write> normalisation: array<f32>;
+
+var<workgroup> centre: u32;
+
+// How many pixels lie before a word of the images.
+fn pixels_before(word: u32) -> u32 {
+    let words = (params.features + 3u) / 4u;
+    return word / words * params.features + min(4u * (word % words), params.features);
+}
+
+// One workgroup. The first pass finds the byte nearest to the mean. The second takes the moments about it, which are
+// whole numbers in each part and exact though the terms wrap: differences below 2^24, squares below 2^32.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(local_invocation_index) local: u32) {
+    let pixels = f32(params.samples * params.features);
+    var sum = 0.0;
+    for (var part = local; part < params.parts; part += WORKGROUP) {
+        sum += f32(part_sums[2u * part]);
+    }
+    let total = workgroup_sum(sum, local);
+    if (local == 0u) {
+        centre = u32(total / pixels + 0.5);
+    }
+    workgroupBarrier();
+    let c = centre;
+    let end = params.samples * ((params.features + 3u) / 4u);
+    var differences = 0.0;
+    var squares = 0.0;
+    for (var part = local; part < params.parts; part += WORKGROUP) {
+        let n = pixels_before(min((part + 1u) * PART, end)) - pixels_before(part * PART);
+        let s = part_sums[2u * part];
+        differences += f32(bitcast<i32>(s - c * n));
+        squares += f32(part_sums[2u * part + 1u] - 2u * c * s + c * c * n);
+    }
+    let difference = workgroup_sum(differences, local) / pixels;
+    workgroupBarrier();
+    let square = workgroup_sum(squares, local) / pixels;
+    if (local == 0u) {
+        normalisation[0] = (f32(c) + difference) * (1.0 / 255.0);
+        var reciprocal = 1.0;
+        // Where no difference has a square, all pixels are equal.
+        if (square > 0.0) {
+            reciprocal = 255.0 / sqrt(square - difference * difference);
+        }
+        normalisation[1] = reciprocal;
+    }
+}

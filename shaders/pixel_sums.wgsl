@@ -1,0 +1,39 @@
+struct Params { samples: u32, features: u32, parts: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+/// [samples, features] u8
+@group(0) @binding(1) var<storage, read> images: array<u32>;
+/// [parts, 2]: of each PART words of the images the sum of their bytes, and of the bytes' squares
+@group(0) @binding(2) var<storage, read_write> part_sums: array<u32>;
+
+var<workgroup> lanes: array<vec2<u32>, WORKGROUP>;
+
+// One workgroup a part; whole numbers have one sum in any order.
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let part = group.y * groups.x + group.x;
+    let words = (params.features + 3u) / 4u;
+    let end = min((part + 1u) * PART, params.samples * words);
+    var sum = vec2(0u);
+    for (var w = part * PART + local; w < end; w += WORKGROUP) {
+        // An image ends within its last word: what follows is no pixel.
+        let pixels = min(4u, params.features - 4u * (w % words));
+        let word = extractBits(images[w], 0u, 8u * pixels);
+        let bytes = (vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu);
+        sum += vec2(dot(bytes, vec4(1u)), dot(bytes, bytes));
+    }
+    lanes[local] = sum;
+    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (local < half) {
+            lanes[local] += lanes[local + half];
+        }
+    }
+    if (local == 0u && part < params.parts) {
+        part_sums[2u * part] = lanes[0].x;
+        part_sums[2u * part + 1u] = lanes[0].y;
+    }
+}

@@ -1,0 +1,204 @@
+//! `shadegrad verify`.
+
+use super::data_flags::quoted;
+use super::open::Device;
+use super::output::{Output, thousands};
+use super::verify_html::page;
+use super::verify_table::Table;
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{self, Adapter, Choice, Chosen, Gpu};
+use crate::kernel::Effort;
+use crate::ops::registry;
+use crate::verify::{self, Event, FailedCase, Failure, Report, Row, Settings, Verdict, What, Wrong};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The flags of `verify`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// The adapter, by number or part of its name as in `shadegrad devices`, or `auto`: a GPU, else a software driver
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// A few hundred shapes a kernel; this is the default
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Thousands of shapes a kernel, every optimiser, fifty repeats, the largest bindings: this takes minutes
+    #[arg(long)]
+    full: bool,
+    /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism or gradients
+    #[arg(long, value_name = "NAME")]
+    op: Option<String>,
+    /// Only this variant of the kernel, or this entry of the check
+    #[arg(long, value_name = "NAME", requires = "op")]
+    variant: Option<String>,
+    /// Only the case of this number, as a failure tells it
+    #[arg(long, value_name = "N", requires = "op")]
+    case: Option<usize>,
+    /// Seed of shapes and inputs
+    #[arg(long, default_value_t = 42, value_name = "N")]
+    seed: u64,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+    /// File to write a page with all that was found to, which needs nothing else to be shown
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Verify {
+    pub(super) fn run(&self, output: &mut Output) -> Result<()> {
+        let started = Instant::now();
+        let adapter = self.adapter()?;
+        let open = || pollster::block_on(Gpu::open(&adapter));
+        let device = Device::Gpu(open()?);
+        output.line(format_args!("device  {}", device.describe()))?;
+        let (effort, size) = if self.full { (Effort::FULL, "full") } else { (Effort::QUICK, "quick") };
+        output.line(format_args!("verify  {size}, seed {}", self.seed))?;
+        let device_json = device.json();
+        output.event(&json!({ "event": "start", "device": device_json, "size": size, "seed": self.seed }))?;
+        let settings = Settings {
+            effort: effort.with_seed(self.seed),
+            op: self.op.clone(),
+            variant: self.variant.clone(),
+            case: self.case,
+        };
+        let mut table = Table::new(output)?;
+        let report = verify::run(&open, &registry(), &settings, |event| {
+            if let Event::Row(row) = event {
+                output.event(&self.row(row, &adapter))?;
+            }
+            table.tell(event)
+        });
+        table.end();
+        let (report, seconds) = (report?, started.elapsed().as_secs_f64());
+        if let Some(path) = &self.html {
+            let heading = format!("{}; {size}, seed {}", device.describe(), self.seed);
+            let page = page(&heading, &summary(&report, seconds), &report);
+            std::fs::write(path, page).map_err(|error| Error::io("write", path, &error))?;
+        }
+        self.conclude(output, &report, seconds, &adapter)
+    }
+
+    fn adapter(&self) -> Result<Adapter> {
+        let none = |cause: &str, advice: &str| Err(Error::new(Kind::Device, cause, advice));
+        match pollster::block_on(gpu::choose(&self.device))? {
+            Chosen::Adapter(adapter) => Ok(adapter),
+            Chosen::NoGpu(others) => match others.into_iter().next() {
+                Some(adapter) => Ok(adapter),
+                None => none("there is no adapter to verify", "install a Vulkan driver; see `shadegrad devices`"),
+            },
+            Chosen::Native => {
+                let advice = "name an adapter of `shadegrad devices`; the CPU path is what shaders are held to";
+                Err(Error::new(Kind::Usage, "the CPU path runs no shaders that could be verified", advice))
+            }
+        }
+    }
+
+    /// The command that does again just what failed.
+    fn again(&self, failure: &Failure, adapter: &Adapter) -> String {
+        let device = match &self.device {
+            Choice::Auto => adapter.get_info().name,
+            named => named.to_string(),
+        };
+        let words = failure.selection().into_iter().chain(["--device".to_owned(), device]);
+        format!("shadegrad verify {}", words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" "))
+    }
+
+    fn conclude(&self, output: &Output, report: &Report, seconds: f64, adapter: &Adapter) -> Result<()> {
+        for failure in report.failures() {
+            output.line(format_args!("FAIL    {failure}"))?;
+            output.line(format_args!("again   {}", self.again(failure, adapter)))?;
+        }
+        for line in summary(report, seconds) {
+            output.line(line)?;
+        }
+        output.event(&json!({
+            "event": "summary",
+            "cases": report.cases(),
+            "forms": report.forms,
+            "forms_in_all": report.forms_in_all,
+            "products": report.products,
+            "passed": report.count("pass"),
+            "loose": report.count("loose"),
+            "failed": report.count("FAIL"),
+            "not_run": report.count("not run"),
+            "seconds": seconds,
+        }))?;
+        report.verdict(|failure| self.again(failure, adapter))
+    }
+
+    fn row(&self, row: &Row, adapter: &Adapter) -> Value {
+        let mut value = json!({
+            "event": "row",
+            "op": row.op,
+            "variant": row.variant,
+            "cases": row.worst.cases,
+            "failed": row.failed,
+            "hard": row.worst.hard,
+            "soft": row.worst.soft,
+            "ulps": row.worst.ulps,
+            "verdict": row.verdict.name(),
+        });
+        match &row.verdict {
+            Verdict::Passed | Verdict::Loose => {}
+            Verdict::NotRun(reason) => value["reason"] = json!(reason),
+            Verdict::Failed(failure) => {
+                let mut told = describe(failure);
+                told["again"] = json!(self.again(failure, adapter));
+                value["failure"] = told;
+            }
+        }
+        value
+    }
+}
+
+/// A failure for machines.
+fn describe(failure: &Failure) -> Value {
+    let mut value = json!({ "message": failure.to_string(), "seed": failure.effort.seed() });
+    if let Some(FailedCase { index, shape, inputs, checks, alone }) = &failure.case {
+        value["case"] = json!(index);
+        value["shape"] = json!(shape);
+        value["inputs"] = json!(format!("{inputs:?}").to_lowercase());
+        value["checks"] = json!(format!("{checks:?}").to_lowercase());
+        value["alone"] = json!(alone);
+    }
+    if let What::Element(fault) = &failure.wrong {
+        value["binding"] = json!(fault.binding);
+        value["element"] = json!(fault.element);
+        let (expected, found, bound) = match fault.wrong {
+            Wrong::Number { expected, found, bound } => (json!(expected), json!(found), json!(bound)),
+            Wrong::Word { expected, found } | Wrong::Overwritten { expected, found } => {
+                (json!(expected), json!(found), json!(0))
+            }
+            Wrong::NeverWritten { expected } => (json!(expected), Value::Null, Value::Null),
+        };
+        value["expected"] = expected;
+        value["found"] = found;
+        value["bound"] = bound;
+    }
+    value
+}
+
+/// What came of it, in lines.
+fn summary(report: &Report, seconds: f64) -> Vec<String> {
+    let mut lines = vec![format!(
+        "cases   {} in {} of {} forms of kernels; {} matrix products of distinct shape and layout",
+        thousands(report.cases() as u64),
+        report.forms,
+        report.forms_in_all,
+        thousands(report.products as u64),
+    )];
+    let mut verdicts = vec![format!("{} passed", report.count("pass"))];
+    for (name, meaning) in [
+        ("FAIL", "failed"),
+        ("loose", "loose: within the gate of every driver, not of a good one"),
+        ("not run", "not run"),
+    ] {
+        if report.count(name) > 0 {
+            verdicts.push(format!("{} {meaning}", report.count(name)));
+        }
+    }
+    lines.push(format!("rows    {}; in {seconds:.1} s", verdicts.join(", ")));
+    lines
+}

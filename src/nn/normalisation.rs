@@ -1,0 +1,24 @@
+//! What images are normalised by before a model sees them.
+
+use super::names::named;
+
+/// How a pixel becomes an input. By [`super::NORMALISATION`] a plan and a model file keep the mean that is subtracted
+/// and the reciprocal that is multiplied by, in this order; by default those of [`Self::Unit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Normalisation {
+    /// To the numbers from 0 to 1.
+    #[default]
+    Unit,
+    /// To mean 0 and deviation 1 over all pixels of the training images, as [`crate::ops::normalisation`] measures
+    /// them.
+    Standard,
+}
+
+const NAMES: [(&str, Normalisation); 2] = [("unit", Normalisation::Unit), ("standard", Normalisation::Standard)];
+
+named!(Normalisation, "normalisation", NAMES);
+
+impl Normalisation {
+    /// Mean and reciprocal that leave numbers from 0 to 1 as they are.
+    pub const UNIT: [f32; 2] = [0.0, 1.0];
+}

@@ -1,0 +1,185 @@
+//! What the scans of a run have found that is not finite, and what came first.
+
+use super::progress::{ADVICE, not_finite};
+use crate::error::{Error, Kind, Result};
+use crate::nn::{Found, SCAN_RECORD, found, scanned};
+use crate::plan::{Executor, Memory, Pending, Slot, SlotId};
+
+/// Follows the scans of a run.
+pub(super) struct Scan {
+    record: SlotId,
+    arrays: Vec<(&'static str, SlotId)>,
+    every: usize,
+    /// The last step after which everything is known to have been finite; 0 where that is the start.
+    sound: usize,
+    /// What was found in each array, once anything was.
+    found: Option<Vec<Option<Found>>>,
+}
+
+impl Scan {
+    /// Scans after every `every` steps.
+    ///
+    /// # Errors
+    /// Where the plan has no section for it.
+    pub(super) fn new(memory: &Memory, every: usize) -> Result<Self> {
+        let record = memory.find(SCAN_RECORD).ok_or_else(|| {
+            let advice = "build it with Trainer::plan, or add one with Model::add_scan";
+            Error::new(Kind::Usage, "the plan has no section `scan`", advice)
+        })?;
+        Ok(Self { record, arrays: scanned(memory), every, sound: 0, found: None })
+    }
+
+    /// How many steps are done when the next scan is due, after `done` and at `end` at the latest.
+    pub(super) fn due_after(&self, done: usize, end: usize) -> usize {
+        ((done / self.every + 1) * self.every).min(end)
+    }
+
+    /// Asks for the record as it is after all runs so far.
+    pub(super) fn fetch<E: Executor>(&self, executor: &mut E) -> Result<Pending<u32>> {
+        executor.fetch_words(self.record)
+    }
+
+    /// Takes in the record as a scan after `step` steps left it.
+    pub(super) fn arrive(&mut self, step: usize, record: &[u32]) {
+        let found = found(record);
+        match found.iter().flatten().map(|found| found.step).min() {
+            None => self.sound = step,
+            Some(first) => {
+                // What is found stays in the record, so that the scans before found nothing.
+                self.sound = self.sound.max(first.saturating_sub(1) / self.every * self.every);
+                self.found = Some(found);
+            }
+        }
+    }
+
+    /// Whether anything has been found.
+    pub(super) fn has_found(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// Whether all is well; `bad_loss` is the first step whose loss is known not to be finite, and that loss.
+    ///
+    /// # Errors
+    /// Where it is not: names the step, or the steps before and after, the tensors and their first elements, and the loss.
+    pub(super) fn judge(&self, memory: &Memory, bad_loss: Option<(usize, f32)>) -> Result<()> {
+        let found = self.found.as_ref().map(|found| self.describe(memory, found));
+        let before = match self.sound {
+            0 => String::new(),
+            step => format!("; after step {step} gradients and weights were finite"),
+        };
+        let cause = match (bad_loss, found) {
+            (None, None) => return Ok(()),
+            (None, Some((step, what))) => format!("after step {step} {what}{before}"),
+            (Some((at, loss)), Some((step, what))) if step < at => {
+                format!("after step {step} {what}{before}, and the loss of step {at} is {loss}")
+            }
+            (Some((at, loss)), found) => {
+                let loss = not_finite(&format!("the loss of step {at}"), loss.into());
+                let after = found.map_or(String::new(), |(step, what)| format!("; after step {step} {what}"));
+                format!("{}{before}{after}", loss.cause())
+            }
+        };
+        Err(Error::new(Kind::Numeric, cause, ADVICE))
+    }
+
+    /// The first step at whose scan something was found, and what was.
+    fn describe(&self, memory: &Memory, found: &[Option<Found>]) -> (usize, String) {
+        let step = found.iter().flatten().map(|found| found.step).min().unwrap_or_default();
+        let first = found.iter().zip(&self.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
+        let tell = |(found, (name, array)): (&Found, &(&str, SlotId))| {
+            let first = element(memory, *array, found.first);
+            match found.count {
+                1 => format!("{first} is not finite"),
+                count => format!("{first} and {} more of {name} are not finite", count - 1),
+            }
+        };
+        (step, first.filter(|(found, _)| found.step == step).map(tell).collect::<Vec<_>>().join(", and "))
+    }
+}
+
+/// The tensor and the place in it of an element of an arena, such as `weights/fc1.weight [3, 17]`.
+fn element(memory: &Memory, arena: SlotId, index: usize) -> String {
+    let arena = memory.slot(arena);
+    let holds = |slot: &&Slot| {
+        let inside = slot.name.strip_prefix(&arena.name).is_some_and(|rest| rest.starts_with('/'));
+        inside && slot.buffer == arena.buffer && (slot.offset..slot.offset + slot.words).contains(&index)
+    };
+    let slot = memory.slots().iter().find(holds).unwrap_or(arena);
+    let mut rest = index - slot.offset;
+    let mut place: Vec<usize> = Vec::new();
+    for extent in slot.shape.extents().iter().rev() {
+        place.push(rest % extent);
+        rest /= extent;
+    }
+    place.reverse();
+    format!("{} {place:?}", slot.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Role;
+    use crate::shape::{DType, Shape};
+
+    /// Scans every 10 steps of weights `w [3, 5]` and `b [7]`, and of their gradients.
+    fn scans() -> (Memory, Scan) {
+        let mut memory = Memory::default();
+        let tensors = [("w".to_owned(), Shape::from([3, 5])), ("b".to_owned(), Shape::from([7]))];
+        memory.arena("weights", Role::State, &tensors).expect("it is small");
+        memory.arena("gradients", Role::Transient, &tensors).expect("it is small");
+        memory.array(SCAN_RECORD, Role::State, DType::U32, [2, 3]).expect("it is small");
+        let scan = Scan::new(&memory, 10).expect("there is a record");
+        (memory, scan)
+    }
+
+    #[test]
+    fn scans_are_due_at_multiples_and_at_the_end() {
+        let (_, scan) = scans();
+        let due: Vec<_> = [0, 9, 10, 19, 20].map(|done| scan.due_after(done, 24)).into();
+        assert_eq!(due, [10, 10, 20, 20, 24]);
+    }
+
+    #[test]
+    fn what_came_first_is_told_first() {
+        let sound = [0; 6];
+        let gradients = [2, 7, 30, 0, 0, 0];
+        let both = [1, 64, 30, 22, 0, 30];
+        let later = [0, 0, 0, 22, 70, 40];
+        let [w, b] = ["gradients/w [1, 2]", "gradients/b [0]"];
+        let weights = "weights/w [0, 0] and 21 more of weights are not finite";
+        let before = "; after step 20 gradients and weights were finite";
+        for (record, loss, expected) in [
+            (sound, None, None),
+            (gradients, None, Some(format!("after step 30 {w} and 1 more of gradients are not finite{before}"))),
+            (both, None, Some(format!("after step 30 {b} is not finite, and {weights}{before}"))),
+            (
+                gradients,
+                Some((31, f32::NAN)),
+                Some(format!("after step 30 {w} and 1 more of gradients are not finite{before}, and the loss of step 31 is NaN")),
+            ),
+            (
+                later,
+                Some((33, f32::INFINITY)),
+                Some(
+                    "the loss of step 33 is inf, which is not finite; after step 30 gradients and weights were finite; \
+                     after step 40 weights/b [6] and 21 more of weights are not finite"
+                        .to_owned(),
+                ),
+            ),
+            (
+                sound,
+                Some((33, f32::NAN)),
+                Some(
+                    "the loss of step 33 is NaN, which is not finite; after step 40 gradients and weights were finite"
+                        .to_owned(),
+                ),
+            ),
+        ] {
+            let (memory, mut scan) = scans();
+            scan.arrive(20, &sound);
+            scan.arrive(40, &record);
+            let verdict = scan.judge(&memory, loss).map_err(|error| error.cause().to_owned());
+            assert_eq!(verdict.err(), expected);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Forms of kernels: which there are, and what many cases make of each.
+
+use super::case::{Prepared, prepare, shape};
+use super::compare::{Fault, Worst, compare};
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{Checks, Gpu, Pipeline, Run};
+use crate::kernel::{AnyKernel, Caps, Case, Effort, Variant};
+use crate::shader::Reflection;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Cases that are prepared, and run in one submit, together.
+pub(super) const WINDOW: usize = 32;
+
+/// A kernel in one variant, with the driver's runtime checks or without.
+#[derive(Clone)]
+pub struct Form {
+    /// The kernel.
+    pub kernel: &'static dyn AnyKernel,
+    /// One of its variants.
+    pub variant: Variant,
+    /// Whether runtime checks are compiled in.
+    pub checks: Checks,
+}
+
+/// The forms of a kernel to verify on an adapter, each variant with checks off, as training runs it, then on.
+///
+/// In the short form, kernels that share another's body run with checks on only in variants that training would take.
+pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<Form> {
+    let chosen = kernel.cases(effort).into_iter().map(|case| kernel.choose(&case.params, caps).name);
+    let chosen: BTreeSet<String> = chosen.collect();
+    let mut forms = Vec::new();
+    for variant in kernel.variants(caps) {
+        let on = effort.is_full() || kernel.body() == kernel.name() || chosen.contains(&variant.name);
+        forms.push(Form { kernel, variant: variant.clone(), checks: Checks::Off });
+        if on {
+            forms.push(Form { kernel, variant, checks: Checks::On });
+        }
+    }
+    forms
+}
+
+/// Prepares these cases, given with their places among the kernel's cases, side by side.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_all(
+    kernel: &dyn AnyKernel,
+    reflection: &Reflection,
+    cases: &[(usize, Case<Vec<u8>>)],
+    seed: u64,
+) -> Result<Vec<Prepared>> {
+    let each = |(index, case): &(usize, Case<Vec<u8>>)| prepare(kernel, reflection, case.clone(), seed, *index);
+    cases.par_iter().map(each).collect()
+}
+
+/// Runs a compiled kernel on each of these cases in one submit, and compares what it makes of each.
+///
+/// # Errors
+/// Where the device fails. What is wrong with a case is in the vector.
+pub async fn check_all(
+    gpu: &Arc<Gpu>,
+    pipeline: &Pipeline,
+    kernel: &dyn AnyKernel,
+    variant: &Variant,
+    cases: &[&Prepared],
+) -> Result<Vec<Result<Worst, Fault>>> {
+    let mut runs = Vec::new();
+    for Prepared { case, words, .. } in cases {
+        runs.push(Run { params: &case.params, groups: kernel.groups(&case.params, variant), arrays: words });
+    }
+    let after = pipeline.run_all(gpu, &runs).await?;
+    let compared = cases.par_iter().zip(after);
+    Ok(compared.map(|(prepared, after)| compare(&pipeline.reflection, prepared, &after)).collect())
+}
+
+/// [`check_all`] of one case.
+///
+/// # Errors
+/// Where the device fails, or anything is wrong.
+pub async fn check(
+    gpu: &Arc<Gpu>,
+    pipeline: &Pipeline,
+    kernel: &dyn AnyKernel,
+    variant: &Variant,
+    prepared: &Prepared,
+) -> Result<Worst> {
+    let mut outcomes = check_all(gpu, pipeline, kernel, variant, &[prepared]).await?;
+    let outcome = outcomes.pop().unwrap_or_else(|| Ok(Worst::default()));
+    outcome.map_err(|fault| wrong(kernel, variant, prepared, &fault))
+}
+
+/// Runs all cases of a kernel that one of its variants accepts.
+///
+/// # Errors
+/// Where the device fails, or at the first case in which anything is wrong.
+pub async fn check_variant(
+    gpu: &Arc<Gpu>,
+    kernel: &dyn AnyKernel,
+    variant: &Variant,
+    checks: Checks,
+    effort: Effort,
+) -> Result<Worst> {
+    let pipeline = Pipeline::new(gpu, kernel, variant, checks).await?;
+    let accepted = |(_, case): &(usize, Case<Vec<u8>>)| kernel.accepts(&case.params, variant);
+    let cases: Vec<_> = kernel.cases(effort).into_iter().enumerate().filter(accepted).collect();
+    let mut worst = Worst::default();
+    for window in cases.chunks(WINDOW) {
+        let prepared = prepare_all(kernel, &pipeline.reflection, window, effort.seed())?;
+        let prepared: Vec<_> = prepared.iter().collect();
+        for (prepared, outcome) in prepared.iter().zip(check_all(gpu, &pipeline, kernel, variant, &prepared).await?) {
+            worst.include(outcome.map_err(|fault| wrong(kernel, variant, prepared, &fault))?);
+        }
+    }
+    Ok(worst)
+}
+
+fn wrong(kernel: &dyn AnyKernel, variant: &Variant, prepared: &Prepared, fault: &Fault) -> Error {
+    let shape = shape(kernel, &prepared.case.params);
+    Error::new(
+        Kind::Device,
+        format!("{} {variant}, case {}, {shape}: {fault}", kernel.name(), prepared.index),
+        "the shader or the driver computes wrongly: update the driver, or report this line",
+    )
+}

@@ -1,0 +1,216 @@
+//! Gradients as they are derived from a graph: those of finite differences, and the same on the device.
+
+use super::compare::Worst;
+use super::graphs::{Build, Entry, Given, LOSSES, OPS, ROWS};
+use super::whole::{Bench, Outcome};
+use crate::cpu::CpuExecutor;
+use crate::error::Result;
+use crate::gpu::{Checks, Gpu, GpuExecutor};
+use crate::graph::{Graph, Pool, Value, mistake};
+use crate::kernel::Array;
+use crate::nn::Objective;
+use crate::ops::add::Add;
+use crate::ops::matmul::{Layout, product};
+use crate::ops::scale::ScaleOp;
+use crate::plan::{Executor, Memory, Plan, Role, SlotId};
+use crate::random::{Random, stream};
+use crate::shape::{DType, Shape};
+use std::sync::Arc;
+
+/// How far a gradient of the device may lie from the f32 twins', as a share of the largest in its array: these graphs
+/// are a handful of ops on a handful of numbers, so that a hundred roundings are more than enough.
+const BOUND: f64 = 1e-5;
+
+/// The plan of a loss and of its gradients for all parameters, with inputs.
+///
+/// The inputs are the same for every seed: others could lie where a ReLU has no derivative.
+pub struct Gradients {
+    /// Its one section is `all`.
+    pub plan: Plan,
+    words: Vec<(SlotId, Vec<u32>)>,
+    numbers: Vec<(SlotId, Vec<f32>)>,
+    parameters: Vec<(SlotId, Vec<f32>)>,
+    losses: SlotId,
+    gradients: Vec<SlotId>,
+}
+
+/// The names of all graphs.
+pub(super) fn entries() -> Vec<&'static str> {
+    OPS.iter().chain(LOSSES).map(|(name, _, _)| *name).collect()
+}
+
+/// Checks the graph of this name.
+pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
+    let named = |(name, _, _): &&Entry| *name == entry;
+    let gradients = match (OPS.iter().find(named), LOSSES.iter().find(named)) {
+        (Some(&(_, shapes, op)), _) => Gradients::of_op(shapes, op)?,
+        (None, Some(&(_, shapes, loss))) => Gradients::of_loss(shapes, loss)?,
+        (None, None) => return Ok(Outcome::NotRun(format!("there is no graph {entry:?}"))),
+    };
+    match gradients.first_wrong(1.0).await? {
+        Some(wrong) => Ok(Outcome::Wrong(wrong)),
+        None => gradients.on_device(bench.gpu).await,
+    }
+}
+
+impl Gradients {
+    /// Those of a loss, of parameters of these shapes.
+    ///
+    /// # Errors
+    /// Where the shapes do not go together.
+    pub fn of_loss(shapes: &[&[usize]], loss: Build) -> Result<Self> {
+        Self::new(shapes, loss)
+    }
+
+    /// Those of a loss of an op's output `[4, 5]`, with ops before and after, whose gradients are neither one nor all
+    /// equal.
+    ///
+    /// # Errors
+    /// Where the shapes do not go together.
+    pub fn of_op(shapes: &[&[usize]], op: Build) -> Result<Self> {
+        let shapes: Vec<_> = shapes.iter().copied().chain([&[5, 3][..]]).collect();
+        Self::new(&shapes, |graph, p, given| {
+            let (readout, p) = p.split_last().ok_or_else(|| mistake("an op without a parameter".to_owned()))?;
+            let first = graph.apply(ScaleOp { factor: 1.5 }, &p[..1])?;
+            let out = op(graph, &[&[first], &p[1..]].concat(), given)?;
+            let logits = product(graph, Layout::NN, out, *readout)?;
+            Objective::CrossEntropy.losses(graph, logits, given.labels, given.counters)
+        })
+    }
+
+    /// `build` gives the losses of parameters of these shapes.
+    fn new(shapes: &[&[usize]], build: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
+        let mut memory = Memory::default();
+        let mut random = Random::new(11, stream::CASES);
+        let mut parameters = Vec::new();
+        for shape in shapes {
+            let slot = memory.array("parameter", Role::State, DType::F32, Shape::new(*shape))?;
+            // Away from zero, where ReLU has no derivative.
+            let away = |x: f32| if x.abs() < 0.05 { x + 0.1f32.copysign(x) } else { x };
+            let values = (0..memory.slot(slot).words).map(|_| away(random.normal() as f32)).collect();
+            parameters.push((slot, values));
+        }
+        let labels = memory.array("labels", Role::Data, DType::U32, [ROWS])?;
+        let counters = memory.array("counters", Role::State, DType::U32, [4])?;
+        let class_weights = memory.array("class weights", Role::Data, DType::F32, [3])?;
+        let mean = memory.array("running mean", Role::State, DType::F32, [5])?;
+        let variance = memory.array("running variance", Role::State, DType::F32, [5])?;
+        let words = vec![(labels, vec![0, 1, 2, 0]), (counters, vec![1, 0, 0, ROWS as u32])];
+        let numbers = vec![(class_weights, vec![0.5, 2.0, 1.25])];
+        let mut graph = Graph::default();
+        let values: Vec<_> = parameters.iter().map(|(slot, _)| graph.leaf(&memory, *slot)).collect();
+        let given = Given {
+            labels: graph.leaf(&memory, labels),
+            counters: graph.leaf(&memory, counters),
+            class_weights: graph.leaf(&memory, class_weights),
+            running: [mean, variance],
+        };
+        let losses = build(&mut graph, &values, &given)?;
+        let gradients = graph.gradients(losses, &values, Arc::new(Add))?;
+        let roots: Vec<_> = [losses].into_iter().chain(gradients).collect();
+        let (graph, roots) = graph.simplify(&roots);
+        let mut stores = Vec::new();
+        for root in roots {
+            let slot = memory.array("out", Role::Transient, DType::F32, graph.shape(root).clone())?;
+            stores.push((root, slot));
+        }
+        let mut plan = Plan::new(memory);
+        plan.begin("all");
+        graph.lower(&mut plan, &mut Pool::default(), "all", &stores, &[])?;
+        let gradients = stores[1..].iter().map(|(_, slot)| *slot).collect();
+        Ok(Self { plan, words, numbers, parameters, losses: stores[0].1, gradients })
+    }
+
+    async fn start<E: Executor>(&self, mut executor: E) -> Result<E> {
+        for (slot, values) in &self.words {
+            executor.write_words(*slot, values)?;
+        }
+        for (slot, values) in self.numbers.iter().chain(&self.parameters) {
+            executor.write_f32(*slot, values)?;
+        }
+        executor.run("all", 1)?;
+        Ok(executor)
+    }
+
+    /// Losses, then the gradient of each parameter.
+    async fn outcome<E: Executor>(&self, executor: E) -> Result<Vec<Vec<f64>>> {
+        let mut executor = self.start(executor).await?;
+        let mut arrays = Vec::new();
+        for slot in [self.losses].iter().chain(&self.gradients) {
+            arrays.push(numbers(&mut executor, *slot).await?);
+        }
+        Ok(arrays)
+    }
+
+    /// The first derivative, of those `derived` times `fault`, that differs from a central difference in f64 of the
+    /// twins.
+    ///
+    /// # Errors
+    /// Where the plan is not valid.
+    pub async fn first_wrong(&self, fault: f64) -> Result<Option<String>> {
+        let mut executor = self.start(CpuExecutor::<f64>::new(self.plan.clone())?).await?;
+        let mut derived = Vec::new();
+        for slot in &self.gradients {
+            derived.push(numbers(&mut executor, *slot).await?);
+        }
+        // Exact in f32, so that both sides of a difference are what they are said to be.
+        let step = 1.0 / 16_384.0;
+        for (number, ((slot, values), derived)) in self.parameters.iter().zip(&derived).enumerate() {
+            for (i, derivative) in derived.iter().map(|derivative| derivative * fault).enumerate() {
+                let mut sides = [(0.0, 0.0); 2];
+                for (offset, side) in [-step, step].into_iter().zip(&mut sides) {
+                    let mut moved = values.clone();
+                    moved[i] += offset;
+                    executor.write_f32(*slot, &moved)?;
+                    executor.run("all", 1)?;
+                    let losses = numbers(&mut executor, self.losses).await?;
+                    *side = (f64::from(moved[i]), losses.iter().sum::<f64>() / ROWS as f64);
+                }
+                let [(low, below), (high, above)] = sides;
+                let difference = (above - below) / (high - low);
+                // The error of a central difference is step^2 / 6 = 6e-10 of the third derivative.
+                let agree = (derivative - difference).abs() <= 1e-6 * difference.abs().max(1.0);
+                if !agree {
+                    let place = format!("parameter {number}[{i}]");
+                    return Ok(Some(format!("{place}: derived {derivative}, by differences {difference}")));
+                }
+            }
+            executor.write_f32(*slot, values)?;
+        }
+        Ok(None)
+    }
+
+    /// How far losses and gradients of the device lie from those of the f32 twins.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn on_device(&self, gpu: &Arc<Gpu>) -> Result<Outcome> {
+        let twins = self.outcome(CpuExecutor::<f32>::new(self.plan.clone())?).await?;
+        let executor = GpuExecutor::new(gpu.clone(), self.plan.clone(), Checks::On).await?;
+        let shaders = self.outcome(executor).await?;
+        let mut worst = Worst { cases: 1, ulps: None, ..Worst::default() };
+        for (number, (twin, shader)) in twins.iter().zip(&shaders).enumerate() {
+            let bound = BOUND * twin.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+            for (i, (expected, found)) in twin.iter().zip(shader).enumerate() {
+                let difference = (found - expected).abs();
+                let agree = difference <= bound;
+                if !agree {
+                    let place =
+                        if number == 0 { "loss".to_owned() } else { format!("gradient of parameter {}", number - 1) };
+                    let wrong = format!("{place}, element {i} is {found:e}, expected {expected:e} +- {bound:e}");
+                    return Ok(Outcome::Wrong(wrong));
+                }
+                worst.hard = worst.hard.max(difference / bound.max(f64::MIN_POSITIVE));
+            }
+        }
+        Ok(Outcome::Fine(worst))
+    }
+}
+
+/// The numbers of a slot.
+async fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Result<Vec<f64>> {
+    match executor.read(slot).await? {
+        Array::Real(values) => Ok(values),
+        Array::Word(_) => Err(mistake("losses and gradients are numbers".to_owned())),
+    }
+}

@@ -1,0 +1,154 @@
+//! One kernel in many forms, over all of its cases: each is prepared once and run in every form.
+
+use super::case::{Prepared, shape};
+use super::compare::Worst;
+use super::form::{Form, WINDOW, check_all, prepare_all};
+use super::row::{FailedCase, Failure, Row, Verdict, What};
+use crate::error::Result;
+use crate::gpu::{Gpu, Pipeline};
+use crate::kernel::{AnyKernel, Case, Effort};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What was found of a kernel.
+pub(super) struct Found {
+    /// A row for each variant.
+    pub(super) rows: Vec<Row>,
+    /// Parameters of the cases that were compared in any form.
+    pub(super) shapes: BTreeSet<Vec<u8>>,
+    /// Forms in which a case was run.
+    pub(super) forms: usize,
+    /// Whether the device failed, after which it does no more.
+    pub(super) broken: bool,
+}
+
+/// A form, compiled, and what was found of it so far.
+struct Trial {
+    form: Form,
+    pipeline: Pipeline,
+    worst: Worst,
+    failed: usize,
+    /// The first failure.
+    failure: Option<Failure>,
+}
+
+/// Verifies a kernel in these forms, on all cases or on the one of this place; tells `watch` of cases as they are
+/// compared.
+///
+/// # Errors
+/// Where the op's own declarations contradict its shader. What the device does wrong is in the rows.
+pub(super) async fn verify(
+    gpu: &Arc<Gpu>,
+    kernel: &'static dyn AnyKernel,
+    forms: Vec<Form>,
+    effort: Effort,
+    case: Option<usize>,
+    watch: &dyn Fn(usize),
+) -> Result<Found> {
+    let variants: BTreeSet<String> = forms.iter().map(|form| form.variant.name.clone()).collect();
+    let (mut trials, mut failures) = compile(gpu, forms, effort).await;
+    let (mut shapes, mut broken) = (BTreeSet::new(), false);
+    if let Some(trial) = trials.first() {
+        let reflection = trial.pipeline.reflection.clone();
+        let wanted = |(index, _): &(usize, Case<Vec<u8>>)| case.is_none_or(|case| case == *index);
+        let cases: Vec<_> = kernel.cases(effort).into_iter().enumerate().filter(wanted).collect();
+        for window in cases.chunks(WINDOW) {
+            let prepared = prepare_all(kernel, &reflection, window, effort.seed())?;
+            let mut compared = 0;
+            for trial in &mut trials {
+                let accepted = |prepared: &&Prepared| kernel.accepts(&prepared.case.params, &trial.form.variant);
+                let cases: Vec<_> = prepared.iter().filter(accepted).collect();
+                shapes.extend(cases.iter().map(|prepared| prepared.case.params.clone()));
+                compared += cases.len();
+                broken = broken || trial.run(gpu, &cases, effort).await.is_err();
+            }
+            watch(compared);
+            if broken {
+                break;
+            }
+        }
+    }
+    let forms = trials.iter().filter(|trial| trial.worst.cases + trial.failed > 0).count();
+    failures.extend(trials.iter_mut().filter_map(|trial| trial.failure.take()));
+    let row = |variant| {
+        let mut row = Row { op: kernel.name(), variant, worst: Worst::default(), failed: 0, verdict: Verdict::Passed };
+        for trial in trials.iter().filter(|trial| trial.form.variant.name == row.variant) {
+            row.worst.include(trial.worst);
+            row.failed += trial.failed;
+        }
+        row.verdict = match failures.iter().find(|failure| failure.variant == row.variant) {
+            Some(failure) => Verdict::Failed(Box::new(failure.clone())),
+            None if broken => Verdict::NotRun("not to the end, as the device failed in another form".to_owned()),
+            None if row.worst.cases == 0 => Verdict::NotRun("no case suits it".to_owned()),
+            None if row.worst.soft > 1.0 => Verdict::Loose,
+            None => Verdict::Passed,
+        };
+        row
+    };
+    Ok(Found { rows: variants.into_iter().map(row).collect(), shapes, forms, broken })
+}
+
+/// Compiles the forms; a failure for each that the driver does not compile.
+async fn compile(gpu: &Arc<Gpu>, forms: Vec<Form>, effort: Effort) -> (Vec<Trial>, Vec<Failure>) {
+    let (mut trials, mut failures) = (Vec::new(), Vec::new());
+    for form in forms {
+        match Pipeline::new(gpu, form.kernel, &form.variant, form.checks).await {
+            Ok(pipeline) => {
+                trials.push(Trial { form, pipeline, worst: Worst::default(), failed: 0, failure: None });
+            }
+            Err(error) => {
+                let wrong = What::Words(format!("checks {:?}: {error}", form.checks));
+                let (op, variant) = (form.kernel.name(), form.variant.name);
+                failures.push(Failure { op, variant, case: None, effort, wrong });
+            }
+        }
+    }
+    (trials, failures)
+}
+
+impl Trial {
+    /// Runs these cases, and takes in what came of them.
+    ///
+    /// # Errors
+    /// Where the device fails; the trial has it as its failure.
+    async fn run(&mut self, gpu: &Arc<Gpu>, cases: &[&Prepared], effort: Effort) -> Result<()> {
+        let Some(first) = cases.first() else { return Ok(()) };
+        let Form { kernel, variant, .. } = self.form.clone();
+        let outcomes = match check_all(gpu, &self.pipeline, kernel, &variant, cases).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.failed += cases.len();
+                self.fail(first, What::Words(error.to_string()), cases.len() == 1, effort);
+                return Err(error);
+            }
+        };
+        for (prepared, outcome) in cases.iter().zip(outcomes) {
+            match outcome {
+                Ok(worst) => self.worst.include(worst),
+                Err(fault) => {
+                    self.failed += 1;
+                    if self.failure.is_none() {
+                        // Neighbours in a submit lie close together, so that one may spoil another.
+                        let again = check_all(gpu, &self.pipeline, kernel, &variant, &[prepared]).await;
+                        let alone = !matches!(again.as_deref(), Ok([Ok(_)]));
+                        self.fail(prepared, What::Element(fault), alone, effort);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, prepared: &Prepared, wrong: What, alone: bool, effort: Effort) {
+        let Form { kernel, variant, checks } = &self.form;
+        let case = FailedCase {
+            index: prepared.index,
+            shape: shape(*kernel, &prepared.case.params),
+            inputs: prepared.case.inputs,
+            checks: *checks,
+            alone,
+        };
+        let (op, variant, case) = (kernel.name(), variant.name.clone(), Some(case));
+        self.failure.get_or_insert(Failure { op, variant, case, effort, wrong });
+    }
+}

@@ -1,0 +1,122 @@
+//! More workgroups than one dimension holds, and bindings as large as they may be.
+
+use super::case::prepare;
+use super::compare::Worst;
+use super::form::check_all;
+use super::whole::{Bench, Outcome};
+use crate::error::{Kind, Result};
+use crate::gpu::{Checks, Pipeline, Run};
+use crate::kernel::{AnyKernel, Case, Effort, Inputs};
+use crate::ops::copy::{CopyArray, CopyParams};
+use crate::ops::gather::{Gather, GatherParams};
+use crate::ops::matmul::{self, MatmulParams};
+use crate::ops::relu::{Relu, ReluParams};
+use crate::plan::{Plan, Role};
+use crate::shape::DType;
+
+/// Beyond this the host would need tens of gigabytes to check a binding.
+const HOST_BYTES: u64 = 1 << 30;
+/// The binding that every adapter of the WebGPU standard has.
+const PORTABLE_BYTES: u64 = 128 << 20;
+
+/// The checks of the short form, then those that take hundreds of megabytes.
+const ENTRIES: [&str; 6] = [
+    "workgroups-gather",
+    "workgroups-matmul",
+    "binding-too-large",
+    "workgroups-relu",
+    "binding-over-128-MiB",
+    "binding-largest",
+];
+
+pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
+    ENTRIES[..effort.count(3, ENTRIES.len())].to_vec()
+}
+
+pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
+    let (caps, most) = (&bench.gpu.caps, bench.gpu.caps.max_groups);
+    let largest = caps.max_binding_bytes.min(caps.max_buffer_bytes);
+    let params = |params: &dyn Fn(u32) -> Vec<u8>| [most, most + 1, most + 2].map(params).to_vec();
+    match entry {
+        "workgroups-gather" => {
+            let rows = |batch| GatherParams { samples: 3, features: 1, batch, shuffle: 0, seed_low: 0, seed_high: 0 };
+            workgroups(bench, &Gather, params(&|groups| bytemuck::bytes_of(&rows(groups)).to_vec())).await
+        }
+        "workgroups-matmul" => {
+            let rows = |m| MatmulParams { m, k: 1, n: 1 };
+            let variant = AnyKernel::choose(&matmul::NN, bytemuck::bytes_of(&rows(most)), caps);
+            let many = rows((most + 2).saturating_mul(variant.tile[0]));
+            workgroups(bench, &matmul::NN, vec![bytemuck::bytes_of(&many).to_vec()]).await
+        }
+        "workgroups-relu" => {
+            let many = ReluParams { n: most.saturating_mul(256).saturating_add(257) };
+            workgroups(bench, &Relu, vec![bytemuck::bytes_of(&many).to_vec()]).await
+        }
+        "binding-too-large" => Ok(too_large(bench)),
+        "binding-over-128-MiB" if largest <= PORTABLE_BYTES => {
+            Ok(Outcome::NotRun(format!("the adapter's largest binding is {largest} bytes")))
+        }
+        "binding-over-128-MiB" => copies(bench, &[PORTABLE_BYTES + 4]).await,
+        "binding-largest" if largest > HOST_BYTES => {
+            Ok(Outcome::NotRun(format!("the adapter's largest binding, {largest} bytes, is too much for the host")))
+        }
+        "binding-largest" => copies(bench, &[largest / 4 * 4 - 4, largest / 4 * 4]).await,
+        _ => Ok(Outcome::NotRun(format!("there is no check {entry:?}"))),
+    }
+}
+
+/// Runs a kernel on each of these parameters, as training would choose it.
+async fn workgroups(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, params: Vec<Vec<u8>>) -> Result<Outcome> {
+    let mut worst = Worst { ulps: None, ..Worst::default() };
+    for (index, params) in params.into_iter().enumerate() {
+        let variant = kernel.choose(&params, &bench.gpu.caps);
+        let pipeline = Pipeline::new(bench.gpu, kernel, &variant, Checks::Off).await?;
+        let case = Case::new(params, Inputs::Integers);
+        let prepared = prepare(kernel, &pipeline.reflection, case, bench.effort.seed(), index)?;
+        for outcome in check_all(bench.gpu, &pipeline, kernel, &variant, &[&prepared]).await? {
+            match outcome {
+                Ok(errors) => worst.include(errors),
+                Err(fault) => {
+                    let groups = kernel.groups(&prepared.case.params, &variant);
+                    return Ok(Outcome::Wrong(format!("{} in {groups} workgroups: {fault}", kernel.name())));
+                }
+            }
+        }
+    }
+    Ok(Outcome::Fine(worst))
+}
+
+/// Copies whole bindings of these sizes.
+async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
+    let kernel: &dyn AnyKernel = &CopyArray;
+    for &bytes in sizes {
+        let n = (bytes / 4) as u32;
+        let params = bytemuck::bytes_of(&CopyParams { n }).to_vec();
+        let variant = kernel.choose(&params, &bench.gpu.caps);
+        let pipeline = Pipeline::new(bench.gpu, kernel, &variant, Checks::Off).await?;
+        // Numbers from 1 up to 2, all different below 32 MiB.
+        let numbers: Vec<u32> = (0..n).map(|i| 0x3f80_0000 | (i & 0x7f_ffff)).collect();
+        let arrays = [numbers, vec![super::POISON; n as usize]];
+        let run = Run { params: &params, groups: kernel.groups(&params, &variant), arrays: &arrays };
+        let after = pipeline.run(bench.gpu, run).await?;
+        let wrong = after.iter().flat_map(|words| words.iter().zip(&arrays[0])).position(|(after, put)| after != put);
+        if let Some(i) = wrong {
+            let (binding, element) = (["a", "out"][i / n as usize], i % n as usize);
+            return Ok(Outcome::Wrong(format!("copy of {bytes} bytes: `{binding}`, element {element} is wrong")));
+        }
+    }
+    Ok(Outcome::Fine(Worst { cases: sizes.len(), ulps: None, ..Worst::default() }))
+}
+
+/// A plan with a binding of one word too many must be refused before it reaches the driver.
+fn too_large(bench: &Bench<'_>) -> Outcome {
+    let caps = &bench.gpu.caps;
+    let words = caps.max_binding_bytes.min(caps.max_buffer_bytes) / 4 + 1;
+    let mut plan = Plan::default();
+    let array = plan.memory.array("too large", Role::State, DType::F32, [words as usize]);
+    match array.and_then(|_| plan.validate(caps)) {
+        Err(error) if error.kind() == Kind::Device => Outcome::Fine(Worst { cases: 1, ulps: None, ..Worst::default() }),
+        Err(error) => Outcome::Wrong(format!("a binding of {words} words is refused with {:?}: {error}", error.kind())),
+        Ok(()) => Outcome::Wrong(format!("a binding of {words} words is accepted")),
+    }
+}

@@ -1,0 +1,30 @@
+//! Holds shaders to their twins, by the ops' own tolerances: kernel by kernel in every variant, and as a whole.
+//!
+//! Outputs are poisoned before a run, so that an element which was never written shows. Every binding is longer than
+//! its shape: behind inputs lie huge numbers, behind outputs canaries, so that a read or write past the end shows. All
+//! comparisons are of bits or written `!(difference <= tolerance)`, so that NaN fails them.
+
+mod case;
+mod compare;
+pub mod determinism;
+mod form;
+pub mod gradients;
+pub mod graphs;
+#[cfg(not(target_arch = "wasm32"))]
+mod kernels;
+pub mod limits;
+mod row;
+mod self_test;
+#[cfg(not(target_arch = "wasm32"))]
+mod suite;
+pub mod trajectory;
+mod whole;
+
+pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
+pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
+pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
+pub use row::{FailedCase, Failure, Row, Verdict, What};
+pub use self_test::{Passed, Replaced, SelfTest, self_test};
+#[cfg(not(target_arch = "wasm32"))]
+pub use suite::{Event, Report, Settings, run};
+pub use whole::{Bench, Outcome, Whole};

@@ -1,0 +1,151 @@
+//! A hundred steps of training on the device, beside the twins.
+
+use super::compare::Worst;
+use super::whole::{Bench, Outcome};
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Split, digits};
+use crate::error::Result;
+use crate::gpu::{Checks, Gpu, GpuExecutor};
+use crate::kernel::{Effort, Real};
+use crate::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use crate::plan::{Executor, Plan};
+use crate::train::{Outcome as Trained, TrainConfig, Trainer};
+use std::sync::Arc;
+
+/// How far losses, and weights, may lie from those of the f32 twins after at most a hundred steps. Two orders of
+/// summation in f32 were measured to part by 4.5e-8 and 5.4e-7, f32 and f64 by 4.5e-7 and 1.1e-6; later a ReLU may flip.
+pub const FROM_SINGLE: [f64; 2] = [1e-6, 1e-5];
+/// The same for the f64 twins.
+pub const FROM_DOUBLE: [f64; 2] = [5e-6, 1e-5];
+
+/// Loss of every step, and all weights in one.
+pub struct Trace {
+    /// `[steps]`.
+    pub losses: Vec<f64>,
+    /// `[parameters]`.
+    pub weights: Vec<f32>,
+    /// How training went.
+    pub outcome: Trained,
+}
+
+/// 784-128-10 on 6,400 digits, two epochs of which are 100 steps of 128. Seeds are fixed: under others a ReLU could flip.
+pub fn hundred_steps() -> (TrainConfig, Dataset) {
+    let mut data = digits(7);
+    (data.train, data.test) = (first(&data.train, 6_400), first(&data.test, 500));
+    (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
+}
+
+/// The first images of a split.
+pub(super) fn first(split: &Split, count: usize) -> Split {
+    let (images, labels) = (&split.images[..count * split.features()], &split.labels[..count]);
+    Split { images: images.to_vec(), labels: labels.to_vec(), ..*split }
+}
+
+/// Trains to the end.
+///
+/// # Errors
+/// Where the device fails, or a loss is not finite.
+pub async fn trace<E: Executor>(trainer: &mut Trainer<E>) -> Result<Trace> {
+    let mut losses = Vec::new();
+    let watch = |update: crate::train::Update<'_>| {
+        losses.extend(update.losses.iter().map(|&x| f64::from(x)));
+        Ok(())
+    };
+    let outcome = trainer.train(watch).await?;
+    let weights = trainer.weights().await?.into_iter().flat_map(|(_, _, values)| values).collect();
+    Ok(Trace { losses, weights, outcome })
+}
+
+/// The largest difference in any step's loss, and in any weight; NaN or infinite where they cannot be compared.
+pub fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
+    if (a.losses.len(), a.weights.len()) != (b.losses.len(), b.weights.len()) {
+        return [f64::INFINITY; 2];
+    }
+    let most = |pairs: &mut dyn Iterator<Item = f64>| {
+        pairs.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most })
+    };
+    [
+        most(&mut a.losses.iter().zip(&b.losses).map(|(a, b)| (a - b).abs())),
+        most(&mut a.weights.iter().zip(&b.weights).map(|(a, b)| f64::from((a - b).abs()))),
+    ]
+}
+
+/// Every optimiser, with what else an update may do.
+const OPTIMISERS: [(&str, f32, Optimisation); 6] = {
+    let plain = Optimisation { optimiser: Optimiser::Adam, schedule: Schedule::Constant, warmup: 0, clip_norm: None };
+    let adamw = Optimiser::AdamW { weight_decay: 0.05 };
+    let nesterov = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
+    let momentum = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let descent = Optimiser::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let rmsprop = Optimiser::RmsProp { weight_decay: 1e-3 };
+    let halving = Schedule::Step { every: 30, gamma: 0.5 };
+    [
+        ("adam", 1e-3, plain),
+        ("adamw", 1e-3, Optimisation { optimiser: adamw, schedule: Schedule::Cosine, warmup: 10, ..plain }),
+        ("nesterov", 0.05, Optimisation { optimiser: nesterov, clip_norm: Some(1.0), ..plain }),
+        ("momentum", 0.05, Optimisation { optimiser: momentum, schedule: halving, ..plain }),
+        ("sgd", 0.1, Optimisation { optimiser: descent, ..plain }),
+        ("rmsprop", 2e-4, Optimisation { optimiser: rmsprop, ..plain }),
+    ]
+};
+
+/// The optimisers by name; in the short form Adam alone.
+pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
+    OPTIMISERS.iter().map(|(name, _, _)| *name).take(effort.count(1, OPTIMISERS.len())).collect()
+}
+
+/// Trains with the optimiser of this name.
+pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
+    let Some(&(_, learning_rate, optimisation)) = OPTIMISERS.iter().find(|(name, _, _)| *name == entry) else {
+        return Ok(Outcome::NotRun(format!("there is no optimiser {entry:?}")));
+    };
+    let (config, data) = hundred_steps();
+    beside_twins(bench, &TrainConfig { learning_rate, optimisation, ..config }, &data).await
+}
+
+/// Trains by these settings on the device and on the f64 twins; in the full form on the f32 twins, too.
+///
+/// # Errors
+/// Where the device fails, or a loss is not finite.
+pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Dataset) -> Result<Outcome> {
+    let device = on_device(bench.gpu, config, data).await?;
+    let learnt = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
+    if !learnt {
+        return Ok(Outcome::Wrong(format!("nothing was learnt: the losses are {:?}", device.losses)));
+    }
+    let mut gates = vec![("f64", apart(&device, &on_twins::<f64>(config, data).await?), FROM_DOUBLE)];
+    if bench.effort.is_full() {
+        gates.push(("f32", apart(&device, &on_twins::<f32>(config, data).await?), FROM_SINGLE));
+    }
+    let mut worst = Worst { cases: gates.len(), ulps: None, ..Worst::default() };
+    for (twins, apart, gate) in gates {
+        for ((what, apart), gate) in ["loss", "weight"].into_iter().zip(apart).zip(gate) {
+            let agree = apart <= gate;
+            if !agree {
+                let wrong = format!("a {what} parts from the {twins} twins' by {apart:e}, more than {gate:e}");
+                return Ok(Outcome::Wrong(wrong));
+            }
+            worst.hard = worst.hard.max(apart / gate);
+        }
+    }
+    Ok(Outcome::Fine(worst))
+}
+
+/// The run on the device, as training runs it.
+///
+/// # Errors
+/// Where the device fails, or a loss is not finite.
+pub async fn on_device(gpu: &Arc<Gpu>, config: &TrainConfig, data: &Dataset) -> Result<Trace> {
+    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data)?;
+    let executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
+    trace(&mut Trainer::new(executor, model, config.clone(), data)?).await
+}
+
+/// The run on the twins.
+///
+/// # Errors
+/// Where the host has no room for it.
+pub async fn on_twins<T: Real>(config: &TrainConfig, data: &Dataset) -> Result<Trace> {
+    let (model, plan): (_, Plan) = Trainer::<CpuExecutor<T>>::plan(config, data)?;
+    trace(&mut Trainer::new(CpuExecutor::<T>::new(plan)?, model, config.clone(), data)?).await
+}

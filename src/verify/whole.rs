@@ -1,0 +1,80 @@
+//! Checks beyond single kernels: gradients of graphs, training, determinism, and the adapter's limits.
+
+use super::compare::Worst;
+use super::{determinism, gradients, limits, trajectory};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::kernel::{AnyKernel, Effort};
+use std::sync::Arc;
+
+/// What a check works on.
+pub struct Bench<'a> {
+    /// The device.
+    pub gpu: &'a Arc<Gpu>,
+    /// The kernels that are being verified.
+    pub kernels: &'a [&'static dyn AnyKernel],
+    /// How much is to be done.
+    pub effort: Effort,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// As it should, with these errors at worst.
+    Fine(Worst),
+    /// With this fault.
+    Wrong(String),
+    /// It cannot be done on this adapter, for this reason.
+    NotRun(String),
+}
+
+/// A kind of check. Each has several entries, which are to the kind what its variants are to a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// A hundred steps of training, beside the f64 twins.
+    Trajectory,
+    /// The same bits in every repeat.
+    Determinism,
+    /// More workgroups than one dimension holds, and the largest bindings.
+    Limits,
+    /// Gradients of graphs: by finite differences, and on the device.
+    Gradients,
+}
+
+impl Whole {
+    /// All kinds, the longest first.
+    pub const ALL: [Self; 4] = [Self::Trajectory, Self::Limits, Self::Determinism, Self::Gradients];
+
+    /// What it is called where kernels are called by their names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trajectory => "trajectory",
+            Self::Determinism => "determinism",
+            Self::Limits => "limits",
+            Self::Gradients => "gradients",
+        }
+    }
+
+    /// The names of its entries.
+    pub fn entries(self, effort: Effort) -> Vec<&'static str> {
+        match self {
+            Self::Trajectory => trajectory::entries(effort),
+            Self::Determinism => determinism::entries(),
+            Self::Limits => limits::entries(effort),
+            Self::Gradients => gradients::entries(),
+        }
+    }
+
+    /// Does one of its entries.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub async fn run(self, bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
+        match self {
+            Self::Trajectory => trajectory::run(bench, entry).await,
+            Self::Determinism => determinism::run(bench, entry).await,
+            Self::Limits => limits::run(bench, entry).await,
+            Self::Gradients => gradients::run(bench, entry).await,
+        }
+    }
+}

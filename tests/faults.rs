@@ -1,0 +1,169 @@
+//! What becomes of a run whose device fails: an error that says what happened where, exit code 5, no panic and no hang,
+//! and what was saved before is intact.
+
+mod common;
+mod known_faults;
+
+use shadegrad::data::{Dataset, Split};
+use shadegrad::error::{Error, Kind, Result};
+use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment};
+use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::train::{ModelFile, TrainConfig, Trainer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+
+/// Images of 4 x 4 pixels.
+fn data() -> Dataset {
+    let split = |count: usize| Split {
+        rows: 4,
+        columns: 4,
+        images: (0..16 * count).map(|i| (i * 37 % 251) as u8).collect(),
+        labels: (0..count).map(|i| (i % 10) as u8).collect(),
+    };
+    Dataset { name: "drill".to_owned(), train: split(96), validation: None, test: split(20) }
+}
+
+/// All that `train --out` does on a device: prepares, trains, evaluates, reads the weights and saves them to `path`.
+fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: &Path) -> Result<()> {
+    pollster::block_on(async {
+        let data = data();
+        let gpu = Gpu::open_for_drill(adapter, drill).await?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(config, &data)?;
+        let executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
+        let mut trainer = Trainer::new(executor, model.clone(), config.clone(), &data)?;
+        trainer.train(|_| Ok(())).await?;
+        trainer.test(data.test.len()).await?;
+        ModelFile::write(path, &model, &trainer.weights().await?, &[])
+    })
+}
+
+/// Two steps, so that how many are submitted at a time does not depend on how long they take.
+fn config() -> TrainConfig {
+    TrainConfig { model: Blueprint::mlp(&[8], &Recipe::default()), batch_size: 48, epochs: 1, ..TrainConfig::default() }
+}
+
+/// A drill in which `mishap` comes at the moment of number `at` among those of one kind and stays; and the count of
+/// the moments there were.
+fn mishap_at(at: usize, kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap) -> (Drill, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let met = count.clone();
+    let drill = Drill::new(move |moment| (kind(moment) && met.fetch_add(1, Ordering::Relaxed) >= at).then(mishap));
+    (drill, count)
+}
+
+/// A folder with a model saved in it, and what that file holds.
+fn saved_before(adapter: &wgpu::Adapter) -> (TempDir, PathBuf, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.safetensors");
+    whole_run(adapter, Drill::default(), &config(), &path).expect("without a fault it runs");
+    let saved = std::fs::read(&path).expect("it was saved");
+    (folder, path, saved)
+}
+
+/// That this is how a run ends whose device failed, and that it left alone what was saved.
+#[track_caller]
+fn ended_well(error: &Error, adapter: &wgpu::Adapter, words: &str, path: &Path, saved: &[u8]) {
+    assert_eq!((error.kind(), error.exit_code()), (Kind::Device, 5), "{error}");
+    let start = format!("{}, ", adapter.get_info().name);
+    assert!(error.cause().starts_with(&start) && error.cause().contains(words), "{error}");
+    assert!(!error.advice().is_empty() && !error.cause().contains('\n') && !error.advice().contains('\n'), "{error:?}");
+    assert_eq!(std::fs::read(path).expect("it is still there"), saved, "{error}: the saved model was touched");
+    let files = std::fs::read_dir(path.parent().expect("a folder")).expect("readable").count();
+    assert_eq!(files, 1, "{error}: something else was left behind");
+}
+
+/// Brings `mishap` about at every `stride`th moment of a kind, one run each, until a run has fewer moments and so ends
+/// well. Gives the causes of the errors.
+fn drill_all(kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap, words: &str, stride: usize) -> Vec<String> {
+    let adapter = common::adapter();
+    let (_folder, path, saved) = saved_before(&adapter);
+    let mut causes = Vec::new();
+    loop {
+        let at = stride * causes.len();
+        let (drill, count) = mishap_at(at, kind, mishap);
+        match whole_run(&adapter, drill, &config(), &path) {
+            Err(error) => {
+                ended_well(&error, &adapter, words, &path, &saved);
+                causes.push(error.cause().to_owned());
+            }
+            Ok(()) => {
+                assert!(count.load(Ordering::Relaxed) <= at, "mishap {at} came and was ignored");
+                return causes;
+            }
+        }
+    }
+}
+
+/// That some of the causes tell each of these doings.
+#[track_caller]
+fn tell(causes: &[String], doings: &[&str]) {
+    for doing in doings {
+        assert!(causes.iter().any(|cause| cause.contains(doing)), "none tells of {doing}: {causes:#?}");
+    }
+}
+
+#[test]
+fn a_device_lost_at_any_moment_ends_the_run() {
+    let allocates = |moment: Moment<'_>| matches!(moment, Moment::Allocate(_));
+    let causes = drill_all(allocates, || Mishap::Lost, "the device was lost", 4);
+    tell(&causes, &["uploading parameters", "reading `train/metrics`"]);
+    let works = |moment: Moment<'_>| matches!(moment, Moment::Submit | Moment::Wait);
+    let causes = drill_all(works, || Mishap::Lost, "the device was lost", 2);
+    tell(&causes, &["preparing a plan", "reading `train/metrics`", "reading `test/metrics`", "reading `weights/"]);
+}
+
+#[test]
+fn memory_that_runs_out_at_any_moment_ends_the_run() {
+    let allocates = |moment: Moment<'_>| matches!(moment, Moment::Allocate(_));
+    let causes = drill_all(allocates, || Mishap::OutOfMemory, "out of memory", 3);
+    tell(&causes, &["allocating buffers", "reading `train/metrics`", "reading `weights/", "\"staging\""]);
+}
+
+#[test]
+fn a_device_that_does_not_answer_in_time_ends_the_run() {
+    let waits = |moment: Moment<'_>| moment == Moment::Wait;
+    let causes = drill_all(waits, || Mishap::Silence, "no answer within 120s", 1);
+    tell(&causes, &["preparing a plan", "reading `train/metrics`", "reading `test/metrics`", "reading `weights/"]);
+}
+
+#[test]
+fn a_wait_in_which_wgpu_panics_ends_the_run() {
+    let waits = |moment: Moment<'_>| moment == Moment::Wait;
+    let causes = drill_all(waits, || panic!("a drill: the driver lost its device in a wait"), "the device was lost", 2);
+    tell(&causes, &["preparing a plan", "reading `train/metrics`"]);
+}
+
+/// The adapter to test on, from an instance that takes these shares of its memory budget for used up.
+fn adapter_short_of_memory(thresholds: wgpu::MemoryBudgetThresholds) -> wgpu::Adapter {
+    let info = common::adapter().get_info();
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.memory_budget_thresholds = thresholds;
+    let adapters = wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::all());
+    let adapters = pollster::block_on(adapters);
+    adapters.into_iter().find(|adapter| adapter.get_info() == info).expect("the adapter is still there")
+}
+
+/// Not by a drill: wgpu itself finds, from what the driver tells, that memory is out.
+#[test]
+fn a_driver_without_memory_ends_the_run() {
+    let (gpu, usual) = (common::gpu(), common::adapter());
+    let (_folder, path, saved) = saved_before(&usual);
+    let short = |for_resource_creation, for_device_loss| {
+        adapter_short_of_memory(wgpu::MemoryBudgetThresholds { for_resource_creation, for_device_loss })
+    };
+    for (what, adapter, words) in [
+        ("memory budget of resources", short(Some(0), None), "opening it: "),
+        ("memory budget of the device", short(None, Some(0)), "the device was lost"),
+    ] {
+        let verdict = match whole_run(&adapter, Drill::default(), &config(), &path) {
+            Ok(()) => Err(format!("{what}: nothing failed")),
+            Err(error) => {
+                ended_well(&error, &usual, words, &path, &saved);
+                Ok(())
+            }
+        };
+        known_faults::judge(&gpu, what, verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}

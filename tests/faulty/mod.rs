@@ -1,0 +1,64 @@
+//! Kernels with a fault in their shaders, to see it found.
+
+use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::random::Random;
+use shadegrad::shader::Field;
+
+/// A kernel whose shader says `to` where it should say `from`.
+pub(crate) struct Faulty {
+    pub(crate) kernel: &'static dyn AnyKernel,
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+}
+
+impl Faulty {
+    fn spoilt(&self, variant: &Variant) -> Variant {
+        assert!(variant.source().contains(self.from), "{variant} no longer contains `{}`", self.from);
+        variant.edited(variant.name.clone(), |part| part.replace(self.from, self.to))
+    }
+}
+
+impl AnyKernel for Faulty {
+    fn name(&self) -> &'static str {
+        self.kernel.name()
+    }
+    fn body(&self) -> &'static str {
+        self.kernel.body()
+    }
+    fn fields(&self) -> (Vec<Field>, usize) {
+        self.kernel.fields()
+    }
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        self.kernel.variants(caps).iter().map(|variant| self.spoilt(variant)).collect()
+    }
+    fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
+        self.spoilt(&self.kernel.choose(params, caps))
+    }
+    fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
+        self.kernel.accepts(params, variant)
+    }
+    fn groups(&self, params: &[u8], variant: &Variant) -> u64 {
+        self.kernel.groups(params, variant)
+    }
+    fn flops(&self, params: &[u8]) -> u64 {
+        self.kernel.flops(params)
+    }
+    fn bytes(&self, params: &[u8], bound: u64) -> u64 {
+        self.kernel.bytes(params, bound)
+    }
+    fn twin_f32(&self, params: &[u8], args: &mut Args<'_, f32>) {
+        self.kernel.twin_f32(params, args);
+    }
+    fn twin_f64(&self, params: &[u8], args: &mut Args<'_, f64>) {
+        self.kernel.twin_f64(params, args);
+    }
+    fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance {
+        self.kernel.tolerance(case, output, values)
+    }
+    fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>> {
+        self.kernel.cases(effort)
+    }
+    fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
+        self.kernel.fill(case, binding, elements, random)
+    }
+}

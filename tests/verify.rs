@@ -1,0 +1,144 @@
+//! `shadegrad verify`: what it prints and writes, that it counts alike twice, and that what fails can be done again.
+
+mod command;
+mod common;
+mod faulty;
+
+use command::Place;
+use faulty::Faulty;
+use serde_json::Value;
+use shadegrad::kernel::{AnyKernel, Effort};
+use shadegrad::ops::matmul;
+use shadegrad::ops::relu::Relu;
+use shadegrad::verify::{self, Event, Report, Settings, What, Wrong};
+
+/// The last but one of the elements is never written.
+static FAULTY_RELU: Faulty = Faulty { kernel: &Relu, from: "i < params.n", to: "i + 1u < params.n" };
+/// Each bias is subtracted.
+static FAULTY_BIAS: Faulty =
+    Faulty { kernel: &matmul::NN_BIAS, from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" };
+
+fn verify(kernel: &'static dyn AnyKernel, settings: &Settings) -> Report {
+    let open = || Ok(common::gpu());
+    let mut told = 0;
+    let watch = |event: Event<'_>| {
+        told += usize::from(matches!(event, Event::Row(_)));
+        Ok(())
+    };
+    let report = verify::run(&open, &[kernel], settings, watch).expect("the device works");
+    assert_eq!(told, report.rows.len(), "each row is told once");
+    report
+}
+
+/// Settings for one kernel.
+fn only(kernel: &dyn AnyKernel, seed: u64) -> Settings {
+    Settings { op: Some(kernel.name().to_owned()), ..Settings::all(Effort::QUICK.with_seed(seed)) }
+}
+
+/// What a command with these words would verify.
+fn parsed(selection: &[String]) -> Settings {
+    let value = |flag: &str| {
+        let place = selection.iter().position(|word| word == flag)?;
+        selection.get(place + 1).cloned()
+    };
+    let number = |flag: &str| value(flag).map(|number| number.parse::<u64>().expect("a number"));
+    Settings {
+        effort: Effort::QUICK.with_seed(number("--seed").expect("it has a seed")),
+        op: value("--op"),
+        variant: value("--variant"),
+        case: number("--case").map(|case| case as usize),
+    }
+}
+
+#[test]
+fn a_quick_run_of_one_op_is_told_in_text_json_and_html() {
+    let place = Place::new();
+    let ran = place.run("verify --op relu --html page.html");
+    let lines = ran.lines();
+    assert!(lines[0].starts_with("device  ") && lines[1] == "verify  quick, seed 42", "{lines:?}");
+    assert!(lines[3].starts_with("relu") && lines[3].ends_with("  pass"), "{lines:?}");
+    assert!(lines[4].contains("in 2 of 2 forms") && lines[5].starts_with("rows    1 passed; in "), "{lines:?}");
+
+    let page = std::fs::read_to_string(place.path("page.html")).expect("it was written");
+    assert!(page.contains("<td>relu<td>plain<td class=\"n\">64<td"), "{page}");
+    let name =
+        place.first_adapter()["name"].as_str().expect("it has a name").split('(').next().unwrap_or("").to_owned();
+    assert!(page.contains(name.trim()) && page.contains(" UTC"), "{page}");
+    assert!(!page.contains("http") && !page.contains("src=") && !page.contains("href="), "{page}");
+
+    let objects = place.run("verify --op relu --json").objects();
+    let events: Vec<_> = objects.iter().map(|object| object["event"].as_str().unwrap_or_default()).collect();
+    assert_eq!(events, ["start", "row", "summary"]);
+    assert_eq!((&objects[1]["op"], &objects[1]["verdict"]), (&Value::from("relu"), &Value::from("pass")));
+    assert_eq!((&objects[2]["cases"], &objects[2]["failed"]), (&Value::from(64), &Value::from(0)));
+}
+
+#[test]
+fn a_seed_gives_the_same_cases_twice_and_another_seed_others() {
+    let errors = |seed| {
+        let report = verify(&matmul::NN, &only(&matmul::NN, seed));
+        let rows = report.rows.iter().map(|row| (row.variant.clone(), row.worst.cases, row.worst.hard));
+        (rows.collect::<Vec<_>>(), report.forms, report.products)
+    };
+    let (first, again, other) = (errors(1), errors(1), errors(2));
+    assert_eq!(first, again);
+    assert_ne!(first.0, other.0);
+    assert_eq!((first.1, first.2), (other.1, other.2));
+}
+
+#[test]
+fn a_failure_is_named_ends_with_code_5_and_can_be_done_again_alone() {
+    for kernel in [&FAULTY_RELU, &FAULTY_BIAS] {
+        let report = verify(kernel, &only(kernel, 7));
+        let failure = report.failures().next().unwrap_or_else(|| panic!("{}: the fault was not found", kernel.name()));
+        let case = failure.case.as_ref().expect("it is of one case");
+        let message = failure.to_string();
+        for part in [kernel.name(), &failure.variant, &format!("case {} (", case.index), &case.shape, "seed 7", "`out`"]
+        {
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+        assert!(case.alone, "{message}");
+        let error = report.verdict(|failure| failure.selection().join(" ")).expect_err("it has failures");
+        assert_eq!(error.exit_code(), 5);
+        assert!(error.cause().contains(&message) && error.advice().contains("--seed 7"), "{error:?}");
+
+        let once_more = verify(kernel, &parsed(&failure.selection()));
+        assert_eq!(once_more.rows.len(), 1, "one variant");
+        let again = once_more.failures().next().expect("it fails again");
+        match (&failure.wrong, &again.wrong) {
+            (What::Element(then), What::Element(now)) => assert_eq!(then, now),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((&again.variant, again.case.as_ref().map(|case| case.index)), (&failure.variant, Some(case.index)));
+    }
+    let never_written = verify(&FAULTY_RELU, &only(&Relu, 7));
+    let wrong = never_written.failures().map(|failure| &failure.wrong).next();
+    assert!(matches!(wrong, Some(What::Element(fault)) if matches!(fault.wrong, Wrong::NeverWritten { .. })));
+}
+
+/// The same words as in a failure, for a kernel without a fault.
+#[test]
+fn one_case_of_one_variant_can_be_selected_on_the_command_line() {
+    let objects = Place::new().run("verify --op relu --variant plain --case 17 --seed 7 --json").objects();
+    assert_eq!(objects[0]["seed"], 7);
+    // With runtime checks off, and on.
+    assert_eq!((&objects[1]["cases"], &objects[1]["verdict"]), (&Value::from(2), &Value::from("pass")));
+    assert_eq!(objects.len(), 3);
+}
+
+#[test]
+fn what_is_unknown_is_refused_with_the_names_most_like_it() {
+    let place = Place::new();
+    let refused = |line: &str, cause: &str, advice: &str| {
+        let ran = place.run(line);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains(cause) && ran.err.contains(advice), "{ran:?}");
+    };
+    refused("verify --op matmull_nn", "there is no op \"matmull_nn\"", "matmul_nn");
+    refused("verify --op trajectori", "there is no op", "trajectory");
+    refused("verify --op relu --variant plane", "there is no variant \"plane\"", "plain");
+    refused("verify --op relu --case 100000", "the op has no case 100000", "--full");
+    refused("verify --device cpu", "the CPU path runs no shaders", "shadegrad devices");
+    refused("verify --variant plain", "--op", "usage");
+    refused("verify --quick --full", "cannot be used with", "usage");
+}
