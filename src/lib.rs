@@ -82,7 +82,7 @@
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |
-//! | epilogue | what a product's kernel does to each sum before it stores it; bias, ReLU and its mask fuse into one |
+//! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |
 //! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |

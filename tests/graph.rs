@@ -8,11 +8,15 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
-use shadegrad::nn::{Model, Optimisation, Training, batch_norm, flatten, layer_norm, linear};
+use shadegrad::nn::{
+    Activation, Blueprint, Evaluation, Model, Optimisation, Recipe, Training, batch_norm, flatten, layer_norm, linear,
+};
+use shadegrad::ops::activation::{ActivationOp, SLOPE};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
 use shadegrad::ops::reshape::Reshape;
+use shadegrad::ops::scale::ScaleOp;
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -139,6 +143,72 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let active = graph.apply(Relu, &[layer]).expect("any shape does");
     let (simple, _) = graph.simplify(&[layer, active]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
+}
+
+#[test]
+fn activations_go_into_the_products_before_them() {
+    let plan = |activation| {
+        let blueprint = Blueprint::mlp(&[33, 17], &Recipe { activation, ..Recipe::default() });
+        let model = blueprint.build(20, 10).expect("the layers go together");
+        model.plan(Some(training()), Some(Evaluation { samples: 12, batch: 5 })).expect("the plan is valid")
+    };
+    let kernels = |plan: &Plan, section: &str| -> Vec<&str> {
+        let section = plan.section(section).expect("the plan has it");
+        section.dispatches.iter().map(|dispatch| dispatch.kernel.name()).collect()
+    };
+    let relu = plan(Activation::Relu);
+    for activation in Activation::all().filter(|&activation| activation != Activation::Relu) {
+        let (name, plan) = (activation.name(), plan(activation));
+        let [train, evaluate] = ["train", "evaluate"].map(|section| kernels(&plan, section));
+        let count = |kernels: &[&str], name: &str| kernels.iter().filter(|kernel| **kernel == name).count();
+        assert_eq!(count(&train, &format!("matmul_nt_{name}_gradient")), 2, "{train:?}");
+        assert_eq!(count(&evaluate, &format!("matmul_nn_bias_{name}")), 2, "{evaluate:?}");
+        // Its gradient needs the sums before it, so that in training it is a dispatch for each of two hidden layers.
+        assert_eq!(count(&train, name), 2, "{train:?}");
+        assert_eq!(train.len(), kernels(&relu, "train").len() + 2, "{train:?}");
+        assert_eq!(evaluate.len(), kernels(&relu, "evaluate").len(), "{evaluate:?}");
+    }
+}
+
+#[test]
+fn an_activation_of_another_slope_than_products_know_stays_by_itself() {
+    let mut memory = Memory::default();
+    let mut leaf = |graph: &mut Graph, shape: &[usize]| {
+        let slot = memory.array("leaf", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
+        graph.leaf(&memory, slot)
+    };
+    for (slope, operations) in [(SLOPE, 1), (0.3, 2)] {
+        let mut graph = Graph::default();
+        let (x, w, b) = (leaf(&mut graph, &[4, 5]), leaf(&mut graph, &[5, 6]), leaf(&mut graph, &[6]));
+        let layer = linear(&mut graph, x, w, b).expect("the shapes go together");
+        let op = ActivationOp::named("leaky_relu", slope).expect("there is one");
+        let active = graph.apply(op, &[layer]).expect("any shape does");
+        assert_eq!(graph.simplify(&[active]).0.operations(), operations, "a slope of {slope}");
+    }
+}
+
+#[test]
+fn scales_become_one_and_a_scale_by_one_nothing() {
+    let mut plan = Plan::default();
+    let [x, out] = ["x", "out"].map(|name| plan.memory.array(name, Role::State, DType::F32, [3]).expect("it is small"));
+    plan.begin("all");
+    let mut dispatches = |factors: &[f32]| {
+        let mut graph = Graph::default();
+        let leaf = graph.leaf(&plan.memory, x);
+        let mut scale = |x, &factor: &f32| graph.apply(ScaleOp { factor }, &[x]).expect("any shape does");
+        let scaled = factors.iter().fold(leaf, &mut scale);
+        let active = graph.apply(Relu, &[scaled]).expect("any shape does");
+        let (graph, roots) = graph.simplify(&[active]);
+        let before = plan.sections[0].dispatches.len();
+        graph.lower(&mut plan, &mut Pool::default(), "all", &[(roots[0], out)], &[]).expect("it can be lowered");
+        plan.sections[0].dispatches.len() - before
+    };
+    assert_eq!([&[][..], &[1.0], &[3.0], &[3.0, 0.5, -7.0], &[4.0, 0.25]].map(&mut dispatches), [1, 1, 2, 2, 1]);
+    // Their product is no number of f32, though what they make of x may be.
+    assert_eq!([&[1e30, 1e30][..], &[1e-30, 1e-30]].map(&mut dispatches), [3, 3]);
+    let mut executor = CpuExecutor::<f64>::new(plan).expect("the plan is valid");
+    executor.write_f32(x, &[1.0, -1.0, 3.0]).expect("the slot holds them");
+    executor.run("all", 1).expect("it runs");
 }
 
 #[test]

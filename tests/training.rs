@@ -11,7 +11,7 @@ use shadegrad::data::{Dataset, Split};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Effort};
 use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
-use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::{Activation, Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
 use shadegrad::ops::adam::Adam;
 use shadegrad::ops::registry;
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
@@ -50,16 +50,39 @@ fn on_gpu(plan: Plan) -> GpuExecutor {
 
 #[test]
 fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
-    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
+    let kernels = registry();
+    let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
     let (config, data) = hundred_steps();
     let config = TrainConfig { normalize: Normalisation::Standard, ..config };
     let outcome = pollster::block_on(trajectory::beside_twins(&bench, &config, &data)).expect("training ends well");
     assert!(matches!(outcome, verify::Outcome::Fine(_)), "{outcome:?}");
 }
 
+/// Products apply tanh backward, and in validation forward as well.
+#[test]
+fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
+    let (config, mut data) = hundred_steps();
+    let recipe = Recipe { activation: Activation::Tanh, ..Recipe::default() };
+    // Adam would divide by the root of tiny gradients, and so turn their roundings into steps.
+    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let optimisation = Optimisation { optimiser, ..Optimisation::default() };
+    let model = Blueprint::mlp(&[128, 64], &recipe);
+    let config = TrainConfig { model, learning_rate: 0.05, optimisation, ..config };
+    data.validation = Some(data.test.clone());
+    let gpu = trace(on_gpu, &config, &data);
+    assert!(gpu.losses.len() == 100 && gpu.losses[99] < 0.5 * gpu.losses[0], "nothing was learnt: {:?}", gpu.losses);
+    let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
+    let [losses, weights] = apart(&gpu, &double);
+    let [score, twin] = [gpu, double].map(|trace| trace.outcome.validation.expect("there are images for it").score);
+    let validation = (score.loss - twin.loss).abs();
+    println!("tanh: losses, weights, validation apart: {losses:e}, {weights:e}, {validation:e}");
+    assert!(losses <= 5e-6 && weights <= 1e-5 && validation <= 5e-6, "{losses:e}, {weights:e}, {validation:e}");
+}
+
 #[test]
 fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
-    let bench = Bench { gpu: &common::gpu(), kernels: &registry(), effort: Effort::FULL };
+    let kernels = registry();
+    let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
     let optimisers = Whole::Trajectory.entries(bench.effort);
     assert_eq!(optimisers.len(), 6);
     for optimiser in optimisers {

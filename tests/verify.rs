@@ -7,10 +7,15 @@ mod faulty;
 use command::Place;
 use faulty::Faulty;
 use serde_json::Value;
+use shadegrad::gpu::{Drill, Gpu, Mishap, Moment};
 use shadegrad::kernel::{AnyKernel, Effort};
+use shadegrad::ops::copy::CopyArray;
 use shadegrad::ops::matmul;
 use shadegrad::ops::relu::Relu;
 use shadegrad::verify::{self, Event, Report, Settings, What, Wrong};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The last but one of the elements is never written.
 static FAULTY_RELU: Faulty = Faulty { kernel: &Relu, from: "i < params.n", to: "i + 1u < params.n" };
@@ -30,9 +35,11 @@ fn verify(kernel: &'static dyn AnyKernel, settings: &Settings) -> Report {
     report
 }
 
-/// Settings for one kernel.
+/// Settings for one kernel, and of a product one variant: others would take their time to compile.
 fn only(kernel: &dyn AnyKernel, seed: u64) -> Settings {
-    Settings { op: Some(kernel.name().to_owned()), ..Settings::all(Effort::QUICK.with_seed(seed)) }
+    let product = kernel.name() != kernel.body() || kernel.name() == AnyKernel::name(&matmul::NN);
+    let variant = product.then(|| "direct-8x32-".to_owned());
+    Settings { op: Some(kernel.name().to_owned()), variant, ..Settings::all(Effort::QUICK.with_seed(seed)) }
 }
 
 /// What a command with these words would verify.
@@ -114,6 +121,27 @@ fn a_failure_is_named_ends_with_code_5_and_can_be_done_again_alone() {
     let never_written = verify(&FAULTY_RELU, &only(&Relu, 7));
     let wrong = never_written.failures().map(|failure| &failure.wrong).next();
     assert!(matches!(wrong, Some(What::Element(fault)) if matches!(fault.wrong, Wrong::NeverWritten { .. })));
+}
+
+#[test]
+fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
+    let adapter = common::adapter();
+    let submits = Arc::new(AtomicUsize::new(0));
+    let open = || {
+        let submits = submits.clone();
+        let first = move |moment: Moment<'_>| {
+            let first = moment == Moment::Submit && submits.fetch_add(1, Ordering::Relaxed) == 0;
+            first.then_some(Mishap::Lost)
+        };
+        pollster::block_on(Gpu::open_for_drill(&adapter, Drill::new(first)))
+    };
+    // The one variant of both, and of no kind of check.
+    let settings = Settings { variant: Some("plain".to_owned()), ..Settings::all(Effort::QUICK) };
+    let report = verify::run(&open, &[&Relu, &CopyArray], &settings, |_| Ok(())).expect("another can be opened");
+    let verdicts: BTreeSet<_> = report.rows.iter().map(|row| row.verdict.name()).collect();
+    assert_eq!((report.rows.len(), verdicts), (2, BTreeSet::from(["FAIL", "pass"])));
+    let failure = report.failures().next().expect("one failed").to_string();
+    assert!(failure.contains("the device was lost") && failure.contains("case 0 ("), "{failure}");
 }
 
 /// The same words as in a failure, for a kernel without a fault.

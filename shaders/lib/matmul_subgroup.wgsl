@@ -5,7 +5,7 @@
 // A workgroup is one subgroup and computes ROWS x (4 * SUBGROUP_SIZE) elements of `out`.
 //
 // Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
-// live in memory (20 times slower).
+// live in memory (20 times slower). Only a copy of them, when they are done, is.
 
 const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 4, whole
 const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
@@ -54,7 +54,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if (BANDS > 2u) { sum[2] = multiply(share[2], right, sum[2]); }
         if (BANDS > 3u) { sum[3] = multiply(share[3], right, sum[3]); }
     }
-    for (var h = 0u; h < BANDS; h++) {
-        for (var i = 0u; i < SUBGROUP_SIZE; i++) { store(row + h * SUBGROUP_SIZE + i, column, sum[h][i]); }
-    }
+    // A loop that no driver can unroll: unrolled, the stores would take longer to compile than all the rest.
+    var done = sum;
+    let end = min(row + ROWS, params.m);
+    for (var r = row; r < end; r++) { store(r, column, done[(r - row) / SUBGROUP_SIZE][(r - row) % SUBGROUP_SIZE]); }
 }

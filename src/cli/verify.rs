@@ -74,7 +74,7 @@ impl Verify {
         let (report, seconds) = (report?, started.elapsed().as_secs_f64());
         if let Some(path) = &self.html {
             let heading = format!("{}; {size}, seed {}", device.describe(), self.seed);
-            let page = page(&heading, &summary(&report, seconds), &report);
+            let page = page(&heading, &summary(&report, seconds), &report, |failure| self.again(failure, &adapter));
             std::fs::write(path, page).map_err(|error| Error::io("write", path, &error))?;
         }
         self.conclude(output, &report, seconds, &adapter)
@@ -182,13 +182,15 @@ fn describe(failure: &Failure) -> Value {
 
 /// What came of it, in lines.
 fn summary(report: &Report, seconds: f64) -> Vec<String> {
-    let mut lines = vec![format!(
-        "cases   {} in {} of {} forms of kernels; {} matrix products of distinct shape and layout",
-        thousands(report.cases() as u64),
-        report.forms,
-        report.forms_in_all,
-        thousands(report.products as u64),
-    )];
+    let mut cases = format!("cases   {}", thousands(report.cases() as u64));
+    if report.forms > 0 {
+        cases.push_str(&format!(" in {} of {} forms of kernels", report.forms, report.forms_in_all));
+    }
+    if report.products > 0 {
+        let products = thousands(report.products as u64);
+        cases.push_str(&format!("; {products} matrix products of distinct shape and layout"));
+    }
+    let mut lines = vec![cases];
     let mut verdicts = vec![format!("{} passed", report.count("pass"))];
     for (name, meaning) in [
         ("FAIL", "failed"),

@@ -2,7 +2,7 @@
 
 use super::output::thousands;
 use super::verify_table::ulps;
-use crate::verify::{Report, Row};
+use crate::verify::{Failure, Report, Row, Verdict};
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,8 +16,8 @@ tr.FAIL td { background: #d003 }
 tr.loose td, tr.not-run td { background: #da03 }
 td { overflow-wrap: anywhere }";
 
-/// The page: heading, summary and the rows, the worst first.
-pub(super) fn page(heading: &str, summary: &[String], report: &Report) -> String {
+/// The page: heading, summary and the rows, the worst first; `again` gives the command that does a failure again.
+pub(super) fn page(heading: &str, summary: &[String], report: &Report, again: impl Fn(&Failure) -> String) -> String {
     let mut rows: Vec<&Row> = report.rows.iter().collect();
     rows.sort_by(|a, b| a.worst_first(b));
     let mut page = format!(
@@ -34,7 +34,14 @@ pub(super) fn page(heading: &str, summary: &[String], report: &Report) -> String
     page.push_str("<table>\n<tr><th>op<th>variant<th>cases<th>failed<th>worst error, of bound<th>ulp<th>verdict\n");
     for row in rows {
         let verdict = row.verdict.name();
-        let remark = row.verdict.remark().map(|remark| format!(": {}", escaped(&remark))).unwrap_or_default();
+        let remark = match &row.verdict {
+            Verdict::Passed => String::new(),
+            Verdict::Loose => format!(": {:.3} of the soft gate", row.worst.soft),
+            Verdict::NotRun(reason) => format!(": {}", escaped(reason)),
+            Verdict::Failed(failure) => {
+                format!(": {}<br><code>{}</code>", escaped(&failure.to_string()), escaped(&again(failure)))
+            }
+        };
         let _ = writeln!(
             page,
             "<tr class=\"{}\"><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{:.4}<td class=\"n\">{}\

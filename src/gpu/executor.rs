@@ -95,6 +95,42 @@ impl GpuExecutor {
         Ok(Self { gpu, plan, buffers, sections, pipelines, up, down: Arc::default() })
     }
 
+    /// Its plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where it runs.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// Runs one dispatch of a section, by its number from 0 on; none where it has fewer.
+    ///
+    /// # Errors
+    /// Where the plan has no such section, or the device has failed.
+    pub fn run_dispatch(&mut self, section: &str, number: usize) -> Result<()> {
+        self.record(section, 1, |all| all.get(number..=number).unwrap_or_default())
+    }
+
+    /// Submits the dispatches of a section that `select` leaves, `times` times.
+    fn record(&self, section: &str, times: u32, select: impl Fn(&[Ready]) -> &[Ready]) -> Result<()> {
+        let name = self.plan.section(section)?.name;
+        let dispatches = self.sections.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, ready)| ready);
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            // One pass for all steps is the cheapest form; wgpu orders dispatches that share a written buffer.
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for ready in (0..times).flat_map(|_| select(dispatches)) {
+                pass.set_pipeline(&ready.pipeline.pipeline);
+                pass.set_bind_group(0, &ready.bind_group, &[]);
+                pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
+            }
+        }
+        self.gpu.submit(Some(encoder));
+        self.gpu.healthy(&format!("running `{section}`"))
+    }
+
     fn upload(&mut self, id: SlotId, bytes: &[u8]) -> Result<()> {
         let slot = self.plan.memory.slot(id);
         self.gpu.queue.write_buffer(&self.buffers[slot.buffer], slot.offset as u64 * 4, bytes);
@@ -139,20 +175,7 @@ impl Executor for GpuExecutor {
     }
 
     fn run(&mut self, section: &str, times: u32) -> Result<()> {
-        let name = self.plan.section(section)?.name;
-        let dispatches = self.sections.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, ready)| ready);
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            // One pass for all steps is the cheapest form; wgpu orders dispatches that share a written buffer.
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for ready in (0..times).flat_map(|_| dispatches) {
-                pass.set_pipeline(&ready.pipeline.pipeline);
-                pass.set_bind_group(0, &ready.bind_group, &[]);
-                pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
-            }
-        }
-        self.gpu.submit(Some(encoder));
-        self.gpu.healthy(&format!("running `{section}`"))
+        self.record(section, times, |all| all)
     }
 
     fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending> {

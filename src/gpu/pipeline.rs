@@ -1,7 +1,7 @@
 //! Compiled kernels.
 
 use super::device::{Checks, Gpu};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::{AnyKernel, Variant};
 use crate::plan::Plan;
 use crate::shader::{Access, Reflection};
@@ -89,7 +89,7 @@ impl Pipeline {
 }
 
 /// Compiled kernels by their source: what plans have in common is compiled once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipelines {
     checks: Checks,
     by_source: BTreeMap<String, Arc<Pipeline>>,
@@ -117,6 +117,14 @@ impl Pipelines {
     /// # Errors
     /// Where one does not compile.
     pub async fn prepare(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<()> {
+        self.prepare_most(gpu, plan).await?.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// [`Self::prepare`] that leaves out what does not compile; gives the source and the error of each.
+    ///
+    /// # Errors
+    /// Where the device has failed.
+    pub async fn prepare_most(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<Vec<(String, Error)>> {
         let mut wanted = BTreeMap::new();
         for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
             let variant = dispatch.kernel.choose(&dispatch.params, &gpu.caps);
@@ -146,11 +154,18 @@ impl Pipelines {
             }
             compiled
         };
+        let mut refused = Vec::new();
         for (source, label, pipeline) in compiled {
-            let pipeline = pipeline.map_err(|_| gpu.refusal(&format!("compiling {label}"), "wgpu broke off"))??;
-            self.by_source.insert(source, Arc::new(pipeline));
-            self.compiled += 1;
+            let broke_off = |_| Err(gpu.refusal(&format!("compiling {label}"), "wgpu broke off"));
+            match pipeline.unwrap_or_else(broke_off) {
+                Ok(pipeline) => {
+                    self.by_source.insert(source, Arc::new(pipeline));
+                    self.compiled += 1;
+                }
+                Err(error) => refused.push((source, error)),
+            }
         }
-        Ok(())
+        gpu.healthy("compiling kernels")?;
+        Ok(refused)
     }
 }

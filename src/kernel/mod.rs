@@ -34,6 +34,12 @@ pub trait Kernel: Sync {
         self.name()
     }
 
+    /// Whether it only puts together what other kernels are verified for. Short tests then need but few cases, and the
+    /// variants that training would take for these.
+    fn is_composed(&self) -> bool {
+        false
+    }
+
     /// Every variant that an adapter with these capabilities can run; all must pass the same cases.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
 
@@ -89,6 +95,8 @@ pub trait AnyKernel: Sync {
     }
     /// The fields of the Rust struct that stands for the shader's `Params`, and its size in bytes.
     fn fields(&self) -> (Vec<Field>, usize);
+    /// See [`Kernel::is_composed`].
+    fn is_composed(&self) -> bool;
     /// See [`Kernel::variants`].
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
     /// The variant of [`Kernel::choose`]; where that is not trusted, the first of [`Kernel::variants`] that is and serves
@@ -125,6 +133,10 @@ impl<K: Kernel> AnyKernel for K {
 
     fn fields(&self) -> (Vec<Field>, usize) {
         (K::Params::fields(), size_of::<K::Params>())
+    }
+
+    fn is_composed(&self) -> bool {
+        Kernel::is_composed(self)
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

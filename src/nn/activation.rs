@@ -3,7 +3,7 @@
 use super::names::named;
 use crate::error::Result;
 use crate::graph::{Graph, Value, mistake};
-use crate::ops::activation::ActivationOp;
+use crate::ops::activation::{ActivationOp, SLOPE};
 use crate::ops::relu::Relu;
 
 /// An activation function. Formulas and sources are with the kernels, in `src/ops/activation` and `src/ops/relu.rs`.
@@ -60,7 +60,7 @@ impl Activation {
         if self == Self::Relu {
             return graph.apply(Relu, &[x]);
         }
-        let op = ActivationOp::named(self.name(), 0.01);
+        let op = ActivationOp::named(self.name(), SLOPE);
         graph.apply(op.ok_or_else(|| mistake(format!("no kernel is called {self}")))?, &[x])
     }
 }

@@ -73,6 +73,10 @@ mod tests {
             let near = (found - expected).abs() <= 1e-6 * expected.abs() + 1e-9;
             assert!(near, "{}: f'({x}) is {found}, differences give {expected}", F::NAMES[0]);
         }
+        let slopes = (-8_000..8_000).map(|i| F::derivative(f64::from(i) / 1_000.0, slope).abs());
+        let steepest = slopes.fold(0.0, f64::max);
+        let fits = steepest <= F::STEEPEST && steepest > 0.99 * F::STEEPEST;
+        assert!(fits, "{}: f' reaches {steepest}, not {}", F::NAMES[0], F::STEEPEST);
     }
 
     #[test]

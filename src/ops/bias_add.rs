@@ -1,5 +1,6 @@
 //! out\[m, n] = a\[m, n] + bias\[n].
 
+use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
@@ -83,6 +84,6 @@ impl Op for BiasAdd {
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
-        super::matmul::with_epilogue(producer, super::matmul::Epilogue::None, super::matmul::Epilogue::Bias)
+        with_epilogue(producer, &matmul::NN, &matmul::NN_BIAS)
     }
 }

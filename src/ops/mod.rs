@@ -53,8 +53,8 @@ use rayon::prelude::*;
 
 /// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
-    let mut kernels: Vec<&'static dyn AnyKernel> = matmul::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel).collect();
-    kernels.extend(activation::ALL);
+    let mut kernels = matmul::ALL.to_vec();
+    kernels.extend(activation::ALL.iter().flat_map(activation::Kernels::all));
     kernels.extend([
         &add::Add as &dyn AnyKernel,
         &bias_add::BiasAdd,

@@ -1,5 +1,6 @@
 //! out = max(a, 0).
 
+use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
@@ -69,6 +70,6 @@ impl Op for Relu {
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
-        super::matmul::with_epilogue(producer, super::matmul::Epilogue::Bias, super::matmul::Epilogue::BiasRelu)
+        with_epilogue(producer, &matmul::NN_BIAS, &matmul::NN_BIAS_RELU)
     }
 }

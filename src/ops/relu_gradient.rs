@@ -1,5 +1,6 @@
 //! out = gradient where the activation is positive, else 0.
 
+use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
@@ -71,6 +72,6 @@ impl Op for ReluGradient {
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
-        super::matmul::with_epilogue(producer, super::matmul::Epilogue::None, super::matmul::Epilogue::ReluMask)
+        with_epilogue(producer, &matmul::NT, &matmul::NT_RELU_MASK)
     }
 }

@@ -6,6 +6,8 @@ use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
+use std::any::Any;
+use std::sync::Arc;
 
 crate::params! {
     /// Parameters of [`Scale`].
@@ -77,5 +79,17 @@ impl Op for ScaleOp {
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = super::flat(plan, [inputs[0], outputs[0]])?;
         plan.dispatch(label, &Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
+    }
+
+    /// A scale by 1.
+    fn is_view(&self) -> bool {
+        self.factor == 1.0
+    }
+
+    /// Two scales are one by the product of their factors, where that is neither too large nor too small to be exact.
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        let Self { factor } = (producer as &dyn Any).downcast_ref()?;
+        let factor = self.factor * factor;
+        factor.is_normal().then(|| Arc::new(Self { factor }) as Arc<dyn Op>)
     }
 }

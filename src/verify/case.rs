@@ -83,6 +83,14 @@ pub fn prepare_altered(
     Ok(Prepared { case, index, words, lengths, values, tolerances })
 }
 
+/// A case on these words, without tails: what bindings that are only written hold has no meaning.
+pub(super) fn given(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u8], words: Vec<Vec<u32>>) -> Prepared {
+    let case = Case::new(params.to_vec(), Inputs::Random);
+    let lengths: Vec<usize> = words.iter().map(Vec::len).collect();
+    let (values, tolerances) = expected(kernel, reflection, &case, &words, &lengths);
+    Prepared { case, index: 0, words, lengths, values, tolerances }
+}
+
 /// What the f64 twin makes of these words, and how far each output may lie from it.
 fn expected(
     kernel: &dyn AnyKernel,

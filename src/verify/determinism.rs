@@ -56,11 +56,11 @@ async fn of_kernel(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, repeats: u
         return Ok(None);
     };
     let variant = kernel.choose(&case.params, &bench.gpu.caps);
-    let pipeline = Pipeline::new(bench.gpu, kernel, &variant, Checks::Off).await?;
+    let pipeline = Pipeline::new(&bench.gpu, kernel, &variant, Checks::Off).await?;
     let prepared = prepare(kernel, &pipeline.reflection, case, bench.effort.seed(), index)?;
     let params = &prepared.case.params;
     let run = Run { params, groups: kernel.groups(params, &variant), arrays: &prepared.words };
-    let results = pipeline.run_all(bench.gpu, &vec![run; repeats]).await?;
+    let results = pipeline.run_all(&bench.gpu, &vec![run; repeats]).await?;
     let different = |(repeat, result): (usize, &Vec<Vec<u32>>)| {
         let mut bindings = pipeline.reflection.bindings.iter().zip(result).zip(&results[0]);
         let ((binding, now), then) = bindings.find(|((_, now), then)| now != then)?;
@@ -77,9 +77,9 @@ async fn of_training(bench: &Bench<'_>, repeats: usize) -> Result<Option<String>
     (data.train, data.test) = (first(&data.train, 640), first(&data.test, 10));
     let model = Blueprint::mlp(&[32], &Recipe::default());
     let config = TrainConfig { model, batch_size: 64, epochs: 1, ..config };
-    let before = on_device(bench.gpu, &config, &data).await?;
+    let before = on_device(&bench.gpu, &config, &data).await?;
     for repeat in 1..repeats {
-        let now = on_device(bench.gpu, &config, &data).await?;
+        let now = on_device(&bench.gpu, &config, &data).await?;
         let step = before.losses.iter().zip(&now.losses).position(|(a, b)| a.to_bits() != b.to_bits());
         if let Some(step) = step {
             let (now, then) = (now.losses[step], before.losses[step]);

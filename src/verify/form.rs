@@ -26,13 +26,18 @@ pub struct Form {
 
 /// The forms of a kernel to verify on an adapter, each variant with checks off, as training runs it, then on.
 ///
-/// In the short form, kernels that share another's body run with checks on only in variants that training would take.
+/// In the short form, kernels that share another's body run with checks on only in variants that training would take;
+/// those that are composed run in no others at all.
 pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<Form> {
     let chosen = kernel.cases(effort).into_iter().map(|case| kernel.choose(&case.params, caps).name);
     let chosen: BTreeSet<String> = chosen.collect();
     let mut forms = Vec::new();
     for variant in kernel.variants(caps) {
-        let on = effort.is_full() || kernel.body() == kernel.name() || chosen.contains(&variant.name);
+        let chosen = effort.is_full() || chosen.contains(&variant.name);
+        if kernel.is_composed() && !chosen {
+            continue;
+        }
+        let on = chosen || kernel.body() == kernel.name();
         forms.push(Form { kernel, variant: variant.clone(), checks: Checks::Off });
         if on {
             forms.push(Form { kernel, variant, checks: Checks::On });

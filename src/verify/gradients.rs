@@ -5,7 +5,6 @@ use super::graphs::{Build, Entry, Given, LOSSES, OPS, ROWS};
 use super::whole::{Bench, Outcome};
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
-use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::graph::{Graph, Pool, Value, mistake};
 use crate::kernel::Array;
 use crate::nn::Objective;
@@ -49,7 +48,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     };
     match gradients.first_wrong(1.0).await? {
         Some(wrong) => Ok(Outcome::Wrong(wrong)),
-        None => gradients.on_device(bench.gpu).await,
+        None => gradients.on_device(bench).await,
     }
 }
 
@@ -184,10 +183,9 @@ impl Gradients {
     ///
     /// # Errors
     /// Where the device fails.
-    pub async fn on_device(&self, gpu: &Arc<Gpu>) -> Result<Outcome> {
+    pub async fn on_device(&self, bench: &Bench<'_>) -> Result<Outcome> {
         let twins = self.outcome(CpuExecutor::<f32>::new(self.plan.clone())?).await?;
-        let executor = GpuExecutor::new(gpu.clone(), self.plan.clone(), Checks::On).await?;
-        let shaders = self.outcome(executor).await?;
+        let shaders = self.outcome(bench.executor(self.plan.clone()).await?).await?;
         let mut worst = Worst { cases: 1, ulps: None, ..Worst::default() };
         for (number, (twin, shader)) in twins.iter().zip(&shaders).enumerate() {
             let bound = BOUND * twin.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));

@@ -36,8 +36,15 @@ pub type Build = fn(&mut Graph, &[Value], &Given) -> Result<Value>;
 /// A name, the shapes of parameters, and what is made of them.
 pub type Entry = (&'static str, &'static [&'static [usize]], Build);
 
+/// Backward, the product that follows applies the activation.
 fn activated(activation: Activation, graph: &mut Graph, x: Value) -> Result<Value> {
     activation.apply(graph, x)
+}
+
+/// An activation that no product follows.
+fn alone(activation: Activation, graph: &mut Graph, x: Value) -> Result<Value> {
+    let active = activation.apply(graph, x)?;
+    graph.apply(ScaleOp { factor: -0.7 }, &[active])
 }
 
 /// Ops that give `[4, 5]`.
@@ -78,12 +85,19 @@ pub const OPS: &[Entry] = &[
     }),
     ("relu", &[&[4, 5]], |graph, p, _| graph.apply(Relu, p)),
     ("leaky_relu", &[&[4, 5]], |graph, p, _| activated(Activation::LeakyRelu, graph, p[0])),
+    ("leaky_relu alone", &[&[4, 5]], |graph, p, _| alone(Activation::LeakyRelu, graph, p[0])),
     ("sigmoid", &[&[4, 5]], |graph, p, _| activated(Activation::Sigmoid, graph, p[0])),
+    ("sigmoid alone", &[&[4, 5]], |graph, p, _| alone(Activation::Sigmoid, graph, p[0])),
     ("tanh", &[&[4, 5]], |graph, p, _| activated(Activation::Tanh, graph, p[0])),
+    ("tanh alone", &[&[4, 5]], |graph, p, _| alone(Activation::Tanh, graph, p[0])),
     ("gelu", &[&[4, 5]], |graph, p, _| activated(Activation::Gelu, graph, p[0])),
+    ("gelu alone", &[&[4, 5]], |graph, p, _| alone(Activation::Gelu, graph, p[0])),
     ("gelu_tanh", &[&[4, 5]], |graph, p, _| activated(Activation::GeluTanh, graph, p[0])),
+    ("gelu_tanh alone", &[&[4, 5]], |graph, p, _| alone(Activation::GeluTanh, graph, p[0])),
     ("silu", &[&[4, 5]], |graph, p, _| activated(Activation::Silu, graph, p[0])),
+    ("silu alone", &[&[4, 5]], |graph, p, _| alone(Activation::Silu, graph, p[0])),
     ("softplus", &[&[4, 5]], |graph, p, _| activated(Activation::Softplus, graph, p[0])),
+    ("softplus alone", &[&[4, 5]], |graph, p, _| alone(Activation::Softplus, graph, p[0])),
     // The input reaches the end through the products and past them, and the weight is used forwards and transposed.
     ("a tied weight", &[&[4, 5], &[5, 5]], |graph, p, _| {
         let forwards = product(graph, Layout::NN, p[0], p[1])?;

@@ -70,10 +70,10 @@ async fn workgroups(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, params: V
     let mut worst = Worst { ulps: None, ..Worst::default() };
     for (index, params) in params.into_iter().enumerate() {
         let variant = kernel.choose(&params, &bench.gpu.caps);
-        let pipeline = Pipeline::new(bench.gpu, kernel, &variant, Checks::Off).await?;
+        let pipeline = Pipeline::new(&bench.gpu, kernel, &variant, Checks::Off).await?;
         let case = Case::new(params, Inputs::Integers);
         let prepared = prepare(kernel, &pipeline.reflection, case, bench.effort.seed(), index)?;
-        for outcome in check_all(bench.gpu, &pipeline, kernel, &variant, &[&prepared]).await? {
+        for outcome in check_all(&bench.gpu, &pipeline, kernel, &variant, &[&prepared]).await? {
             match outcome {
                 Ok(errors) => worst.include(errors),
                 Err(fault) => {
@@ -93,12 +93,12 @@ async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
         let n = (bytes / 4) as u32;
         let params = bytemuck::bytes_of(&CopyParams { n }).to_vec();
         let variant = kernel.choose(&params, &bench.gpu.caps);
-        let pipeline = Pipeline::new(bench.gpu, kernel, &variant, Checks::Off).await?;
+        let pipeline = Pipeline::new(&bench.gpu, kernel, &variant, Checks::Off).await?;
         // Numbers from 1 up to 2, all different below 32 MiB.
         let numbers: Vec<u32> = (0..n).map(|i| 0x3f80_0000 | (i & 0x7f_ffff)).collect();
         let arrays = [numbers, vec![super::POISON; n as usize]];
         let run = Run { params: &params, groups: kernel.groups(&params, &variant), arrays: &arrays };
-        let after = pipeline.run(bench.gpu, run).await?;
+        let after = pipeline.run(&bench.gpu, run).await?;
         let wrong = after.iter().flat_map(|words| words.iter().zip(&arrays[0])).position(|(after, put)| after != put);
         if let Some(i) = wrong {
             let (binding, element) = (["a", "out"][i / n as usize], i % n as usize);

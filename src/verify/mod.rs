@@ -13,7 +13,10 @@ pub mod graphs;
 #[cfg(not(target_arch = "wasm32"))]
 mod kernels;
 pub mod limits;
+mod lockstep;
 mod row;
+#[cfg(not(target_arch = "wasm32"))]
+mod selection;
 mod self_test;
 #[cfg(not(target_arch = "wasm32"))]
 mod suite;
@@ -23,8 +26,11 @@ mod whole;
 pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
+pub use lockstep::{Parted, Step, lockstep, lockstep_model};
 pub use row::{FailedCase, Failure, Row, Verdict, What};
+#[cfg(not(target_arch = "wasm32"))]
+pub use selection::Settings;
 pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
-pub use suite::{Event, Report, Settings, run};
+pub use suite::{Event, Report, run};
 pub use whole::{Bench, Outcome, Whole};

@@ -84,15 +84,6 @@ impl Verdict {
         }
     }
 
-    /// The reason where nothing was run, and the message of a failure.
-    pub fn remark(&self) -> Option<String> {
-        match self {
-            Self::Passed | Self::Loose => None,
-            Self::Failed(failure) => Some(failure.to_string()),
-            Self::NotRun(reason) => Some(reason.clone()),
-        }
-    }
-
     fn rank(&self) -> usize {
         match self {
             Self::Failed(_) => 0,

@@ -64,7 +64,7 @@ impl Passed {
     }
 }
 
-/// A variant that computed wrongly.
+/// A variant that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
     /// The kernel.
@@ -73,23 +73,24 @@ pub struct Replaced {
     pub variant: String,
     /// The variant that takes its place.
     pub by: String,
-    /// The parameters it was tested with, the first wrong element, what was expected and found.
+    /// The parameters it was tested with, the first wrong element, what was expected and found; or why it does not
+    /// compile.
     pub fault: String,
 }
 
 impl fmt::Display for Replaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kernel, variant, by, fault } = self;
-        write!(f, "{kernel} {variant} computes wrongly here and is replaced by {by}: {fault}")
+        write!(f, "{kernel} {variant} fails here and is replaced by {by}: {fault}")
     }
 }
 
 /// How a self-test went.
 #[derive(Debug)]
 pub struct SelfTest {
-    /// The device, which no longer trusts what computed wrongly.
+    /// The device, which no longer trusts what failed.
     pub gpu: Arc<Gpu>,
-    /// What computed wrongly.
+    /// What failed.
     pub replaced: Vec<Replaced>,
     /// How many tests were run; those that had passed before were not.
     pub tests: usize,
@@ -99,17 +100,20 @@ pub struct SelfTest {
 struct Test {
     kernel: &'static dyn AnyKernel,
     variant: Variant,
+    /// The plan's parameters, and those to test with.
+    asked: Vec<u8>,
     params: Vec<u8>,
     key: String,
 }
 
-/// Tests each kernel of a plan that has not passed yet, at the plan's parameters, and compiles it into `pipelines`.
+/// Tests each kernel of a plan that has not passed yet, at the plan's parameters, and compiles it into `pipelines`. What
+/// does not compile has failed.
 ///
 /// One case each, with random inputs. Where the arrays of a kernel are together larger than 16 MiB, the largest are made
 /// shorter.
 ///
 /// # Errors
-/// Where the plan is not valid on this device, the device fails, or no variant of a kernel computes rightly.
+/// Where the plan is not valid on this device, the device fails, or no variant of a kernel passes.
 pub async fn self_test(
     mut gpu: Arc<Gpu>,
     plan: &Plan,
@@ -123,31 +127,42 @@ pub async fn self_test(
         if wanted.is_empty() {
             return Ok(SelfTest { gpu, replaced, tests });
         }
-        pipelines.prepare(&gpu, plan).await?;
+        let refused = pipelines.prepare_most(&gpu, plan).await?;
         tests += wanted.len();
-        for (test, fault) in run(&gpu, pipelines, wanted).await? {
-            let (kernel, variant) = (test.kernel.name(), &test.variant.name);
+        let refusal = |test: &Test| refused.iter().find(|(source, _)| *source == test.variant.source());
+        let (broken, whole): (Vec<_>, _) = wanted.into_iter().partition(|test| refusal(test).is_some());
+        let tell = |test: Test| (refusal(&test).map(|(_, error)| error.cause().to_owned()), test);
+        let broken: Vec<_> = broken.into_iter().map(tell).collect();
+        for (fault, test) in broken.into_iter().chain(run(&gpu, pipelines, whole).await?) {
             match fault {
                 None => passed.add(&test.key),
-                // It may have failed with other parameters as well.
-                Some(_) if !gpu.caps.trusts(kernel, variant) => {}
-                Some(fault) => {
-                    gpu = gpu.distrusting(kernel, variant);
-                    let next = test.kernel.choose(&test.params, &gpu.caps).name;
-                    if !gpu.caps.trusts(kernel, &next) {
-                        return Err(refuse(&gpu, kernel, &fault));
-                    }
-                    replaced.push(Replaced { kernel, variant: variant.clone(), by: next, fault });
-                }
+                Some(fault) => replaced.extend(replace(&mut gpu, &test, fault)?),
             }
         }
     }
 }
 
+/// Lets the device distrust the variant of a test that failed; nothing is new where another test has failed before.
+///
+/// # Errors
+/// Where there is no other variant for what is asked of the kernel.
+fn replace(gpu: &mut Arc<Gpu>, test: &Test, fault: String) -> Result<Option<Replaced>> {
+    let (kernel, variant) = (test.kernel.name(), test.variant.name.clone());
+    let is_new = gpu.caps.trusts(kernel, &variant);
+    if is_new {
+        *gpu = gpu.distrusting(kernel, &variant);
+    }
+    let by = test.kernel.choose(&test.asked, &gpu.caps).name;
+    if !gpu.caps.trusts(kernel, &by) {
+        return Err(refuse(gpu, kernel, &fault));
+    }
+    Ok(is_new.then_some(Replaced { kernel, variant, by, fault }))
+}
+
 fn refuse(gpu: &Gpu, kernel: &str, fault: &str) -> Error {
     Error::new(
         Kind::Device,
-        format!("no variant of {kernel} computes rightly on {}: {fault}", gpu.info.name),
+        format!("no variant of {kernel} passes its test on {}: {fault}", gpu.info.name),
         "update the driver, choose another adapter (see `shadegrad devices`), or use --device cpu",
     )
 }
@@ -164,7 +179,7 @@ fn untested(gpu: &Gpu, plan: &Plan, passed: &Passed) -> Result<Vec<Test>> {
         let params = cut_down(dispatch, &variant)?;
         let key = key(gpu, kernel, &variant, &params);
         if !passed.keys.contains(&key) && !tests.iter().any(|test| test.key == key) {
-            tests.push(Test { kernel, variant, params, key });
+            tests.push(Test { kernel, variant, asked: dispatch.params.clone(), params, key });
         }
     }
     Ok(tests)
@@ -204,7 +219,7 @@ fn words(reflection: &Reflection, value: impl Fn(&str) -> Option<u32>) -> Result
 }
 
 /// Runs each test once, and tells what was wrong with it.
-async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<Vec<(Test, Option<String>)>> {
+async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<Vec<(Option<String>, Test)>> {
     let mut outcomes = Vec::new();
     for window in tests.chunks(WINDOW) {
         let prepared: Vec<Prepared> = window.par_iter().map(|test| ready(pipelines, test)).collect::<Result<_>>()?;
@@ -221,7 +236,7 @@ async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<
         });
         outcomes.extend(compared.collect::<Result<Vec<_>>>()?);
     }
-    Ok(tests.into_iter().zip(outcomes).collect())
+    Ok(outcomes.into_iter().zip(tests).collect())
 }
 
 fn ready(pipelines: &Pipelines, test: &Test) -> Result<Prepared> {

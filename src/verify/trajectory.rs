@@ -108,7 +108,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
 /// # Errors
 /// Where the device fails, or a loss is not finite.
 pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Dataset) -> Result<Outcome> {
-    let device = on_device(bench.gpu, config, data).await?;
+    let device = on_device(&bench.gpu, config, data).await?;
     let learnt = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
     if !learnt {
         return Ok(Outcome::Wrong(format!("nothing was learnt: the losses are {:?}", device.losses)));

@@ -3,18 +3,40 @@
 use super::compare::Worst;
 use super::{determinism, gradients, limits, trajectory};
 use crate::error::Result;
-use crate::gpu::Gpu;
+use crate::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use crate::kernel::{AnyKernel, Effort};
+use crate::plan::Plan;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What a check works on.
 pub struct Bench<'a> {
     /// The device.
-    pub gpu: &'a Arc<Gpu>,
+    pub gpu: Arc<Gpu>,
     /// The kernels that are being verified.
     pub kernels: &'a [&'static dyn AnyKernel],
     /// How much is to be done.
     pub effort: Effort,
+    /// With runtime checks, as checks before this one have compiled them.
+    pipelines: RefCell<Pipelines>,
+}
+
+impl<'a> Bench<'a> {
+    /// A bench on this device.
+    pub fn new(gpu: Arc<Gpu>, kernels: &'a [&'static dyn AnyKernel], effort: Effort) -> Self {
+        Self { gpu, kernels, effort, pipelines: RefCell::new(Pipelines::new(Checks::On)) }
+    }
+
+    /// An executor of this plan with runtime checks, which compiles only what none of those before it has.
+    ///
+    /// # Errors
+    /// As [`GpuExecutor::new`].
+    pub async fn executor(&self, plan: Plan) -> Result<GpuExecutor> {
+        let mut pipelines = self.pipelines.borrow().clone();
+        pipelines.prepare(&self.gpu, &plan).await?;
+        self.pipelines.replace(pipelines.clone());
+        GpuExecutor::with_pipelines(self.gpu.clone(), plan, pipelines).await
+    }
 }
 
 /// How a check ended.

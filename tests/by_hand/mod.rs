@@ -154,8 +154,12 @@ impl ByHand {
                 ("bias", weights.tensors[2 * layer + 1]),
                 ("out", pass.outputs[layer]),
             ];
-            let kernel = if layer + 1 < layers { &matmul::NN_BIAS_RELU } else { &matmul::NN_BIAS };
-            plan.dispatch(format!("fc{} forward", layer + 1), kernel, params, &bindings)?;
+            let label = format!("fc{} forward", layer + 1);
+            if layer + 1 < layers {
+                plan.dispatch(label, &matmul::NN_BIAS_RELU, params, &bindings)?;
+            } else {
+                plan.dispatch(label, &matmul::NN_BIAS, params, &bindings)?;
+            }
             input = pass.outputs[layer];
         }
         let (m, n) = (pass.batch, word(self.widths[layers])?);

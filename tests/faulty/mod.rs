@@ -25,6 +25,9 @@ impl AnyKernel for Faulty {
     fn body(&self) -> &'static str {
         self.kernel.body()
     }
+    fn is_composed(&self) -> bool {
+        self.kernel.is_composed()
+    }
     fn fields(&self) -> (Vec<Field>, usize) {
         self.kernel.fields()
     }

@@ -25,9 +25,11 @@ fn sigmoid_of_argument_error(w: f64) -> f64 {
 }
 
 impl Function for GeluTanh {
-    const NAMES: [&'static str; 2] = ["gelu_tanh", "gelu_tanh_gradient"];
+    const NAMES: [&'static str; 4] =
+        ["gelu_tanh", "gelu_tanh_gradient", "matmul_nn_bias_gelu_tanh", "matmul_nt_gelu_tanh_gradient"];
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../shaders/lib/activation_gelu_tanh.wgsl")];
     const FLOPS: [u64; 2] = [9, 18];
+    const STEEPEST: f64 = 1.13; // near the root of 2
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x * sigmoid(argument(x).0)

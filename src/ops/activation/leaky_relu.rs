@@ -8,9 +8,11 @@ use super::{Function, Real, TINY, UNIT};
 pub struct LeakyRelu;
 
 impl Function for LeakyRelu {
-    const NAMES: [&'static str; 2] = ["leaky_relu", "leaky_relu_gradient"];
+    const NAMES: [&'static str; 4] =
+        ["leaky_relu", "leaky_relu_gradient", "matmul_nn_bias_leaky_relu", "matmul_nt_leaky_relu_gradient"];
     const PARTS: &'static [&'static str] = &[include_str!("../../../shaders/lib/activation_leaky_relu.wgsl")];
     const FLOPS: [u64; 2] = [2, 1];
+    const STEEPEST: f64 = 1.0;
 
     fn activation<T: Real>(x: T, slope: T) -> T {
         if x > T::zero() { x } else { slope * x }

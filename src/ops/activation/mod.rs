@@ -1,8 +1,9 @@
 //! out = f(a), element by element, for each activation function f of this folder but ReLU, which is an op of its own.
 //!
 //! A [`Function`] has one file here and one snippet, `shaders/lib/activation_NAME.wgsl`, with WGSL functions
-//! `activation` and `derivative`; whatever fuses an activation puts the same snippet before its source.
+//! `activation` and `derivative`; whatever fuses an activation puts the same snippet before its source, as products do.
 
+mod epilogue;
 mod gelu;
 mod gelu_tanh;
 mod graph;
@@ -12,6 +13,7 @@ mod silu;
 mod softplus;
 mod tanh;
 
+pub use epilogue::{BiasThen, TimesDerivative};
 pub use gelu::Gelu;
 pub use gelu_tanh::GeluTanh;
 pub use graph::ActivationOp;
@@ -22,6 +24,7 @@ pub use softplus::Softplus;
 pub use tanh::Tanh;
 
 use super::activation_gradient::ActivationGradient;
+use super::matmul::{Layout, Matmul, Product};
 use super::softmax::kind;
 use super::{LINEAR, UNIT, bits, each_row, flat_sizes, linear_groups};
 use crate::kernel::{AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
@@ -30,15 +33,18 @@ use crate::random::Random;
 /// An activation function with its derivative, and how far its shader may lie from both.
 ///
 /// `slope` is [`ActivationParams::slope`]. Both results are finite for x from -1e4 to 1e4.
-pub trait Function: Sync + Send + std::fmt::Debug {
-    /// The names of the kernels of the function and of its gradient.
-    const NAMES: [&'static str; 2];
+pub trait Function: Sync + Send + std::fmt::Debug + 'static {
+    /// The names of its [`Kernels`], in their order.
+    const NAMES: [&'static str; 4];
 
     /// WGSL that declares `activation` and `derivative`.
     const PARTS: &'static [&'static str];
 
     /// Floating-point operations of an activation and of a derivative, an exponential counted as one.
     const FLOPS: [u64; 2];
+
+    /// No |f'(x)| is larger, by any slope up to 1.
+    const STEEPEST: f64;
 
     /// f(x).
     fn activation<T: Real>(x: T, slope: T) -> T;
@@ -67,23 +73,42 @@ crate::params! {
 #[derive(Debug)]
 pub struct Activation<F>(pub F);
 
-/// The kernels of all functions and of their gradients.
-pub static ALL: [&dyn AnyKernel; 14] = [
-    &Activation(LeakyRelu),
-    &ActivationGradient(LeakyRelu),
-    &Activation(Sigmoid),
-    &ActivationGradient(Sigmoid),
-    &Activation(Tanh),
-    &ActivationGradient(Tanh),
-    &Activation(Gelu),
-    &ActivationGradient(Gelu),
-    &Activation(GeluTanh),
-    &ActivationGradient(GeluTanh),
-    &Activation(Silu),
-    &ActivationGradient(Silu),
-    &Activation(Softplus),
-    &ActivationGradient(Softplus),
-];
+/// The kernels of a function.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    /// Of itself.
+    pub activation: &'static dyn AnyKernel,
+    /// Of its gradient.
+    pub gradient: &'static dyn AnyKernel,
+    /// A B + bias, then the function, at [`SLOPE`].
+    pub of_product: &'static dyn Product,
+    /// A B^T times the derivative, at [`SLOPE`].
+    pub gradient_of_product: &'static dyn Product,
+}
+
+/// The slope that products know, as `shaders/lib/slope.wgsl` has it.
+pub const SLOPE: f32 = 0.01;
+
+macro_rules! kernels {
+    ($($function:ident),*) => {
+        [$(Kernels {
+            activation: &Activation($function),
+            gradient: &ActivationGradient($function),
+            of_product: &Matmul::<BiasThen<$function>>::new($function::NAMES[2], Layout::NN),
+            gradient_of_product: &Matmul::<TimesDerivative<$function>>::new($function::NAMES[3], Layout::NT),
+        }),*]
+    };
+}
+
+/// Every function.
+pub static ALL: [Kernels; 7] = kernels![LeakyRelu, Sigmoid, Tanh, Gelu, GeluTanh, Silu, Softplus];
+
+impl Kernels {
+    /// All four.
+    pub fn all(&self) -> [&'static dyn AnyKernel; 4] {
+        [self.activation, self.gradient, self.of_product, self.gradient_of_product]
+    }
+}
 
 /// The smallest normal number: what flushing a subnormal one to zero may cost.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
@@ -98,9 +123,9 @@ pub(super) fn variant<F: Function>(main: &'static str) -> Variant {
     Variant::plain(&[&[LINEAR], F::PARTS, &[main]].concat())
 }
 
-/// Sizes with every kind of input, at the usual slope of 0.01.
+/// Sizes with every kind of input, at the usual slope.
 pub(super) fn activation_cases(effort: Effort) -> Vec<Case<ActivationParams>> {
-    let case = |(i, n)| Case::new(ActivationParams { n, slope: 0.01 }, kind(i));
+    let case = |(i, n)| Case::new(ActivationParams { n, slope: SLOPE }, kind(i));
     flat_sizes(effort).into_iter().enumerate().map(case).collect()
 }
 

@@ -36,9 +36,11 @@ pub(super) fn sigmoid_derivative_error(x: f64) -> f64 {
 }
 
 impl Function for Sigmoid {
-    const NAMES: [&'static str; 2] = ["sigmoid", "sigmoid_gradient"];
+    const NAMES: [&'static str; 4] =
+        ["sigmoid", "sigmoid_gradient", "matmul_nn_bias_sigmoid", "matmul_nt_sigmoid_gradient"];
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../shaders/lib/activation_sigmoid.wgsl")];
     const FLOPS: [u64; 2] = [4, 5];
+    const STEEPEST: f64 = 0.25; // at 0
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         sigmoid(x)

@@ -13,9 +13,11 @@ use super::{Function, Real, TINY, UNIT, exp_error};
 pub struct Softplus;
 
 impl Function for Softplus {
-    const NAMES: [&'static str; 2] = ["softplus", "softplus_gradient"];
+    const NAMES: [&'static str; 4] =
+        ["softplus", "softplus_gradient", "matmul_nn_bias_softplus", "matmul_nt_softplus_gradient"];
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../shaders/lib/activation_softplus.wgsl")];
     const FLOPS: [u64; 2] = [23, 4];
+    const STEEPEST: f64 = 1.0;
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x.max(T::zero()) + (-x.abs()).exp().ln_1p()

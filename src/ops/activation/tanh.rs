@@ -11,9 +11,10 @@ use super::{Function, Real, TINY, UNIT, exp_error};
 pub struct Tanh;
 
 impl Function for Tanh {
-    const NAMES: [&'static str; 2] = ["tanh", "tanh_gradient"];
+    const NAMES: [&'static str; 4] = ["tanh", "tanh_gradient", "matmul_nn_bias_tanh", "matmul_nt_tanh_gradient"];
     const PARTS: &'static [&'static str] = &[include_str!("../../../shaders/lib/activation_tanh.wgsl")];
     const FLOPS: [u64; 2] = [16, 7];
+    const STEEPEST: f64 = 1.0; // at 0
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x.tanh()

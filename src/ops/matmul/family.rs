@@ -1,6 +1,6 @@
 //! The families of product kernels, and which one suits an adapter and a shape.
 
-use super::{Epilogue, Layout, MatmulParams};
+use super::{Layout, MatmulParams};
 use crate::kernel::{Caps, Constant, Variant};
 
 /// A family with its blocking. Each is a file `shaders/lib/matmul_FAMILY.wgsl`, which explains it.
@@ -73,15 +73,14 @@ impl Family {
     }
 
     /// The family for a shape. Only the choice for CPU drivers was measured.
-    pub(super) fn choose(params: &MatmulParams, epilogue: Epilogue, caps: &Caps) -> Self {
+    pub(super) fn choose(params: &MatmulParams, caps: &Caps) -> Self {
         let MatmulParams { m, k, n } = *params;
         match (caps.cpu, caps.subgroup_size) {
             (true, Some(size @ (4 | 8))) => {
-                // More rows reuse more of B, but compile three times longer where the store is not plain.
+                // More rows reuse more of B.
                 let [few, many] = subgroup_rows(size);
                 let roomy = n.is_multiple_of(4) && n >= many && m >= many;
-                let rows = if epilogue == Epilogue::None && roomy { many } else { few };
-                Self::Subgroup { rows, size }
+                Self::Subgroup { rows: if roomy { many } else { few }, size }
             }
             (true, _) => DIRECT,
             _ => {
@@ -95,8 +94,8 @@ impl Family {
         }
     }
 
-    /// This family as a variant of a kernel with that layout and epilogue.
-    pub(super) fn variant(self, layout: Layout, epilogue: Epilogue, vectors: Vectors) -> Variant {
+    /// This family as a variant of a kernel with that layout and the parts of an epilogue.
+    pub(super) fn variant(self, layout: Layout, epilogue: &[&'static str], vectors: Vectors) -> Variant {
         let load = |vector: bool| Constant::Alias(if vector { "vec4<f32>" } else { "f32" });
         let mut constants = vec![
             ("TRANSPOSE_A", Constant::Bool(layout == Layout::TN)),
@@ -112,7 +111,7 @@ impl Family {
         } else {
             include_str!("../../../shaders/lib/pack_numbers.wgsl")
         };
-        let parts = [pack, include_str!("../../../shaders/matmul.wgsl"), epilogue.source(), self.source()];
+        let parts = [&[pack, include_str!("../../../shaders/matmul.wgsl")][..], epilogue, &[self.source()]].concat();
         let [rows, columns] = self.tile();
         Variant::new(format!("{}-{rows}x{columns}-{}", self.name(), vectors.name()), &constants, &parts)
             .with_tile([rows, columns])

@@ -1,6 +1,6 @@
 //! Products in graphs: shapes, gradients, and the epilogues that other ops become.
 
-use super::{ALL, Epilogue, Layout, Matmul, MatmulParams};
+use super::{Layout, MatmulParams, NN, NT, Product, TN};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::plan::{Plan, SlotId};
@@ -10,17 +10,12 @@ use std::sync::Arc;
 
 /// A product kernel as an op: inputs A and B as the layout stores them, then what the epilogue takes.
 #[derive(Clone, Copy)]
-pub struct MatmulOp(&'static Matmul);
+pub struct MatmulOp(&'static dyn Product);
 
 impl std::fmt::Debug for MatmulOp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.name)
+        f.write_str(self.0.name())
     }
-}
-
-/// The kernel of this layout and epilogue, where there is one.
-fn kernel(layout: Layout, epilogue: Epilogue) -> Option<&'static Matmul> {
-    ALL.into_iter().find(|kernel| kernel.layout == layout && kernel.epilogue == epilogue)
 }
 
 /// Applies a product to A and B, stored as `layout` says.
@@ -29,18 +24,17 @@ fn kernel(layout: Layout, epilogue: Epilogue) -> Option<&'static Matmul> {
 /// Where the shapes do not go together.
 pub fn product(graph: &mut Graph, layout: Layout, a: Value, b: Value) -> Result<Value> {
     let plain = match layout {
-        Layout::NN => &super::NN,
-        Layout::TN => &super::TN,
-        Layout::NT => &super::NT,
+        Layout::NN => &NN,
+        Layout::TN => &TN,
+        Layout::NT => &NT,
     };
     graph.apply(MatmulOp(plain), &[a, b])
 }
 
-/// The op `producer`, where it is a product with the epilogue `before`, with the epilogue `after` instead.
-pub fn with_epilogue(producer: &dyn Op, before: Epilogue, after: Epilogue) -> Option<Arc<dyn Op>> {
+/// The product `after` as an op, where `producer` is the product `before`.
+pub fn with_epilogue(producer: &dyn Op, before: &dyn Product, after: &'static dyn Product) -> Option<Arc<dyn Op>> {
     let MatmulOp(product) = (producer as &dyn Any).downcast_ref()?;
-    let fused = kernel(product.layout, after).filter(|_| product.epilogue == before)?;
-    Some(Arc::new(MatmulOp(fused)))
+    (product.name() == before.name()).then(|| Arc::new(MatmulOp(after)) as Arc<dyn Op>)
 }
 
 /// m, k and n for A and B of these shapes, where they go together.
@@ -53,20 +47,20 @@ fn extents(layout: Layout, a: &Shape, b: &Shape) -> Option<[usize; 3]> {
 
 impl Op for MatmulOp {
     fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        let extents = extents(self.0.layout, inputs[0], inputs[1]);
+        let extents = extents(self.0.layout(), inputs[0], inputs[1]);
         let [m, _, n] = extents.ok_or_else(|| {
-            mistake(format!("a product of {} and {} in layout {:?}", inputs[0], inputs[1], self.0.layout))
+            mistake(format!("a product of {} and {} in layout {:?}", inputs[0], inputs[1], self.0.layout()))
         })?;
         Ok(vec![Shape::from([m, n])])
     }
 
     /// For C = A B: dA = dC B^T and dB = A^T dC, each in the layout that needs no transposition of what is stored.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
-        if self.0.epilogue != Epilogue::None {
-            return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name)));
+        if self.0.operand().is_some() {
+            return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name())));
         }
         let (a, b) = (node.inputs[0], node.inputs[1]);
-        let ((a_layout, a_left, a_right), (b_layout, b_left, b_right)) = match self.0.layout {
+        let ((a_layout, a_left, a_right), (b_layout, b_left, b_right)) = match self.0.layout() {
             Layout::NN => ((Layout::NT, upstream, b), (Layout::TN, a, upstream)),
             Layout::TN => ((Layout::NT, b, upstream), (Layout::NN, a, upstream)),
             Layout::NT => ((Layout::NN, upstream, b), (Layout::TN, upstream, a)),
@@ -78,15 +72,12 @@ impl Op for MatmulOp {
 
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [a, b] = [inputs[0], inputs[1]].map(|slot| plan.memory.slot(slot));
-        let found = extents(self.0.layout, &a.shape, &b.shape);
+        let found = extents(self.0.layout(), &a.shape, &b.shape);
         let [m, k, n] = found.ok_or_else(|| mistake(format!("a product of {} and {}", a.name, b.name)))?;
         let [m, k, n] = [super::super::word(m)?, super::super::word(k)?, super::super::word(n)?];
         let mut bindings = vec![("a", inputs[0]), ("b", inputs[1]), ("out", outputs[0])];
-        match self.0.epilogue {
-            Epilogue::None => {}
-            Epilogue::Bias | Epilogue::BiasRelu => bindings.push(("bias", inputs[2])),
-            Epilogue::ReluMask => bindings.push(("activation", inputs[2])),
-        }
-        plan.dispatch(label, self.0, MatmulParams { m, k, n }, &bindings)
+        bindings.extend(self.0.operand().map(|operand| (operand, inputs[2])));
+        let params = bytemuck::bytes_of(&MatmulParams { m, k, n }).to_vec();
+        plan.dispatch_any(label.to_owned(), self.0, params, &bindings)
     }
 }

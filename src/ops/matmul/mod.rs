@@ -1,13 +1,19 @@
 //! out\[m, n] = A B, with A and B each stored as it is or transposed, and what follows fused into the store.
 
+mod epilogue;
 mod family;
 mod graph;
 
-use super::{UNIT, bits, each_row};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
+use super::{UNIT, each_row, roundings};
+use crate::kernel::{
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes,
+};
 use crate::random::Random;
+pub(super) use epilogue::sum_error;
+pub use epilogue::{Bias, BiasRelu, Epilogue, Plain, ReluMask};
 use family::{Family, Vectors};
 pub use graph::{MatmulOp, product, with_epilogue};
+use std::marker::PhantomData;
 
 crate::params! {
     /// Parameters of [`Matmul`].
@@ -32,64 +38,65 @@ pub enum Layout {
     NT,
 }
 
-/// What is done to each sum before it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Epilogue {
-    /// Nothing.
-    None,
-    /// `bias[n]` is added.
-    Bias,
-    /// `bias[n]` is added, and negative numbers become zero.
-    BiasRelu,
-    /// Zero where `activation[m, n]`, the output of a ReLU, is not positive: its gradient.
-    ReluMask,
-}
-
-/// A matrix product. Every layout goes with every epilogue; [`ALL`] lists those in use.
+/// A matrix product and what is done to each of its sums.
 #[derive(Debug)]
-pub struct Matmul {
+pub struct Matmul<E> {
     name: &'static str,
     layout: Layout,
-    epilogue: Epilogue,
+    epilogue: PhantomData<E>,
+}
+
+/// The kernel of a product, whatever its epilogue.
+pub trait Product: AnyKernel {
+    /// How the factors are stored.
+    fn layout(&self) -> Layout;
+
+    /// The binding that the epilogue takes besides the sums.
+    fn operand(&self) -> Option<&'static str>;
+}
+
+impl<E: Epilogue> Product for Matmul<E> {
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn operand(&self) -> Option<&'static str> {
+        E::OPERAND
+    }
 }
 
 /// A B.
-pub static NN: Matmul = Matmul { name: "matmul_nn", layout: Layout::NN, epilogue: Epilogue::None };
+pub static NN: Matmul<Plain> = Matmul::new("matmul_nn", Layout::NN);
 /// A^T B.
-pub static TN: Matmul = Matmul { name: "matmul_tn", layout: Layout::TN, epilogue: Epilogue::None };
+pub static TN: Matmul<Plain> = Matmul::new("matmul_tn", Layout::TN);
 /// A B^T.
-pub static NT: Matmul = Matmul { name: "matmul_nt", layout: Layout::NT, epilogue: Epilogue::None };
+pub static NT: Matmul<Plain> = Matmul::new("matmul_nt", Layout::NT);
 /// A B + bias.
-pub static NN_BIAS: Matmul = Matmul { name: "matmul_nn_bias", layout: Layout::NN, epilogue: Epilogue::Bias };
+pub static NN_BIAS: Matmul<Bias> = Matmul::new("matmul_nn_bias", Layout::NN);
 /// max(A B + bias, 0).
-pub static NN_BIAS_RELU: Matmul =
-    Matmul { name: "matmul_nn_bias_relu", layout: Layout::NN, epilogue: Epilogue::BiasRelu };
+pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", Layout::NN);
 /// A B^T where the activation is positive, else 0.
-pub static NT_RELU_MASK: Matmul =
-    Matmul { name: "matmul_nt_relu_mask", layout: Layout::NT, epilogue: Epilogue::ReluMask };
+pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Layout::NT);
 
-/// The products in use.
-pub static ALL: [&Matmul; 6] = [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK];
+/// The products in use, but for those that [`activation`](super::activation) adds.
+pub static ALL: [&dyn AnyKernel; 6] = [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK];
 
-impl Matmul {
+impl<E: Epilogue> Matmul<E> {
+    pub(super) const fn new(name: &'static str, layout: Layout) -> Self {
+        Self { name, layout, epilogue: PhantomData }
+    }
+
     /// Whether A, and whether B, is stored transposed.
     fn transposed(&self) -> [bool; 2] {
         [self.layout == Layout::TN, self.layout == Layout::NT]
     }
-}
 
-impl Epilogue {
-    fn source(self) -> &'static str {
-        match self {
-            Self::None => include_str!("../../../shaders/lib/epilogue_none.wgsl"),
-            Self::Bias => include_str!("../../../shaders/lib/epilogue_bias.wgsl"),
-            Self::BiasRelu => include_str!("../../../shaders/lib/epilogue_bias_relu.wgsl"),
-            Self::ReluMask => include_str!("../../../shaders/lib/epilogue_relu_mask.wgsl"),
-        }
+    fn variant(&self, family: Family, vectors: Vectors) -> Variant {
+        family.variant(self.layout, &E::parts(), vectors)
     }
 }
 
-impl Kernel for Matmul {
+impl<E: Epilogue> Kernel for Matmul<E> {
     type Params = MatmulParams;
 
     fn name(&self) -> &'static str {
@@ -104,15 +111,18 @@ impl Kernel for Matmul {
         }
     }
 
+    fn is_composed(&self) -> bool {
+        E::COMPOSED
+    }
+
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let vectors = Vectors::all(self.layout);
-        let forms = |family: Family| vectors.map(|vectors| family.variant(self.layout, self.epilogue, vectors));
-        Family::all(caps).into_iter().flat_map(forms).collect()
+        Family::all(caps).into_iter().flat_map(|family| vectors.map(|vectors| self.variant(family, vectors))).collect()
     }
 
     fn choose(&self, params: &MatmulParams, caps: &Caps) -> Variant {
-        let family = Family::choose(params, self.epilogue, caps);
-        family.variant(self.layout, self.epilogue, Vectors::of(params, self.layout))
+        let family = Family::choose(params, caps);
+        self.variant(family, Vectors::of(params, self.layout))
     }
 
     fn accepts(&self, params: &MatmulParams, variant: &Variant) -> bool {
@@ -128,93 +138,98 @@ impl Kernel for Matmul {
 
     fn flops(&self, params: &MatmulParams) -> u64 {
         let [m, k, n] = [params.m, params.k, params.n].map(u64::from);
-        let epilogue = match self.epilogue {
-            Epilogue::None => 0,
-            Epilogue::Bias | Epilogue::ReluMask => 1,
-            Epilogue::BiasRelu => 2,
-        };
-        m * n * (2 * k + epilogue)
+        m * n * (2 * k + E::FLOPS)
     }
 
     fn twin<T: Real>(&self, params: &MatmulParams, args: &mut Args<'_, T>) {
         let (a, b, out) = (args.real("a"), args.real("b"), args.real_mut("out"));
         let [m, k, n] = [params.m, params.k, params.n].map(|extent| extent as usize);
         T::matmul([m, k, n], self.transposed(), a, b, out);
-        match self.epilogue {
-            Epilogue::None => {}
-            Epilogue::Bias => {
-                let bias = args.real("bias");
-                each_row(out, n, |_, out| out.iter_mut().zip(bias).for_each(|(x, &bias)| *x += bias));
-            }
-            Epilogue::BiasRelu => {
-                let bias = args.real("bias");
-                let apply = |(x, &bias): (&mut T, &T)| *x = (*x + bias).max(T::zero());
-                each_row(out, n, |_, out| out.iter_mut().zip(bias).for_each(apply));
-            }
-            Epilogue::ReluMask => {
-                let activation = args.real("activation");
-                let apply = |(x, &activation): (&mut T, &T)| {
-                    *x = if activation > T::zero() { *x } else { T::zero() };
-                };
-                each_row(out, n, |row, out| out.iter_mut().zip(&activation[row * n..]).for_each(apply));
-            }
-        }
+        let Some(operand) = E::OPERAND.map(|name| args.real(name)) else { return };
+        each_row(out, n, |row, out| {
+            let operand = &operand[row * n % operand.len()..]; // a row serves for all
+            out.iter_mut().zip(operand).for_each(|(x, &y)| *x = E::apply(*x, y));
+        });
     }
 
     /// Hard: g_k sum |a b|, with g_k = k u / (1 - k u), for sums in any order (Higham, "Accuracy and Stability of
     /// Numerical Algorithms", 2nd ed., eq. 3.5), and k products that may be flushed to zero. Soft: rounding errors that
-    /// do not all point one way grow with the root of k (Higham, section 2.8). The epilogue adds one rounding.
+    /// do not all point one way grow with the root of k (Higham, section 2.8). What becomes of either, the epilogue says.
     fn tolerance(&self, case: &Case<MatmulParams>, _output: &str, values: &Values) -> Tolerance {
         let [m, k, n] = [case.params.m, case.params.k, case.params.n].map(|extent| extent as usize);
+        let product = |a: &[f64], b: &[f64]| {
+            let mut sums = vec![0.0; m * n];
+            f64::matmul([m, k, n], self.transposed(), a, b, &mut sums);
+            sums
+        };
+        let (a, b) = (values.before("a"), values.before("b"));
+        let magnitude = |numbers: &[f64]| numbers.iter().map(|x| x.abs()).collect::<Vec<_>>();
+        let (sums, magnitudes) = (product(a, b), product(&magnitude(a), &magnitude(b)));
+        let operand = E::OPERAND.map_or(&[0.0][..], |name| values.before(name));
+        let gate = |factor: f64, tiny: f64, unit: f64| {
+            let error = |(i, (&x, magnitude)): (usize, (&f64, &f64))| {
+                E::error(x, operand[i % operand.len()], factor * magnitude + tiny, unit)
+            };
+            sums.iter().zip(&magnitudes).enumerate().map(error).collect::<Vec<_>>()
+        };
+        let smallest = f64::from(f32::MIN_POSITIVE);
         if case.inputs == Inputs::Integers {
-            return Tolerance::exact(m * n);
+            return Tolerance { hard: gate(0.0, smallest, 0.0), soft: None };
         }
-        let magnitude = |name: &str| values.before(name).iter().map(|x| x.abs()).collect::<Vec<_>>();
-        let mut sums = vec![0.0; m * n];
-        f64::matmul([m, k, n], self.transposed(), &magnitude("a"), &magnitude("b"), &mut sums);
-        // What an epilogue's rounding works on; a mask rounds nothing.
-        let rounded: Vec<f64> = match self.epilogue {
-            Epilogue::None | Epilogue::ReluMask => vec![0.0; m * n],
-            Epilogue::Bias | Epilogue::BiasRelu => {
-                let bias = magnitude("bias");
-                sums.iter().enumerate().map(|(i, sum)| sum + bias[i % n]).collect()
-            }
-        };
-        let (ku, tiny) = (k as f64 * UNIT, k as f64 * f64::from(f32::MIN_POSITIVE));
+        let tiny = k as f64 * smallest;
         let soft = 4.0 * (k as f64).sqrt() * UNIT / 2.0;
-        let gate = |factor: f64| {
-            sums.iter().zip(&rounded).map(|(sum, rounded)| factor * sum + UNIT * rounded + tiny).collect::<Vec<_>>()
-        };
-        Tolerance { hard: gate(ku / (1.0 - ku)), soft: Some(gate(soft)) }
+        Tolerance { hard: gate(roundings(k), tiny, UNIT), soft: Some(gate(soft, tiny, UNIT)) }
     }
 
-    /// Every triple of edge sizes, and random ones.
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {
-        let sizes = edge_sizes();
-        let mut random = effort.random();
-        let mut shapes = Vec::new();
-        for (i, &m) in sizes.iter().enumerate() {
-            for (j, &k) in sizes.iter().enumerate() {
-                for (l, &n) in sizes.iter().enumerate() {
-                    // The short form keeps a seventh of the triples, such that every pair of sizes stays.
-                    if effort.is_full() || (i + 2 * j + 3 * l) % 7 == 0 {
-                        shapes.push([m, k, n]);
-                    }
-                }
-            }
+        let case = |[m, k, n]: [u32; 3], inputs| Case::new(MatmulParams { m, k, n }, inputs);
+        if E::COMPOSED && !effort.is_full() {
+            let kinds = [Inputs::Random, Inputs::Integers, Inputs::Extreme];
+            return FEW_SHAPES.iter().enumerate().map(|(i, &shape)| case(shape, kinds[i / 2 % 3])).collect();
         }
-        let count = effort.count(20, 1000);
-        let mut random_extent = || 1 + random.below(200);
-        shapes.extend((0..count).map(|_| [random_extent(), random_extent(), random_extent()]));
-        shapes.extend([[128, 784, 100], [33, 1000, 10], [100, 10, 300]]);
         let kinds = [Inputs::Random, Inputs::Integers];
-        let case = |(i, [m, k, n]): (usize, [u32; 3])| Case::new(MatmulParams { m, k, n }, kinds[i % 2]);
-        shapes.into_iter().enumerate().map(case).collect()
+        shapes(effort).into_iter().enumerate().map(|(i, shape)| case(shape, kinds[i % 2])).collect()
     }
 
     fn fill(&self, case: &Case<MatmulParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
-        // Half the activations of a ReLU are zero.
-        let relu = binding == "activation" && case.inputs == Inputs::Random;
-        relu.then(|| bits((0..n).map(|_| random.normal().max(0.0) as f32)))
+        E::fill(case, binding, n, random)
     }
 }
+
+/// m, k and n: every triple of edge sizes, and random ones.
+fn shapes(effort: Effort) -> Vec<[u32; 3]> {
+    let sizes = edge_sizes();
+    let mut random = effort.random();
+    let mut shapes = Vec::new();
+    for (i, &m) in sizes.iter().enumerate() {
+        for (j, &k) in sizes.iter().enumerate() {
+            for (l, &n) in sizes.iter().enumerate() {
+                // The short form keeps a seventh of the triples, such that every pair of sizes stays.
+                if effort.is_full() || (i + 2 * j + 3 * l) % 7 == 0 {
+                    shapes.push([m, k, n]);
+                }
+            }
+        }
+    }
+    let count = effort.count(20, 1000);
+    let mut random_extent = || 1 + random.below(200);
+    shapes.extend((0..count).map(|_| [random_extent(), random_extent(), random_extent()]));
+    shapes.extend([[128, 784, 100], [33, 1000, 10], [100, 10, 300]]);
+    shapes
+}
+
+/// In turn what is read and stored as vectors alone, and as numbers alone.
+const FEW_SHAPES: [[u32; 3]; 12] = [
+    [33, 8, 36],
+    [3, 2, 5],
+    [32, 16, 32],
+    [33, 7, 65],
+    [129, 12, 40],
+    [1, 1, 1],
+    [64, 256, 68],
+    [31, 33, 17],
+    [34, 4, 64],
+    [16, 15, 31],
+    [40, 64, 132],
+    [65, 129, 7],
+];

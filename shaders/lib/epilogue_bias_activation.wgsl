@@ -1,0 +1,10 @@
+
+/// [n]
+@group(0) @binding(4) var<storage, read> bias: array<Element>;
+
+fn epilogue(row: u32, column: u32, x: Element) -> Element {
+    let z = vec4<f32>(x + bias[column / PACK]); // a number is splat; only the first element then counts
+    var y: vec4<f32>;
+    for (var i = 0u; i < PACK; i++) { y[i] = activation(z[i], SLOPE); }
+    return pack(y, 0u);
+}

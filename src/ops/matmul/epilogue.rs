@@ -1,0 +1,128 @@
+//! What a product's kernel does to each sum before it stores it.
+
+use super::MatmulParams;
+use crate::kernel::{Case, Inputs, Real};
+use crate::ops::bits;
+use crate::random::Random;
+
+/// A function of a sum x and of an element y of an operand, where it takes one: of a row `[n]`, or of a matrix `[m, n]`.
+pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
+    /// The name of its operand's binding.
+    const OPERAND: Option<&'static str>;
+
+    /// Floating-point operations for each sum.
+    const FLOPS: u64;
+
+    /// [`Kernel::is_composed`](crate::kernel::Kernel::is_composed).
+    const COMPOSED: bool = false;
+
+    /// WGSL that declares `epilogue` and that binding.
+    fn parts() -> Vec<&'static str>;
+
+    /// What is stored.
+    fn apply<T: Real>(x: T, y: T) -> T;
+
+    /// The largest absolute error of what is stored, where x has the error `of_x`, and a sum of x and y is rounded by
+    /// `unit` of itself: 0 for whole numbers.
+    fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64;
+
+    /// [`Kernel::fill`](crate::kernel::Kernel::fill).
+    fn fill(_case: &Case<MatmulParams>, _binding: &str, _elements: usize, _random: &mut Random) -> Option<Vec<u32>> {
+        None
+    }
+}
+
+/// Nothing.
+#[derive(Debug)]
+pub struct Plain;
+
+impl Epilogue for Plain {
+    const OPERAND: Option<&'static str> = None;
+    const FLOPS: u64 = 0;
+
+    fn parts() -> Vec<&'static str> {
+        vec![include_str!("../../../shaders/lib/epilogue_none.wgsl")]
+    }
+
+    fn apply<T: Real>(x: T, _: T) -> T {
+        x
+    }
+
+    fn error(_: f64, _: f64, of_x: f64, _: f64) -> f64 {
+        of_x
+    }
+}
+
+/// `bias[n]` is added.
+#[derive(Debug)]
+pub struct Bias;
+
+/// The error of x + y, by the arguments of [`Epilogue::error`].
+pub(in crate::ops) fn sum_error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
+    of_x + unit * ((x + y).abs() + of_x)
+}
+
+impl Epilogue for Bias {
+    const OPERAND: Option<&'static str> = Some("bias");
+    const FLOPS: u64 = 1;
+
+    fn parts() -> Vec<&'static str> {
+        vec![include_str!("../../../shaders/lib/epilogue_bias.wgsl")]
+    }
+
+    fn apply<T: Real>(x: T, y: T) -> T {
+        x + y
+    }
+
+    fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
+        sum_error(x, y, of_x, unit)
+    }
+}
+
+/// `bias[n]` is added, and negative numbers become zero.
+#[derive(Debug)]
+pub struct BiasRelu;
+
+impl Epilogue for BiasRelu {
+    const OPERAND: Option<&'static str> = Some("bias");
+    const FLOPS: u64 = 2;
+
+    fn parts() -> Vec<&'static str> {
+        vec![include_str!("../../../shaders/lib/epilogue_bias_relu.wgsl")]
+    }
+
+    fn apply<T: Real>(x: T, y: T) -> T {
+        (x + y).max(T::zero())
+    }
+
+    fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
+        sum_error(x, y, of_x, unit)
+    }
+}
+
+/// Zero where `activation[m, n]`, the output of a ReLU, is not positive: its gradient.
+#[derive(Debug)]
+pub struct ReluMask;
+
+impl Epilogue for ReluMask {
+    const OPERAND: Option<&'static str> = Some("activation");
+    const FLOPS: u64 = 1;
+
+    fn parts() -> Vec<&'static str> {
+        vec![include_str!("../../../shaders/lib/epilogue_relu_mask.wgsl")]
+    }
+
+    fn apply<T: Real>(x: T, y: T) -> T {
+        if y > T::zero() { x } else { T::zero() }
+    }
+
+    fn error(_: f64, _: f64, of_x: f64, _: f64) -> f64 {
+        of_x
+    }
+
+    /// Half the activations of a ReLU are zero.
+    fn fill(case: &Case<MatmulParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
+        let relu = binding == "activation" && case.inputs == Inputs::Random;
+        relu.then(|| bits((0..elements).map(|_| random.normal().max(0.0) as f32)))
+    }
+}

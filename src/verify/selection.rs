@@ -1,0 +1,143 @@
+//! What of all that can be verified is.
+
+use super::compare::Worst;
+use super::form::{Form, forms};
+use super::row::{Row, Verdict};
+use super::whole::Whole;
+use crate::error::{Error, Kind, Result};
+use crate::kernel::{AnyKernel, Caps, Effort};
+
+/// Subgroups that every kernel with forms for them has forms for.
+const USUAL_SUBGROUP: u32 = 32;
+
+/// What to verify.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much, and from which seed.
+    pub effort: Effort,
+    /// Only this kernel, or kind of check.
+    pub op: Option<String>,
+    /// Only this variant, or entry.
+    pub variant: Option<String>,
+    /// Only the case of this place among the kernel's cases.
+    pub case: Option<usize>,
+}
+
+impl Settings {
+    /// Everything, in this size.
+    pub fn all(effort: Effort) -> Self {
+        Self { effort, op: None, variant: None, case: None }
+    }
+}
+
+/// What a thread takes on at a time.
+pub(super) enum Job {
+    Kernel(&'static dyn AnyKernel, Vec<Form>),
+    Whole(Whole, &'static str),
+}
+
+/// What `settings` select.
+pub(super) struct Selection {
+    /// The longest first.
+    pub(super) jobs: Vec<Job>,
+    /// What the adapter cannot run.
+    pub(super) not_run: Vec<Row>,
+    /// Forms of the kernels on the adapter.
+    pub(super) forms_in_all: usize,
+}
+
+/// Selects among these kernels, and the checks beyond them.
+///
+/// # Errors
+/// Where nothing has the names, or the case, that `settings` give.
+pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, caps: &Caps) -> Result<Selection> {
+    let names: Vec<_> = kernels.iter().map(|kernel| kernel.name()).chain(Whole::ALL.map(Whole::name)).collect();
+    let among = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    if let Some(op) = settings.op.as_ref().filter(|op| !names.contains(&op.as_str())) {
+        return Err(unknown("op", op, &names));
+    }
+    let (mut jobs, mut not_run, mut forms_in_all, mut variants) = (Vec::new(), Vec::new(), 0, Vec::new());
+    for whole in Whole::ALL.into_iter().filter(|whole| settings.case.is_none() && among(&settings.op, whole.name())) {
+        let entries = whole.entries(settings.effort);
+        variants.extend(entries.iter().map(|entry| (*entry).to_owned()));
+        let chosen = entries.into_iter().filter(|entry| among(&settings.variant, entry));
+        jobs.extend(chosen.map(|entry| Job::Whole(whole, entry)));
+    }
+    for kernel in kernels.iter().filter(|kernel| among(&settings.op, kernel.name())) {
+        let all = kernel.variants(caps);
+        forms_in_all += 2 * all.len();
+        variants.extend(all.iter().map(|variant| variant.name.clone()));
+        let chosen = |form: &Form| among(&settings.variant, &form.variant.name);
+        let chosen: Vec<_> = forms(*kernel, caps, settings.effort).into_iter().filter(chosen).collect();
+        if !chosen.is_empty() {
+            jobs.push(Job::Kernel(*kernel, chosen));
+        }
+        not_run.extend(without_subgroups(*kernel, caps).filter(|_| settings.variant.is_none()));
+    }
+    match (&settings.variant, settings.case) {
+        (Some(variant), _) if jobs.is_empty() => Err(unknown("variant", variant, &variants)),
+        (_, Some(case)) if !has_case(&jobs, case, settings.effort) => {
+            let advice = "give the number that a failure told, with its seed, and --full where it was a full run";
+            Err(Error::new(Kind::Usage, format!("the op has no case {case}"), advice))
+        }
+        _ => Ok(Selection { jobs, not_run, forms_in_all }),
+    }
+}
+
+fn has_case(jobs: &[Job], case: usize, effort: Effort) -> bool {
+    jobs.iter().any(|job| matches!(job, Job::Kernel(kernel, _) if case < kernel.cases(effort).len()))
+}
+
+/// A row for the forms that a kernel would have, had the adapter the usual subgroups.
+fn without_subgroups(kernel: &dyn AnyKernel, caps: &Caps) -> Option<Row> {
+    let with = kernel.variants(&Caps { subgroup_size: Some(USUAL_SUBGROUP), ..caps.clone() }).len();
+    let lacking = with.saturating_sub(kernel.variants(caps).len());
+    let reason = match caps.subgroup_size {
+        None => "the adapter has no subgroup operations with subgroups of one size".to_owned(),
+        Some(size) => format!("there is no form for subgroups of {size}"),
+    };
+    (lacking > 0).then(|| not_run(kernel.name(), format!("{lacking} with subgroups"), reason))
+}
+
+/// A row of what cannot be run on an adapter.
+pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Row {
+    let worst = Worst { ulps: None, ..Worst::default() };
+    Row { op, variant, worst, failed: 0, verdict: Verdict::NotRun(reason) }
+}
+
+/// The error for a name that nothing has: tells those most like it.
+fn unknown(what: &str, name: &str, names: &[impl AsRef<str>]) -> Error {
+    let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    names.sort_by_key(|other| (distance(name, other), *other));
+    names.dedup();
+    names.truncate(8);
+    let advice = format!("the names most like it are {}", names.join(", "));
+    Error::new(Kind::Usage, format!("there is no {what} {name:?}"), advice)
+}
+
+/// How many characters must be put in, left out or changed to make one word of another: Wagner and Fischer, "The
+/// String-to-String Correction Problem", Journal of the ACM 21(1), 1974.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, &b) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_changes() {
+        let pairs = [("", ""), ("relu", "relu"), ("relu", "rely"), ("relu", "elu"), ("relu", "gelu_tanh"), ("abc", "")];
+        assert_eq!(pairs.map(|(a, b)| distance(a, b)), [0, 0, 1, 1, 6, 3]);
+    }
+}

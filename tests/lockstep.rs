@@ -1,0 +1,175 @@
+//! Plans in lockstep: sound ones agree dispatch by dispatch on real data, and of faulty ones the first wrong dispatch is
+//! named and kept.
+
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+
+mod common;
+mod faulty;
+
+use faulty::Faulty;
+use safetensors::SafeTensors;
+use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::AnyKernel;
+use shadegrad::nn::toml::Table;
+use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Recipe};
+use shadegrad::ops::matmul;
+use shadegrad::plan::{Executor, Plan};
+use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
+use shadegrad::verify::{Parted, Step, Worst, lockstep, lockstep_model};
+
+fn data() -> Dataset {
+    let mut data = digits(7);
+    let cut = |split: &Split, count: usize| Split {
+        images: split.images[..count * split.features()].to_vec(),
+        labels: split.labels[..count].to_vec(),
+        ..*split
+    };
+    (data.train, data.test) = (cut(&data.train, 300), cut(&data.test, 100));
+    data.validation = Some(cut(&data.test, 50));
+    data
+}
+
+/// An executor of a run's plan, altered, with everything that it begins with.
+fn ready(config: &TrainConfig, alter: impl FnOnce(&mut Plan)) -> GpuExecutor {
+    let data = data();
+    let (model, mut plan) = Trainer::<GpuExecutor>::plan(config, &data).expect("the settings are valid");
+    alter(&mut plan);
+    let mut executor =
+        pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device");
+    let validation = data.validation.as_ref().expect("some are set aside");
+    for (set, split) in [("train", &data.train), ("test", &data.test), ("validation", validation)] {
+        upload_images(&mut executor, set, split).expect("the images fit");
+    }
+    upload_weights(&mut executor, &model, &model.initial(config.seed)).expect("the weights fit");
+    executor
+}
+
+/// What these sections come to, one after the other; the dispatches that agreed, and the worst of their errors.
+fn run(executor: &mut GpuExecutor, sections: &[&str]) -> (Option<Parted>, Vec<String>, Worst) {
+    let (mut agreed, mut all) = (Vec::new(), Worst::default());
+    for section in sections {
+        let parted = pollster::block_on(lockstep(executor, section, |step| {
+            agreed.push(step.label.to_owned());
+            all.include(step.worst);
+            Ok(())
+        }));
+        let parted = parted.expect("the device works");
+        if parted.is_some() {
+            return (parted, agreed, all);
+        }
+    }
+    (None, agreed, all)
+}
+
+#[test]
+fn sound_plans_agree_with_their_twins_on_real_data() {
+    let layers = r#"
+        label_smoothing = 0.05
+        layers = [
+            { kind = "linear", outputs = 24, bias = false }, { kind = "batch_norm" }, { kind = "gelu" },
+            { kind = "residual", layers = [
+                { kind = "layer_norm" }, { kind = "linear", outputs = 24 }, { kind = "tanh" },
+                { kind = "dropout", probability = 0.1 },
+            ] },
+            { kind = "silu" }, { kind = "linear" },
+        ]"#;
+    let layers = Blueprint::read(&mut Table::parse("layers", layers).expect("TOML")).expect("a model");
+    let optimisation = Optimisation { clip_norm: Some(1.0), warmup: 2, ..Optimisation::default() };
+    let usual = TrainConfig { patience: Some(2), ..TrainConfig::default() };
+    for config in [
+        usual.clone(),
+        TrainConfig {
+            model: layers,
+            micro_batch: Some(50),
+            optimisation,
+            augment: Augment { rotate: 10.0, shift: 2.0, ..Augment::default() },
+            normalize: Normalisation::Standard,
+            ..usual
+        },
+    ] {
+        let mut executor = ready(&config, |_| ());
+        let measure = executor.plan().section("measure").is_ok();
+        let begin: &[&str] = if measure { &["measure"] } else { &[] };
+        let sections =
+            [begin, &["train", "train", "train", "scan", "evaluate", "validate", "keep", "restore"]].concat();
+        let (parted, agreed, worst) = run(&mut executor, &sections);
+        assert!(parted.is_none(), "{}", parted.expect("it was there"));
+        println!("{} dispatches agree: {worst:?}", agreed.len());
+        let expected = sections.iter().map(|name| executor.plan().section(name).expect("it is there").dispatches.len());
+        assert_eq!(agreed.len(), expected.sum::<usize>());
+    }
+}
+
+#[test]
+fn a_model_of_a_file_goes_through_training_and_evaluation() {
+    let (data, blueprint) = (data(), Blueprint::mlp(&[30], &Recipe::default()));
+    let model = blueprint.build(data.train.features(), data.classes()).expect("the widths are valid");
+    let file = ModelFile { weights: model.initial(3), model };
+    let mut labels = Vec::new();
+    let watch = |step: Step<'_>| {
+        labels.push(step.label.to_owned());
+        Ok(())
+    };
+    let parted = pollster::block_on(lockstep_model(common::gpu(), &file, &data, 2, watch)).expect("the device works");
+    assert!(parted.is_none(), "{}", parted.expect("it was there"));
+    let count = |label: &str| labels.iter().filter(|other| *other == label).count();
+    assert_eq!([count("begin step"), count("update"), count("scan weights")], [3, 2, 1]);
+    let other = ModelFile { weights: vec![vec![0.0; 3]; file.weights.len()], ..file };
+    let refused = pollster::block_on(lockstep_model(common::gpu(), &other, &data, 1, |_| Ok(())));
+    assert!(refused.is_err_and(|error| error.cause().contains("weights/fc1.weight")));
+}
+
+/// What a section leaves is what it leaves without stops, bit for bit.
+#[test]
+fn steps_in_lockstep_are_those_of_training() {
+    let config = TrainConfig { model: Blueprint::mlp(&[20], &Recipe::default()), ..TrainConfig::default() };
+    let (mut stepped, mut whole) = (ready(&config, |_| ()), ready(&config, |_| ()));
+    run(&mut stepped, &["train", "train"]);
+    whole.run("train", 2).expect("it runs");
+    for name in ["weights", "first_moment", "second_moment", "train/metrics", "train/rates"] {
+        let words = |executor: &mut GpuExecutor| {
+            let slot = executor.memory().find(name).expect("the plan has this slot");
+            pollster::block_on(executor.fetch_words(slot).expect("it can be read")).expect("it arrives")
+        };
+        assert_eq!(words(&mut stepped), words(&mut whole), "{name}");
+    }
+}
+
+#[test]
+fn the_first_dispatch_that_is_wrong_is_named_and_kept() {
+    static FAULTY: Faulty = Faulty { kernel: &matmul::TN, from: "row < params.m &&", to: "row + 1u < params.m &&" };
+    let place =
+        |plan: &Plan| plan.sections[0].dispatches.iter().position(|dispatch| dispatch.kernel.name() == FAULTY.name());
+    let mut number = 0;
+    let mut executor = ready(&TrainConfig::default(), |plan| {
+        number = place(plan).expect("weights have gradients");
+        plan.sections[0].dispatches.iter_mut().filter(|dispatch| dispatch.kernel.name() == FAULTY.name()).for_each(
+            |dispatch| {
+                dispatch.kernel = &FAULTY;
+            },
+        );
+    });
+    let (parted, agreed, _) = run(&mut executor, &["train"]);
+    let parted = parted.expect("a row is never written");
+    println!("{parted}");
+    assert_eq!((agreed.len(), parted.number, parted.section.as_str()), (number, number + 1, "train"));
+    let error = parted.error();
+    assert_eq!(error.exit_code(), 5);
+    for word in ["train, dispatch ", "matmul_tn", "m=1024 k=128 n=10", "`out`", "never written"] {
+        assert!(error.cause().contains(word), "`{word}` is not in: {error}");
+    }
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("wrong.safetensors");
+    parted.save(&path).expect("it can be written");
+    let bytes = std::fs::read(&path).expect("it is there");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let shape = |name: &str| file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}")).shape().to_vec();
+    assert_eq!([shape("before/a"), shape("before/b"), shape("found/out")], [[128, 1024], [128, 10], [1024, 10]]);
+    assert_eq!(shape("expected/out"), [1024, 10]);
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("safetensors");
+    let about = &header.metadata().as_ref().expect("metadata")["shadegrad"];
+    assert!(about.contains("never written") && about.contains("fn main("), "{about}");
+    assert!(parted.save(folder.path()).is_err_and(|error| error.exit_code() == 7));
+}
