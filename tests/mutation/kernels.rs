@@ -1,8 +1,10 @@
 //! Kernels with the files that their sources are made of, and the forms in which they are tested.
 
 use super::mutant::{Mutant, mutants};
-use shadegrad::kernel::{AnyKernel, Caps, Variant};
+use sha2::{Digest, Sha256};
+use shadegrad::kernel::{AnyKernel, Caps, Effort, Variant};
 use shadegrad::ops::registry;
+use shadegrad::verify::forms;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,24 +39,41 @@ pub(crate) fn parts(variants: &[Variant], files: &BTreeMap<String, String>) -> B
     found.into_inner()
 }
 
-/// Whether this is a product with something fused to it: the bodies of its variants are those of the plain product.
-fn is_fused(kernel: &dyn AnyKernel) -> bool {
-    kernel.name().starts_with("matmul_") && kernel.name().len() > "matmul_nn".len()
+/// The variants in which the short form of the tests runs a kernel.
+pub(crate) fn variants(kernel: &'static dyn AnyKernel, caps: &Caps) -> Vec<Variant> {
+    let mut variants: Vec<Variant> = forms(kernel, caps, Effort::QUICK).into_iter().map(|form| form.variant).collect();
+    variants.dedup();
+    variants
 }
 
-/// Every kernel, and every mutant of every file that it is made of; the bodies of products only in those to which
-/// nothing is fused.
+/// The most mutants of a kernel that are judged, where it has a body of its own.
+const MOST: usize = 400;
+/// The most where it shares its body with another kernel, in which the body is judged already.
+const MOST_SHARED: usize = 24;
+
+/// Every kernel with the mutants of it that are judged: those of every file that it is made of, or a sample of them.
 pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
     let files = shader_files();
     let of_file: BTreeMap<_, _> = files.iter().map(|(name, text)| (name, mutants(name, text))).collect();
     let of_kernel = |kernel: &'static dyn AnyKernel| {
-        let mut parts = parts(&kernel.variants(caps), &files);
-        if is_fused(kernel) {
-            parts.retain(|part| !part.starts_with("lib/matmul_"));
-        }
-        (kernel, parts.iter().flat_map(|part| of_file[part].clone()).collect())
+        let parts = parts(&variants(kernel, caps), &files);
+        let mutants = parts.iter().flat_map(|part| of_file[part].clone()).collect();
+        (kernel, sample(mutants, if kernel.body() == kernel.name() { MOST } else { MOST_SHARED }))
     };
     registry().into_iter().map(of_kernel).collect()
+}
+
+/// At most so many mutants, in their order: always the same, drawn by their texts; epilogues, of which a product may have
+/// one of its own, come first.
+fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
+    let mut drawn: Vec<usize> = (0..mutants.len()).collect();
+    drawn.sort_by_cached_key(|&i| {
+        let Mutant { file, text, .. } = &mutants[i];
+        (!file.starts_with("lib/epilogue_"), Sha256::digest(text.as_bytes()).to_vec())
+    });
+    drawn.truncate(most);
+    drawn.sort_unstable();
+    drawn.into_iter().map(|i| mutants[i].clone()).collect()
 }
 
 /// The variants with the file's text exchanged for the mutant's, where it is a part of them.

@@ -108,7 +108,7 @@ fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, wo
             }
         }
         let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
-        if finished % 500 == 0 {
+        if finished.is_multiple_of(500) {
             println!("{finished} of {}", jobs.len());
         }
     };

@@ -4,7 +4,7 @@
 //! It reads `KERNEL INDEX` from its input, one a line, and answers `verdict DETAIL`. In between it says what it is about,
 //! so that whoever waits can tell a shader that hangs from one that takes long to compile.
 
-use super::kernels::{kernels_and_mutants, mutated, shader_files};
+use super::kernels::{kernels_and_mutants, mutated, shader_files, variants};
 use super::module::module;
 use super::mutant::Mutant;
 use super::verdict::Verdict;
@@ -89,7 +89,7 @@ impl Trial {
 
 impl<'a> Bench<'a> {
     fn new(gpu: &'a Arc<Gpu>, kernel: &'static dyn AnyKernel) -> Self {
-        let variants = kernel.variants(&gpu.caps);
+        let variants = variants(kernel, &gpu.caps);
         let reflection = Reflection::of(kernel.name(), &variants[0].source()).expect("the shader is valid");
         let modules = variants.iter().map(|variant| (variant.name.clone(), module(&variant.source()))).collect();
         let trial = |(index, case)| Trial { index, case, empty: false, prepared: None };
