@@ -1,11 +1,11 @@
 //! `shadegrad eval`.
 
 use super::data_flags::DataFlags;
-use super::open::{Device, describe_data, load, loaded, tested_executor};
+use super::open::{Device, describe_data, load, loaded, suits, tested_executor};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Dataset;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::gpu::Choice;
 use crate::plan::Executor;
 use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_images, upload_weights};
@@ -38,20 +38,7 @@ impl Eval {
         let device = Device::open(&self.device);
         let (data, _) = loaded(loading)?;
         let device = device?;
-        let (inputs, classes) = (file.model.inputs(), file.model.classes());
-        if (inputs, classes) != (data.test.features(), data.classes()) {
-            return Err(Error::new(
-                Kind::Model,
-                format!(
-                    "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
-                    self.model.display(),
-                    data.name,
-                    data.test.features(),
-                    data.classes()
-                ),
-                "score the model on data like those it was trained on",
-            ));
-        }
+        suits(&self.model, &file, &data)?;
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("model   {}", file.model))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;

@@ -15,6 +15,7 @@ mod tune_flags;
 mod tune_table;
 mod verify;
 mod verify_html;
+mod verify_model;
 mod verify_table;
 
 use crate::error::Result;

@@ -5,8 +5,10 @@ use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, AdapterReport, Backing, Checks, Choice, Chosen, Gpu, GpuExecutor, Pipelines};
 use crate::plan::Plan;
+use crate::train::ModelFile;
 use crate::verify::{Passed, Replaced, SelfTest, self_test};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -121,6 +123,28 @@ pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
         let cause = "loading the data set broke off";
         Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))
     })
+}
+
+/// Whether a model takes the images of a data set, and tells as many classes apart.
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()> {
+    let (inputs, classes) = (file.model.inputs(), file.model.classes());
+    if (inputs, classes) == (data.test.features(), data.classes()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Model,
+        format!(
+            "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
+            path.display(),
+            data.name,
+            data.test.features(),
+            data.classes()
+        ),
+        "give data like those the model was trained on",
+    ))
 }
 
 /// A line on a data set.
