@@ -47,9 +47,9 @@ pub(crate) fn variants(kernel: &'static dyn AnyKernel, caps: &Caps) -> Vec<Varia
 }
 
 /// The most mutants of a kernel that are judged, where it has a body of its own.
-const MOST: usize = 400;
+pub(crate) const MOST: usize = 400;
 /// The most where it shares its body with another kernel, in which the body is judged already.
-const MOST_SHARED: usize = 24;
+pub(crate) const MOST_SHARED: usize = 24;
 
 /// Every kernel with the mutants of it that are judged: those of every file that it is made of, or a sample of them.
 pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {

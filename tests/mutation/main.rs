@@ -1,6 +1,7 @@
 //! The mutation score of the shaders: `tests/mutants` runs this.
 //!
 //!     mutation [--jobs N] [--again] [KERNEL...]    judge these kernels' mutants, or all, and write the report
+//!     mutation host FOLDER                         report what cargo-mutants wrote into the folders in this one
 //!
 //! Verdicts on texts that have not changed are kept in target/tmp from run to run, but for those on survivors: tests may
 //! have become stronger. `--again` judges everything. With kernels named, their mutants alone are judged, all of them,
@@ -10,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod host;
 mod kernels;
 mod module;
 mod mutant;
@@ -22,6 +24,7 @@ mod source;
 mod verdict;
 mod worker;
 
+use host::Host;
 use mutant::Mutant;
 use pool::Job;
 use reasons::Reason;
@@ -36,11 +39,18 @@ use verdict::Verdict;
 
 /// The least share of mutants that must be killed, in percent.
 const GOAL: f64 = 95.0;
+/// The same for host code.
+const HOST_GOAL: f64 = 85.0;
 
 type Kernels = Vec<(&'static dyn AnyKernel, Vec<Mutant>)>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, folder] = &arguments[..]
+        && first == "host"
+    {
+        return report_host(Path::new(folder));
+    }
     let gpu = common::gpu();
     if arguments.first().is_some_and(|first| first == "worker") {
         worker::work(&gpu);
@@ -75,7 +85,7 @@ fn main() -> ExitCode {
     );
     if all {
         let adapter = format!("{} ({})", gpu.info.name, gpu.info.driver_info);
-        write_report(&report::section(&shown, &adapter));
+        write_report(Some(report::section(&shown, &adapter)), None);
     }
     if count.share() >= GOAL && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -145,11 +155,22 @@ fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
     outcomes.iter().filter(found).map(tell).collect()
 }
 
-/// Puts the section on shaders into the report, and leaves the one on host code as it is.
-fn write_report(section: &str) {
+fn report_host(folder: &Path) -> ExitCode {
+    let host = Host::read(folder);
+    println!("{:.2} % of the host's mutants killed", host.share());
+    write_report(None, Some(host.section(&reasons::host_reasons())));
+    if host.share() >= HOST_GOAL { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Puts new sections into the report, and leaves the others as they are.
+fn write_report(shaders: Option<String>, host: Option<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/record/mutants.md");
     let before = std::fs::read_to_string(&path).unwrap_or_default();
-    let host = before.find("## Host code").map_or("", |at| &before[at..]);
-    let text = format!("# Mutation score\n\nMade by `tests/mutants`.\n\n{section}\n{host}");
+    let from = |heading: &str| before.find(heading).unwrap_or(before.len());
+    let [first, second] = [from("## Shaders"), from("## Host code")];
+    let shaders = shaders.unwrap_or_else(|| before.get(first..second).unwrap_or_default().trim_end().to_owned());
+    let host = host.unwrap_or_else(|| before[second..].trim_end().to_owned());
+    let text =
+        format!("# Mutation score\n\nMade by `tests/mutants`.\n\n{}\n\n{}\n", shaders.trim_end(), host.trim_end());
     std::fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }

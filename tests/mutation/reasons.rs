@@ -38,34 +38,70 @@ impl Reason {
     }
 }
 
-/// All of `reasons.toml`.
-pub(crate) fn reasons() -> Vec<Reason> {
+/// Why mutants of the host code survive.
+#[derive(Clone, Debug)]
+pub(crate) struct HostReason {
+    file: String,
+    /// As cargo-mutants words it.
+    change: String,
+    /// For people.
+    pub(crate) text: String,
+}
+
+impl HostReason {
+    /// Whether this is about the mutant that cargo-mutants names `FILE:LINE:COLUMN: CHANGE`.
+    pub(crate) fn is_about(&self, mutant: &str) -> bool {
+        mutant.starts_with(&format!("{}:", self.file)) && mutant.contains(&self.change)
+    }
+}
+
+/// What `reasons.toml` says, by `read`.
+fn with_table<T>(read: impl FnOnce(&DeTable<'_>) -> T) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mutation/reasons.toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let table = DeTable::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let of_kind = |kind: &'static str| {
-        let list = table.get_ref().get(kind).and_then(|list| list.get_ref().as_array());
-        list.into_iter().flat_map(|list| list.iter()).map(move |entry| reason(kind, entry.get_ref()))
+    read(table.get_ref())
+}
+
+/// The entries of a list of tables.
+fn entries<'a>(table: &'a DeTable<'a>, kind: &str) -> impl Iterator<Item = &'a DeValue<'a>> {
+    let list = table.get(kind).and_then(|list| list.get_ref().as_array());
+    list.into_iter().flat_map(|list| list.iter()).map(|entry| entry.get_ref())
+}
+
+/// All reasons on shaders.
+pub(crate) fn reasons() -> Vec<Reason> {
+    with_table(|table| {
+        let of_kind = |kind| entries(table, kind).map(move |entry| reason(kind, entry));
+        of_kind("equivalent").chain(of_kind("unseen")).collect()
+    })
+}
+
+/// All reasons on host code.
+pub(crate) fn host_reasons() -> Vec<HostReason> {
+    let read = |entry: &DeValue<'_>| {
+        let [file, change, text] = ["file", "change", "reason"].map(|key| string("host", entry, key));
+        HostReason { file, change, text }
     };
-    of_kind("equivalent").chain(of_kind("unseen")).collect()
+    with_table(|table| entries(table, "host").map(read).collect())
+}
+
+fn string(kind: &str, entry: &DeValue<'_>, key: &str) -> String {
+    let text = entry.get(key).and_then(|value| value.get_ref().as_str());
+    text.unwrap_or_else(|| panic!("reasons.toml: no `{key}` in an entry of [[{kind}]]")).to_owned()
 }
 
 fn reason(kind: &str, entry: &DeValue<'_>) -> Reason {
-    let get = |key: &str| entry.get(key).map(|value| value.get_ref());
-    let string = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
     let list = |key: &str| {
-        let list = get(key)?.as_array().unwrap_or_else(|| panic!("reasons.toml: `{key}` is no list"));
-        Some(list.iter().map(|line| string(line.get_ref()).expect("a list of strings")).collect())
-    };
-    let text = |key: &str| {
-        get(key).and_then(string).unwrap_or_else(|| panic!("reasons.toml: no `{key}` in an entry of [[{kind}]]"))
+        let list = entry.get(key)?.get_ref().as_array().unwrap_or_else(|| panic!("reasons.toml: `{key}` is no list"));
+        Some(list.iter().map(|line| line.get_ref().as_str().expect("a list of strings").to_owned()).collect())
     };
     Reason {
         equivalent: kind == "equivalent",
-        file: text("file"),
-        line: text("line"),
+        file: string(kind, entry, "file"),
+        line: string(kind, entry, "line"),
         becomes: list("becomes").unwrap_or_else(|| panic!("reasons.toml: an entry of [[{kind}]] becomes nothing")),
         kernels: list("kernels"),
-        text: text("reason"),
+        text: string(kind, entry, "reason"),
     }
 }
