@@ -47,7 +47,7 @@ pub(crate) fn variants(kernel: &'static dyn AnyKernel, caps: &Caps) -> Vec<Varia
 }
 
 /// The most mutants of a kernel that are judged, where it has a body of its own.
-pub(crate) const MOST: usize = 400;
+pub(crate) const MOST: usize = 200;
 /// The most where it shares its body with another kernel, in which the body is judged already.
 pub(crate) const MOST_SHARED: usize = 24;
 

@@ -3,9 +3,8 @@
 //!     mutation [--jobs N] [--again] [KERNEL...]    judge these kernels' mutants, or all, and write the report
 //!     mutation host FOLDER                         report what cargo-mutants wrote into the folders in this one
 //!
-//! Verdicts on texts that have not changed are kept in target/tmp from run to run, but for those on survivors: tests may
-//! have become stronger. `--again` judges everything. With kernels named, their mutants alone are judged, all of them,
-//! and no report is written.
+//! Verdicts are kept in target/tmp, so that a run which was broken off goes on. `--again` judges everything anew. With
+//! kernels named, their mutants alone are, and no report is written.
 
 #![allow(clippy::print_stdout, reason = "a program for whoever runs it")]
 
@@ -66,12 +65,12 @@ fn main() -> ExitCode {
     let all = named.is_empty();
     let reasons = reasons::reasons();
 
-    let forget = |kernel: &str, verdict: &Verdict| again || named.contains(kernel) || *verdict == Verdict::Survived;
+    let forget = |kernel: &str| again || named.contains(kernel);
     let results = Results::open(forget).expect("target/tmp can be written");
     judge(&kernels, |kernel| all || named.contains(kernel), &results, workers.unwrap_or(1), &reasons);
     drop(results);
 
-    let results = Results::open(|_, _| false).expect("target/tmp can be written");
+    let results = Results::open(|_| false).expect("target/tmp can be written");
     let outcomes = outcomes(&kernels, &results, &reasons);
     let wrong = wrong_reasons(&outcomes);
     wrong.iter().for_each(|line| println!("{line}"));

@@ -26,15 +26,15 @@ fn name(mutant: &Mutant) -> String {
 }
 
 impl Results {
-    /// What was found before, without the verdicts that `forget` says to judge again.
-    pub(crate) fn open(forget: impl Fn(&str, &Verdict) -> bool) -> std::io::Result<Self> {
+    /// What was found before, without the kernels that `forget` says to judge again.
+    pub(crate) fn open(forget: impl Fn(&str) -> bool) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(path()).unwrap_or_default();
         let mut known = BTreeMap::new();
         for line in text.lines() {
             let mut fields = line.split('\t');
             if let [Some(kernel), Some(mutant), Some(verdict)] = [(); 3].map(|()| fields.next())
                 && let Some(verdict) = Verdict::read(verdict)
-                && !forget(kernel, &verdict)
+                && !forget(kernel)
             {
                 known.insert((kernel.to_owned(), mutant.to_owned()), verdict);
             }

@@ -227,13 +227,14 @@ impl Kernel for Loss {
         let (labels, rows_used) = labels_and_rows(values);
         let mut hard = Vec::with_capacity(values.after(output).len());
         for (logits, &label) in values.before("logits").chunks_exact(n).zip(labels) {
-            let used = if label == NO_LABEL { 0.0 } else { 1.0 };
+            // What is not in use is zero, whatever its logits are.
+            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
             let (loss, gradient) = self.row_errors(logits, label as usize, case.params.delta.into());
             let tiny = f64::from(f32::MIN_POSITIVE);
             if output == "losses" {
-                hard.push(used * (loss + tiny));
+                hard.push(if_used(loss + tiny));
             } else {
-                hard.extend(gradient.iter().map(|g| used * (g / rows_used + tiny)));
+                hard.extend(gradient.iter().map(|g| if_used(g / rows_used + tiny)));
             }
         }
         Tolerance { hard, soft: None }
