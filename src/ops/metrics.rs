@@ -78,15 +78,26 @@ impl Kernel for Metrics {
             let inputs = if i % 2 == 0 { Inputs::Random } else { Inputs::Integers };
             Case::new(MetricsParams { m, n, ring: 1 + (i as u32 * 7) % 40 }, inputs)
         };
-        row_sizes(effort).into_iter().enumerate().map(case).collect()
+        let close = Case::new(MetricsParams { m: 300, n: 3, ring: 5 }, Inputs::Extreme);
+        row_sizes(effort).into_iter().enumerate().map(case).chain([close]).collect()
     }
 
-    fn fill(&self, case: &Case<MetricsParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+    fn fill(
+        &self,
+        case: &Case<MetricsParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
         let MetricsParams { m, n, .. } = case.params;
         let used = m - m / 4;
         match binding {
             "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
             "counters" => Some(vec![1 + random.below(100), 0, 0, used]),
+            // A few units in the last place apart.
+            "logits" if case.inputs == Inputs::Extreme => {
+                Some((0..elements).map(|_| 1f32.to_bits() + random.below(100)).collect())
+            }
             _ => None,
         }
     }

@@ -80,7 +80,9 @@ impl Kernel for SoftmaxGradient {
             return None;
         }
         let logits: Vec<f32> = match case.inputs {
-            Inputs::Extreme => extreme_logits(elements, random).into_iter().map(f32::from_bits).collect(),
+            Inputs::Extreme => {
+                extreme_logits(case.params.n, elements, random).into_iter().map(f32::from_bits).collect()
+            }
             _ => (0..elements).map(|_| random.normal() as f32).collect(),
         };
         let mut probabilities = logits.clone();

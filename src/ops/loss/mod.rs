@@ -164,11 +164,13 @@ pub(super) fn fill_batch(
         "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
         "counters" => Some(vec![7, 0, 0, used]),
         "logits" if inputs == Inputs::Extreme => {
-            let mut logits = extreme_logits(elements, random);
-            match random.below(4) {
-                0 => logits[0] = f32::NAN.to_bits(),
-                1 => logits[elements / 2] = f32::INFINITY.to_bits(),
-                _ => {}
+            let mut logits = extreme_logits(n, elements, random);
+            let broken = [0x7fc0_0001, f32::INFINITY.to_bits(), f32::NEG_INFINITY.to_bits()]; // the first is a NaN
+            for row in logits.chunks_exact_mut(n as usize) {
+                if random.below(4) == 0 {
+                    let place = [0, row.len() / 2, row.len() - 1][random.below(3) as usize];
+                    row[place] = broken[random.below(3) as usize];
+                }
             }
             Some(logits)
         }
