@@ -170,9 +170,9 @@ impl Gpu {
     }
 
     /// Submits what was recorded.
-    pub(super) fn submit(&self, encoder: Option<wgpu::CommandEncoder>) -> wgpu::SubmissionIndex {
+    pub(super) fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         self.meet(Moment::Submit);
-        self.queue.submit(encoder.map(wgpu::CommandEncoder::finish))
+        self.queue.submit(commands)
     }
 
     /// Waits until `submission` has run, where the platform waits; a browser calls back by itself.

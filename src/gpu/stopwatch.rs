@@ -44,8 +44,9 @@ impl Stopwatch {
             pass.set_bind_group(0, &self.bind_group, &[]);
             (0..repeats).for_each(|_| pass.dispatch_workgroups(self.groups[0], self.groups[1], 1));
         }
+        let commands = encoder.finish();
         let started = Instant::now();
-        self.gpu.wait(self.gpu.submit(Some(encoder)), "timing a kernel")?;
+        self.gpu.wait(self.gpu.submit(Some(commands)), "timing a kernel")?;
         Ok(started.elapsed())
     }
 }

@@ -42,8 +42,8 @@ pub(super) fn extreme_logits(n: u32, elements: usize, random: &mut Random) -> Ve
             0 => 1e4 * near,
             1 => 30.0 * near,
             2 => 0.0,
-            3 if i % n == n - 1 => 1e4,
-            4 if i % n == 0 => 1e4,
+            3 if (i + 1).is_multiple_of(n) => 1e4,
+            4 if i.is_multiple_of(n) => 1e4,
             _ => near,
         }
     };
