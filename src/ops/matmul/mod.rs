@@ -6,7 +6,7 @@ mod graph;
 
 use super::{UNIT, each_row, roundings};
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes,
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes, operations,
 };
 use crate::random::Random;
 pub(super) use epilogue::sum_error;
@@ -137,8 +137,7 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn flops(&self, params: &MatmulParams) -> u64 {
-        let [m, k, n] = [params.m, params.k, params.n].map(u64::from);
-        m * n * (2 * k + E::FLOPS)
+        operations(2 * u64::from(params.k) + E::FLOPS, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &MatmulParams, args: &mut Args<'_, T>) {

@@ -5,8 +5,9 @@ use shadegrad::error::Result;
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Blueprint, Model};
 
-/// A tree of values is larger than its text: a list of numbers of one digit has two bytes of text for each.
-const TEXT: Limit = Limit { factor: 400, constant: 32 << 10 };
+/// A tree of values is larger than its text: each table is a node of a search tree with room for eleven entries, and a
+/// key of three bytes, such as `a.b`, makes one.
+const TEXT: Limit = Limit { factor: 1 << 10, constant: 16 << 10 };
 
 /// The bytes as the text of a model for MNIST.
 pub fn blueprint(bytes: &[u8]) -> Usage {
