@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -38,7 +38,7 @@ impl Kernel for ColumnSum {
     }
 
     fn flops(&self, params: &ColumnSumParams) -> u64 {
-        u64::from(params.m) * u64::from(params.n)
+        operations(1, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, _params: &ColumnSumParams, args: &mut Args<'_, T>) {

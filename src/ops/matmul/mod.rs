@@ -7,7 +7,7 @@ mod graph;
 use super::column_sum::{column_sum_tolerance, column_sums};
 use super::{UNIT, each_row, roundings};
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes,
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes, operations,
 };
 use crate::random::Random;
 pub(super) use epilogue::sum_error;
@@ -154,8 +154,9 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn flops(&self, params: &MatmulParams) -> u64 {
-        let [m, k, n] = [params.m, params.k, params.n].map(u64::from);
-        m * n * (2 * k + E::FLOPS) + if E::COLUMN_SUMS { k * n } else { 0 }
+        let products = operations(2 * u64::from(params.k) + E::FLOPS, [params.m, params.n]);
+        let sums = if E::COLUMN_SUMS { operations(1, [params.k, params.n]) } else { 0 };
+        products.saturating_add(sums)
     }
 
     fn twin<T: Real>(&self, params: &MatmulParams, args: &mut Args<'_, T>) {
