@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with those it may import.
-const LAYERS: [(&str, &str); 15] = [
+const LAYERS: [(&str, &str); 17] = [
     ("error", ""),
+    ("ledger", "error"),
     ("shape", "error"),
     ("random", ""),
     ("shader", "error shape"),
@@ -21,8 +22,9 @@ const LAYERS: [(&str, &str); 15] = [
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
     ("train", "error shape random kernel plan nn data"),
-    ("verify", "error shape random shader kernel plan graph ops nn gpu cpu data train"),
-    ("cli", "error kernel plan ops nn gpu cpu data train verify"),
+    ("verify", "error ledger shape random shader kernel plan graph ops nn gpu cpu data train"),
+    ("tuner", "error ledger shape random shader kernel plan gpu verify"),
+    ("cli", "error kernel plan ops nn gpu cpu data train verify tuner"),
 ];
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

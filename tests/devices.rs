@@ -120,7 +120,7 @@ fn words(numbers: &[f32]) -> Vec<u32> {
 fn runs_of_a_kernel_have_their_own_parameters_and_words() {
     let gpu = common::gpu();
     let params = [BiasAddParams { m: 1, n: 3 }, BiasAddParams { m: 2, n: 2 }];
-    let params = params.each_ref().map(|params| bytemuck::bytes_of(params));
+    let params = params.each_ref().map(bytemuck::bytes_of);
     let variant = BiasAdd.choose(params[0], &gpu.caps);
     let pipeline = pollster::block_on(Pipeline::new(&gpu, &BiasAdd, &variant, Checks::On)).expect("it compiles");
     // Behind what the shapes need lies more, which comes back as it was.

@@ -1,7 +1,8 @@
 //! `shadegrad eval`.
 
 use super::data_flags::DataFlags;
-use super::open::{Device, describe_data, load, loaded, suits, tested_executor};
+use super::kernel_flags::KernelFlags;
+use super::open::{Device, describe_data, load, loaded, suits};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Dataset;
@@ -23,9 +24,8 @@ pub(super) struct Eval {
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
-    #[arg(long)]
-    no_self_test: bool,
+    #[command(flatten)]
+    kernels: KernelFlags,
     /// One JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -46,7 +46,7 @@ impl Eval {
         let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
         let score = match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
+                let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
                 score(executor, &file, &data, batch)
             }
             Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, &data, batch),

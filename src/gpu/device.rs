@@ -1,8 +1,10 @@
 //! An open device and what it can do.
 
+use super::compiled::Compiled;
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// What kernels and plans need to know.
     pub caps: Caps,
+    compiled: Option<(wgpu::PipelineCache, Arc<Compiled>)>,
     fault: FirstFault,
     drill: Drill,
 }
@@ -41,6 +44,38 @@ impl Gpu {
         Self::open_for_drill(adapter, Drill::default()).await
     }
 
+    /// [`Self::open`] with what the driver has compiled before, where it can take that.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device.
+    pub async fn open_with_compiled(adapter: &wgpu::Adapter, compiled: Compiled) -> Result<Arc<Self>> {
+        let mut gpu = Arc::unwrap_or_clone(Self::open(adapter).await?);
+        if gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            let label = Some("shadegrad");
+            let descriptor = wgpu::PipelineCacheDescriptor { label, data: compiled.bytes(), fallback: true };
+            #[allow(unsafe_code, reason = "a driver trusts what it is given of its own")]
+            // SAFETY: `Compiled` gives only bytes with the hash that was written beside them, which were then what
+            // `get_data` had returned; the driver tells by their header whether they are its own, else begins anew.
+            let cache = unsafe { gpu.device.create_pipeline_cache(&descriptor) };
+            gpu.compiled = Some((cache, Arc::new(compiled)));
+        }
+        Ok(Arc::new(gpu))
+    }
+
+    /// Keeps what the driver has compiled for the next time, where it gives that away.
+    ///
+    /// # Errors
+    /// Where it cannot be written: the driver then compiles again the next time.
+    pub fn keep_compiled(&self) -> Result<()> {
+        let Some((cache, file)) = &self.compiled else { return Ok(()) };
+        cache.get_data().map_or(Ok(()), |bytes| file.keep(&bytes))
+    }
+
+    /// Where pipelines are looked for before they are compiled.
+    pub(super) fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.compiled.as_ref().map(|(cache, _)| cache)
+    }
+
     /// Opens the adapter for a test in which things go wrong on purpose.
     ///
     /// # Errors
@@ -50,7 +85,7 @@ impl Gpu {
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("shadegrad"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -66,7 +101,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| for_errors.report(error.into())));
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
-        Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
+        Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
 
     /// What tells this adapter, under this driver, from others.
@@ -79,6 +114,13 @@ impl Gpu {
     pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
         gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
+    }
+
+    /// The same device, which takes this variant of a kernel with these parameters.
+    pub fn preferring(&self, kernel: &'static str, params: &[u8], variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        gpu.caps.preferred.insert((kernel, params.to_vec()), variant.to_owned());
         Arc::new(gpu)
     }
 
@@ -128,9 +170,9 @@ impl Gpu {
     }
 
     /// Submits what was recorded.
-    pub(super) fn submit(&self, encoder: Option<wgpu::CommandEncoder>) -> wgpu::SubmissionIndex {
+    pub(super) fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         self.meet(Moment::Submit);
-        self.queue.submit(encoder.map(wgpu::CommandEncoder::finish))
+        self.queue.submit(commands)
     }
 
     /// Waits until `submission` has run, where the platform waits; a browser calls back by itself.
@@ -211,5 +253,6 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),
+        preferred: BTreeMap::new(),
     }
 }

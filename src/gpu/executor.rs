@@ -127,7 +127,7 @@ impl GpuExecutor {
                 pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
             }
         }
-        self.gpu.submit(Some(encoder));
+        self.gpu.submit(Some(encoder.finish()));
         self.gpu.healthy(&format!("running `{section}`"))
     }
 
@@ -147,7 +147,7 @@ impl GpuExecutor {
         let staging = self.gpu.buffer("staging", size, usage);
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&self.buffers[slot.buffer], (slot.offset + first) as u64 * 4, &staging, 0, size);
-        let submission = self.gpu.submit(Some(encoder));
+        let submission = self.gpu.submit(Some(encoder.finish()));
         self.down.fetch_add(size, Ordering::Relaxed);
         map(self.gpu.clone(), staging, submission, format!("reading `{}`", slot.name))
     }

@@ -98,7 +98,7 @@ impl Pipeline {
         for (buffer, staging) in buffers.iter().zip(&staging) {
             encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, buffer.size());
         }
-        (gpu.submit(Some(encoder)), staging)
+        (gpu.submit(Some(encoder.finish())), staging)
     }
 }
 

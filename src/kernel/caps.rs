@@ -1,5 +1,7 @@
 //! What an adapter can do, as far as kernels and plans care.
 
+use std::collections::BTreeMap;
+
 /// Capabilities and limits by which variants are chosen and plans are checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caps {
@@ -18,6 +20,8 @@ pub struct Caps {
     /// Variants that computed wrongly here, as names of kernel and variant. They are chosen only where nothing else is
     /// left.
     pub distrusted: Vec<(&'static str, String)>,
+    /// The variant to take for a kernel with certain parameters, where one was found to be the fastest here.
+    pub preferred: BTreeMap<(&'static str, Vec<u8>), String>,
 }
 
 impl Caps {
@@ -31,6 +35,7 @@ impl Caps {
             max_groups: 65_535,
             offset_alignment: 256,
             distrusted: Vec::new(),
+            preferred: BTreeMap::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
 
 use super::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
 use crate::random::Random;
 
 crate::params! {
@@ -39,12 +39,12 @@ impl Kernel for Metrics {
     }
 
     fn flops(&self, params: &MetricsParams) -> u64 {
-        u64::from(params.m) * (u64::from(params.n) + 1)
+        operations(u64::from(params.n) + 1, [params.m])
     }
 
     /// Everything once, and of the ring one entry.
     fn bytes(&self, params: &MetricsParams, bound: u64) -> u64 {
-        bound - 16 * u64::from(params.ring) + 8
+        bound.saturating_sub(16 * u64::from(params.ring)).saturating_add(8)
     }
 
     fn twin<T: Real>(&self, params: &MetricsParams, args: &mut Args<'_, T>) {

@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -42,8 +42,8 @@ pub(super) fn extreme_logits(n: u32, elements: usize, random: &mut Random) -> Ve
             0 => 1e4 * near,
             1 => 30.0 * near,
             2 => 0.0,
-            3 if i % n == n - 1 => 1e4,
-            4 if i % n == 0 => 1e4,
+            3 if (i + 1).is_multiple_of(n) => 1e4,
+            4 if i.is_multiple_of(n) => 1e4,
             _ => near,
         }
     };
@@ -72,7 +72,7 @@ impl Kernel for Softmax {
 
     /// Maximum, difference, exponential (counted as one), sum and quotient.
     fn flops(&self, params: &SoftmaxParams) -> u64 {
-        5 * u64::from(params.m) * u64::from(params.n)
+        operations(5, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxParams, args: &mut Args<'_, T>) {

@@ -9,7 +9,7 @@ use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -44,7 +44,7 @@ impl Kernel for SoftmaxCrossEntropy {
     }
 
     fn flops(&self, params: &SoftmaxCrossEntropyParams) -> u64 {
-        8 * u64::from(params.m) * u64::from(params.n)
+        operations(8, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyParams, args: &mut Args<'_, T>) {

@@ -17,7 +17,7 @@ use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -78,7 +78,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
     }
 
     fn flops(&self, params: &SoftmaxCrossEntropyWeightedParams) -> u64 {
-        16 * u64::from(params.m) * u64::from(params.n)
+        operations(16, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyWeightedParams, args: &mut Args<'_, T>) {

@@ -21,9 +21,7 @@ impl Reason {
     /// Whether this is about that mutant, in that kernel.
     pub(crate) fn is_about(&self, kernel: &str, mutant: &Mutant) -> bool {
         let here = self.kernels.as_ref().is_none_or(|kernels| kernels.iter().any(|name| name == kernel));
-        here && self.file == mutant.file
-            && self.line == mutant.original
-            && self.becomes.iter().any(|line| *line == mutant.mutated)
+        here && self.file == mutant.file && self.line == mutant.original && self.becomes.contains(&mutant.mutated)
     }
 
     #[allow(dead_code, reason = "tests/mutator.rs uses it")]

@@ -16,7 +16,7 @@ use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -203,7 +203,7 @@ impl Kernel for Loss {
     /// Term, slope, sum and scale; a softmax costs 5 more, and its gradient 4.
     fn flops(&self, params: &LossParams) -> u64 {
         let each = if self.softmax { 17 } else { 8 };
-        each * u64::from(params.m) * u64::from(params.n)
+        operations(each, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &LossParams, args: &mut Args<'_, T>) {
