@@ -43,7 +43,10 @@ impl KernelFlags {
         }
         let chosen: Vec<Value> = tuner::in_use(&gpu, &plan).iter().map(Choice::json).collect();
         output.event(&json!({ "event": "kernels", "chosen": chosen }))?;
-        GpuExecutor::with_pipelines(gpu, plan, pipelines).await
+        let executor = GpuExecutor::with_pipelines(gpu, plan, pipelines).await?;
+        // What cannot be kept is compiled again the next time.
+        let _ = executor.gpu().keep_compiled();
+        Ok(executor)
     }
 
     async fn tuned(&self, gpu: &Arc<Gpu>, plan: &Plan, pipelines: &mut Pipelines, output: &Output) -> Result<Arc<Gpu>> {

@@ -1,9 +1,9 @@
 //! Opening the device and the data set that a verb works with.
 
 use super::output::{Output, thousands};
-use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split};
+use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, AdapterReport, Backing, Choice, Chosen, Gpu};
+use crate::gpu::{self, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
 use crate::train::ModelFile;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -22,7 +22,10 @@ impl Device {
     pub(super) fn open(choice: &Choice) -> Result<Self> {
         pollster::block_on(async {
             match gpu::choose(choice).await? {
-                Chosen::Adapter(adapter) => Ok(Self::Gpu(Gpu::open(&adapter).await?)),
+                Chosen::Adapter(adapter) => {
+                    let compiled = cache_folder().map(|folder| Compiled::read(&folder, &adapter));
+                    Ok(Self::Gpu(Gpu::open_with_compiled(&adapter, compiled.unwrap_or_default()).await?))
+                }
                 Chosen::Native => Ok(Self::Native(None)),
                 Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
             }

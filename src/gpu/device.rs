@@ -1,5 +1,6 @@
 //! An open device and what it can do.
 
+use super::compiled::Compiled;
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
@@ -29,6 +30,7 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// What kernels and plans need to know.
     pub caps: Caps,
+    compiled: Option<(wgpu::PipelineCache, Arc<Compiled>)>,
     fault: FirstFault,
     drill: Drill,
 }
@@ -42,6 +44,38 @@ impl Gpu {
         Self::open_for_drill(adapter, Drill::default()).await
     }
 
+    /// [`Self::open`] with what the driver has compiled before, where it can take that.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device.
+    pub async fn open_with_compiled(adapter: &wgpu::Adapter, compiled: Compiled) -> Result<Arc<Self>> {
+        let mut gpu = Arc::unwrap_or_clone(Self::open(adapter).await?);
+        if gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            let label = Some("shadegrad");
+            let descriptor = wgpu::PipelineCacheDescriptor { label, data: compiled.bytes(), fallback: true };
+            #[allow(unsafe_code, reason = "a driver trusts what it is given of its own")]
+            // SAFETY: `Compiled` gives only bytes with the hash that was written beside them, which were then what
+            // `get_data` had returned; the driver tells by their header whether they are its own, else begins anew.
+            let cache = unsafe { gpu.device.create_pipeline_cache(&descriptor) };
+            gpu.compiled = Some((cache, Arc::new(compiled)));
+        }
+        Ok(Arc::new(gpu))
+    }
+
+    /// Keeps what the driver has compiled for the next time, where it gives that away.
+    ///
+    /// # Errors
+    /// Where it cannot be written: the driver then compiles again the next time.
+    pub fn keep_compiled(&self) -> Result<()> {
+        let Some((cache, file)) = &self.compiled else { return Ok(()) };
+        cache.get_data().map_or(Ok(()), |bytes| file.keep(&bytes))
+    }
+
+    /// Where pipelines are looked for before they are compiled.
+    pub(super) fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.compiled.as_ref().map(|(cache, _)| cache)
+    }
+
     /// Opens the adapter for a test in which things go wrong on purpose.
     ///
     /// # Errors
@@ -51,7 +85,7 @@ impl Gpu {
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("shadegrad"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -67,7 +101,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| for_errors.report(error.into())));
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
-        Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
+        Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
 
     /// What tells this adapter, under this driver, from others.

@@ -1,5 +1,6 @@
 //! Runs plans on the GPU. The only user of wgpu.
 
+mod compiled;
 mod device;
 mod executor;
 mod fault;
@@ -9,6 +10,7 @@ mod select;
 #[cfg(not(target_arch = "wasm32"))]
 mod stopwatch;
 
+pub use compiled::Compiled;
 pub use device::{Checks, Gpu};
 pub use executor::GpuExecutor;
 pub use fault::{Drill, Mishap, Moment};

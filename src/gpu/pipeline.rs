@@ -63,7 +63,7 @@ impl Pipeline {
                 zero_initialize_workgroup_memory: checks == Checks::On,
                 ..Default::default()
             },
-            cache: None,
+            cache: gpu.pipeline_cache(),
         });
         Ok(Self { pipeline, layout, reflection })
     }

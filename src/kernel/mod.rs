@@ -209,6 +209,11 @@ impl<K: Kernel> AnyKernel for K {
     }
 }
 
+/// `each` for each combination of things that there are so many of, or the most that can be told.
+pub fn operations(each: u64, counts: impl IntoIterator<Item = u32>) -> u64 {
+    counts.into_iter().fold(each, |product, count| product.saturating_mul(count.into()))
+}
+
 fn typed<P: Params>(bytes: &[u8]) -> P {
     bytemuck::pod_read_unaligned(bytes)
 }

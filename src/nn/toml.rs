@@ -6,6 +6,10 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// The longest text that is read, in bytes: a thousand layers take less. Reading takes up to about 1,000 bytes of memory
+/// for each.
+const LONGEST: usize = 1 << 16;
+
 /// A place in a file: what tells a mistake there.
 #[derive(Clone, Debug)]
 struct File<'a> {
@@ -53,9 +57,12 @@ impl<'a> Table<'a> {
     /// The whole of a file, that is called `name` in errors.
     ///
     /// # Errors
-    /// Where the text is no TOML, or gives a key twice.
+    /// Where the text is no TOML, gives a key twice, or is longer than 64 KiB.
     pub fn parse(name: &'a str, text: &'a str) -> Result<Self> {
         let file = File { name, text };
+        if text.len() > LONGEST {
+            return Err(file.refuse(0, format!("expected {LONGEST} bytes at most, found {}", text.len())));
+        }
         let entries = DeTable::parse(text).map_err(|error| {
             let message = error.message().trim().replace('\n', ", ");
             file.refuse(error.span().map_or(0, |span| span.start), message)
