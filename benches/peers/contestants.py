@@ -45,6 +45,9 @@ class Driver:
 class Contestant:
     """A program that trains 784-1024-10 with Adam on MNIST, and tells how many samples a second it does."""
 
+    # Whether its first run at a batch size compiles, tests or tunes what later runs find done.
+    learns = False
+
     def __init__(self, name, where, version=""):
         self.name, self.where, self.version = name, where, version
 
@@ -61,6 +64,7 @@ class Shadegrad(Contestant):
 
     def __init__(self, device, options, driver):
         super().__init__(f"shadegrad --device {device}", "CPU" if device == "cpu" else "shaders")
+        self.learns = device != "cpu"
         self.device, self.options, self.driver, self.epochs = device, options, driver, {}
 
     def prepare(self, build):
@@ -85,7 +89,7 @@ class Program(Contestant):
     def __init__(self, name, where, version, folder, target, arguments, options, driver=None, features=()):
         super().__init__(name, where, version)
         self.folder, self.features, self.arguments, self.options = folder, features, arguments, options
-        self.target, self.driver = TARGET / target, driver
+        self.target, self.driver, self.learns = TARGET / target, driver, driver is not None
 
     def prepare(self, build):
         program = self.target / "release" / f"{self.folder}-bench"
