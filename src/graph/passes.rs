@@ -68,12 +68,12 @@ impl Graph {
     /// Makes one node of each op and its sibling where a joined op exists; it takes the place of the first of them.
     fn joined(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let pairs = self.pairs();
+        let of_node: BTreeMap<usize, &Pair> =
+            pairs.iter().flat_map(|pair| [(pair.op, pair), (pair.sibling, pair)]).collect();
         // In the graph being built: the node of a pair, by the number of its product.
         let mut built: BTreeMap<usize, usize> = BTreeMap::new();
         self.rebuilt(roots, |number, node, graph, renaming| {
-            let Some(pair) = pairs.iter().find(|pair| pair.op == number || pair.sibling == number) else {
-                return Kept::Node(node.clone());
-            };
+            let Some(pair) = of_node.get(&number) else { return Kept::Node(node.clone()) };
             let output = usize::from(pair.sibling == number);
             if let Some(&joined) = built.get(&pair.op) {
                 return Kept::Same(joined, output);
@@ -90,17 +90,23 @@ impl Graph {
 
     /// The ops and siblings that can be joined, no node in two pairs. All that the op takes comes before the sibling.
     fn pairs(&self) -> Vec<Pair> {
-        let mut pairs: Vec<Pair> = Vec::new();
+        let mut siblings: BTreeMap<Value, Vec<usize>> = BTreeMap::new();
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.outputs.len() == 1) {
+            if let [input] = node.inputs.as_slice() {
+                siblings.entry(*input).or_default().push(number);
+            }
+        }
+        let mut pairs = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
-            let (Some(op), [_]) = (&node.op, node.outputs.as_slice()) else { continue };
-            let sibling = self.nodes.iter().enumerate().find_map(|(other, sibling)| {
-                let reads_the_same = sibling.inputs.len() == 1 && sibling.inputs.first() == node.inputs.last();
-                let in_time = node.inputs.iter().all(|input| input.node < other);
-                let taken = pairs.iter().any(|pair| pair.sibling == other);
-                let fits = other != number && reads_the_same && in_time && !taken && sibling.outputs.len() == 1;
-                Some((other, op.join(sibling.op.as_deref().filter(|_| fits)?)?))
+            let (Some(op), [_], Some(last)) = (&node.op, node.outputs.as_slice(), node.inputs.last()) else { continue };
+            let Some(candidates) = siblings.get_mut(last) else { continue };
+            let found = candidates.iter().enumerate().find_map(|(place, &other)| {
+                let in_time = other != number && node.inputs.iter().all(|input| input.node < other);
+                Some((place, op.join(self.nodes[other].op.as_deref().filter(|_| in_time)?)?))
             });
-            pairs.extend(sibling.map(|(sibling, joined)| Pair { op: number, sibling, joined }));
+            if let Some((place, joined)) = found {
+                pairs.push(Pair { op: number, sibling: candidates.remove(place), joined });
+            }
         }
         pairs
     }

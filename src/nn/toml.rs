@@ -103,14 +103,14 @@ impl<'a> Table<'a> {
         valid: impl Fn(&T) -> bool,
     ) -> Result<Option<T>> {
         let Some((span, value)) = self.entry(key) else { return Ok(None) };
-        match T::of(&value).filter(valid) {
-            Some(setting) => Ok(Some(setting)),
-            None => {
-                let found = self.file.text.get(span.clone()).unwrap_or("").lines().next().unwrap_or("");
-                let kind = value.type_str();
-                Err(self.file.refuse(span.start, format!("`{key}`: expected {expected}, found {found} ({kind})")))
-            }
-        }
+        let setting = T::of(&value).filter(valid);
+        setting.map(Some).ok_or_else(|| self.unexpected(key, expected, span, &value))
+    }
+
+    fn unexpected(&self, key: &str, expected: &str, span: Range<usize>, value: &DeValue<'_>) -> Error {
+        let (start, kind) = (span.start, value.type_str());
+        let found = self.file.text.get(span).unwrap_or("").lines().next().unwrap_or("");
+        self.file.refuse(start, format!("`{key}`: expected {expected}, found {found} ({kind})"))
     }
 
     /// The setting of a key, where it has one.
@@ -126,14 +126,11 @@ impl<'a> Table<'a> {
     /// # Errors
     /// Where it is no string, or not one that can be read: gives its place, and what can.
     pub fn take_named<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Result<Option<T>> {
-        let at = self.entries.get_key_value(key).map_or(0, |(_, value)| value.span().start);
-        let named = |text: String| {
-            text.parse().map_err(|error: Error| self.file.refuse(at, format!("{}: {}", error.cause(), error.advice())))
-        };
-        let text: Option<String> = self.clone().take(key)?;
-        let value = text.map(named).transpose();
-        self.entry(key);
-        value
+        let Some((span, value)) = self.entry(key) else { return Ok(None) };
+        let start = span.start;
+        let text = value.as_str().ok_or_else(|| self.unexpected(key, String::EXPECTED, span, &value))?;
+        let named = text.parse().map(Some);
+        named.map_err(|error: Error| self.file.refuse(start, format!("{}: {}", error.cause(), error.advice())))
     }
 
     /// The table of a key, where it has one.
