@@ -259,7 +259,7 @@ fn shader_faults() -> &'static [ShaderFault] {
         ("softmax_cross_entropy_weighted", "half > 0u", "half > 1u"),
         ("softmax_cross_entropy_weighted", "class_weights[label]", "1.0"),
         ("softmax_cross_entropy_weighted", "p * total", "p"),
-        ("softmax_cross_entropy_weighted", " && weight_sum > 0.0", ""),
+        ("softmax_cross_entropy_weighted", "1.0 / weight_sum, weight_sum > 0.0", "1.0 / weight_sum, true"),
         ("softmax_cross_entropy_weighted", "row += WORKGROUP", "row += params.m"),
         ("mse_loss", "2.0 * (x - y)", "(x - y)"),
         ("mse_loss", "loss / f32(params.n)", "loss"),

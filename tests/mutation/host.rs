@@ -90,8 +90,9 @@ impl Host {
         let mut text = format!(
             "## Host code\n\n\
             {:.2} % of {} mutants of `src/plan`, `src/graph` and `src/gpu` are killed ({}), by the few tests that \
-            `.cargo/mutants.toml` names. They are all that cargo-mutants makes. Not in the share: the unviable, which do \
-            not compile. Those that hang are killed by the time limit. No survivor is left out as equivalent.\n\n\
+            `.cargo/mutants.toml` names. They are every fourth of those that cargo-mutants makes, in its order. Not in \
+            the share: the unviable, which do not compile. Those that hang are killed by the time limit. No survivor is \
+            left out as equivalent.\n\n\
             | file | mutants | unviable | survivors | killed | of them hang | share |\n\
             |---|--:|--:|--:|--:|--:|--:|\n",
             total.share(),

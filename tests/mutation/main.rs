@@ -92,7 +92,8 @@ fn main() -> ExitCode {
 /// Judges the mutants of the wanted kernels on which there is no verdict, and tells of those that survive for no reason.
 fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, workers: usize, reasons: &[Reason]) {
     let mut jobs = Vec::new();
-    for (kernel, mutants) in kernels.iter().filter(|(kernel, _)| wanted(kernel.name())) {
+    // Products come last: they take longest.
+    for (kernel, mutants) in kernels.iter().rev().filter(|(kernel, _)| wanted(kernel.name())) {
         let open = mutants.iter().enumerate().filter(|(_, mutant)| results.get(kernel.name(), mutant).is_none());
         let open: Vec<_> = open.map(|(index, _)| (kernel.name(), Job::Mutant(index))).collect();
         if !open.is_empty() {
