@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -68,6 +68,10 @@ impl Kernel for ColumnSum {
             hard.iter_mut().zip(row).for_each(|(hard, a)| *hard += mu / (1.0 - mu) * a.abs());
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {

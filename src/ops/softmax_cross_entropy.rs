@@ -8,7 +8,7 @@ use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -85,6 +85,10 @@ impl Kernel for SoftmaxCrossEntropy {
         let largest = |row: &[f64]| row.iter().fold(0.0f64, |most, z| most.max(z.abs()));
         let rows = values.before("logits").chunks_exact(n);
         Tolerance { hard: rows.map(|row| 4e-6 + sum + 4.0 * UNIT * largest(row)).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Shifted("logits")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<SoftmaxCrossEntropyParams>> {
