@@ -52,7 +52,8 @@ fn megabytes_take_no_more_than_their_limit_of_memory() {
     let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values)).collect();
     let model = ModelFile::encode(&model, &tensors, &[]).expect("the tensors are the model's");
     let keys = (0..8000).map(|i| format!("a.{i:x}.b=1\n")).collect::<String>();
-    let nested = format!("layers = [{}]", "{ a.a.a.a.a.a.a.a.a.a = 1 },".repeat(3000));
+    // The deepest keys that are read, each of whose levels is a table.
+    let nested = (0..500).map(|i| format!("k{i}{}=1\n", ".a".repeat(78))).collect::<String>();
     let sound = images(32, 2000 << 10);
     for (name, target, bytes) in [
         ("images", targets::idx as Target, sound.clone()),

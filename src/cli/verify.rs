@@ -27,7 +27,8 @@ pub(super) struct Verify {
     /// Thousands of shapes a kernel, every optimiser, fifty repeats, the largest bindings: this takes minutes
     #[arg(long)]
     full: bool,
-    /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism or gradients
+    /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism, gradients or
+    /// transposes
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
     /// Only this variant of the kernel, or this entry of the check

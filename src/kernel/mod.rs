@@ -8,6 +8,7 @@ mod caps;
 mod case;
 mod params;
 mod real;
+mod relation;
 mod variant;
 
 pub use args::{Args, Array, View};
@@ -15,6 +16,7 @@ pub use caps::Caps;
 pub use case::{Case, Effort, Inputs, Tolerance, Values, edge_sizes, ulp};
 pub use params::{ParamScalar, Params, word};
 pub use real::Real;
+pub use relation::Relation;
 pub use variant::{Constant, Variant};
 
 use crate::random::Random;
@@ -78,6 +80,11 @@ pub trait Kernel: Sync {
     /// The parameters and kinds of input to test with.
     fn cases(&self, effort: Effort) -> Vec<Case<Self::Params>>;
 
+    /// How its outputs change with its inputs.
+    fn relations(&self) -> Vec<Relation> {
+        Vec::new()
+    }
+
     /// The words of an input binding with `elements` elements for a case; `None` takes the default for its kind.
     fn fill(
         &self,
@@ -125,6 +132,8 @@ pub trait AnyKernel: Sync {
     fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance;
     /// See [`Kernel::cases`].
     fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>>;
+    /// See [`Kernel::relations`].
+    fn relations(&self) -> Vec<Relation>;
     /// See [`Kernel::fill`].
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>>;
 }
@@ -202,6 +211,10 @@ impl<K: Kernel> AnyKernel for K {
 
     fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>> {
         Kernel::cases(self, effort).iter().map(|case| case.map(|p| bytemuck::bytes_of(p).to_vec())).collect()
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        Kernel::relations(self)
     }
 
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {

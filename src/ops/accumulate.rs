@@ -5,7 +5,7 @@
 //! weights. The first gradient of a batch is its mean so far; one of an empty micro-batch changes nothing.
 
 use super::{COUNTERS, LINEAR, UNIT, alternate, counter, flat_sizes, linear_groups};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -64,6 +64,10 @@ impl Kernel for Accumulate {
             (7.0 * change + after.abs()) * UNIT + f64::from(f32::MIN_POSITIVE)
         };
         Tolerance { hard: terms.map(bound).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["gradient", "mean"], outputs: &["mean"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<AccumulateParams>> {

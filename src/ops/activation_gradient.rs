@@ -7,7 +7,7 @@
 
 use super::activation::{ActivationParams, Function, activation_cases, extreme_inputs, variant};
 use super::{UNIT, each_row, linear_groups};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::random::Random;
 
 /// The kernel of a function's gradient.
@@ -47,6 +47,10 @@ impl<F: Function> Kernel for ActivationGradient<F> {
             g.abs() * F::derivative_error(x, slope) + UNIT * out.abs() + f64::from(f32::MIN_POSITIVE)
         };
         Tolerance { hard: factors.zip(values.after(output)).map(bound).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["gradient"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ActivationParams>> {

@@ -3,7 +3,7 @@
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 
@@ -46,6 +46,10 @@ impl Kernel for Add {
     /// One rounding.
     fn tolerance(&self, _case: &Case<AddParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a", "b"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<AddParams>> {

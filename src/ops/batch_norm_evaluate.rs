@@ -6,7 +6,7 @@ use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::Op;
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -89,6 +89,10 @@ impl Kernel for BatchNormEvaluate {
             roundings(6) * scaled.abs() + UNIT * out[i].abs() + f64::from(f32::MIN_POSITIVE)
         };
         Tolerance { hard: (0..out.len()).map(bound).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["weight", "bias"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<BatchNormEvaluateParams>> {

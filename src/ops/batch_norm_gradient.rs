@@ -12,7 +12,7 @@ use super::softmax::kind;
 use super::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -106,6 +106,13 @@ impl Kernel for BatchNormGradient {
             _ => (0..m as usize * n).map(|i| if i / n < rows { bound(i) } else { tiny }).collect(),
         };
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![
+            Relation::Apart("n"),
+            Relation::Proportional { of: &["gradient"], outputs: &["out", "weight_gradient", "bias_gradient"] },
+        ]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<BatchNormGradientParams>> {

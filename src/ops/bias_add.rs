@@ -4,7 +4,7 @@ use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -55,6 +55,14 @@ impl Kernel for BiasAdd {
     /// One rounding.
     fn tolerance(&self, _case: &Case<BiasAddParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![
+            Relation::Apart("m"),
+            Relation::Apart("n"),
+            Relation::Proportional { of: &["a", "bias"], outputs: &["out"] },
+        ]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<BiasAddParams>> {

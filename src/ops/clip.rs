@@ -4,7 +4,7 @@
 //! beyond f32 counts as infinite, so that the step is zero; elements that are not finite stay so.
 
 use super::{LINEAR, UNIT, bits, flat_sizes, linear_groups};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -51,6 +51,10 @@ impl Kernel for Clip {
     /// A quotient, which WGSL bounds by 2.5 units, and a product.
     fn tolerance(&self, _case: &Case<ClipParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::each(values.after(output), |g| 4.0 * UNIT * g.abs() + f64::from(f32::MIN_POSITIVE))
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ClipParams>> {

@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -47,6 +47,10 @@ impl Kernel for ColumnSum {
 
     fn tolerance(&self, case: &Case<ColumnSumParams>, _output: &str, values: &Values) -> Tolerance {
         column_sum_tolerance([case.params.m, case.params.n], case.inputs, values.before("a"))
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {

@@ -1,7 +1,7 @@
 //! out = a: keeps weights, or brings kept ones back, without a byte leaving the device.
 
 use super::{LINEAR, alternate, flat_sizes, linear_groups};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
 
 crate::params! {
     /// Parameters of [`CopyArray`].
@@ -42,6 +42,10 @@ impl Kernel for CopyArray {
     /// Nothing is computed.
     fn tolerance(&self, case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<CopyParams>> {

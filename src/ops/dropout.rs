@@ -8,7 +8,7 @@
 use super::{COUNTERS, LINEAR, RANDOM, counter, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::random::{Random, seed_words, step_words, stream};
 use crate::shape::Shape;
@@ -79,6 +79,10 @@ impl Kernel for Dropout {
     /// One rounding.
     fn tolerance(&self, _case: &Case<DropoutParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<DropoutParams>> {

@@ -4,7 +4,7 @@
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -81,6 +81,10 @@ impl Kernel for Embedding {
     /// Nothing is rounded.
     fn tolerance(&self, _case: &Case<EmbeddingParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::exact(values.after(output).len())
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Apart("n"), Relation::Proportional { of: &["table"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<EmbeddingParams>> {

@@ -5,7 +5,7 @@ use super::embedding::{EmbeddingParams, cases, some_indices};
 use super::{LINEAR, each_row, linear_groups, roundings};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -61,6 +61,10 @@ impl Kernel for EmbeddingGradient {
             }
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["gradient"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<EmbeddingParams>> {

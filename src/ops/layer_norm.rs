@@ -8,7 +8,7 @@ use super::softmax::kind;
 use super::{LINEAR, bits, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -88,6 +88,10 @@ impl Kernel for LayerNorm {
             }
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Proportional { of: &["weight", "bias"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<LayerNormParams>> {

@@ -7,7 +7,7 @@ use super::softmax::kind;
 use super::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -110,6 +110,10 @@ impl Kernel for LayerNormGradient {
             hard.extend((0..n).map(|j| roundings(n + 12) * bound(j) + f64::from(f32::MIN_POSITIVE)));
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Proportional { of: &["gradient"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<LayerNormGradientParams>> {

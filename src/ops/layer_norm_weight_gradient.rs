@@ -7,7 +7,7 @@ use super::softmax::kind;
 use super::{LINEAR, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -72,6 +72,13 @@ impl Kernel for LayerNormWeightGradient {
             }
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![
+            Relation::Apart("n"),
+            Relation::Proportional { of: &["gradient"], outputs: &["weight_gradient", "bias_gradient"] },
+        ]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<LayerNormGradientParams>> {

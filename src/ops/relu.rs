@@ -4,7 +4,7 @@ use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -48,6 +48,10 @@ impl Kernel for Relu {
     /// Nothing is rounded.
     fn tolerance(&self, case: &Case<ReluParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {

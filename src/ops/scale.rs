@@ -3,7 +3,7 @@
 use super::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::any::Any;
@@ -51,6 +51,10 @@ impl Kernel for Scale {
     /// One rounding.
     fn tolerance(&self, _case: &Case<ScaleParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ScaleParams>> {

@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -86,6 +86,10 @@ impl Kernel for Softmax {
     fn tolerance(&self, case: &Case<SoftmaxParams>, output: &str, values: &Values) -> Tolerance {
         let n = f64::from(case.params.n);
         Tolerance::each(values.after(output), |p| 1e-6 + n * UNIT * p)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Shifted("logits")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<SoftmaxParams>> {

@@ -9,7 +9,7 @@ use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -86,6 +86,10 @@ impl Kernel for SoftmaxCrossEntropy {
         let largest = |row: &[f64]| row.iter().fold(0.0f64, |most, z| most.max(z.abs()));
         let rows = values.before("logits").chunks_exact(n);
         Tolerance { hard: rows.map(|row| 4e-6 + sum + 4.0 * UNIT * largest(row)).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("m"), Relation::Shifted("logits")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<SoftmaxCrossEntropyParams>> {

@@ -17,7 +17,7 @@ use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -142,6 +142,10 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
             hard.extend(probabilities.iter().enumerate().map(bound));
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Shifted("logits")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<Self::Params>> {

@@ -3,10 +3,11 @@
 use super::case::{Prepared, shape};
 use super::compare::Worst;
 use super::form::{Form, WINDOW, check_all, prepare_all};
+use super::relations::check_relations;
 use super::row::{FailedCase, Failure, Row, Verdict, What};
 use crate::error::Result;
 use crate::gpu::{Gpu, Pipeline};
-use crate::kernel::{AnyKernel, Case, Effort};
+use crate::kernel::{AnyKernel, Case, Effort, Inputs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ struct Trial {
     failed: usize,
     /// The first failure.
     failure: Option<Failure>,
+    /// Whether a case was held to the kernel's relations.
+    related: bool,
 }
 
 /// Verifies a kernel in these forms, on all cases or on the one of this place; tells `watch` of cases as they are
@@ -94,7 +97,14 @@ async fn compile(gpu: &Arc<Gpu>, forms: Vec<Form>, effort: Effort) -> (Vec<Trial
     for form in forms {
         match Pipeline::new(gpu, form.kernel, &form.variant, form.checks).await {
             Ok(pipeline) => {
-                trials.push(Trial { form, pipeline, worst: Worst::default(), failed: 0, failure: None });
+                trials.push(Trial {
+                    form,
+                    pipeline,
+                    worst: Worst::default(),
+                    failed: 0,
+                    failure: None,
+                    related: false,
+                });
             }
             Err(error) => {
                 let wrong = What::Words(format!("checks {:?}: {error}", form.checks));
@@ -136,7 +146,30 @@ impl Trial {
                 }
             }
         }
-        Ok(())
+        // Relations hold for all shapes alike, so that one case of many is enough.
+        let usual = cases.iter().rev().find(|prepared| prepared.case.inputs == Inputs::Random);
+        match usual.filter(|_| self.failure.is_none() && (effort.is_full() || !self.related)) {
+            Some(prepared) => self.relate(gpu, prepared, effort).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Holds what it makes of a case to the kernel's relations.
+    ///
+    /// # Errors
+    /// Where the device fails; the trial has it as its failure.
+    async fn relate(&mut self, gpu: &Arc<Gpu>, prepared: &Prepared, effort: Effort) -> Result<()> {
+        self.related = true;
+        let Form { kernel, variant, .. } = self.form.clone();
+        let outcome = check_relations(gpu, &self.pipeline, kernel, &variant, prepared).await;
+        let wrong = match &outcome {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(wrong)) => wrong.clone(),
+            Err(error) => error.to_string(),
+        };
+        self.failed += 1;
+        self.fail(prepared, What::Words(wrong), true, effort);
+        outcome.map(|_| ())
     }
 
     fn fail(&mut self, prepared: &Prepared, wrong: What, alone: bool, effort: Effort) {

@@ -14,6 +14,7 @@ pub mod graphs;
 mod kernels;
 pub mod limits;
 mod lockstep;
+mod relations;
 mod row;
 #[cfg(not(target_arch = "wasm32"))]
 mod selection;
@@ -21,12 +22,14 @@ mod self_test;
 #[cfg(not(target_arch = "wasm32"))]
 mod suite;
 pub mod trajectory;
+mod transposes;
 mod whole;
 
 pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
 pub use lockstep::{Parted, Step, lockstep, lockstep_model};
+pub use relations::check_relations;
 pub use row::{FailedCase, Failure, Row, Verdict, What};
 #[cfg(not(target_arch = "wasm32"))]
 pub use selection::Settings;

@@ -1,7 +1,7 @@
 //! Checks beyond single kernels: gradients of graphs, training, determinism, and the adapter's limits.
 
 use super::compare::Worst;
-use super::{determinism, gradients, limits, trajectory};
+use super::{determinism, gradients, limits, trajectory, transposes};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use crate::kernel::{AnyKernel, Effort};
@@ -61,11 +61,13 @@ pub enum Whole {
     Limits,
     /// Gradients of graphs: by finite differences, and on the device.
     Gradients,
+    /// The same product from transposed factors.
+    Transposes,
 }
 
 impl Whole {
     /// All kinds, the longest first.
-    pub const ALL: [Self; 4] = [Self::Trajectory, Self::Limits, Self::Determinism, Self::Gradients];
+    pub const ALL: [Self; 5] = [Self::Trajectory, Self::Limits, Self::Determinism, Self::Gradients, Self::Transposes];
 
     /// What it is called where kernels are called by their names.
     pub fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl Whole {
             Self::Determinism => "determinism",
             Self::Limits => "limits",
             Self::Gradients => "gradients",
+            Self::Transposes => "transposes",
         }
     }
 
@@ -84,6 +87,7 @@ impl Whole {
             Self::Determinism => determinism::entries(),
             Self::Limits => limits::entries(effort),
             Self::Gradients => gradients::entries(),
+            Self::Transposes => transposes::entries(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Whole {
             Self::Determinism => determinism::run(bench, entry).await,
             Self::Limits => limits::run(bench, entry).await,
             Self::Gradients => gradients::run(bench, entry).await,
+            Self::Transposes => transposes::run(bench, entry).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Kernels with a fault in their shaders, to see it found.
 
-use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Tolerance, Values, Variant};
+use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Relation, Tolerance, Values, Variant};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 
@@ -12,7 +12,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    fn spoilt(&self, variant: &Variant) -> Variant {
+    pub(crate) fn spoilt(&self, variant: &Variant) -> Variant {
         assert!(variant.source().contains(self.from), "{variant} no longer contains `{}`", self.from);
         variant.edited(variant.name.clone(), |part| part.replace(self.from, self.to))
     }
@@ -63,6 +63,9 @@ impl AnyKernel for Faulty {
     }
     fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>> {
         self.kernel.cases(effort)
+    }
+    fn relations(&self) -> Vec<Relation> {
+        self.kernel.relations()
     }
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         self.kernel.fill(case, binding, elements, random)

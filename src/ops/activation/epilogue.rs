@@ -1,7 +1,7 @@
 //! Activation functions in the stores of products.
 
 use super::{Function, SLOPE, TINY, UNIT, extreme_inputs};
-use crate::kernel::{Case, Inputs, Real};
+use crate::kernel::{Case, Inputs, Real, Relation};
 use crate::ops::bits;
 use crate::ops::matmul::{Epilogue, MatmulParams, sum_error};
 use crate::random::Random;
@@ -14,6 +14,7 @@ const SLOPE_SOURCE: &str = include_str!("../../../shaders/lib/slope.wgsl");
 pub struct BiasThen<F>(PhantomData<F>);
 
 impl<F: Function> Epilogue for BiasThen<F> {
+    const PROPORTIONAL: &'static [Relation] = &[];
     const OPERAND: Option<&'static str> = Some("bias");
     const FLOPS: u64 = 1 + F::FLOPS[0];
     const COMPOSED: bool = true;

@@ -27,7 +27,7 @@ use super::activation_gradient::ActivationGradient;
 use super::matmul::{Layout, Matmul, Product};
 use super::softmax::kind;
 use super::{LINEAR, UNIT, bits, each_row, flat_sizes, linear_groups};
-use crate::kernel::{AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
 use crate::random::Random;
 
 /// An activation function with its derivative, and how far its shader may lie from both.
@@ -169,6 +169,10 @@ impl<F: Function> Kernel for Activation<F> {
     fn tolerance(&self, case: &Case<ActivationParams>, _output: &str, values: &Values) -> Tolerance {
         let slope = f64::from(case.params.slope);
         Tolerance::each(values.before("a"), |x| F::activation_error(x, slope))
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n")]
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ActivationParams>> {

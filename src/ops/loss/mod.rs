@@ -16,7 +16,9 @@ use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations,
+};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -238,6 +240,11 @@ impl Kernel for Loss {
             }
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        let shifted = self.softmax.then_some(Relation::Shifted("logits"));
+        std::iter::once(Relation::Apart("m")).chain(shifted).collect()
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<LossParams>> {

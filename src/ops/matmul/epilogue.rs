@@ -1,7 +1,7 @@
 //! What a product's kernel does to each sum before it stores it.
 
 use super::MatmulParams;
-use crate::kernel::{Case, Inputs, Real};
+use crate::kernel::{Case, Inputs, Real, Relation};
 use crate::ops::bits;
 use crate::random::Random;
 
@@ -19,6 +19,9 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
     /// [`Kernel::is_composed`](crate::kernel::Kernel::is_composed).
     const COMPOSED: bool = false;
 
+    /// The inputs to which what is stored is proportional: with the other factor, and perhaps the operand, as they are.
+    const PROPORTIONAL: &'static [Relation] = &[proportional(&["a"]), proportional(&["b"])];
+
     /// WGSL that declares `epilogue` and that binding.
     fn parts() -> Vec<&'static str>;
 
@@ -34,6 +37,13 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
         None
     }
 }
+
+const fn proportional(of: &'static [&'static str]) -> Relation {
+    Relation::Proportional { of, outputs: &["out"] }
+}
+
+/// A product is proportional to each factor, a sum with a bias to both terms.
+const WITH_BIAS: &[Relation] = &[proportional(&["a", "bias"]), proportional(&["b", "bias"])];
 
 /// Nothing.
 #[derive(Debug)]
@@ -68,6 +78,7 @@ pub(in crate::ops) fn sum_error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
 impl Epilogue for Bias {
     const OPERAND: Option<&'static str> = Some("bias");
     const FLOPS: u64 = 1;
+    const PROPORTIONAL: &'static [Relation] = WITH_BIAS;
 
     fn parts() -> Vec<&'static str> {
         vec![include_str!("../../../shaders/lib/epilogue_bias.wgsl")]
@@ -89,6 +100,7 @@ pub struct BiasRelu;
 impl Epilogue for BiasRelu {
     const OPERAND: Option<&'static str> = Some("bias");
     const FLOPS: u64 = 2;
+    const PROPORTIONAL: &'static [Relation] = WITH_BIAS;
 
     fn parts() -> Vec<&'static str> {
         vec![include_str!("../../../shaders/lib/epilogue_bias_relu.wgsl")]

@@ -7,7 +7,8 @@ mod graph;
 use super::column_sum::{column_sum_tolerance, column_sums};
 use super::{UNIT, each_row, roundings};
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes, operations,
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, edge_sizes,
+    operations,
 };
 use crate::random::Random;
 pub(super) use epilogue::sum_error;
@@ -203,6 +204,10 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         let tiny = k as f64 * smallest;
         let soft = 4.0 * (k as f64).sqrt() * UNIT / 2.0;
         Tolerance { hard: gate(roundings(k), tiny, UNIT), soft: Some(gate(soft, tiny, UNIT)) }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        [&[Relation::Apart("m"), Relation::Apart("n")], E::PROPORTIONAL].concat()
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {

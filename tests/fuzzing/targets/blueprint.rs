@@ -7,7 +7,7 @@ use shadegrad::nn::{Blueprint, Model};
 
 /// A tree of values is larger than its text: each table is a node of a search tree with room for eleven entries, and a
 /// key of three bytes, such as `a.b`, makes one.
-const TEXT: Limit = Limit { factor: 1 << 10, constant: 16 << 10 };
+const TEXT: Limit = Limit { factor: 1 << 10, constant: 64 << 10 };
 
 /// The bytes as the text of a model for MNIST.
 pub fn blueprint(bytes: &[u8]) -> Usage {

@@ -7,7 +7,7 @@ use shadegrad::train::ModelFile;
 const NUMBERS: usize = 2;
 
 /// What describes the tensors and the layers is text, of which trees of values are made.
-const TEXT: Limit = Limit { factor: 1 << 10, constant: 16 << 10 };
+const TEXT: Limit = Limit { factor: 1 << 10, constant: 64 << 10 };
 
 /// The bytes as a model file.
 pub fn model_file(bytes: &[u8]) -> Usage {
