@@ -131,8 +131,11 @@ pub mod kernel;
 pub mod nn;
 pub mod ops;
 pub mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod profile;
 pub mod random;
 pub mod shader;
 pub mod shape;
+pub mod text;
 pub mod train;
 pub mod verify;

@@ -46,11 +46,30 @@ impl Gpu {
     /// # Errors
     /// Where the driver does not give the device.
     pub async fn open_for_drill(adapter: &wgpu::Adapter, drill: Drill) -> Result<Arc<Self>> {
+        Self::open_with(adapter, wgpu::Features::SUBGROUP, drill).await
+    }
+
+    /// Opens the adapter to measure it: besides what training takes, with timestamps and f16, as far as the driver gives
+    /// them.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device, with or without them.
+    pub async fn open_to_measure(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
+        let features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        match Self::open_with(adapter, features, Drill::default()).await {
+            // What a driver claims, it may refuse when it is asked for it.
+            Err(_) => Self::open(adapter).await,
+            opened => opened,
+        }
+    }
+
+    /// Opens the adapter with those of `features` that it has.
+    async fn open_with(adapter: &wgpu::Adapter, features: wgpu::Features, drill: Drill) -> Result<Arc<Self>> {
         let info = adapter.get_info();
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("shadegrad"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features() & features,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -67,6 +86,11 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
         Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
+    }
+
+    /// Whether it was opened with timestamps.
+    pub(super) fn has_timestamps(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
     /// What tells this adapter, under this driver, from others.
@@ -205,6 +229,7 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
     Caps {
         cpu: info.device_type == wgpu::DeviceType::Cpu,
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
+        f16: features.contains(wgpu::Features::SHADER_F16),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.
