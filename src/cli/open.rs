@@ -3,7 +3,7 @@
 use super::output::{Output, thousands, warn};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, AdapterReport, Backing, Checks, Choice, Chosen, Gpu, GpuExecutor, Pipelines};
+use crate::gpu::{self, Adapter, AdapterReport, Backing, Checks, Choice, Chosen, Gpu, GpuExecutor, Pipelines};
 use crate::plan::Plan;
 use crate::verify::{Passed, Replaced, SelfTest, self_test};
 use serde_json::{Value, json};
@@ -21,9 +21,18 @@ pub(super) enum Device {
 
 impl Device {
     pub(super) fn open(choice: &Choice) -> Result<Self> {
+        Self::open_by(choice, async |adapter: &Adapter| Gpu::open(adapter).await)
+    }
+
+    /// Opens it with what helps to measure it, as far as it has that.
+    pub(super) fn open_to_measure(choice: &Choice) -> Result<Self> {
+        Self::open_by(choice, async |adapter: &Adapter| Gpu::open_to_measure(adapter).await)
+    }
+
+    fn open_by(choice: &Choice, open: impl AsyncFn(&Adapter) -> Result<Arc<Gpu>>) -> Result<Self> {
         pollster::block_on(async {
             match gpu::choose(choice).await? {
-                Chosen::Adapter(adapter) => Ok(Self::Gpu(Gpu::open(&adapter).await?)),
+                Chosen::Adapter(adapter) => Ok(Self::Gpu(open(&adapter).await?)),
                 Chosen::Native => Ok(Self::Native(None)),
                 Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
             }

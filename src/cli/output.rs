@@ -9,27 +9,47 @@ use std::io::Write;
 /// Standard output, for people or for machines.
 #[derive(Debug)]
 pub(super) struct Output {
-    json: bool,
+    mode: Mode,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Mode {
+    /// Lines for people.
+    Lines,
+    /// One JSON object a line.
+    Events,
+    /// One text, and nothing before it.
+    Document,
 }
 
 impl Output {
     pub(super) fn new(json: bool) -> Self {
-        Self { json }
+        Self { mode: if json { Mode::Events } else { Mode::Lines } }
+    }
+
+    /// For one text, and nothing before it.
+    pub(super) fn document() -> Self {
+        Self { mode: Mode::Document }
+    }
+
+    /// Writes a whole text, whoever reads it.
+    pub(super) fn text(&self, text: impl AsRef<str>) -> Result<()> {
+        write_line(text.as_ref().trim_end())
     }
 
     /// Writes a line for people; nothing where machines read.
     pub(super) fn line(&self, text: impl std::fmt::Display) -> Result<()> {
-        if self.json { Ok(()) } else { write_line(&text.to_string()) }
+        if self.mode == Mode::Lines { write_line(&text.to_string()) } else { Ok(()) }
     }
 
     /// Writes an object for machines; nothing where people read.
     pub(super) fn event(&self, value: &Value) -> Result<()> {
-        if self.json { write_line(&value.to_string()) } else { Ok(()) }
+        if self.mode == Mode::Events { write_line(&value.to_string()) } else { Ok(()) }
     }
 
     /// A bar over `length` for people at a terminal; elsewhere indicatif draws none.
     pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        if self.json {
+        if self.mode != Mode::Lines {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -87,22 +87,11 @@ impl Train {
 
     /// What flags and model file ask for.
     fn config(&self) -> Result<TrainConfig> {
-        let (model, file) = self.model.blueprint()?;
-        let settings = self.settings.clone().or(file);
-        let usual = TrainConfig::default();
         Ok(TrainConfig {
-            model,
-            batch_size: settings.batch_size.unwrap_or(usual.batch_size),
-            micro_batch: settings.micro_batch,
-            epochs: settings.epochs.unwrap_or(usual.epochs),
-            learning_rate: settings.lr.unwrap_or(usual.learning_rate),
-            optimisation: settings.optimisation.settings(settings.weight_decay)?,
-            seed: settings.seed.unwrap_or(usual.seed),
-            normalize: settings.normalize.unwrap_or_default(),
-            augment: settings.augment.unwrap_or_default(),
             scan_every: self.scan_every,
             target: self.target,
             patience: self.patience,
+            ..self.model.config(&self.settings)?
         })
     }
 }

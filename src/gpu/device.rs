@@ -2,7 +2,7 @@
 
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
-use crate::kernel::Caps;
+use crate::kernel::{AnyKernel, Caps};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +103,14 @@ impl Gpu {
     pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
         gpu.caps.distrusted.push((kernel, variant.to_owned()));
+        Arc::new(gpu)
+    }
+
+    /// The same device, on which no other variant of this kernel is trusted.
+    pub fn trusting_only(&self, kernel: &'static dyn AnyKernel, variant: &str) -> Arc<Self> {
+        let mut gpu = self.clone();
+        let others = kernel.variants(&self.caps).into_iter().filter(|other| other.name != variant);
+        gpu.caps.distrusted.extend(others.map(|other| (kernel.name(), other.name)));
         Arc::new(gpu)
     }
 

@@ -33,8 +33,10 @@ impl Scale {
         self.at[0] + share * (self.at[1] - self.at[0])
     }
 
-    fn decades(&self) -> impl Iterator<Item = f64> {
-        (self.from as i32..=self.to as i32).map(|exponent| 10f64.powi(exponent))
+    /// Places of the powers of ten, with what to write there.
+    fn decades(&self) -> impl Iterator<Item = (f64, String)> {
+        let told = |exponent: i32| format!("{:.places$}", 10f64.powi(exponent), places = (-exponent).max(0) as usize);
+        (self.from as i32..=self.to as i32).map(move |exponent| (self.place(10f64.powi(exponent)), told(exponent)))
     }
 }
 
@@ -43,40 +45,31 @@ impl Profile {
     pub(super) fn roofline(&self) -> String {
         let [left, top, right, bottom] = FRAME;
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.gflops > 0.0).collect();
-        let peak = self.peaks.rates.iter().filter(|rate| is_arithmetic(rate)).map(|rate| rate.best);
+        let highest = self.peaks.arithmetic().map_or(1.0, |rate| rate.best);
         let ridge = 100.0; // so that there is a flat piece of the roof to see
         let x = Scale::over(rows.iter().map(|row| row.intensity).chain([0.1, ridge]), [left, right]);
-        let y = Scale::over(rows.iter().map(|row| row.gflops).chain(peak), [bottom, top]);
+        // What hardly computes at all lies on the bottom line.
+        let lowest = highest * 1e-5;
+        let y = Scale::over(rows.iter().map(|row| row.gflops.max(lowest)).chain([highest]), [bottom, top]);
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} 470\" role=\"img\" aria-label=\"roofline\">\n");
-        for number in x.decades() {
-            let at = x.place(number);
-            let _ = writeln!(
-                svg,
-                "<path class=\"grid\" d=\"M{at:.1} {top}V{bottom}\"/><text x=\"{at:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"middle\">{}</text>",
-                bottom + 18.0,
-                digits(number)
-            );
+        for (at, number) in x.decades() {
+            let line = format!("<path class=\"grid\" d=\"M{at:.1} {top}V{bottom}\"/>");
+            let below = bottom + 18.0;
+            let _ = writeln!(svg, "{line}<text x=\"{at:.1}\" y=\"{below}\" text-anchor=\"middle\">{number}</text>");
         }
-        for number in y.decades() {
-            let at = y.place(number);
-            let _ = writeln!(
-                svg,
-                "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/><text x=\"{:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"end\">{}</text>",
-                left - 6.0,
-                at + 4.0,
-                digits(number)
-            );
+        for (at, number) in y.decades() {
+            let line = format!("<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>");
+            let (before, at) = (left - 6.0, at + 4.0);
+            let _ = writeln!(svg, "{line}<text x=\"{before}\" y=\"{at:.1}\" text-anchor=\"end\">{number}</text>");
         }
         let _ = writeln!(svg, "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\">FLOP a byte</text>", bottom + 38.0);
         let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"14\">GFLOP/s</text>", left - 60.0);
-        for rate in &self.peaks.rates {
-            svg.push_str(&self.roof_line(rate, &x, &y));
+        for (number, rate) in self.drawn_roofs().into_iter().enumerate() {
+            svg.push_str(&self.roof_line(rate, number, &x, &y));
         }
         for row in rows {
             let class = if row.is_above_roof() { "point above" } else { "point" };
-            let (cx, cy) = (x.place(row.intensity), y.place(row.gflops));
+            let (cx, cy) = (x.place(row.intensity), y.place(row.gflops.max(lowest)));
             let _ = writeln!(
                 svg,
                 "<circle class=\"{class}\" cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"{:.1}\"><title>{}</title></circle>",
@@ -84,36 +77,60 @@ impl Profile {
                 4.0 + 16.0 * row.share.unwrap_or(0.0).clamp(0.0, 1.0).sqrt(),
                 escaped(&told(row))
             );
+            if row.share.unwrap_or(0.0) > 0.05 {
+                let (at, anchor) = if cx > right - 120.0 { (cx - 18.0, "end") } else { (cx + 18.0, "start") };
+                let (at_y, label) = (cy + 4.0, escaped(&row.label));
+                let _ = writeln!(svg, "<text x=\"{at:.1}\" y=\"{at_y:.1}\" text-anchor=\"{anchor}\">{label}</text>");
+            }
         }
         svg.push_str("</svg>\n");
         svg
     }
 
-    /// A peak of arithmetic as a level, one of memory as a slope that ends where arithmetic is the limit.
-    fn roof_line(&self, rate: &Rate, x: &Scale, y: &Scale) -> String {
+    /// Arithmetic, workgroup memory, the fastest memory, and what the largest arrays have.
+    fn drawn_roofs(&self) -> Vec<&Rate> {
+        let rates = &self.peaks.rates;
+        let mut drawn: Vec<&Rate> = rates.iter().filter(|rate| rate.bytes.is_none()).collect();
+        drawn.extend(self.peaks.memory(u64::MAX));
+        drawn.extend(self.peaks.memory(0));
+        drawn.dedup();
+        drawn
+    }
+
+    /// A peak of arithmetic as a level, one of memory as a slope up to where arithmetic is the limit.
+    fn roof_line(&self, rate: &Rate, number: usize, x: &Scale, y: &Scale) -> String {
         let [left, top, right, bottom] = FRAME;
-        let flat = self.peaks.arithmetic().map_or(f64::INFINITY, |rate| rate.best);
         let title = format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
-        let (path, at) = if is_arithmetic(rate) {
+        let (path, at, anchor) = if is_arithmetic(rate) {
             let height = y.place(rate.best);
-            (format!("M{left} {height:.1}H{right}"), [right - 4.0, height - 5.0])
-        } else {
-            // From where it enters the frame to where it meets the flat roof.
-            let enters = 10f64.powf(x.from).max(10f64.powf(y.from) / rate.best);
-            let leaves = (flat.min(10f64.powf(y.to)) / rate.best).min(10f64.powf(x.to));
-            let [[ax, ay], [bx, by]] = [enters, leaves].map(|at| [x.place(at), y.place(at * rate.best)]);
-            if !(ax < bx && (top..=bottom).contains(&ay.min(bottom))) {
+            if !(top..=bottom).contains(&height) {
                 return String::new();
             }
-            (format!("M{ax:.1} {ay:.1}L{bx:.1} {by:.1}"), [bx - 4.0, by - 5.0])
+            (format!("M{left} {height:.1}H{right}"), [right - 4.0, height - 5.0], "end")
+        } else {
+            // From where it enters the frame to where it meets the level of arithmetic.
+            let level = self.peaks.arithmetic().map_or(f64::INFINITY, |rate| rate.best).min(10f64.powf(y.to));
+            let enters = 10f64.powf(x.from).max(10f64.powf(y.from) / rate.best);
+            let leaves = (level / rate.best).min(10f64.powf(x.to));
+            if !(enters < leaves && rate.best > 0.0) {
+                return String::new();
+            }
+            let place = |intensity: f64| [x.place(intensity), y.place(intensity * rate.best)];
+            let [[ax, ay], [bx, by]] = [enters, leaves].map(place);
+            // Names stand apart, along the slopes.
+            let share = 0.08 + 0.12 * number as f64;
+            (
+                format!("M{ax:.1} {ay:.1}L{bx:.1} {by:.1}"),
+                [ax + share * (bx - ax), ay + share * (by - ay) - 6.0],
+                "middle",
+            )
         };
+        let [at_x, at_y] = at;
         format!(
-            "<path class=\"roof {:?}\" d=\"{path}\"><title>{}</title></path><text x=\"{:.1}\" y=\"{:.1}\" \
-             text-anchor=\"end\">{}</text>\n",
+            "<path class=\"roof {:?}\" d=\"{path}\"><title>{}</title></path>\
+             <text x=\"{at_x:.1}\" y=\"{at_y:.1}\" text-anchor=\"{anchor}\">{}</text>\n",
             rate.resource,
             escaped(&title),
-            at[0],
-            at[1].max(top + 10.0),
             escaped(&rate.name())
         )
     }

@@ -171,8 +171,8 @@ pub struct Step {
     pub rounds: Vec<f64>,
     /// Of a step that is timed dispatch by dispatch.
     pub timed: Spread,
-    /// What the timing costs, as a share of [`Self::wall`].
-    pub timing_cost: f64,
+    /// What the timing costs, as a share of [`Self::wall`]: each submit beside the one before it.
+    pub timing_cost: Spread,
     /// Where the mean time of a timed step goes.
     pub parts: Parts,
 }

@@ -3,7 +3,7 @@
 use super::over;
 use super::report::{Clock, Parts, Peaks, Profile, Row, Spread, Step, Submit};
 use super::subject::Subject;
-use super::timeline::Timeline;
+use super::timeline::{Timeline, lasts};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Flaw, Stamps};
 use crate::kernel::word;
@@ -124,7 +124,7 @@ fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
         let (Some([first, _]), Some([_, last])) = (submit.dispatches.first(), submit.dispatches.last()) else {
             continue;
         };
-        let dispatches: f64 = submit.dispatches.iter().map(|[from, to]| to - from).sum();
+        let dispatches: f64 = submit.dispatches.iter().copied().map(lasts).sum();
         // The device may begin while the host still submits: that time counts once.
         let apart = (ended - begun) - (last - first);
         let host = (submitted - begun).min(apart).max(0.0);
@@ -136,9 +136,11 @@ fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
     let each = |part: f64| over(part, steps as f64);
     let Parts { dispatches, gaps, host, waiting } = parts;
     let parts = Parts { dispatches: each(dispatches), gaps: each(gaps), host: each(host), waiting: each(waiting) };
-    let times: Vec<f64> = timed.iter().map(|submit| (submit.host[3] - submit.host[0]) / submit.steps as f64).collect();
-    let (wall, timed) = (Spread::of(&walls), Spread::of(&times));
-    let timing_cost = over(timed.median, wall.median) - 1.0;
+    let times: Vec<f64> =
+        timed.iter().map(|submit| lasts([submit.host[0], submit.host[3]]) / submit.steps as f64).collect();
+    // Submits that follow each other are alike in whatever else the machine does.
+    let costs: Vec<f64> = times.iter().zip(&walls).map(|(timed, wall)| over(*timed, *wall) - 1.0).collect();
+    let (wall, timed, timing_cost) = (Spread::of(&walls), Spread::of(&times), Spread::of(&costs));
     Step { batch, steps, per_submit, wall, rounds: walls, timed, timing_cost, parts }
 }
 
@@ -172,7 +174,7 @@ impl Times {
         let mut times = Self { all: Vec::new(), rounds: Vec::new() };
         for submit in submits.iter().filter(|submit| !submit.dispatches.is_empty()) {
             let steps = submit.dispatches.chunks_exact(count);
-            let calls: Vec<f64> = steps.flat_map(|step| places.iter().map(|&i| step[i][1] - step[i][0])).collect();
+            let calls: Vec<f64> = steps.flat_map(|step| places.iter().map(|&i| lasts(step[i]))).collect();
             times.rounds.push(Spread::of(&calls).median);
             times.all.extend(calls);
         }

@@ -201,9 +201,11 @@ impl Step {
             (
                 "timed",
                 format!(
-                    "{} with each dispatch timed: that costs {}; {} steps",
+                    "{} with each dispatch timed: that costs {} ({} to {}); {} steps",
                     time(self.timed),
-                    percent(self.timing_cost),
+                    percent(self.timing_cost.median),
+                    percent(self.timing_cost.low),
+                    percent(self.timing_cost.high),
                     thousands(self.steps as u64)
                 ),
             ),

@@ -54,6 +54,11 @@ impl Timeline {
     }
 }
 
+/// From a beginning to an end in microseconds, to the nanosecond.
+pub(super) fn lasts([from, to]: [f64; 2]) -> f64 {
+    ((to - from) * 1e3).round() / 1e3
+}
+
 fn microseconds(nanoseconds: i128) -> f64 {
     nanoseconds as f64 / 1e3
 }

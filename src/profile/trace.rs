@@ -4,6 +4,7 @@
 //! duration `dur` in microseconds, each on a track `tid` of a process `pid`, and metadata events (`ph: M`) that name them.
 
 use super::report::{Profile, Submit};
+use super::timeline::lasts;
 use serde_json::{Value, json};
 
 /// The one process.
@@ -83,9 +84,9 @@ fn name(what: &str, track: Option<u32>, name: &str) -> Value {
     json!({ "ph": "M", "name": what, "pid": PROCESS, "tid": track.unwrap_or(0), "args": { "name": name } })
 }
 
-fn complete(track: u32, name: &str, category: &str, [from, to]: [f64; 2], about: &Value) -> Value {
+fn complete(track: u32, name: &str, category: &str, span: [f64; 2], about: &Value) -> Value {
     let mut event = json!({
-        "ph": "X", "name": name, "cat": category, "pid": PROCESS, "tid": track, "ts": from, "dur": to - from,
+        "ph": "X", "name": name, "cat": category, "pid": PROCESS, "tid": track, "ts": span[0], "dur": lasts(span),
     });
     if !about.is_null() {
         event["args"] = about.clone();

@@ -1,5 +1,6 @@
 //! Peaks of an adapter, by shaders.
 
+use super::super::blocks::blocks;
 use super::super::report::{Peaks, Rate, Resource, Spread};
 use super::{COPIES, CopyParams, F16, F32, FmaParams, READS, SIZES, Workgroup, WorkgroupParams};
 use crate::error::Result;
@@ -9,15 +10,13 @@ use crate::plan::{Executor, Memory, Plan, Role};
 use crate::random::{Random, stream};
 use crate::shape::DType;
 use crate::verify::lockstep;
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// For how long a peak is sought, and how often at least and at most.
-const PATIENCE: Duration = Duration::from_millis(60);
-const REPEATS: Range<usize> = 4..60;
-/// Nanoseconds that a block of runs should take, beside which those of its submit do not count.
-const BLOCK: f64 = 4e6;
+/// How often a submit and a readback are timed.
+const REPEATS: usize = 50;
+/// Bytes from which on results are not compared.
+const LARGEST: u64 = 4 * SIZES[SIZES.len() - 1] as u64;
 /// The section that does next to nothing.
 const NOTHING: &str = "nothing";
 
@@ -116,7 +115,10 @@ async fn seek(
 ) -> Result<()> {
     for Target { section, resource, bytes, work } in targets {
         let times = blocks(executor, section).await?;
-        if let Some(parted) = lockstep(executor, section, |_| Ok(())).await? {
+        // One compiled kernel serves all sizes: what it makes of the largest would only take long to compare.
+        let largest = bytes.is_some_and(|bytes| bytes >= LARGEST);
+        let parted = if largest { None } else { lockstep(executor, section, |_| Ok(())).await? };
+        if let Some(parted) = parted {
             notes.push(format!("a peak of {resource} was left out: {parted}"));
             continue;
         }
@@ -136,32 +138,12 @@ async fn seek(
     Ok(())
 }
 
-/// Nanoseconds of a run of `section`, from each of several blocks of runs.
-async fn blocks(executor: &mut GpuExecutor, section: &str) -> Result<Vec<f64>> {
-    block(executor, section, 1).await?;
-    let once = block(executor, section, 1).await?;
-    let runs = (BLOCK / once).clamp(1.0, 1000.0) as u32;
-    let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.len() < REPEATS.start || (times.len() < REPEATS.end && begun.elapsed() < PATIENCE) {
-        times.push(block(executor, section, runs).await?);
-    }
-    Ok(times)
-}
-
-/// Nanoseconds of one of so many runs: by the device's clock, or by the host's where that tells nothing.
-async fn block(executor: &mut GpuExecutor, section: &str, runs: u32) -> Result<f64> {
-    let timed = executor.run_timed(section, runs, Stamps::Ends).await?;
-    let by_host = (timed.ended - timed.recorded).as_nanos() as f64;
-    let time = timed.spans.map_or(by_host, |spans| spans.iter().map(|[from, to]| (to - from) as f64).sum());
-    Ok(time.max(1.0) / f64::from(runs))
-}
-
 /// What a dispatch, a submit and a readback take.
 async fn latencies(executor: &mut GpuExecutor, peaks: &mut Peaks) -> Result<()> {
     let dispatches = blocks(executor, NOTHING).await?;
     let (mut submits, mut readbacks) = (Vec::new(), Vec::new());
     let sums = executor.memory().find("numbers");
-    for _ in 0..REPEATS.end {
+    for _ in 0..REPEATS {
         let timed = executor.run_timed(NOTHING, 1, Stamps::None).await?;
         submits.push((timed.ended - timed.recorded).as_nanos() as f64);
         let begun = Instant::now();
