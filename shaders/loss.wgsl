@@ -59,7 +59,7 @@ fn main(
         mean_slope += x * slope(x, y);
     }
     let used = label < params.n;
-    let scale = select(0.0, 1.0 / (f32(params.n) * f32(counters[ROWS])), used);
+    let scale = 1.0 / (f32(params.n) * f32(counters[ROWS]));
     // NaN as a value that the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
@@ -68,7 +68,7 @@ fn main(
         if (SOFTMAX) {
             g = x * (g - mean_slope);
         }
-        gradient[start + j] = select(g * scale, nan, broken && used);
+        gradient[start + j] = select(0.0, select(g * scale, nan, broken), used);
     }
     losses[row] = select(0.0, select(loss / f32(params.n), nan, broken), used);
 }

@@ -7,6 +7,8 @@
 //     Element, PACK               vec4<f32>, 4 where n is a multiple of 4; else f32, 1: an element of `out`
 //     pack(x, i)                  element i of the 4 / PACK elements that x holds
 //     epilogue(row, column, x)    what to store for the Element x of row `row` that starts at column `column`
+//     COLUMN_SUMS                 whether the workgroups of the first rows of `out` also add up the columns of B
+//     store_sums(column, total)   stores these sums, of four columns from `column` on
 
 struct Params { m: u32, k: u32, n: u32 }
 

@@ -36,13 +36,13 @@ fn main(
         sum += exp(logits[start + j] - largest);
     }
     let used = label < params.n;
-    let scale = select(0.0, 1.0 / f32(counters[ROWS]), used);
+    let scale = 1.0 / f32(counters[ROWS]);
     // NaN as a value that the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
         let p = exp(logits[start + j] - largest) / sum;
         let g = (p - select(0.0, 1.0, j == label)) * scale;
-        gradient[start + j] = select(g, nan, broken && used);
+        gradient[start + j] = select(0.0, select(g, nan, broken), used);
     }
     var loss = 0.0;
     if (used) {

@@ -75,13 +75,13 @@ fn main(
         total += y;
     }
     let used = label < params.n;
-    let scale = select(0.0, 1.0 / weight_sum, used && weight_sum > 0.0);
+    let scale = select(0.0, 1.0 / weight_sum, weight_sum > 0.0);
     // NaN as a value that the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
         let p = exp(logits[start + j] - largest) / sum;
         let g = (p * total - wanted(label, j)) * scale;
-        gradient[start + j] = select(g, nan, broken && used);
+        gradient[start + j] = select(0.0, select(g, nan, broken), used);
     }
-    losses[row] = select(loss * scale * f32(counters[ROWS]), nan, broken && used);
+    losses[row] = select(0.0, select(loss * scale * f32(counters[ROWS]), nan, broken), used);
 }

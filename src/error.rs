@@ -30,10 +30,19 @@ pub struct Error {
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Characters that a line keeps of its beginning, and of its end, where it is longer than both.
+const KEPT: usize = 1000;
+
 impl Error {
-    /// `cause` says what failed, on what, expected and found; `advice` says what to do. One line each.
+    /// `cause` says what failed, on what, expected and found; `advice` says what to do. They become one line each, for
+    /// what they quote of files may be of any length, and may hold what commands a terminal.
     pub fn new(kind: Kind, cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { kind, cause: cause.into(), advice: advice.into() }
+        Self { kind, cause: line(cause.into()), advice: line(advice.into()) }
+    }
+
+    /// [`Self::new`] with the lines of `report`, which a library wrote about this crate's own source.
+    pub(crate) fn with_report(kind: Kind, report: String, advice: impl Into<String>) -> Self {
+        Self { kind, cause: report, advice: line(advice.into()) }
     }
 
     /// What kind of failure this is.
@@ -66,6 +75,30 @@ impl Error {
     }
 }
 
+/// One line of it: lines after the first follow a comma, control characters are escaped, and the middle of what is too
+/// long is left out.
+fn line(text: String) -> String {
+    let fits = text.len() <= 2 * KEPT;
+    if fits && !text.contains(char::is_control) {
+        return text;
+    }
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut line = String::new();
+    for character in lines.join(", ").chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    let place = |(at, _)| at;
+    let head = line.char_indices().nth(KEPT).map(place);
+    let tail = line.char_indices().rev().nth(KEPT - 1).map(place);
+    match head.zip(tail) {
+        Some((head, tail)) if head < tail => format!("{} ... {}", &line[..head], &line[tail..]),
+        _ => line,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause)
@@ -73,3 +106,28 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_quoted_becomes_one_line_of_printable_characters() {
+        let cause = |text: &str| Error::new(Kind::Data, text, "").cause().to_owned();
+        for (text, expected) in [
+            ("as it is: Größe", "as it is: Größe"),
+            ("one\n\n  two\r\nthree\n", "one, two, three"),
+            ("\u{1b}[31mred\u{7f}\0", "\\u{1b}[31mred\\u{7f}\\u{0}"),
+            ("\n", ""),
+        ] {
+            assert_eq!(cause(text), expected);
+        }
+        let long = cause(&format!("begin {} end", "é".repeat(5000)));
+        assert_eq!(long.chars().count(), 2 * KEPT + " ... ".len());
+        assert!(long.starts_with("begin é") && long.ends_with("é end"));
+        let fits = "é".repeat(2 * KEPT);
+        assert_eq!(cause(&fits), fits);
+        let report = Error::with_report(Kind::Device, "a\nb".to_owned(), "");
+        assert_eq!(report.cause(), "a\nb");
+    }
+}

@@ -20,7 +20,7 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -40,6 +40,8 @@
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
+//! | [`tuner`] | times the variants that could do each part of a plan; keeps and replays what was chosen |
+//! | [`ledger`] | files of lines that runs keep for those to come |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back
@@ -48,8 +50,9 @@
 //!    GPU, or what `--device` names; without one the CPU path trains.
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
-//!    lowered: `train` has 12 dispatches for two layers. `evaluate` likewise.
-//! 3. [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
+//!    lowered: `train` has 10 dispatches for two layers. `evaluate` likewise.
+//! 3. On a GPU, [`tuner::tune`] first times the variants of products, once for each adapter, driver, build and shape.
+//!    [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
 //!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
 //!    parallel, and builds every bind group once. Weights, gradients and the optimiser's state are flat arenas of one
 //!    layout, so an update is one dispatch; weights that decay lie first in it.
@@ -128,6 +131,7 @@ pub mod error;
 pub mod gpu;
 pub mod graph;
 pub mod kernel;
+pub mod ledger;
 pub mod nn;
 pub mod ops;
 pub mod plan;
@@ -138,4 +142,6 @@ pub mod shader;
 pub mod shape;
 pub mod text;
 pub mod train;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod tuner;
 pub mod verify;

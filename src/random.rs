@@ -112,9 +112,10 @@ impl Random {
         (self.bits() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Uniform in [low, high).
+    /// Uniform in [low, high); `low` where they are equal.
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.uniform()
+        // What lies just below `high` may be rounded to it.
+        (low + (high - low) * self.uniform()).min(high.next_down()).max(low)
     }
 
     /// Uniform in 0..n, for `n > 0`. Source: Lemire, "Fast Random Integer Generation in an Interval", ACM TOMACS

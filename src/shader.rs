@@ -148,7 +148,8 @@ impl Reflection {
 }
 
 fn broken(kernel: &str, what: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Device, format!("shader {kernel}: {what}"), "this is a fault of shadegrad: please report it")
+    let advice = "this is a fault of shadegrad: please report it";
+    Error::with_report(Kind::Device, format!("shader {kernel}: {what}"), advice)
 }
 
 fn params_fields(name: &str, module: &naga::Module, variable: &naga::GlobalVariable) -> Result<Vec<Field>> {

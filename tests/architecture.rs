@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with those it may import.
-const LAYERS: [(&str, &str); 17] = [
+const LAYERS: [(&str, &str); 19] = [
     ("text", ""),
     ("error", ""),
+    ("ledger", "error"),
     ("shape", "error"),
     ("random", ""),
     ("shader", "error shape"),
@@ -23,9 +24,10 @@ const LAYERS: [(&str, &str); 17] = [
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
     ("train", "error shape random kernel plan nn data"),
-    ("verify", "error shape random shader kernel plan graph ops nn gpu cpu data train"),
+    ("verify", "error ledger shape random shader kernel plan graph ops nn gpu cpu data train"),
+    ("tuner", "error ledger shape random shader kernel plan gpu verify"),
     ("profile", "error text shape random shader kernel plan gpu cpu data verify"),
-    ("cli", "error text kernel plan ops nn gpu cpu data train verify profile"),
+    ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner profile"),
 ];
 
 /// The kernels of the ops, and those by which a profile measures what a device can do.

@@ -357,8 +357,8 @@ fn kernels_are_tested_once_before_they_are_used() {
     let place = Place::new();
     let objects = |line: &str| {
         // In a cache where nothing has passed yet.
-        let mut command = place.command(&format!("{line} --json"));
-        Ran::new(command.env("XDG_CACHE_HOME", place.path("cache")).output().expect("the command starts")).objects()
+        let mut command = place.command_with_cache(&format!("{line} --json"));
+        Ran::new(command.output().expect("the command starts")).objects()
     };
     let tested = |line: &str| {
         let objects = objects(line);

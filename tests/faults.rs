@@ -6,12 +6,15 @@ mod known_faults;
 
 use shadegrad::data::{Dataset, Split};
 use shadegrad::error::{Error, Kind, Result};
-use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment};
+use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run, Stopwatch};
+use shadegrad::kernel::AnyKernel;
 use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::ops::matmul::{MatmulParams, NN};
 use shadegrad::train::{ModelFile, TrainConfig, Trainer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Images of 4 x 4 pixels.
@@ -166,4 +169,27 @@ fn a_driver_without_memory_ends_the_run() {
         };
         known_faults::judge(&gpu, what, verdict).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
+}
+
+/// How long the adapter takes for a product, that many times.
+fn timed(drill: Drill, repeats: u32) -> Result<Duration> {
+    let params = bytemuck::bytes_of(&MatmulParams { m: 128, k: 128, n: 128 }).to_vec();
+    let arrays = vec![vec![0; 128 * 128]; 3];
+    pollster::block_on(async {
+        let gpu = Gpu::open_for_drill(&common::adapter(), drill).await?;
+        let variant = AnyKernel::choose(&NN, &params, &gpu.caps);
+        let pipeline = Arc::new(Pipeline::new(&gpu, &NN, &variant, Checks::Off).await?);
+        let run = Run { params: &params, groups: AnyKernel::groups(&NN, &params, &variant), arrays: &arrays };
+        Stopwatch::new(&gpu, pipeline, &run).await?.time(repeats)
+    })
+}
+
+#[test]
+fn a_kernel_is_timed_until_its_last_run_ends_or_the_fault_is_told() {
+    let least = |repeats| (0..3).map(|_| timed(Drill::default(), repeats).expect("no fault")).min();
+    let (once, often) = (least(1).expect("three"), least(500).expect("three"));
+    assert!(often > 5 * once, "one run took {once:?}, five hundred {often:?}");
+    let (drill, _) = mishap_at(1, |moment| moment == Moment::Wait, || Mishap::Lost);
+    let error = timed(drill, 1).expect_err("it was lost").to_string();
+    assert!(error.contains("the device was lost") && error.contains("timing a kernel"), "{error}");
 }

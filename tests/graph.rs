@@ -13,6 +13,8 @@ use shadegrad::nn::{
 };
 use shadegrad::ops::activation::{ActivationOp, SLOPE};
 use shadegrad::ops::add::Add;
+use shadegrad::ops::bias_add::BiasAdd;
+use shadegrad::ops::column_sum::ColumnSum;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
 use shadegrad::ops::reshape::Reshape;
@@ -143,6 +145,30 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let active = graph.apply(Relu, &[layer]).expect("any shape does");
     let (simple, _) = graph.simplify(&[layer, active]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
+}
+
+#[test]
+fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
+    let mut memory = Memory::default();
+    let mut leaf = |graph: &mut Graph, shape: &[usize]| {
+        let slot = memory.array("leaf", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
+        graph.leaf(&memory, slot)
+    };
+    let mut graph = Graph::default();
+    let (x, gradient) = (leaf(&mut graph, &[4, 5]), leaf(&mut graph, &[4, 6]));
+    let of_bias = graph.apply(ColumnSum, &[gradient]).expect("any matrix does");
+    let of_weight = product(&mut graph, Layout::TN, x, gradient).expect("the shapes go together");
+    let doubled = graph.apply(Add, &[of_bias, of_bias]).expect("one shape");
+    let (simple, roots) = graph.simplify(&[of_bias, of_weight, doubled]);
+    assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
+    let shapes = |graph: &Graph, values: &[Value]| values.iter().map(|v| graph.shape(*v).clone()).collect::<Vec<_>>();
+    assert_eq!(shapes(&simple, &roots), shapes(&graph, &[of_bias, of_weight, doubled]));
+    // A product that needs the sums cannot be computed with them, nor can one of something else.
+    let later = graph.apply(BiasAdd, &[gradient, of_bias]).expect("the shapes go together");
+    let of_later = product(&mut graph, Layout::TN, later, gradient).expect("the shapes go together");
+    let other = product(&mut graph, Layout::TN, gradient, x).expect("the shapes go together");
+    let (simple, _) = graph.simplify(&[of_later, other]);
+    assert_eq!(simple.operations(), 4, "{}", simple.explain(&memory));
 }
 
 #[test]

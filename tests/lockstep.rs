@@ -138,7 +138,8 @@ fn steps_in_lockstep_are_those_of_training() {
 
 #[test]
 fn the_first_dispatch_that_is_wrong_is_named_and_kept() {
-    static FAULTY: Faulty = Faulty { kernel: &matmul::TN, from: "row < params.m &&", to: "row + 1u < params.m &&" };
+    static FAULTY: Faulty =
+        Faulty { kernel: &matmul::TN_COLUMN_SUMS, from: "row < params.m &&", to: "row + 1u < params.m &&" };
     let place =
         |plan: &Plan| plan.sections[0].dispatches.iter().position(|dispatch| dispatch.kernel.name() == FAULTY.name());
     let mut number = 0;
@@ -156,7 +157,7 @@ fn the_first_dispatch_that_is_wrong_is_named_and_kept() {
     assert_eq!((agreed.len(), parted.number, parted.section.as_str()), (number, number + 1, "train"));
     let error = parted.error();
     assert_eq!(error.exit_code(), 5);
-    for word in ["train, dispatch ", "matmul_tn", "m=1024 k=128 n=10", "`out`", "never written"] {
+    for word in ["train, dispatch ", "matmul_tn_column_sums", "m=1024 k=128 n=10", "`out`", "never written"] {
         assert!(error.cause().contains(word), "`{word}` is not in: {error}");
     }
 

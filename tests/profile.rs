@@ -400,3 +400,29 @@ fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
     refused("adam", &[1024], "more than a shape");
     refused("square_sums", &[1025], "n = 1025");
 }
+
+#[test]
+fn temporary() {
+    let mut bad = vec![];
+    for kernel in registry() {
+        for extents in [[64u32, 128, 32, 8], [128, 4, 8, 64], [4, 4, 4, 4], [1, 1, 1, 1], [1000, 3, 77, 5]] {
+            for count in 1..5 {
+                if let Ok(job) = Job::with_extents(kernel, &extents[..count]) {
+                    let r = std::panic::catch_unwind(|| {
+                        pollster::block_on(sweep_twins(
+                            Sweep { device: String::new(), title: String::new(), jobs: vec![job.clone()] },
+                            Peaks::default(),
+                        ))
+                        .map(|_| ())
+                    });
+                    match r {
+                        Err(_) => bad.push(format!("PANIC {job:?}")),
+                        Ok(Err(e)) => bad.push(format!("{job:?} {e}")),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    println!("{bad:#?}");
+}

@@ -144,6 +144,25 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
     assert!(failure.contains("the device was lost") && failure.contains("case 0 ("), "{failure}");
 }
 
+#[test]
+fn a_model_goes_through_its_plan_dispatch_by_dispatch() {
+    let place = Place::new();
+    assert_eq!(place.run("train --data set --hidden 20 --epochs 1 --device cpu --out run").code, Some(0));
+    let line = "verify --model run/model.safetensors --data set --steps 1";
+    let ran = place.run(line);
+    let lines = ran.lines();
+    let agreed = lines.last().expect("it says something");
+    let rows = lines.iter().filter(|line| line.starts_with("train ") && !line.contains("dispatch")).count();
+    assert!(rows >= 12 && agreed.starts_with("agreed  ") && agreed.contains(" dispatches, at most 0."), "{ran:?}");
+    let objects = place.run(&format!("{line} --json")).objects();
+    let summary = objects.last().expect("it says something");
+    assert_eq!((&summary["event"], &summary["differs"]), (&Value::from("summary"), &Value::Null));
+    assert_eq!(summary["dispatches"], objects.len() - 2);
+    assert!(!place.path("differs.safetensors").exists());
+    let other = place.run("verify --model run/model.safetensors --data digits");
+    assert_eq!((other.code, other.err.contains("takes 16 pixels")), (Some(4), true), "{other:?}");
+}
+
 /// The same words as in a failure, for a kernel without a fault.
 #[test]
 fn one_case_of_one_variant_can_be_selected_on_the_command_line() {
@@ -169,4 +188,6 @@ fn what_is_unknown_is_refused_with_the_names_most_like_it() {
     refused("verify --device cpu", "the CPU path runs no shaders", "shadegrad devices");
     refused("verify --variant plain", "--op", "usage");
     refused("verify --quick --full", "cannot be used with", "usage");
+    refused("verify --full --model run/model.safetensors", "cannot be used with", "usage");
+    refused("verify --steps 3", "--model", "usage");
 }

@@ -18,14 +18,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (row >= params.m) { return; }
 
     var sum: array<array<vec4<f32>, 4>, BANDS>;
+    var total: vec4<f32>;
     for (var k = 0u; k < params.k; k += 4u) {
         var left: array<mat4x4<f32>, BANDS>;
         for (var h = 0u; h < BANDS; h++) { left[h] = block_a(row + 4u * h, k); }
         let right = block_b(k, column);
+        if (COLUMN_SUMS && row == 0u) { total = accumulate(vec4<f32>(1.0), right, total); }
         for (var h = 0u; h < BANDS; h++) {
             for (var i = 0u; i < 4u; i++) { sum[h][i] = accumulate(left[h][i], right, sum[h][i]); }
         }
     }
+    if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
     for (var h = 0u; h < BANDS; h++) {
         for (var i = 0u; i < 4u; i++) { store(row + 4u * h + i, column, sum[h][i]); }
     }

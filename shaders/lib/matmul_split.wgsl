@@ -2,6 +2,7 @@
 // THREADS invocations (a power of two) share k out among them, and their sums are added up as a tree.
 
 var<workgroup> partial: array<mat4x4<f32>, THREADS>;
+var<workgroup> partial_total: array<vec4<f32>, THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -13,16 +14,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
 
     var sum: mat4x4<f32>; // a row of `out` in each column
+    var total: vec4<f32>;
     for (var k = 4u * index; k < params.k; k += 4u * THREADS) {
         let x = block_a(row, k);
         let y = block_b(k, column);
         for (var i = 0u; i < 4u; i++) { sum[i] = accumulate(x[i], y, sum[i]); }
+        if (COLUMN_SUMS) { total = accumulate(vec4<f32>(1.0), y, total); }
     }
     partial[index] = sum;
+    if (COLUMN_SUMS) { partial_total[index] = total; }
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
-        if (index < half) { partial[index] += partial[index + half]; }
+        if (index < half) {
+            partial[index] += partial[index + half];
+            if (COLUMN_SUMS) { partial_total[index] += partial_total[index + half]; }
+        }
     }
     workgroupBarrier();
     if (index < 4u) { store(row + index, column, partial[0][index]); }
+    if (COLUMN_SUMS && row == 0u && index == 0u) { store_sums(column, partial_total[0]); }
 }

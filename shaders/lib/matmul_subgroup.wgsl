@@ -45,15 +45,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (row >= params.m) { return; }
 
     var sum: array<Band, 4>;
+    var total: vec4<f32>;
     for (var k = 0u; k < params.k; k += 4u) {
         var share: array<vec4<f32>, 4>;
         for (var h = 0u; h < BANDS; h++) { share[h] = fetch(row + h * SUBGROUP_SIZE, k, lane); }
         let right = block_b(k, column);
+        if (COLUMN_SUMS && row == 0u) { total = accumulate(vec4<f32>(1.0), right, total); }
         sum[0] = multiply(share[0], right, sum[0]);
         if (BANDS > 1u) { sum[1] = multiply(share[1], right, sum[1]); }
         if (BANDS > 2u) { sum[2] = multiply(share[2], right, sum[2]); }
         if (BANDS > 3u) { sum[3] = multiply(share[3], right, sum[3]); }
     }
+    if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
     // A loop that no driver can unroll: unrolled, the stores would take longer to compile than all the rest.
     var done = sum;
     let end = min(row + ROWS, params.m);

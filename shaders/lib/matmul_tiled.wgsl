@@ -38,6 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let down = index / ACROSS;
     let over = index % ACROSS;
     var sum: array<array<array<vec4<f32>, 4>, QUADS>, BANDS>;
+    var total: array<vec4<f32>, QUADS>;
+    let adds_columns = COLUMN_SUMS && row == 0u && down == 0u;
     for (var k = 0u; k < params.k; k += TILE_DEPTH) {
         for (var u = 0u; u < 4u; u++) {
             if (along < LEFT) { left[(4u * depth + u) * LEFT + along] = next_left[u]; }
@@ -52,6 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             for (var h = 0u; h < BANDS; h++) { x[h] = left[u * LEFT + h * DOWN + down]; }
             for (var j = 0u; j < QUADS; j++) {
                 let y = right[u * RIGHT + j * ACROSS + over];
+                if (adds_columns) { total[j] += y; }
                 for (var h = 0u; h < BANDS; h++) {
                     sum[h][j][0] = fma(x[h].xxxx, y, sum[h][j][0]);
                     sum[h][j][1] = fma(x[h].yyyy, y, sum[h][j][1]);
@@ -61,6 +64,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             }
         }
         workgroupBarrier();
+    }
+    if (adds_columns) {
+        for (var j = 0u; j < QUADS; j++) { store_sums(column + 4u * (j * ACROSS + over), total[j]); }
     }
     for (var h = 0u; h < BANDS; h++) {
         for (var i = 0u; i < 4u; i++) {

@@ -1,11 +1,12 @@
 //! `shadegrad eval`.
 
 use super::data_flags::DataFlags;
-use super::open::{Device, describe_data, load, loaded, tested_executor};
+use super::kernel_flags::KernelFlags;
+use super::open::{Device, describe_data, load, loaded, suits};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Dataset;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::gpu::Choice;
 use crate::plan::Executor;
 use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_images, upload_weights};
@@ -23,9 +24,8 @@ pub(super) struct Eval {
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
-    #[arg(long)]
-    no_self_test: bool,
+    #[command(flatten)]
+    kernels: KernelFlags,
     /// One JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -38,20 +38,7 @@ impl Eval {
         let device = Device::open(&self.device);
         let (data, _) = loaded(loading)?;
         let device = device?;
-        let (inputs, classes) = (file.model.inputs(), file.model.classes());
-        if (inputs, classes) != (data.test.features(), data.classes()) {
-            return Err(Error::new(
-                Kind::Model,
-                format!(
-                    "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
-                    self.model.display(),
-                    data.name,
-                    data.test.features(),
-                    data.classes()
-                ),
-                "score the model on data like those it was trained on",
-            ));
-        }
+        suits(&self.model, &file, &data)?;
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("model   {}", file.model))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
@@ -59,7 +46,7 @@ impl Eval {
         let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
         let score = match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
+                let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
                 score(executor, &file, &data, batch)
             }
             Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, &data, batch),

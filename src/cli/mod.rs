@@ -4,6 +4,7 @@ mod data;
 mod data_flags;
 mod devices;
 mod eval;
+mod kernel_flags;
 mod model_flags;
 mod open;
 mod optimisation;
@@ -13,9 +14,11 @@ mod settings;
 mod train;
 mod tune;
 mod tune_flags;
+mod tune_kernels;
 mod tune_table;
 mod verify;
 mod verify_html;
+mod verify_model;
 mod verify_table;
 
 use crate::error::Result;
@@ -53,6 +56,11 @@ enum Verb {
     /// A range of values is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on images set
     /// aside for validation, a tenth of the training images unless --validation says otherwise.
     Tune(tune::Tune),
+    /// Find the fastest variant of each kernel of a model by timing them on your adapter, and keep it for later runs
+    ///
+    /// `train` does the same by itself on a GPU, within a second. What is found changes results by the order in which sums
+    /// are added up alone.
+    TuneKernels(tune_kernels::TuneKernels),
     /// Score a trained model on the test images of a data set
     Eval(eval::Eval),
     /// Hold every shader to its CPU twin on your own adapter
@@ -95,6 +103,7 @@ fn run(started: Instant) -> Result<()> {
     match verb {
         Verb::Train(train) => train.run(started, &mut Output::new(train.json)),
         Verb::Tune(tune) => tune.run(&mut Output::new(tune.json)),
+        Verb::TuneKernels(tune) => tune.run(&Output::new(tune.json)),
         Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
         Verb::Verify(verify) => verify.run(&mut Output::new(verify.json)),
         Verb::Profile(profile) => profile.run(&mut profile.output()),

@@ -5,7 +5,6 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::nn::toml::Table;
 use crate::nn::{Activation, Blueprint, ClassWeights, Criterion, Initialiser, Objective, Recipe};
-use crate::train::TrainConfig;
 use std::path::{Path, PathBuf};
 
 /// A model file, or widths and recipe of a perceptron.
@@ -47,28 +46,6 @@ pub(super) struct CriterionFlags {
 }
 
 impl ModelFlags {
-    /// How to train the model: by these settings, else by what its file says, else as usual.
-    ///
-    /// # Errors
-    /// As of [`Self::blueprint`], and where settings contradict each other.
-    pub(super) fn config(&self, settings: &Settings) -> Result<TrainConfig> {
-        let (model, file) = self.blueprint()?;
-        let settings = settings.clone().or(file);
-        let usual = TrainConfig::default();
-        Ok(TrainConfig {
-            model,
-            batch_size: settings.batch_size.unwrap_or(usual.batch_size),
-            micro_batch: settings.micro_batch,
-            epochs: settings.epochs.unwrap_or(usual.epochs),
-            learning_rate: settings.lr.unwrap_or(usual.learning_rate),
-            optimisation: settings.optimisation.settings(settings.weight_decay)?,
-            seed: settings.seed.unwrap_or(usual.seed),
-            normalize: settings.normalize.unwrap_or_default(),
-            augment: settings.augment.unwrap_or_default(),
-            ..usual
-        })
-    }
-
     /// The model that the flags ask for, and what its file says of training.
     ///
     /// # Errors

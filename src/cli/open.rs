@@ -1,15 +1,14 @@
 //! Opening the device and the data set that a verb works with.
 
-use super::output::{Output, thousands, warn};
+use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, Adapter, AdapterReport, Backing, Checks, Choice, Chosen, Gpu, GpuExecutor, Pipelines};
-use crate::plan::Plan;
-use crate::verify::{Passed, Replaced, SelfTest, self_test};
+use crate::gpu::{self, Adapter, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
+use crate::train::ModelFile;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 /// The device to work on.
 pub(super) enum Device {
@@ -32,7 +31,10 @@ impl Device {
     fn open_by(choice: &Choice, open: impl AsyncFn(&Adapter) -> Result<Arc<Gpu>>) -> Result<Self> {
         pollster::block_on(async {
             match gpu::choose(choice).await? {
-                Chosen::Adapter(adapter) => Ok(Self::Gpu(open(&adapter).await?)),
+                Chosen::Adapter(adapter) => {
+                    let compiled = cache_folder().map(|folder| Compiled::read(&folder, &adapter));
+                    Ok(Self::Gpu(open(&adapter).await?.with_compiled(compiled.unwrap_or_default())))
+                }
                 Chosen::Native => Ok(Self::Native(None)),
                 Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
             }
@@ -74,32 +76,6 @@ impl Device {
     }
 }
 
-/// An executor of a plan whose kernels have been tested on the device: those that have not passed before are now.
-pub(super) async fn tested_executor(
-    gpu: &Arc<Gpu>,
-    plan: Plan,
-    no_self_test: bool,
-    output: &Output,
-) -> Result<GpuExecutor> {
-    if no_self_test {
-        return GpuExecutor::new(gpu.clone(), plan, Checks::Off).await;
-    }
-    let started = Instant::now();
-    let mut pipelines = Pipelines::new(Checks::Off);
-    let mut passed = cache_folder().map_or_else(Passed::default, |folder| Passed::read(folder.join("self-test")));
-    let SelfTest { gpu, replaced, tests } = self_test(gpu.clone(), &plan, &mut pipelines, &mut passed).await?;
-    // What cannot be kept is tested again the next time.
-    let _ = passed.write();
-    replaced.iter().for_each(warn);
-    if tests > 0 {
-        let seconds = started.elapsed().as_secs_f64();
-        output.line(format_args!("tested  {tests} kernels as this run has them, in {seconds:.2} s"))?;
-        let replaced: Vec<_> = replaced.iter().map(Replaced::to_string).collect();
-        output.event(&json!({ "event": "self-test", "tests": tests, "seconds": seconds, "replaced": replaced }))?;
-    }
-    GpuExecutor::with_pipelines(gpu, plan, pipelines).await
-}
-
 /// A name for `--device` of a driver that runs shaders on the CPU, where there is one among these.
 fn software_driver(adapters: &[AdapterReport]) -> Option<String> {
     let driver = adapters.iter().find(|report| report.backing == Backing::Cpu)?;
@@ -130,6 +106,28 @@ pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
         let cause = "loading the data set broke off";
         Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))
     })
+}
+
+/// Whether a model takes the images of a data set, and tells as many classes apart.
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()> {
+    let (inputs, classes) = (file.model.inputs(), file.model.classes());
+    if (inputs, classes) == (data.test.features(), data.classes()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Model,
+        format!(
+            "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
+            path.display(),
+            data.name,
+            data.test.features(),
+            data.classes()
+        ),
+        "give data like those the model was trained on",
+    ))
 }
 
 /// A line on a data set.

@@ -1,13 +1,14 @@
 //! `shadegrad profile`.
 
+use super::kernel_flags::{KernelFlags, found};
 use super::model_flags::ModelFlags;
-use super::open::{Device, load, loaded, tested_executor};
+use super::open::{Device, load, loaded};
 use super::output::Output;
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Preparation, Source};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Choice, GpuExecutor};
+use crate::gpu::{Choice, Gpu, GpuExecutor};
 use crate::ops::registry;
 use crate::plan::Executor;
 use crate::profile::{
@@ -16,6 +17,7 @@ use crate::profile::{
 use crate::train::{TrainConfig, Trainer};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Batches over whose shapes a kernel is swept where none is given.
 const BATCHES: [usize; 4] = [32, 128, 512, 2048];
@@ -57,9 +59,8 @@ pub(super) struct ProfileFlags {
     /// An earlier profile, to tell what became slower since
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
-    #[arg(long)]
-    no_self_test: bool,
+    #[command(flatten)]
+    kernels: KernelFlags,
 }
 
 /// How a profile is printed.
@@ -116,7 +117,7 @@ impl ProfileFlags {
     }
 
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let config = self.model.config(&self.settings)?;
+        let config = self.settings.config(&self.model)?;
         config.validate()?;
         let earlier = self.compare.as_deref().map(|path| Ok((path, Profile::load(path)?))).transpose()?;
         let data = match &self.data {
@@ -171,7 +172,7 @@ impl ProfileFlags {
         let (peaks, notes) = measured_peaks(device)?;
         let mut profile = match device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
+                let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
                 pollster::block_on(profiled(Trainer::new(executor, model, config, data)?, request, peaks))
             }
             Device::Native(_) => {
@@ -204,12 +205,25 @@ impl ProfileFlags {
         let sweep = Sweep { device: device.describe(), title, jobs };
         let (peaks, notes) = measured_peaks(device)?;
         let mut profile = match device {
-            Device::Gpu(gpu) => pollster::block_on(sweep_shaders(gpu, sweep, peaks)),
+            Device::Gpu(gpu) => {
+                let gpu = with_found(gpu, &sweep.jobs);
+                pollster::block_on(sweep_shaders(&gpu, sweep, peaks))
+            }
             Device::Native(_) => pollster::block_on(sweep_twins(sweep, peaks)),
         }?;
         profile.notes.extend(notes);
         Ok(profile)
     }
+}
+
+/// The device that takes for these jobs what training on it does: what was found to be fastest before.
+fn with_found(gpu: &Arc<Gpu>, jobs: &[Job]) -> Arc<Gpu> {
+    let found = found();
+    let taking = |gpu: Arc<Gpu>, Job { kernel, params }: &Job| match found.get(&gpu, *kernel, params) {
+        Some(variant) => gpu.preferring(kernel.name(), params, variant),
+        None => gpu,
+    };
+    jobs.iter().fold(gpu.clone(), taking)
 }
 
 fn measured_peaks(device: &Device) -> Result<(Peaks, Vec<String>)> {

@@ -1,9 +1,11 @@
 //! How a model is trained: the flags of `train`, which a model file may give in its table `training`.
 
+use super::model_flags::ModelFlags;
 use super::optimisation::OptimisationFlags;
 use crate::error::Result;
 use crate::nn::toml::Table;
 use crate::nn::{Augment, Normalisation};
+use crate::train::TrainConfig;
 
 /// Everything may be left out, and is then as the model file says, or as usual.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -58,6 +60,27 @@ impl Settings {
         };
         table.finish()?;
         Ok(settings)
+    }
+
+    /// What these flags, those on the model and its file ask for; in all else a run is as usual.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or what is asked for does not fit together.
+    pub(super) fn config(&self, model: &ModelFlags) -> Result<TrainConfig> {
+        let (model, file) = model.blueprint()?;
+        let (settings, usual) = (self.clone().or(file), TrainConfig::default());
+        Ok(TrainConfig {
+            model,
+            batch_size: settings.batch_size.unwrap_or(usual.batch_size),
+            micro_batch: settings.micro_batch,
+            epochs: settings.epochs.unwrap_or(usual.epochs),
+            learning_rate: settings.lr.unwrap_or(usual.learning_rate),
+            optimisation: settings.optimisation.settings(settings.weight_decay)?,
+            seed: settings.seed.unwrap_or(usual.seed),
+            normalize: settings.normalize.unwrap_or_default(),
+            augment: settings.augment.unwrap_or_default(),
+            ..usual
+        })
     }
 
     /// These settings, and those of `file` where there is none here.

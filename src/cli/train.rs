@@ -1,17 +1,19 @@
 //! `shadegrad train`.
 
 use super::data_flags::{DataFlags, TrainingDataFlags};
+use super::kernel_flags::KernelFlags;
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded, tell_dropped, tested_executor};
+use super::open::{Device, describe_data, load, loaded, tell_dropped};
 use super::output::{Output, bytes, thousands};
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
-use crate::gpu::{Choice, GpuExecutor};
+use crate::gpu::{self, GpuExecutor};
 use crate::nn::{Blueprint, Model, Normalisation, Optimisation, Recipe};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
+use crate::tuner::{self, Choice};
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -39,16 +41,16 @@ pub(super) struct Train {
     scan_every: usize,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
-    /// Folder to write the trained weights to, as model.safetensors; made where there is none
+    device: gpu::Choice,
+    /// Folder to write the trained weights to, as model.safetensors, and the variants of kernels that ran, as kernels.jsonl;
+    /// made where there is none
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
     #[arg(long)]
     explain: bool,
-    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
-    #[arg(long)]
-    no_self_test: bool,
+    #[command(flatten)]
+    kernels: KernelFlags,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -78,7 +80,11 @@ impl Train {
         let run = Run { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
         match &device {
             Device::Gpu(gpu) => {
-                let executor = pollster::block_on(tested_executor(gpu, plan, self.no_self_test, output))?;
+                let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
+                if let Some(model) = &out {
+                    let choices = tuner::in_use(executor.gpu(), executor.plan());
+                    Choice::write_all(&choices, &model.with_file_name("kernels.jsonl"))?;
+                }
                 run.train(executor)
             }
             Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
@@ -91,7 +97,7 @@ impl Train {
             scan_every: self.scan_every,
             target: self.target,
             patience: self.patience,
-            ..self.model.config(&self.settings)?
+            ..self.settings.config(&self.model)?
         })
     }
 }

@@ -1,7 +1,8 @@
 //! `shadegrad tune`.
 
 use super::data_flags::{DataFlags, TUNING_VALIDATION, TrainingDataFlags, flag};
-use super::open::{Device, describe_data, load, loaded, tell_dropped, tested_executor};
+use super::kernel_flags::KernelFlags;
+use super::open::{Device, describe_data, load, loaded, tell_dropped};
 use super::output::Output;
 use super::tune_flags::{FixedFlags, Search, SpaceFlags, describe};
 use super::tune_table::Table;
@@ -41,9 +42,8 @@ pub(super) struct Tune {
     /// File of the runs, a line of JSON each; a search that was broken off goes on where its file ends
     #[arg(long, default_value = "tune.jsonl", value_name = "FILE")]
     out: PathBuf,
-    /// Do not test the kernels on the device before they are used, which is done for the first run; passed tests are kept, so that this saves time once
-    #[arg(long)]
-    no_self_test: bool,
+    #[command(flatten)]
+    kernels: KernelFlags,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -85,7 +85,7 @@ impl Tune {
         let (finished, bytes_up) = pollster::block_on(async {
             match &device {
                 Device::Gpu(gpu) => {
-                    let open = async |plan| tested_executor(gpu, plan, self.no_self_test, output).await;
+                    let open = async |plan| self.kernels.executor(gpu, plan, output).await;
                     trials.search(&halving, &done, open).await
                 }
                 Device::Native(_) => trials.search(&halving, &done, async |plan| CpuExecutor::<f32>::new(plan)).await,

@@ -4,6 +4,7 @@ use super::data_flags::quoted;
 use super::open::Device;
 use super::output::{Output, thousands};
 use super::verify_html::page;
+use super::verify_model::ModelFlags;
 use super::verify_table::Table;
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Adapter, Choice, Chosen, Gpu};
@@ -38,6 +39,8 @@ pub(super) struct Verify {
     /// Seed of shapes and inputs
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
+    #[command(flatten)]
+    model: ModelFlags,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -51,8 +54,13 @@ impl Verify {
         let started = Instant::now();
         let adapter = self.adapter()?;
         let open = || pollster::block_on(Gpu::open(&adapter));
-        let device = Device::Gpu(open()?);
+        let gpu = open()?;
+        let device = Device::Gpu(gpu.clone());
         output.line(format_args!("device  {}", device.describe()))?;
+        if let Some(path) = self.model.file() {
+            output.event(&json!({ "event": "start", "device": device.json(), "model": path }))?;
+            return self.model.run(path, gpu, output);
+        }
         let (effort, size) = if self.full { (Effort::FULL, "full") } else { (Effort::QUICK, "quick") };
         output.line(format_args!("verify  {size}, seed {}", self.seed))?;
         let device_json = device.json();

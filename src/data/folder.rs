@@ -1,6 +1,6 @@
 //! A data set from a folder with four IDX files.
 
-use super::idx::{Content, IdxFile};
+use super::idx::{Content, IdxFile, check_counts};
 use super::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use mnist::MnistBuilder;
@@ -37,7 +37,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         None => files.par_iter_mut().map(IdxFile::payload).collect::<Vec<_>>().into_iter().collect::<Result<_>>()?,
     };
     let mut payloads = payloads.into_iter();
-    let mut split = |images: &IdxFile| {
+    let mut split = |images: &IdxFile<'_>| {
         let &[rows, columns] = images.item_extents() else { return None };
         Some(Split { rows, columns, images: payloads.next()?, labels: payloads.next()? })
     };
@@ -67,19 +67,9 @@ fn find(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Checks what no file shows alone: a label for each image, and one size of images.
-fn check_together(files: &[IdxFile]) -> Result<()> {
+fn check_together(files: &[IdxFile<'_>]) -> Result<()> {
     for pair in files.chunks_exact(2) {
-        let (images, labels) = (&pair[0], &pair[1]);
-        if images.count() != labels.count() {
-            let cause = format!(
-                "{}: expected {} labels, one for each image in {}, found {}",
-                labels.path().display(),
-                images.count(),
-                images.path().display(),
-                labels.count(),
-            );
-            return Err(Error::new(Kind::Data, cause, "take both files from the same set"));
-        }
+        check_counts(&pair[0], &pair[1])?;
     }
     let (train, test) = (&files[0], &files[2]);
     if train.item_extents() != test.item_extents() {
@@ -96,7 +86,7 @@ fn check_together(files: &[IdxFile]) -> Result<()> {
 }
 
 /// The payloads as the `mnist` crate parses them, or `None` where these are not files that it can read.
-fn parse_standard(folder: &Path, files: &[IdxFile]) -> Result<Option<Vec<Vec<u8>>>> {
+fn parse_standard(folder: &Path, files: &[IdxFile<'_>]) -> Result<Option<Vec<Vec<u8>>>> {
     let standard = files.chunks_exact(2).zip(STANDARD).all(|(pair, (count, rows, columns))| {
         pair.iter().all(|file| file.count() == count && !file.is_compressed())
             && pair[0].item_extents() == [rows, columns]
@@ -131,7 +121,7 @@ mod tests {
     use std::io::Write;
 
     /// Files of zeros, which take no room on most file systems.
-    fn zeros(folder: &Path, counts: [u32; 2], side: u32) -> Vec<IdxFile> {
+    fn zeros(folder: &Path, counts: [u32; 2], side: u32) -> Vec<IdxFile<'static>> {
         let open = |(i, (name, content)): (usize, (&str, Content))| {
             let (path, count) = (folder.join(name), counts[i / 2]);
             let header = match content {

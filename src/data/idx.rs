@@ -1,9 +1,10 @@
 //! IDX files, plain or gzipped. Format: LeCun, Cortes and Burges, "The MNIST database of handwritten digits": a
 //! big-endian magic number (two zero bytes, the element type, the number of dimensions), the extents, the elements.
 //!
-//! A file is not believed: whatever its header claims is held against the size of the file before memory is taken.
+//! A file is not believed: whatever its header claims is held against the size of the file before memory is taken, and
+//! what a gzipped one promises only takes memory as it arrives. Reading takes no more than twice what a file holds.
 
-use super::CLASSES;
+use super::{CLASSES, Split};
 use crate::error::{Error, Kind, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt::Display;
@@ -15,6 +16,9 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// No deflate stream expands further. Source: zlib's "Technical Details", maximum compression factor.
 const DEFLATE_FACTOR: u64 = 1032;
+
+/// How much is taken at a time where the size of the whole is but a promise.
+const PART: usize = 1 << 16;
 
 const FETCH_AGAIN: &str = "the file is damaged: fetch it again";
 
@@ -59,16 +63,16 @@ impl Content {
 }
 
 /// An open IDX file whose header has been checked, and whose length too where the file is plain.
-pub(super) struct IdxFile {
+pub(super) struct IdxFile<'a> {
     path: PathBuf,
     content: Content,
     extents: Vec<usize>,
     promised: usize,
     compressed: bool,
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Read + Send + 'a>,
 }
 
-impl IdxFile {
+impl IdxFile<'static> {
     /// Opens `path` and checks its header against `content` and against what the file can hold.
     pub(super) fn open(path: &Path, content: Content) -> Result<Self> {
         // Asked before opening, because opening a pipe would wait for its writer.
@@ -77,16 +81,22 @@ impl IdxFile {
             return Err(fault(path, "is not a regular file", "put the data file itself there"));
         }
         let file = File::open(path).map_err(|e| Error::io("open", path, &e))?;
-        let mut file = BufReader::with_capacity(1 << 16, file);
+        Self::new(path, content, metadata.len(), BufReader::with_capacity(PART, file))
+    }
+}
+
+impl<'a> IdxFile<'a> {
+    /// Checks the header of a file of `stored` bytes, which `file` reads and errors call `path`.
+    pub(super) fn new(path: &Path, content: Content, stored: u64, mut file: impl BufRead + Send + 'a) -> Result<Self> {
         let compressed = file.fill_buf().map_err(|e| Error::io("read", path, &e))?.starts_with(&GZIP);
-        let reader: Box<dyn Read + Send> =
+        let reader: Box<dyn Read + Send + 'a> =
             if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut idx = Self { path: path.into(), content, extents: Vec::new(), promised: 0, compressed, reader };
 
         let header = idx.read(content.header_bytes(), 0)?;
         idx.check_magic(&header)?;
         idx.extents = idx.parse_extents(&header)?;
-        idx.promised = idx.check_size(metadata.len())?;
+        idx.promised = idx.check_size(stored)?;
         Ok(idx)
     }
 
@@ -144,14 +154,31 @@ impl IdxFile {
 
     /// At most `limit` bytes, fewer where the file ends; `position` is how many were read before.
     fn read(&mut self, limit: usize, position: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(limit).map_err(|_| {
-            let cause = format!("the {limit} bytes that the header promises do not fit into memory");
-            fault(&self.path, cause, "use a smaller data set")
-        })?;
-        let outcome = self.reader.by_ref().take(limit as u64).read_to_end(&mut bytes);
-        outcome.map_err(|error| self.read_error(position + bytes.len(), &error))?;
-        Ok(bytes)
+        // The size of a plain file was compared with what it promises.
+        let most = if self.compressed { PART } else { limit };
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut read = 0;
+        while read < limit && parts.last().is_none_or(|part| part.len() == most) {
+            let mut part = Vec::new();
+            let room = most.min(limit - read);
+            part.try_reserve_exact(room).map_err(|_| self.too_large(limit))?;
+            let outcome = self.reader.by_ref().take(room as u64).read_to_end(&mut part);
+            read += part.len();
+            outcome.map_err(|error| self.read_error(position + read, &error))?;
+            parts.push(part);
+        }
+        if parts.len() < 2 {
+            return Ok(parts.pop().unwrap_or_default());
+        }
+        let mut whole = Vec::new();
+        whole.try_reserve_exact(read).map_err(|_| self.too_large(limit))?;
+        parts.into_iter().for_each(|part| whole.extend(part));
+        Ok(whole)
+    }
+
+    fn too_large(&self, bytes: usize) -> Error {
+        let cause = format!("the {bytes} bytes that the header promises do not fit into memory");
+        fault(&self.path, cause, "use a smaller data set")
     }
 
     fn read_error(&self, position: usize, error: &io::Error) -> Error {
@@ -243,6 +270,40 @@ impl IdxFile {
 
     fn place(&self, offset: usize) -> String {
         if self.compressed { format!("decompressed offset {offset}") } else { format!("offset {offset}") }
+    }
+}
+
+/// Checks that there is a label for each image.
+pub(super) fn check_counts(images: &IdxFile<'_>, labels: &IdxFile<'_>) -> Result<()> {
+    if images.count() == labels.count() {
+        return Ok(());
+    }
+    let cause = format!(
+        "{}: expected {} labels, one for each image in {}, found {}",
+        labels.path().display(),
+        images.count(),
+        images.path().display(),
+        labels.count(),
+    );
+    Err(Error::new(Kind::Data, cause, "take both files from the same set"))
+}
+
+impl Split {
+    /// The images and labels of two IDX files whose bytes are already there, each plain or gzipped, as a page has them
+    /// that fetched them in a browser. Errors call the files `images` and `labels`.
+    ///
+    /// # Errors
+    /// Where one of them is damaged, or they do not belong together: gives the place, what was expected and what was
+    /// found.
+    pub fn from_idx(images: &[u8], labels: &[u8]) -> Result<Self> {
+        let open = |content: Content, bytes| {
+            let stored = <[u8]>::len(bytes) as u64;
+            IdxFile::new(Path::new(content.name()), content, stored, bytes)
+        };
+        let (mut images, mut labels) = (open(Content::Images, images)?, open(Content::Labels, labels)?);
+        check_counts(&images, &labels)?;
+        let (rows, columns) = (images.item_extents()[0], images.item_extents()[1]);
+        Ok(Self { rows, columns, images: images.payload()?, labels: labels.payload()? })
     }
 }
 

@@ -1,14 +1,19 @@
 //! An open device and what it can do.
 
+use super::compiled::Compiled;
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
-use crate::kernel::{AnyKernel, Caps};
+use crate::kernel::Caps;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait for the device before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What training takes of an adapter, where it has it.
+const USUAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::PIPELINE_CACHE);
 
 /// Whether the driver's and wgpu's bounds checks and loop bounds are put into shaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,7 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// What kernels and plans need to know.
     pub caps: Caps,
+    compiled: Option<(wgpu::PipelineCache, Arc<Compiled>)>,
     fault: FirstFault,
     drill: Drill,
 }
@@ -41,12 +47,49 @@ impl Gpu {
         Self::open_for_drill(adapter, Drill::default()).await
     }
 
+    /// [`Self::open`] with what the driver has compiled before, where it can take that.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device.
+    pub async fn open_with_compiled(adapter: &wgpu::Adapter, compiled: Compiled) -> Result<Arc<Self>> {
+        Ok(Self::open(adapter).await?.with_compiled(compiled))
+    }
+
+    /// This device with what the driver has compiled before, where it can take that.
+    pub fn with_compiled(self: Arc<Self>, compiled: Compiled) -> Arc<Self> {
+        let mut gpu = Arc::unwrap_or_clone(self);
+        if gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            let label = Some("shadegrad");
+            let descriptor = wgpu::PipelineCacheDescriptor { label, data: compiled.bytes(), fallback: true };
+            #[allow(unsafe_code, reason = "a driver trusts what it is given of its own")]
+            // SAFETY: `Compiled` gives only bytes with the hash that was written beside them, which were then what
+            // `get_data` had returned; the driver tells by their header whether they are its own, else begins anew.
+            let cache = unsafe { gpu.device.create_pipeline_cache(&descriptor) };
+            gpu.compiled = Some((cache, Arc::new(compiled)));
+        }
+        Arc::new(gpu)
+    }
+
+    /// Keeps what the driver has compiled for the next time, where it gives that away.
+    ///
+    /// # Errors
+    /// Where it cannot be written: the driver then compiles again the next time.
+    pub fn keep_compiled(&self) -> Result<()> {
+        let Some((cache, file)) = &self.compiled else { return Ok(()) };
+        cache.get_data().map_or(Ok(()), |bytes| file.keep(&bytes))
+    }
+
+    /// Where pipelines are looked for before they are compiled.
+    pub(super) fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.compiled.as_ref().map(|(cache, _)| cache)
+    }
+
     /// Opens the adapter for a test in which things go wrong on purpose.
     ///
     /// # Errors
     /// Where the driver does not give the device.
     pub async fn open_for_drill(adapter: &wgpu::Adapter, drill: Drill) -> Result<Arc<Self>> {
-        Self::open_with(adapter, wgpu::Features::SUBGROUP, drill).await
+        Self::open_with(adapter, USUAL_FEATURES, drill).await
     }
 
     /// Opens the adapter to measure it: besides what training takes, with timestamps and f16, as far as the driver gives
@@ -55,7 +98,7 @@ impl Gpu {
     /// # Errors
     /// Where the driver does not give the device, with or without them.
     pub async fn open_to_measure(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
-        let features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let features = USUAL_FEATURES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         match Self::open_with(adapter, features, Drill::default()).await {
             // What a driver claims, it may refuse when it is asked for it.
             Err(_) => Self::open(adapter).await,
@@ -85,7 +128,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| for_errors.report(error.into())));
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
-        Ok(Arc::new(Self { device, queue, info, caps, fault, drill }))
+        Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
 
     /// Whether it was opened with timestamps.
@@ -106,11 +149,10 @@ impl Gpu {
         Arc::new(gpu)
     }
 
-    /// The same device, on which no other variant of this kernel is trusted.
-    pub fn trusting_only(&self, kernel: &'static dyn AnyKernel, variant: &str) -> Arc<Self> {
+    /// The same device, which takes this variant of a kernel with these parameters.
+    pub fn preferring(&self, kernel: &'static str, params: &[u8], variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
-        let others = kernel.variants(&self.caps).into_iter().filter(|other| other.name != variant);
-        gpu.caps.distrusted.extend(others.map(|other| (kernel.name(), other.name)));
+        gpu.caps.preferred.insert((kernel, params.to_vec()), variant.to_owned());
         Arc::new(gpu)
     }
 
@@ -160,9 +202,9 @@ impl Gpu {
     }
 
     /// Submits what was recorded.
-    pub(super) fn submit(&self, encoder: Option<wgpu::CommandEncoder>) -> wgpu::SubmissionIndex {
+    pub(super) fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         self.meet(Moment::Submit);
-        self.queue.submit(encoder.map(wgpu::CommandEncoder::finish))
+        self.queue.submit(commands)
     }
 
     /// Waits until `submission` has run, where the platform waits; a browser calls back by itself.
@@ -244,5 +286,6 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),
+        preferred: BTreeMap::new(),
     }
 }

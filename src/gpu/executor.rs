@@ -131,7 +131,7 @@ impl GpuExecutor {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             (0..times).flat_map(|_| select(dispatches)).for_each(|ready| ready.record(&mut pass));
         }
-        self.gpu.submit(Some(encoder));
+        self.gpu.submit(Some(encoder.finish()));
         self.gpu.healthy(&format!("running `{section}`"))
     }
 
@@ -157,7 +157,7 @@ impl GpuExecutor {
         let staging = self.gpu.buffer("staging", size, usage);
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&self.buffers[slot.buffer], (slot.offset + first) as u64 * 4, &staging, 0, size);
-        let submission = self.gpu.submit(Some(encoder));
+        let submission = self.gpu.submit(Some(encoder.finish()));
         self.down.fetch_add(size, Ordering::Relaxed);
         map(self.gpu.clone(), staging, submission, format!("reading `{}`", slot.name))
     }

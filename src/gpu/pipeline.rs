@@ -63,7 +63,7 @@ impl Pipeline {
                 zero_initialize_workgroup_memory: checks == Checks::On,
                 ..Default::default()
             },
-            cache: None,
+            cache: gpu.pipeline_cache(),
         });
         Ok(Self { pipeline, layout, reflection })
     }
@@ -133,6 +133,33 @@ impl Pipelines {
                 wanted.insert(source, (dispatch.kernel, variant));
             }
         }
+        self.compile_all(gpu, wanted).await
+    }
+
+    /// Compiles these variants of a kernel, and gives those that compile, each with its pipeline.
+    ///
+    /// # Errors
+    /// Where the device has failed.
+    pub async fn prepare_variants(
+        &mut self,
+        gpu: &Arc<Gpu>,
+        kernel: &'static dyn AnyKernel,
+        variants: Vec<Variant>,
+    ) -> Result<Vec<(Variant, Arc<Pipeline>)>> {
+        let is_new = |variant: &&Variant| self.get(variant).is_none();
+        let wanted = variants.iter().filter(is_new).map(|variant| (variant.source(), (kernel, variant.clone())));
+        let wanted = wanted.collect();
+        self.compile_all(gpu, wanted).await?;
+        let ready = |variant: Variant| self.get(&variant).cloned().map(|pipeline| (variant, pipeline));
+        Ok(variants.into_iter().filter_map(ready).collect())
+    }
+
+    /// Compiles what is given by its source; gives the source and the error of what does not compile.
+    async fn compile_all(
+        &mut self,
+        gpu: &Arc<Gpu>,
+        wanted: BTreeMap<String, (&'static dyn AnyKernel, Variant)>,
+    ) -> Result<Vec<(String, Error)>> {
         let checks = self.checks;
         #[cfg(not(target_arch = "wasm32"))]
         let compiled = std::thread::scope(|scope| {

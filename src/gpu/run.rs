@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Run<'a> {
     /// Its parameters, as bytes.
     pub params: &'a [u8],
-    /// How many workgroups.
+    /// How many workgroups; they are always folded into two rows.
     pub groups: u64,
     /// The words of each binding, in the order of [`crate::shader::Reflection::bindings`], at least as many as its shape
     /// needs.
@@ -29,7 +29,7 @@ impl Pipeline {
     /// Runs the kernel on each of these in one submit, and gives back the words of every binding of each run.
     pub async fn run_all(&self, gpu: &Arc<Gpu>, runs: &[Run<'_>]) -> Result<Vec<Vec<Vec<u32>>>> {
         let doing = "running a kernel";
-        let fold = |run: &Run<'_>| gpu.caps.fold(run.groups);
+        let fold = |run: &Run<'_>| gpu.caps.fold_always(run.groups);
         let groups: Option<Vec<_>> = runs.iter().map(fold).collect();
         let groups = groups.ok_or_else(|| gpu.refusal(doing, "too many workgroups for two dimensions"))?;
         let places = self.places(runs);
@@ -98,7 +98,7 @@ impl Pipeline {
         for (buffer, staging) in buffers.iter().zip(&staging) {
             encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, buffer.size());
         }
-        (gpu.submit(Some(encoder)), staging)
+        (gpu.submit(Some(encoder.finish())), staging)
     }
 }
 

@@ -105,8 +105,9 @@ impl GpuExecutor {
             dispatches.iter().for_each(|ready| ready.record(&mut pass));
         }
         let staging = sets.resolve(&gpu, &mut encoder);
+        let commands = encoder.finish();
         let recorded = Instant::now();
-        let submission = gpu.submit(Some(encoder));
+        let submission = gpu.submit(Some(commands));
         let submitted = Instant::now();
         gpu.wait(submission.clone(), &doing)?;
         let ended = Instant::now();
@@ -132,7 +133,7 @@ impl GpuExecutor {
             let from = begun.elapsed().as_nanos() as u64;
             let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             ready.record(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-            gpu.wait(gpu.submit(Some(encoder)), &doing)?;
+            gpu.wait(gpu.submit(Some(encoder.finish())), &doing)?;
             spans.push([from, begun.elapsed().as_nanos() as u64]);
         }
         Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })

@@ -39,10 +39,11 @@ impl Pool {
     fn take(&mut self, plan: &mut Plan, name: &str, shape: &Shape) -> Result<(Owned, SlotId)> {
         let words = shape.words(DType::F32)?;
         // A buffer more than twice as big is left for something bigger.
-        let fits = self.free.iter().enumerate().filter(|(_, free)| (words..=2 * words).contains(&free.words));
+        let fits =
+            self.free.iter().enumerate().filter(|(_, free)| (words..=words.saturating_mul(2)).contains(&free.words));
         if let Some(place) = fits.min_by_key(|(_, free)| free.words).map(|(place, _)| place) {
             let owned = self.free.swap_remove(place);
-            plan.reused_words += words;
+            plan.reused_words = plan.reused_words.saturating_add(words);
             return Ok((owned, plan.memory.view(owned.whole, name, shape.clone())?));
         }
         let whole = plan.memory.array(name, Role::Transient, DType::F32, shape.clone())?;

@@ -59,6 +59,12 @@ pub trait Op: Debug + Any {
     fn fuse(&self, _producer: &dyn Op) -> Option<Arc<dyn Op>> {
         None
     }
+
+    /// One op for this op and for a `sibling` whose only input is this op's last one, where there is one. Its inputs are
+    /// this op's; its outputs are this op's only one, then the sibling's only one.
+    fn join(&self, _sibling: &dyn Op) -> Option<Arc<dyn Op>> {
+        None
+    }
 }
 
 /// An output of a node.

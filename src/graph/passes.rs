@@ -1,7 +1,7 @@
-//! Passes from graph to graph: what nobody needs is dropped, what is computed twice is computed once, and ops that
-//! their producer's kernel can apply on the way to memory are fused into it.
+//! Passes from graph to graph: what nobody needs is dropped, what is computed twice is computed once, ops that their
+//! producer's kernel can apply on the way to memory are fused into it, and ops that read the same are joined.
 
-use super::{Graph, Node, Value};
+use super::{Graph, Node, Op, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ impl Graph {
         let (graph, roots) = self.without_dead(roots);
         let (graph, roots) = graph.without_repetition(&roots);
         let (graph, roots) = graph.fused(&roots);
+        let (graph, roots) = graph.joined(&roots);
         graph.without_dead(&roots)
     }
 
@@ -24,19 +25,19 @@ impl Graph {
                 node.inputs.iter().for_each(|input| live[input.node] = true);
             }
         }
-        self.rebuilt(roots, |number, node, _| if live[number] { Kept::Node(node.clone()) } else { Kept::Nothing })
+        self.rebuilt(roots, |number, node, _, _| if live[number] { Kept::Node(node.clone()) } else { Kept::Nothing })
     }
 
     /// Lets equal ops on equal inputs be one, but for those that change state. Ops are equal where they print alike.
     fn without_repetition(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut known: BTreeMap<(String, Vec<Value>), usize> = BTreeMap::new();
-        self.rebuilt(roots, |_, node, graph| {
+        self.rebuilt(roots, |_, node, graph, _| {
             if node.op.as_ref().is_some_and(|op| op.mutates()) {
                 return Kept::Node(node.clone());
             }
             let print = node.op.as_ref().map_or_else(|| format!("leaf {:?}", node.slot), |op| format!("{op:?}"));
             match known.entry((print, node.inputs.clone())) {
-                std::collections::btree_map::Entry::Occupied(first) => Kept::Same(*first.get()),
+                std::collections::btree_map::Entry::Occupied(first) => Kept::Same(*first.get(), 0),
                 std::collections::btree_map::Entry::Vacant(place) => {
                     place.insert(graph.nodes.len());
                     Kept::Node(node.clone())
@@ -51,7 +52,7 @@ impl Graph {
         self.nodes.iter().flat_map(|node| &node.inputs).chain(roots).for_each(|value| uses[value.node] += 1);
         // In the graph being built: how often a node is used, by its number there.
         let mut new_uses: Vec<usize> = Vec::new();
-        self.rebuilt(roots, |number, node, graph| {
+        self.rebuilt(roots, |number, node, graph, _| {
             let fused = node.op.as_ref().zip(node.inputs.first()).and_then(|(op, first)| {
                 let producer = &graph.nodes[first.node];
                 let alone = new_uses[first.node] == 1 && first.output == 0;
@@ -64,31 +65,99 @@ impl Graph {
         })
     }
 
-    /// Builds a graph node by node. `keep` sees each node with its inputs already renamed, and the graph so far.
-    fn rebuilt(&self, roots: &[Value], mut keep: impl FnMut(usize, &Node, &Self) -> Kept) -> (Self, Vec<Value>) {
-        let mut graph = Self::default();
-        let mut renamed: Vec<Option<usize>> = Vec::with_capacity(self.nodes.len());
-        let rename = |renamed: &[Option<usize>], value: &Value| {
-            // Values of dropped nodes are used by dropped nodes alone.
-            Value { node: renamed[value.node].unwrap_or_default(), output: value.output }
-        };
-        for (number, node) in self.nodes.iter().enumerate() {
-            let inputs = node.inputs.iter().map(|input| rename(&renamed, input)).collect();
-            let node = Node { inputs, ..node.clone() };
-            let new = match keep(number, &node, &graph) {
-                Kept::Nothing => None,
-                Kept::Same(other) => Some(other),
-                Kept::Node(mut node) => {
-                    let number = graph.nodes.len();
-                    node.outputs.iter_mut().for_each(|output| output.node = number);
-                    graph.nodes.push(node);
-                    Some(number)
-                }
-            };
-            renamed.push(new);
+    /// Makes one node of each op and its sibling where a joined op exists; it takes the place of the first of them.
+    fn joined(&self, roots: &[Value]) -> (Self, Vec<Value>) {
+        let pairs = self.pairs();
+        let of_node: BTreeMap<usize, &Pair> =
+            pairs.iter().flat_map(|pair| [(pair.op, pair), (pair.sibling, pair)]).collect();
+        // In the graph being built: the node of a pair, by the number of its product.
+        let mut built: BTreeMap<usize, usize> = BTreeMap::new();
+        self.rebuilt(roots, |number, node, graph, renaming| {
+            let Some(pair) = of_node.get(&number) else { return Kept::Node(node.clone()) };
+            let output = usize::from(pair.sibling == number);
+            if let Some(&joined) = built.get(&pair.op) {
+                return Kept::Same(joined, output);
+            }
+            built.insert(pair.op, graph.nodes.len());
+            let [op, sibling] = [pair.op, pair.sibling].map(|number| &self.nodes[number]);
+            let inputs = op.inputs.iter().map(|input| renaming.of(input)).collect();
+            let outputs = vec![Value { node: 0, output: 0 }, Value { node: 0, output: 1 }];
+            let shapes = op.shapes.iter().chain(&sibling.shapes).cloned().collect();
+            let joined = Node { op: Some(Arc::clone(&pair.joined)), inputs, outputs, shapes, ..op.clone() };
+            Kept::Part(joined, output)
+        })
+    }
+
+    /// The ops and siblings that can be joined, no node in two pairs. All that the op takes comes before the sibling.
+    fn pairs(&self) -> Vec<Pair> {
+        let mut siblings: BTreeMap<Value, Vec<usize>> = BTreeMap::new();
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.outputs.len() == 1) {
+            if let [input] = node.inputs.as_slice() {
+                siblings.entry(*input).or_default().push(number);
+            }
         }
-        let roots = roots.iter().map(|root| rename(&renamed, root)).collect();
+        let mut pairs = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let (Some(op), [_], Some(last)) = (&node.op, node.outputs.as_slice(), node.inputs.last()) else { continue };
+            let Some(candidates) = siblings.get_mut(last) else { continue };
+            let found = candidates.iter().enumerate().find_map(|(place, &other)| {
+                let in_time = other != number && node.inputs.iter().all(|input| input.node < other);
+                Some((place, op.join(self.nodes[other].op.as_deref().filter(|_| in_time)?)?))
+            });
+            if let Some((place, joined)) = found {
+                pairs.push(Pair { op: number, sibling: candidates.remove(place), joined });
+            }
+        }
+        pairs
+    }
+
+    /// Builds a graph node by node. `keep` sees each node with its inputs already renamed, the graph so far, and how
+    /// values are renamed.
+    fn rebuilt(
+        &self,
+        roots: &[Value],
+        mut keep: impl FnMut(usize, &Node, &Self, &Renaming) -> Kept,
+    ) -> (Self, Vec<Value>) {
+        let mut graph = Self::default();
+        let mut renaming = Renaming(Vec::with_capacity(self.nodes.len()));
+        for (number, node) in self.nodes.iter().enumerate() {
+            let inputs = node.inputs.iter().map(|input| renaming.of(input)).collect();
+            let node = Node { inputs, ..node.clone() };
+            let kept = keep(number, &node, &graph, &renaming);
+            let mut add = |mut node: Node, output: usize| {
+                let number = graph.nodes.len();
+                node.outputs.iter_mut().for_each(|output| output.node = number);
+                graph.nodes.push(node);
+                Value { node: number, output }
+            };
+            let new = match kept {
+                Kept::Nothing => None,
+                Kept::Same(other, output) => Some(Value { node: other, output }),
+                Kept::Node(node) => Some(add(node, 0)),
+                Kept::Part(node, output) => Some(add(node, output)),
+            };
+            renaming.0.push(new);
+        }
+        let roots = roots.iter().map(|root| renaming.of(root)).collect();
         (graph, roots)
+    }
+}
+
+/// An op and its sibling, by their numbers, and what they become together.
+struct Pair {
+    op: usize,
+    sibling: usize,
+    joined: Arc<dyn Op>,
+}
+
+/// For each node so far, what its output 0 is in the new graph.
+struct Renaming(Vec<Option<Value>>);
+
+impl Renaming {
+    fn of(&self, value: &Value) -> Value {
+        // Values of dropped nodes are used by dropped nodes alone.
+        let first = self.0[value.node].unwrap_or(Value { node: 0, output: 0 });
+        Value { output: first.output + value.output, ..first }
     }
 }
 
@@ -96,8 +165,10 @@ impl Graph {
 enum Kept {
     /// It is dropped.
     Nothing,
-    /// It is the same as that node of the new graph.
-    Same(usize),
+    /// Its outputs are those of that node of the new graph, from this one on.
+    Same(usize, usize),
     /// It stays, perhaps changed.
     Node(Node),
+    /// It is part of this one: its outputs are those from this one on.
+    Part(Node, usize),
 }

@@ -1,5 +1,7 @@
 //! What an adapter can do, as far as kernels and plans care.
 
+use std::collections::BTreeMap;
+
 /// Capabilities and limits by which variants are chosen and plans are checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caps {
@@ -20,6 +22,8 @@ pub struct Caps {
     /// Variants that computed wrongly here, as names of kernel and variant. They are chosen only where nothing else is
     /// left.
     pub distrusted: Vec<(&'static str, String)>,
+    /// The variant to take for a kernel with certain parameters, where one was found to be the fastest here.
+    pub preferred: BTreeMap<(&'static str, Vec<u8>), String>,
 }
 
 impl Caps {
@@ -34,6 +38,7 @@ impl Caps {
             max_groups: 65_535,
             offset_alignment: 256,
             distrusted: Vec::new(),
+            preferred: BTreeMap::new(),
         }
     }
 
@@ -50,6 +55,12 @@ impl Caps {
         let rows = groups.div_ceil(most).max(1);
         (rows <= most).then(|| [groups.div_ceil(rows) as u32, rows as u32])
     }
+
+    /// Like [`Self::fold`], but into two rows even where one would do: a small dispatch then shows, just as one of more
+    /// than 65,535 workgroups would, whether a kernel numbers its workgroups right.
+    pub fn fold_always(&self, groups: u64) -> Option<[u32; 2]> {
+        self.fold(groups).map(|[x, y]| if y == 1 && x > 1 { [x.div_ceil(2), 2] } else { [x, y] })
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +73,9 @@ mod tests {
         for groups in [0u64, 1, 65_535, 65_536, 65_537, 1 << 20, 65_535 * 65_535] {
             let [x, y] = caps.fold(groups).expect("fits two dimensions");
             assert!(u64::from(x) * u64::from(y) >= groups, "{groups} into {x} x {y}");
+            assert!(x <= caps.max_groups && y <= caps.max_groups);
+            let [x, y] = caps.fold_always(groups).expect("fits two dimensions");
+            assert!(u64::from(x) * u64::from(y) >= groups && (y > 1 || groups <= 1), "{groups} into {x} x {y}");
             assert!(x <= caps.max_groups && y <= caps.max_groups);
         }
         assert_eq!(caps.fold(65_535 * 65_535 + 1), None);

@@ -48,6 +48,11 @@ pub trait Kernel: Sync {
         self.variants(caps).swap_remove(0)
     }
 
+    /// The variants among which the fastest for these parameters can be found by timing.
+    fn candidates(&self, params: &Self::Params, caps: &Caps) -> Vec<Variant> {
+        self.variants(caps).into_iter().filter(|variant| self.accepts(params, variant)).collect()
+    }
+
     /// Whether this variant can serve these parameters; one that loads vectors may not.
     fn accepts(&self, _params: &Self::Params, _variant: &Variant) -> bool {
         true
@@ -99,9 +104,11 @@ pub trait AnyKernel: Sync {
     fn is_composed(&self) -> bool;
     /// See [`Kernel::variants`].
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
-    /// The variant of [`Kernel::choose`]; where that is not trusted, the first of [`Kernel::variants`] that is and serves
-    /// these parameters.
+    /// The variant that is [preferred](Caps::preferred), else that of [`Kernel::choose`]; where that is not trusted, the
+    /// first of [`Kernel::variants`] that is and serves these parameters.
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant;
+    /// Those of [`Kernel::candidates`] that are trusted.
+    fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant>;
     /// See [`Kernel::accepts`].
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
     /// See [`Kernel::groups`].
@@ -144,13 +151,25 @@ impl<K: Kernel> AnyKernel for K {
     }
 
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
-        let (name, params) = (Kernel::name(self), typed(params));
-        let first = Kernel::choose(self, &params, caps);
+        let (name, typed) = (Kernel::name(self), typed(params));
+        let sound = |variant: &Variant| caps.trusts(name, &variant.name) && Kernel::accepts(self, &typed, variant);
+        if let Some(preferred) = caps.preferred.get(&(name, params.to_vec())) {
+            let wanted = |variant: &Variant| variant.name == *preferred && sound(variant);
+            if let Some(variant) = Kernel::variants(self, caps).into_iter().find(wanted) {
+                return variant;
+            }
+        }
+        let first = Kernel::choose(self, &typed, caps);
         if caps.trusts(name, &first.name) {
             return first;
         }
-        let sound = |variant: &Variant| caps.trusts(name, &variant.name) && Kernel::accepts(self, &params, variant);
         Kernel::variants(self, caps).into_iter().find(sound).unwrap_or(first)
+    }
+
+    fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant> {
+        let mut candidates = Kernel::candidates(self, &typed(params), caps);
+        candidates.retain(|variant| caps.trusts(Kernel::name(self), &variant.name));
+        candidates
     }
 
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
@@ -188,6 +207,11 @@ impl<K: Kernel> AnyKernel for K {
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         Kernel::fill(self, &case.map(|params| typed(params)), binding, elements, random)
     }
+}
+
+/// `each` for each combination of things that there are so many of, or the most that can be told.
+pub fn operations(each: u64, counts: impl IntoIterator<Item = u32>) -> u64 {
+    counts.into_iter().fold(each, |product, count| product.saturating_mul(count.into()))
 }
 
 fn typed<P: Params>(bytes: &[u8]) -> P {

@@ -108,7 +108,7 @@ impl Blueprint {
     /// size does not fit the device's 32-bit indices.
     pub fn build(self, inputs: usize, classes: usize) -> Result<Model> {
         self.validate()?;
-        self.criterion.weights(classes)?;
+        self.criterion.check_classes(classes)?;
         let mut declared = Declarations::new(classes, self.initialiser);
         let mut widths = vec![inputs];
         let mut row = Shape::from([inputs]);

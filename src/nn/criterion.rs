@@ -79,21 +79,32 @@ impl Criterion {
         ))
     }
 
-    /// The weight of each of `classes` classes, where the loss takes weights. Balanced ones are settled before.
+    /// Checks that it is for so many classes.
     ///
     /// # Errors
-    /// Where there are given weights for another number of classes.
-    pub fn weights(&self, classes: usize) -> Result<Option<Vec<f32>>> {
+    /// Where there are given weights for another number of them.
+    pub fn check_classes(&self, classes: usize) -> Result<()> {
         match &self.class_weights {
-            _ if !self.is_weighted() => Ok(None),
-            ClassWeights::Given(weights) if weights.len() == classes => Ok(Some(weights.clone())),
-            ClassWeights::Given(weights) => Err(Error::new(
+            ClassWeights::Given(weights) if weights.len() != classes => Err(Error::new(
                 Kind::Usage,
                 format!("{} class weights, but the data have {classes} classes", weights.len()),
                 "give one for each class",
             )),
-            ClassWeights::Equal | ClassWeights::Balanced => Ok(Some(vec![1.0; classes])),
+            _ => Ok(()),
         }
+    }
+
+    /// The weight of each of `classes` classes, where the loss takes weights. Balanced ones are settled before.
+    ///
+    /// # Errors
+    /// Those of [`Self::check_classes`].
+    pub fn weights(&self, classes: usize) -> Result<Option<Vec<f32>>> {
+        self.check_classes(classes)?;
+        Ok(match &self.class_weights {
+            _ if !self.is_weighted() => None,
+            ClassWeights::Given(weights) => Some(weights.clone()),
+            ClassWeights::Equal | ClassWeights::Balanced => Some(vec![1.0; classes]),
+        })
     }
 
     /// The same with balanced weights made numbers by the training labels, each below `classes`. A class without labels

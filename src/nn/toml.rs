@@ -6,6 +6,10 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// The longest text that is read, in bytes: a thousand layers take less. Reading takes up to about 1,000 bytes of memory
+/// for each.
+const LONGEST: usize = 1 << 16;
+
 /// A place in a file: what tells a mistake there.
 #[derive(Clone, Debug)]
 struct File<'a> {
@@ -53,9 +57,12 @@ impl<'a> Table<'a> {
     /// The whole of a file, that is called `name` in errors.
     ///
     /// # Errors
-    /// Where the text is no TOML, or gives a key twice.
+    /// Where the text is no TOML, gives a key twice, or is longer than 64 KiB.
     pub fn parse(name: &'a str, text: &'a str) -> Result<Self> {
         let file = File { name, text };
+        if text.len() > LONGEST {
+            return Err(file.refuse(0, format!("expected {LONGEST} bytes at most, found {}", text.len())));
+        }
         let entries = DeTable::parse(text).map_err(|error| {
             let message = error.message().trim().replace('\n', ", ");
             file.refuse(error.span().map_or(0, |span| span.start), message)
@@ -96,14 +103,14 @@ impl<'a> Table<'a> {
         valid: impl Fn(&T) -> bool,
     ) -> Result<Option<T>> {
         let Some((span, value)) = self.entry(key) else { return Ok(None) };
-        match T::of(&value).filter(valid) {
-            Some(setting) => Ok(Some(setting)),
-            None => {
-                let found = self.file.text.get(span.clone()).unwrap_or("").lines().next().unwrap_or("");
-                let kind = value.type_str();
-                Err(self.file.refuse(span.start, format!("`{key}`: expected {expected}, found {found} ({kind})")))
-            }
-        }
+        let setting = T::of(&value).filter(valid);
+        setting.map(Some).ok_or_else(|| self.unexpected(key, expected, span, &value))
+    }
+
+    fn unexpected(&self, key: &str, expected: &str, span: Range<usize>, value: &DeValue<'_>) -> Error {
+        let (start, kind) = (span.start, value.type_str());
+        let found = self.file.text.get(span).unwrap_or("").lines().next().unwrap_or("");
+        self.file.refuse(start, format!("`{key}`: expected {expected}, found {found} ({kind})"))
     }
 
     /// The setting of a key, where it has one.
@@ -119,14 +126,11 @@ impl<'a> Table<'a> {
     /// # Errors
     /// Where it is no string, or not one that can be read: gives its place, and what can.
     pub fn take_named<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Result<Option<T>> {
-        let at = self.entries.get_key_value(key).map_or(0, |(_, value)| value.span().start);
-        let named = |text: String| {
-            text.parse().map_err(|error: Error| self.file.refuse(at, format!("{}: {}", error.cause(), error.advice())))
-        };
-        let text: Option<String> = self.clone().take(key)?;
-        let value = text.map(named).transpose();
-        self.entry(key);
-        value
+        let Some((span, value)) = self.entry(key) else { return Ok(None) };
+        let start = span.start;
+        let text = value.as_str().ok_or_else(|| self.unexpected(key, String::EXPECTED, span, &value))?;
+        let named = text.parse().map(Some);
+        named.map_err(|error: Error| self.file.refuse(start, format!("{}: {}", error.cause(), error.advice())))
     }
 
     /// The table of a key, where it has one.

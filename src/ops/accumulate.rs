@@ -5,7 +5,7 @@
 //! weights. The first gradient of a batch is its mean so far; one of an empty micro-batch changes nothing.
 
 use super::{COUNTERS, LINEAR, UNIT, alternate, counter, flat_sizes, linear_groups};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -68,13 +68,20 @@ impl Kernel for Accumulate {
 
     fn cases(&self, effort: Effort) -> Vec<Case<AccumulateParams>> {
         let case = |(i, n): (usize, u32)| Case::new(AccumulateParams { n: n.next_multiple_of(4) }, alternate(i));
-        flat_sizes(effort).into_iter().enumerate().map(case).collect()
+        let strained = [4, 8, 12].map(|n| Case::new(AccumulateParams { n }, Inputs::Extreme));
+        flat_sizes(effort).into_iter().enumerate().map(case).chain(strained).collect()
     }
 
-    /// The second to fourth micro-batch of 48 rows, the last often a shorter one.
-    fn fill(&self, _: &Case<AccumulateParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+    /// The second to fourth micro-batch of 48 rows, the last often a shorter one. Strained: one of a single row, an empty
+    /// one, and one of an empty batch.
+    fn fill(&self, case: &Case<AccumulateParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         match binding {
             "counters" => Some(vec![7, 3, 960, 192]),
+            "micro_counters" if case.inputs == Inputs::Extreme => Some(match case.params.n {
+                4 => vec![26, 3, 1008, 1],
+                8 => vec![28, 3, 1152, 0],
+                _ => vec![25, 3, 960, 0],
+            }),
             "micro_counters" => {
                 let index = 1 + random.below(3);
                 Some(vec![25 + index, 3, 960 + 48 * index, if index < 3 { 48 } else { 1 + random.below(48) }])

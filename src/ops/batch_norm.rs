@@ -11,7 +11,7 @@ use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -65,7 +65,7 @@ impl Kernel for BatchNorm {
 
     /// Two for the mean, three for the variance, four for the output.
     fn flops(&self, params: &BatchNormParams) -> u64 {
-        9 * u64::from(params.m) * u64::from(params.n)
+        operations(9, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &BatchNormParams, args: &mut Args<'_, T>) {

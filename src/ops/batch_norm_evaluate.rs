@@ -6,7 +6,7 @@ use super::softmax::kind;
 use super::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::Op;
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -50,7 +50,7 @@ impl Kernel for BatchNormEvaluate {
     }
 
     fn flops(&self, params: &BatchNormEvaluateParams) -> u64 {
-        6 * u64::from(params.m) * u64::from(params.n)
+        operations(6, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &BatchNormEvaluateParams, args: &mut Args<'_, T>) {

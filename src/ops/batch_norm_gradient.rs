@@ -12,7 +12,7 @@ use super::softmax::kind;
 use super::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -49,7 +49,7 @@ impl Kernel for BatchNormGradient {
 
     /// Five for the sums, six for the output.
     fn flops(&self, params: &BatchNormGradientParams) -> u64 {
-        11 * u64::from(params.m) * u64::from(params.n)
+        operations(11, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &BatchNormGradientParams, args: &mut Args<'_, T>) {

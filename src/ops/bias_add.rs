@@ -4,7 +4,7 @@ use super::matmul::{self, with_epilogue};
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Kernel for BiasAdd {
     }
 
     fn flops(&self, params: &BiasAddParams) -> u64 {
-        u64::from(params.m) * u64::from(params.n)
+        operations(1, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &BiasAddParams, args: &mut Args<'_, T>) {

@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -38,42 +38,49 @@ impl Kernel for ColumnSum {
     }
 
     fn flops(&self, params: &ColumnSumParams) -> u64 {
-        u64::from(params.m) * u64::from(params.n)
+        operations(1, [params.m, params.n])
     }
 
-    fn twin<T: Real>(&self, params: &ColumnSumParams, args: &mut Args<'_, T>) {
-        let (a, out) = (args.real("a"), args.real_mut("out"));
-        let n = params.n as usize;
-        let block = if a.len() < 1 << 15 { n } else { 256 };
-        out.par_chunks_mut(block).enumerate().for_each(|(task, out)| {
-            out.fill(T::zero());
-            for row in a.chunks_exact(n) {
-                for (sum, &a) in out.iter_mut().zip(&row[task * block..]) {
-                    *sum += a;
-                }
-            }
-        });
+    fn twin<T: Real>(&self, _params: &ColumnSumParams, args: &mut Args<'_, T>) {
+        column_sums(args.real("a"), args.real_mut("out"));
     }
 
-    /// g_m sum |a|, with g_m = m u / (1 - m u): Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed.,
-    /// eq. 4.4, for sums in any order.
     fn tolerance(&self, case: &Case<ColumnSumParams>, _output: &str, values: &Values) -> Tolerance {
-        let n = case.params.n as usize;
-        if case.inputs == Inputs::Integers {
-            return Tolerance::exact(n);
-        }
-        let mu = f64::from(case.params.m) * UNIT;
-        let mut hard = vec![f64::from(f32::MIN_POSITIVE); n];
-        for row in values.before("a").chunks_exact(n) {
-            hard.iter_mut().zip(row).for_each(|(hard, a)| *hard += mu / (1.0 - mu) * a.abs());
-        }
-        Tolerance { hard, soft: None }
+        column_sum_tolerance([case.params.m, case.params.n], case.inputs, values.before("a"))
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {
         let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(ColumnSumParams { m, n }, alternate(i));
         row_sizes(effort).into_iter().enumerate().map(case).collect()
     }
+}
+
+/// `out[n]`, the sums of the columns of `a`.
+pub(super) fn column_sums<T: Real>(a: &[T], out: &mut [T]) {
+    let n = out.len();
+    let block = if a.len() < 1 << 15 { n } else { 256 };
+    out.par_chunks_mut(block).enumerate().for_each(|(task, out)| {
+        out.fill(T::zero());
+        for row in a.chunks_exact(n) {
+            for (sum, &a) in out.iter_mut().zip(&row[task * block..]) {
+                *sum += a;
+            }
+        }
+    });
+}
+
+/// g_m sum |a|, with g_m = m u / (1 - m u): Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., eq. 4.4,
+/// for sums in any order.
+pub(super) fn column_sum_tolerance([m, n]: [u32; 2], inputs: Inputs, a: &[f64]) -> Tolerance {
+    if inputs == Inputs::Integers {
+        return Tolerance::exact(n as usize);
+    }
+    let mu = f64::from(m) * UNIT;
+    let mut hard = vec![f64::from(f32::MIN_POSITIVE); n as usize];
+    for row in a.chunks_exact(n as usize) {
+        hard.iter_mut().zip(row).for_each(|(hard, a)| *hard += mu / (1.0 - mu) * a.abs());
+    }
+    Tolerance { hard, soft: None }
 }
 
 impl Op for ColumnSum {

@@ -89,11 +89,16 @@ impl Kernel for Dropout {
             let params = DropoutParams::new(n, seed, random.below(20), probabilities[i % 4]);
             Case::new(params, Inputs::Random)
         };
-        flat_sizes(effort).into_iter().enumerate().map(&mut case).collect()
+        let cases: Vec<_> = flat_sizes(effort).into_iter().enumerate().map(&mut case).collect();
+        // In the first step, the threshold is the very word that decides about element 0.
+        let mut params = DropoutParams::new(8, 1, 0, 0.5);
+        params.threshold = step_words([params.seed_low, params.seed_high], stream::DROPOUT, 1, 0)[0];
+        cases.into_iter().chain([Case::new(params, Inputs::Extreme)]).collect()
     }
 
-    fn fill(&self, _: &Case<DropoutParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
-        (binding == "counters").then(|| vec![1 + random.below(100_000), 3, 0, 1])
+    fn fill(&self, case: &Case<DropoutParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        let step = if case.inputs == Inputs::Extreme { 1 } else { 1 + random.below(100_000) };
+        (binding == "counters").then(|| vec![step, 3, 0, 1])
     }
 }
 

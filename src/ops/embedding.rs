@@ -4,7 +4,7 @@
 use super::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -62,7 +62,7 @@ impl Kernel for Embedding {
 
     /// Indices, and their rows in and out; the rest of the table is not touched.
     fn bytes(&self, params: &EmbeddingParams, _bound: u64) -> u64 {
-        u64::from(params.m) * (4 + 8 * u64::from(params.n))
+        operations(4 + 8 * u64::from(params.n), [params.m])
     }
 
     fn twin<T: Real>(&self, params: &EmbeddingParams, args: &mut Args<'_, T>) {

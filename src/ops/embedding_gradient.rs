@@ -5,7 +5,7 @@ use super::embedding::{EmbeddingParams, cases, some_indices};
 use super::{LINEAR, each_row, linear_groups, roundings};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -31,7 +31,7 @@ impl Kernel for EmbeddingGradient {
     }
 
     fn flops(&self, params: &EmbeddingParams) -> u64 {
-        u64::from(params.m) * u64::from(params.n)
+        operations(1, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &EmbeddingParams, args: &mut Args<'_, T>) {

@@ -6,7 +6,7 @@
 //! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
 
 use super::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
 use crate::random::{Random, permute};
 
 crate::params! {
@@ -91,12 +91,12 @@ impl Kernel for Gather {
     }
 
     fn flops(&self, params: &GatherParams) -> u64 {
-        3 * u64::from(params.batch) * u64::from(params.features)
+        operations(3, [params.batch, params.features])
     }
 
     /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
     fn bytes(&self, params: &GatherParams, _bound: u64) -> u64 {
-        u64::from(params.batch) * (u64::from(params.features) * 5 + 5)
+        operations(5 * u64::from(params.features) + 5, [params.batch])
     }
 
     fn twin<T: Real>(&self, params: &GatherParams, args: &mut Args<'_, T>) {

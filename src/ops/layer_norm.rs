@@ -8,7 +8,7 @@ use super::softmax::kind;
 use super::{LINEAR, bits, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -54,7 +54,7 @@ impl Kernel for LayerNorm {
 
     /// Two for the mean, three for the variance, four for the output.
     fn flops(&self, params: &LayerNormParams) -> u64 {
-        9 * u64::from(params.m) * u64::from(params.n)
+        operations(9, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &LayerNormParams, args: &mut Args<'_, T>) {

@@ -7,7 +7,7 @@ use super::softmax::kind;
 use super::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -68,7 +68,7 @@ impl Kernel for LayerNormGradient {
 
     /// Six for the sums, seven for the output.
     fn flops(&self, params: &LayerNormGradientParams) -> u64 {
-        13 * u64::from(params.m) * u64::from(params.n)
+        operations(13, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &LayerNormGradientParams, args: &mut Args<'_, T>) {

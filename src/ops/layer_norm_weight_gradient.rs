@@ -7,7 +7,7 @@ use super::softmax::kind;
 use super::{LINEAR, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -33,7 +33,7 @@ impl Kernel for LayerNormWeightGradient {
     }
 
     fn flops(&self, params: &LayerNormGradientParams) -> u64 {
-        5 * u64::from(params.m) * u64::from(params.n)
+        operations(5, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &LayerNormGradientParams, args: &mut Args<'_, T>) {

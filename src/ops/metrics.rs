@@ -1,7 +1,7 @@
 //! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
 
 use super::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, ulp};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
 use crate::random::Random;
 
 crate::params! {
@@ -39,12 +39,12 @@ impl Kernel for Metrics {
     }
 
     fn flops(&self, params: &MetricsParams) -> u64 {
-        u64::from(params.m) * (u64::from(params.n) + 1)
+        operations(u64::from(params.n) + 1, [params.m])
     }
 
     /// Everything once, and of the ring one entry.
     fn bytes(&self, params: &MetricsParams, bound: u64) -> u64 {
-        bound - 16 * u64::from(params.ring) + 8
+        bound.saturating_sub(16 * u64::from(params.ring)).saturating_add(8)
     }
 
     fn twin<T: Real>(&self, params: &MetricsParams, args: &mut Args<'_, T>) {
@@ -78,15 +78,26 @@ impl Kernel for Metrics {
             let inputs = if i % 2 == 0 { Inputs::Random } else { Inputs::Integers };
             Case::new(MetricsParams { m, n, ring: 1 + (i as u32 * 7) % 40 }, inputs)
         };
-        row_sizes(effort).into_iter().enumerate().map(case).collect()
+        let close = Case::new(MetricsParams { m: 300, n: 3, ring: 5 }, Inputs::Extreme);
+        row_sizes(effort).into_iter().enumerate().map(case).chain([close]).collect()
     }
 
-    fn fill(&self, case: &Case<MetricsParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+    fn fill(
+        &self,
+        case: &Case<MetricsParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
         let MetricsParams { m, n, .. } = case.params;
         let used = m - m / 4;
         match binding {
             "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
             "counters" => Some(vec![1 + random.below(100), 0, 0, used]),
+            // A few units in the last place apart.
+            "logits" if case.inputs == Inputs::Extreme => {
+                Some((0..elements).map(|_| 1f32.to_bits() + random.below(100)).collect())
+            }
             _ => None,
         }
     }

@@ -172,7 +172,7 @@ fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
         edges.iter().zip(edges.iter().rev()).map(|(&m, &n)| [m, n]).collect()
     };
     sizes.extend((0..effort.count(12, 2000)).map(|_| [1 + random.below(300), 1 + random.below(300)]));
-    sizes.extend([[1, 1023], [1025, 1], [257, 10], [128, 1024]]);
+    sizes.extend([[1, 1023], [1025, 1], [256, 3], [257, 10], [128, 1024]]);
     sizes
 }
 

@@ -74,7 +74,8 @@ pub(super) fn straining_groups(count: u32, random: &mut Random) -> Vec<[f32; 2]>
     (0..count).map(|_| [[0.5, 0.0], [1e3, 1.0], [0.0, 1e-3], [-1e3, 0.0]][random.below(4) as usize]).collect()
 }
 
-/// `counters` with every row of a batch of `m` in use, or with a quarter of them not, as at the end of an epoch.
+/// `counters` with every row of a batch of `m` in use, with a quarter of them not, as at the end of an epoch, or with
+/// more in use than there are.
 pub(super) fn some_rows(m: u32, random: &mut Random) -> Vec<u32> {
-    vec![7, 0, 0, if random.below(3) == 0 { m } else { m - m / 4 }]
+    vec![7, 0, 0, [m, m - m / 4, m - m / 4, m + 5][random.below(4) as usize]]
 }

@@ -6,7 +6,7 @@
 
 use super::{LINEAR, word};
 use crate::error::Result;
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -72,7 +72,7 @@ impl Kernel for PixelSums {
     }
 
     fn flops(&self, params: &PixelSumsParams) -> u64 {
-        3 * u64::from(params.samples) * u64::from(params.features)
+        operations(3, [params.samples, params.features])
     }
 
     fn twin<T: Real>(&self, params: &PixelSumsParams, args: &mut Args<'_, T>) {

@@ -112,7 +112,8 @@ impl Kernel for Schedule {
             };
             Case::new(params, Inputs::Random)
         };
-        (0..count).map(case).collect()
+        let unknown = ScheduleParams { kind: 3, warmup: 0, every: 1, gamma: 0.5, steps: 10 };
+        (0..count).map(case).chain([Case::new(unknown, Inputs::Random)]).collect()
     }
 
     /// A step of the run, the one after its end, or one at an edge: around the end of the warm-up or of a decay.

@@ -3,7 +3,7 @@
 use super::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -32,10 +32,22 @@ pub(super) fn softmax_row<T: Real>(logits: &[T], out: &mut [T]) {
     out.iter_mut().for_each(|p| *p = *p / sum);
 }
 
-/// Logits that strain a softmax: far apart, all equal, or with one class certain.
-pub(super) fn extreme_logits(elements: usize, random: &mut Random) -> Vec<u32> {
-    let scale = [1e4, 30.0, 0.0][random.below(3) as usize];
-    bits((0..elements).map(|_| random.between(-1.0, 1.0) * scale))
+/// Rows of `n` logits that strain a softmax, in turn: far apart, all equal, and with one class certain, the last or
+/// the first, whose exponential overflows unless it is found to be the largest.
+pub(super) fn extreme_logits(n: u32, elements: usize, random: &mut Random) -> Vec<u32> {
+    let (n, first) = (n as usize, random.below(5) as usize);
+    let logit = |i: usize| {
+        let near = random.between(-1.0, 1.0);
+        match (first + i / n) % 5 {
+            0 => 1e4 * near,
+            1 => 30.0 * near,
+            2 => 0.0,
+            3 if (i + 1).is_multiple_of(n) => 1e4,
+            4 if i.is_multiple_of(n) => 1e4,
+            _ => near,
+        }
+    };
+    bits((0..elements).map(logit))
 }
 
 /// Kinds of input in turn.
@@ -60,7 +72,7 @@ impl Kernel for Softmax {
 
     /// Maximum, difference, exponential (counted as one), sum and quotient.
     fn flops(&self, params: &SoftmaxParams) -> u64 {
-        5 * u64::from(params.m) * u64::from(params.n)
+        operations(5, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxParams, args: &mut Args<'_, T>) {
@@ -82,7 +94,7 @@ impl Kernel for Softmax {
     }
 
     fn fill(&self, case: &Case<SoftmaxParams>, _: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
-        (case.inputs == Inputs::Extreme).then(|| extreme_logits(elements, random))
+        (case.inputs == Inputs::Extreme).then(|| extreme_logits(case.params.n, elements, random))
     }
 }
 

@@ -4,11 +4,12 @@
 //! Courville, "Deep Learning", section 6.2.2.3. The mean is over the rows in use, so the last, shorter batch of an
 //! epoch counts right.
 
-use super::softmax::{extreme_logits, kind, softmax_row};
-use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
+use super::loss::fill_batch;
+use super::softmax::{kind, softmax_row};
+use super::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -43,7 +44,7 @@ impl Kernel for SoftmaxCrossEntropy {
     }
 
     fn flops(&self, params: &SoftmaxCrossEntropyParams) -> u64 {
-        8 * u64::from(params.m) * u64::from(params.n)
+        operations(8, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyParams, args: &mut Args<'_, T>) {
@@ -99,15 +100,7 @@ impl Kernel for SoftmaxCrossEntropy {
         elements: usize,
         random: &mut Random,
     ) -> Option<Vec<u32>> {
-        let SoftmaxCrossEntropyParams { m, n } = case.params;
-        // The last quarter of the batch is not in use, as at the end of an epoch.
-        let used = m - m / 4;
-        match binding {
-            "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
-            "counters" => Some(vec![7, 0, 0, used]),
-            _ if case.inputs == Inputs::Extreme => Some(extreme_logits(elements, random)),
-            _ => None,
-        }
+        fill_batch([case.params.m, case.params.n], case.inputs, binding, elements, random)
     }
 }
 

@@ -17,7 +17,7 @@ use super::softmax::{kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -78,7 +78,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
     }
 
     fn flops(&self, params: &SoftmaxCrossEntropyWeightedParams) -> u64 {
-        16 * u64::from(params.m) * u64::from(params.n)
+        operations(16, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyWeightedParams, args: &mut Args<'_, T>) {
@@ -121,14 +121,15 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         let mut hard = Vec::with_capacity(values.after(output).len());
         let rows = values.before("logits").chunks_exact(n as usize).zip(labels);
         for (row, (logits, &label)) in rows.enumerate() {
-            let used = if label == NO_LABEL { 0.0 } else { 1.0 };
+            // What is not in use is zero, whatever its logits are.
+            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
             let y = |j: usize| wanted(label as usize, j, smoothing.into(), class_weights);
             let total: f64 = (0..n as usize).map(y).sum();
             if output == "losses" {
                 let largest = logits.iter().fold(0.0f64, |most, z| most.max(z.abs()));
                 let logarithm = total * (4e-6 + columns * UNIT + 4.0 * UNIT * largest) * scale * rows_used;
                 let loss = values.after(output)[row];
-                hard.push(used * (logarithm + ((columns + 8.0) * UNIT + scale_error) * loss + tiny));
+                hard.push(if_used(logarithm + ((columns + 8.0) * UNIT + scale_error) * loss + tiny));
                 continue;
             }
             let mut probabilities = logits.to_vec();
@@ -136,7 +137,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
             let bound = |(j, p): (usize, &f64)| {
                 let softmax = 1e-6 + (2.0 * columns + 8.0) * UNIT * p;
                 let g = (p * total - y(j)).abs();
-                used * ((softmax * total + 8.0 * UNIT * y(j) + scale_error * g) * scale + tiny)
+                if_used((softmax * total + 8.0 * UNIT * y(j) + scale_error * g) * scale + tiny)
             };
             hard.extend(probabilities.iter().enumerate().map(bound));
         }

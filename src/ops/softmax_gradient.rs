@@ -6,7 +6,7 @@ use super::softmax::{SoftmaxParams, extreme_logits, kind, softmax_row};
 use super::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -32,7 +32,7 @@ impl Kernel for SoftmaxGradient {
 
     /// Product and sum, difference and product.
     fn flops(&self, params: &SoftmaxParams) -> u64 {
-        4 * u64::from(params.m) * u64::from(params.n)
+        operations(4, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxParams, args: &mut Args<'_, T>) {
@@ -80,7 +80,9 @@ impl Kernel for SoftmaxGradient {
             return None;
         }
         let logits: Vec<f32> = match case.inputs {
-            Inputs::Extreme => extreme_logits(elements, random).into_iter().map(f32::from_bits).collect(),
+            Inputs::Extreme => {
+                extreme_logits(case.params.n, elements, random).into_iter().map(f32::from_bits).collect()
+            }
             _ => (0..elements).map(|_| random.normal() as f32).collect(),
         };
         let mut probabilities = logits.clone();

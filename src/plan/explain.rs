@@ -89,11 +89,11 @@ impl Plan {
                 Role::State => "counters and metrics",
             };
             match parts.iter_mut().find(|(name, _)| *name == part) {
-                Some((_, words)) => *words += buffer.words,
+                Some((_, words)) => *words = buffer.words.saturating_add(*words),
                 None => parts.push((part, buffer.words)),
             }
         }
-        let total = parts.iter().map(|(_, words)| words).sum();
+        let total = parts.iter().fold(0, |total: usize, (_, words)| total.saturating_add(*words));
         let parts: Vec<_> = parts.into_iter().map(|(name, words)| format!("{name} {}", megabytes(words))).collect();
         let (total, saved) = (megabytes(total), megabytes(self.reused_words));
         format!("memory: {total} at the peak: {}; reuse saved {saved}", parts.join(", "))

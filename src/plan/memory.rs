@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::shape::{DType, Shape};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Slots within an arena start at multiples of this: 256 bytes, what every adapter accepts as a binding's offset.
 pub const ALIGNMENT_WORDS: usize = 64;
@@ -29,6 +30,8 @@ pub struct Buffer {
     pub words: usize,
     /// What its contents mean over time.
     pub role: Role,
+    /// The words between an arena's tensors, which nobody writes: they stay zero.
+    pub gaps: Vec<Range<usize>>,
 }
 
 /// A named, shaped place in a buffer.
@@ -86,21 +89,27 @@ impl Memory {
     pub fn array(&mut self, name: &str, role: Role, dtype: DType, shape: impl Into<Shape>) -> Result<SlotId> {
         let shape = shape.into();
         let words = shape.words(dtype)?;
-        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role });
+        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role, gaps: Vec::new() });
         Ok(self.push(name.to_owned(), 0, words, shape, dtype))
     }
 
     /// A buffer for several f32 tensors, whose slots are named `ARENA/TENSOR`.
+    ///
+    /// # Errors
+    /// Where the elements of a shape cannot be counted.
     pub fn arena(&mut self, name: &str, role: Role, tensors: &[(String, Shape)]) -> Result<Arena> {
-        self.buffers.push(Buffer { name: name.to_owned(), dtype: DType::F32, words: 0, role });
-        let (mut end, mut ids) = (0usize, Vec::new());
-        for (tensor, shape) in tensors {
-            let words = shape.words(DType::F32)?;
+        let sizes = tensors.iter().map(|(_, shape)| shape.words(DType::F32)).collect::<Result<Vec<_>>>()?;
+        let buffer = self.buffers.len();
+        self.buffers.push(Buffer { name: name.to_owned(), dtype: DType::F32, words: 0, role, gaps: Vec::new() });
+        let (mut end, mut ids, mut gaps) = (0usize, Vec::new(), Vec::new());
+        for ((tensor, shape), words) in tensors.iter().zip(sizes) {
             ids.push(self.push(format!("{name}/{tensor}"), end, words, shape.clone(), DType::F32));
-            end = end.saturating_add(words).saturating_add(ALIGNMENT_WORDS - 1) / ALIGNMENT_WORDS * ALIGNMENT_WORDS;
+            let filled = end.saturating_add(words);
+            end = filled.saturating_add(ALIGNMENT_WORDS - 1) / ALIGNMENT_WORDS * ALIGNMENT_WORDS;
+            gaps.push(filled..end);
         }
-        let buffer = self.buffers.len() - 1;
         self.buffers[buffer].words = end;
+        self.buffers[buffer].gaps = gaps;
         let all = self.push(name.to_owned(), 0, end, Shape::from([end]), DType::F32);
         Ok(Arena { all, tensors: ids })
     }

@@ -110,7 +110,7 @@ impl Plan {
     ///
     /// # Errors
     /// Names the dispatch, the binding, and both sides where a binding is missing, unknown, bound twice, or where its
-    /// shape or element type differs from the slot's.
+    /// shape or element type differs from the slot's; the slot, where it has no elements.
     pub fn dispatch<K: Kernel>(
         &mut self,
         label: impl Into<String>,
@@ -157,6 +157,9 @@ impl Plan {
                     binding.name, binding.dtype, slot.name, slot.shape, slot.dtype
                 )));
             }
+            if slot.words == 0 {
+                return Err(mistake(format!("{label}: `{}` is {}, which has no elements", binding.name, slot.name)));
+            }
             slots.push(id);
         }
         let section = self.sections.last_mut().ok_or_else(|| mistake(format!("{label}: no section was begun")))?;
@@ -168,9 +171,9 @@ impl Plan {
     pub fn bytes(&self, dispatch: &Dispatch) -> u64 {
         let bound = dispatch.bindings().map(|(binding, id)| {
             let times = if binding.access == Access::ReadWrite { 2 } else { 1 };
-            times * 4 * self.memory.slot(id).words as u64
+            (self.memory.slot(id).words as u64).saturating_mul(4 * times)
         });
-        dispatch.kernel.bytes(&dispatch.params, bound.sum())
+        dispatch.kernel.bytes(&dispatch.params, bound.fold(0, u64::saturating_add))
     }
 }
 

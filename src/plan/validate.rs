@@ -1,6 +1,6 @@
 //! Checks of a whole plan, before anything runs.
 
-use super::{Dispatch, Memory, Plan, Role, Section, mistake};
+use super::{Buffer, Dispatch, Plan, Role, Section, mistake};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
 use crate::shader::Access;
@@ -43,7 +43,7 @@ impl Plan {
     fn written_before_read(&self, section: &Section) -> Result<Vec<Vec<Range<usize>>>> {
         let earlier = |name| self.sections.iter().take_while(|s| s.name != section.name).find(|s| s.name == name);
         let mut written = match section.after.map(|name| earlier(name).ok_or(name)) {
-            None => (0..self.memory.buffers().len()).map(|b| initial(&self.memory, b)).collect(),
+            None => self.memory.buffers().iter().map(initial).collect(),
             Some(Ok(other)) => self.written_before_read(other)?,
             Some(Err(name)) => {
                 return Err(mistake(format!("{} is to follow `{name}`, which does not come before it", section.name)));
@@ -99,17 +99,12 @@ impl Plan {
     }
 }
 
-/// What of a buffer holds a value when a section starts: all of it, or for transients the gaps between tensors.
-fn initial(memory: &Memory, buffer: usize) -> Vec<Range<usize>> {
-    let Some(words) = memory.buffers().get(buffer).filter(|b| b.role == Role::Transient).map(|b| b.words) else {
-        return std::iter::once(0..usize::MAX).collect();
-    };
-    let covers_all = |slot: &&super::Slot| slot.offset == 0 && slot.words == words;
-    let mut tensors: Vec<_> = memory.slots().iter().filter(|s| s.buffer == buffer && !covers_all(s)).collect();
-    tensors.sort_by_key(|slot| slot.offset);
-    let ends = tensors.iter().map(|slot| slot.offset + slot.words);
-    let starts = tensors.iter().skip(1).map(|slot| slot.offset).chain([words]);
-    ends.zip(starts).map(|(end, start)| end..start).collect()
+/// What of a buffer holds a value when a section starts: all of it, or of transients the gaps between tensors.
+fn initial(buffer: &Buffer) -> Vec<Range<usize>> {
+    match buffer.role {
+        Role::Transient => buffer.gaps.clone(),
+        Role::Data | Role::State => std::iter::once(0..usize::MAX).collect(),
+    }
 }
 
 /// The first word of `range` that none of `written` covers.

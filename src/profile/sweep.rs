@@ -174,7 +174,7 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
         let prepared = job.prepared(&plan)?;
         let chosen = job.kernel.choose(&job.params, &gpu.caps).name;
         for variant in job.kernel.variants(&gpu.caps).into_iter().filter(|v| job.kernel.accepts(&job.params, v)) {
-            let gpu = gpu.trusting_only(job.kernel, &variant.name);
+            let gpu = gpu.preferring(job.kernel.name(), &job.params, &variant.name);
             if let Some((_, error)) = pipelines.prepare_most(&gpu, &plan).await?.into_iter().next() {
                 profile.notes.push(format!("{} {variant} was left out: {error}", job.kernel.name()));
                 continue;

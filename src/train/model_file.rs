@@ -28,12 +28,24 @@ impl ModelFile {
     /// # Errors
     /// Where the file cannot be written.
     pub fn write(path: &Path, model: &Model, tensors: &[(String, Shape, Vec<f32>)], dropped: &[Dropped]) -> Result<()> {
-        let refuse = |error: &dyn std::fmt::Display| {
-            Error::new(Kind::Io, format!("cannot write {}: {error}", path.display()), "choose another --out folder")
-        };
+        let bytes = Self::encode(model, tensors, dropped).map_err(|error| {
+            let cause = format!("cannot write {}: {error}", path.display());
+            Error::new(error.kind(), cause, error.advice())
+        })?;
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, bytes).map_err(|error| Error::io("write", &partial, &error))?;
+        std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
+    }
+
+    /// The bytes that [`Self::write`] writes.
+    ///
+    /// # Errors
+    /// Where a tensor has more or fewer values than its shape.
+    pub fn encode(model: &Model, tensors: &[(String, Shape, Vec<f32>)], dropped: &[Dropped]) -> Result<Vec<u8>> {
+        let refuse = |error| Error::new(Kind::Usage, format!("{error}"), "pass the tensors that the model declares");
         let views = tensors.iter().map(|(name, shape, values)| {
             let bytes = bytemuck::cast_slice(values);
-            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.extents().to_vec(), bytes).map_err(|e| refuse(&e))?))
+            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.extents().to_vec(), bytes).map_err(refuse)?))
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         // What it takes to run the layers, and to score them as they were trained.
@@ -44,10 +56,7 @@ impl ModelFile {
         }
         about += &model.blueprint().to_toml();
         let about = [(MODEL.to_owned(), about)].into_iter().collect();
-        let bytes = safetensors::serialize(views, Some(about)).map_err(|e| refuse(&e))?;
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, bytes).map_err(|error| Error::io("write", &partial, &error))?;
-        std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
+        safetensors::serialize(views, Some(about)).map_err(refuse)
     }
 
     /// Reads what [`Self::write`] wrote. Where there is no normalisation, images are taken from 0 to 1.
@@ -62,15 +71,18 @@ impl ModelFile {
                 "give a file that `train --out` wrote",
             )
         })?;
-        let refuse = |what: String| {
-            Error::new(
-                Kind::Model,
-                format!("{}: {what}", path.display()),
-                "give a model.safetensors that `train --out` wrote",
-            )
-        };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
-        let model = described(&bytes).map_err(|error| refuse(error.cause().to_owned()))?;
+        Self::decode(&bytes)
+            .map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display()), error.advice()))
+    }
+
+    /// Reads the bytes of a file that [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// Where they are damaged, or do not hold a model: names what was expected and found.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let refuse = |what: String| Error::new(Kind::Model, what, "give a model.safetensors that `train --out` wrote");
+        let file = SafeTensors::deserialize(bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
+        let model = described(bytes).map_err(|error| refuse(error.cause().to_owned()))?;
         let state = model.state();
         let mut weights = Vec::with_capacity(state.len());
         let (mut expected, found) = (state.len(), file.names());

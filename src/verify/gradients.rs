@@ -1,7 +1,7 @@
 //! Gradients as they are derived from a graph: those of finite differences, and the same on the device.
 
 use super::compare::Worst;
-use super::graphs::{Build, Entry, Given, LOSSES, OPS, ROWS};
+use super::graphs::{Entry, Given, LOSSES, OPS, ROWS};
 use super::whole::{Bench, Outcome};
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
@@ -57,7 +57,7 @@ impl Gradients {
     ///
     /// # Errors
     /// Where the shapes do not go together.
-    pub fn of_loss(shapes: &[&[usize]], loss: Build) -> Result<Self> {
+    pub fn of_loss(shapes: &[&[usize]], loss: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         Self::new(shapes, loss)
     }
 
@@ -66,7 +66,7 @@ impl Gradients {
     ///
     /// # Errors
     /// Where the shapes do not go together.
-    pub fn of_op(shapes: &[&[usize]], op: Build) -> Result<Self> {
+    pub fn of_op(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         let shapes: Vec<_> = shapes.iter().copied().chain([&[5, 3][..]]).collect();
         Self::new(&shapes, |graph, p, given| {
             let (readout, p) = p.split_last().ok_or_else(|| mistake("an op without a parameter".to_owned()))?;

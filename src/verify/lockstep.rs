@@ -21,6 +21,8 @@ use std::sync::Arc;
 /// A dispatch that agreed with its twin.
 #[derive(Debug)]
 pub struct Step<'a> {
+    /// The section.
+    pub section: &'a str,
     /// Its number in its section, from 1 on.
     pub number: usize,
     /// How many the section has.
@@ -69,6 +71,7 @@ pub async fn lockstep(
         let prepared = given(dispatch.kernel, &dispatch.reflection, &dispatch.params, before);
         match compare(&dispatch.reflection, &prepared, &after) {
             Ok(worst) => watch(Step {
+                section,
                 number: index + 1,
                 total: dispatches.len(),
                 label: &dispatch.label,

@@ -5,14 +5,13 @@ use super::{Fault, Prepared, compare, prepare, shape};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Gpu, Pipelines, Run};
 use crate::kernel::{AnyKernel, Case, Inputs, Variant, word};
+use crate::ledger::Ledger;
 use crate::plan::{Dispatch, Plan};
 use crate::shader::Reflection;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,27 +21,24 @@ const MOST_WORDS: usize = 1 << 22;
 const CUT: u32 = 256;
 /// Tests that are prepared at a time, which bounds the memory that they take.
 const WINDOW: usize = 8;
-/// Bytes of a file of passed tests, above which it is begun anew.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// The tests that have passed, by adapter, driver, build, source and parameters; kept in a file from run to run.
 #[derive(Debug, Default)]
 pub struct Passed {
-    file: Option<PathBuf>,
     keys: BTreeSet<String>,
-    fresh: String,
+    ledger: Ledger,
 }
 
 impl Passed {
     /// What the file tells; nothing where it cannot be read.
     pub fn read(file: PathBuf) -> Self {
-        let keys = fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned).collect();
-        Self { file: Some(file), keys, fresh: String::new() }
+        let (ledger, keys) = Ledger::read(file);
+        Self { keys: keys.into_iter().collect(), ledger }
     }
 
     fn add(&mut self, key: &str) {
         self.keys.insert(key.to_owned());
-        self.fresh += &format!("{key}\n");
+        self.ledger.add(key);
     }
 
     /// Adds what has passed since to the file, where there is one.
@@ -50,17 +46,7 @@ impl Passed {
     /// # Errors
     /// Where it cannot be written: the tests are then done again the next time.
     pub fn write(&mut self) -> Result<()> {
-        let Some(file) = self.file.as_ref().filter(|_| !self.fresh.is_empty()) else { return Ok(()) };
-        let failed = |error| Error::io("write", file, &error);
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let full = fs::metadata(file).is_ok_and(|stored| stored.len() > MOST_BYTES);
-        let open = OpenOptions::new().create(true).append(!full).write(true).truncate(full).open(file);
-        // One write of whole lines: runs side by side do not mix theirs.
-        open.and_then(|mut file| file.write_all(self.fresh.as_bytes())).map_err(failed)?;
-        self.fresh.clear();
-        Ok(())
+        self.ledger.write()
     }
 }
 

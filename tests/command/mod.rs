@@ -1,5 +1,7 @@
 //! What the tests of the command share: running it as its users do, and a small data set to run it on.
 
+#![allow(dead_code, reason = "not every test uses all of it")]
+
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -56,6 +58,17 @@ impl Place {
 
     pub(crate) fn run(&self, line: &str) -> Ran {
         Ran::new(self.command(line).output().expect("the command starts"))
+    }
+
+    /// The same with a cache of its own, in which nothing is kept yet but what drivers have compiled.
+    pub(crate) fn command_with_cache(&self, line: &str) -> Command {
+        let mut command = self.command(line);
+        command.env("XDG_CACHE_HOME", self.path("cache"));
+        let usual = shadegrad::data::cache_folder();
+        if let Some(usual) = usual.as_deref().and_then(std::path::Path::parent) {
+            command.env("MESA_SHADER_CACHE_DIR", usual);
+        }
+        command
     }
 
     /// What `devices` tells of the adapter of number 0: a GPU where there is one, else a software driver.

@@ -37,6 +37,9 @@ impl AnyKernel for Faulty {
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
         self.spoilt(&self.kernel.choose(params, caps))
     }
+    fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant> {
+        self.kernel.candidates(params, caps).iter().map(|variant| self.spoilt(variant)).collect()
+    }
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
         self.kernel.accepts(params, variant)
     }

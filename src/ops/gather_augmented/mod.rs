@@ -15,7 +15,7 @@ mod frame;
 
 use super::gather::{Normalised, byte, sample_of, some_normalisation};
 use super::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View, operations};
 use crate::random::{Random, step_words, stream};
 use bound::pixel_bound;
 use draw::Draw;
@@ -160,12 +160,12 @@ impl Kernel for GatherAugmented {
 
     /// About 40 a pixel: 18 for its source, 10 to interpolate, the rest for floor, scale, noise and normalisation.
     fn flops(&self, params: &GatherAugmentedParams) -> u64 {
-        40 * u64::from(params.batch) * u64::from(params.features)
+        operations(40, [params.batch, params.features])
     }
 
     /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
     fn bytes(&self, params: &GatherAugmentedParams, _bound: u64) -> u64 {
-        u64::from(params.batch) * (u64::from(params.features) * 5 + 5)
+        operations(5 * u64::from(params.features) + 5, [params.batch])
     }
 
     fn twin<T: Real>(&self, params: &GatherAugmentedParams, args: &mut Args<'_, T>) {

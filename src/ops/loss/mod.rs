@@ -16,7 +16,7 @@ use super::softmax::{extreme_logits, kind, softmax_row};
 use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -164,11 +164,13 @@ pub(super) fn fill_batch(
         "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
         "counters" => Some(vec![7, 0, 0, used]),
         "logits" if inputs == Inputs::Extreme => {
-            let mut logits = extreme_logits(elements, random);
-            match random.below(4) {
-                0 => logits[0] = f32::NAN.to_bits(),
-                1 => logits[elements / 2] = f32::INFINITY.to_bits(),
-                _ => {}
+            let mut logits = extreme_logits(n, elements, random);
+            let broken = [0x7fc0_0001, f32::INFINITY.to_bits(), f32::NEG_INFINITY.to_bits()]; // the first is a NaN
+            for row in logits.chunks_exact_mut(n as usize) {
+                if random.below(4) == 0 {
+                    let place = [0, row.len() / 2, row.len() - 1][random.below(3) as usize];
+                    row[place] = broken[random.below(3) as usize];
+                }
             }
             Some(logits)
         }
@@ -201,7 +203,7 @@ impl Kernel for Loss {
     /// Term, slope, sum and scale; a softmax costs 5 more, and its gradient 4.
     fn flops(&self, params: &LossParams) -> u64 {
         let each = if self.softmax { 17 } else { 8 };
-        each * u64::from(params.m) * u64::from(params.n)
+        operations(each, [params.m, params.n])
     }
 
     fn twin<T: Real>(&self, params: &LossParams, args: &mut Args<'_, T>) {
@@ -225,13 +227,14 @@ impl Kernel for Loss {
         let (labels, rows_used) = labels_and_rows(values);
         let mut hard = Vec::with_capacity(values.after(output).len());
         for (logits, &label) in values.before("logits").chunks_exact(n).zip(labels) {
-            let used = if label == NO_LABEL { 0.0 } else { 1.0 };
+            // What is not in use is zero, whatever its logits are.
+            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
             let (loss, gradient) = self.row_errors(logits, label as usize, case.params.delta.into());
             let tiny = f64::from(f32::MIN_POSITIVE);
             if output == "losses" {
-                hard.push(used * (loss + tiny));
+                hard.push(if_used(loss + tiny));
             } else {
-                hard.extend(gradient.iter().map(|g| used * (g / rows_used + tiny)));
+                hard.extend(gradient.iter().map(|g| if_used(g / rows_used + tiny)));
             }
         }
         Tolerance { hard, soft: None }

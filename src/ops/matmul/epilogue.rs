@@ -13,6 +13,9 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
     /// Floating-point operations for each sum.
     const FLOPS: u64;
 
+    /// Whether the kernel also adds up the columns of B, into `sums[n]`.
+    const COLUMN_SUMS: bool = false;
+
     /// [`Kernel::is_composed`](crate::kernel::Kernel::is_composed).
     const COMPOSED: bool = false;
 
@@ -124,5 +127,29 @@ impl Epilogue for ReluMask {
     fn fill(case: &Case<MatmulParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         let relu = binding == "activation" && case.inputs == Inputs::Random;
         relu.then(|| bits((0..elements).map(|_| random.normal().max(0.0) as f32)))
+    }
+}
+
+/// Nothing; but the columns of B are added up on the way. Where C = A B is backward of Y = X W + b, with A = X^T and B the
+/// gradient of Y, these sums are the gradient of b.
+#[derive(Debug)]
+pub struct ColumnSums;
+
+impl Epilogue for ColumnSums {
+    const OPERAND: Option<&'static str> = None;
+    const FLOPS: u64 = 0;
+    const COLUMN_SUMS: bool = true;
+    const COMPOSED: bool = true;
+
+    fn parts() -> Vec<&'static str> {
+        Plain::parts()
+    }
+
+    fn apply<T: Real>(x: T, y: T) -> T {
+        Plain::apply(x, y)
+    }
+
+    fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
+        Plain::error(x, y, of_x, unit)
     }
 }

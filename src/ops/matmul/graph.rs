@@ -1,8 +1,10 @@
 //! Products in graphs: shapes, gradients, and the epilogues that other ops become.
 
-use super::{Layout, MatmulParams, NN, NT, Product, TN};
+use super::{Layout, MatmulParams, NN, NT, Product, TN, TN_COLUMN_SUMS};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::kernel::Kernel;
+use crate::ops::column_sum::ColumnSum;
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::any::Any;
@@ -51,12 +53,13 @@ impl Op for MatmulOp {
         let [m, _, n] = extents.ok_or_else(|| {
             mistake(format!("a product of {} and {} in layout {:?}", inputs[0], inputs[1], self.0.layout()))
         })?;
-        Ok(vec![Shape::from([m, n])])
+        let sums = self.0.has_column_sums().then(|| Shape::from([n]));
+        Ok(std::iter::once(Shape::from([m, n])).chain(sums).collect())
     }
 
     /// For C = A B: dA = dC B^T and dB = A^T dC, each in the layout that needs no transposition of what is stored.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
-        if self.0.operand().is_some() {
+        if self.0.operand().is_some() || self.0.has_column_sums() {
             return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name())));
         }
         let (a, b) = (node.inputs[0], node.inputs[1]);
@@ -77,7 +80,14 @@ impl Op for MatmulOp {
         let [m, k, n] = [super::super::word(m)?, super::super::word(k)?, super::super::word(n)?];
         let mut bindings = vec![("a", inputs[0]), ("b", inputs[1]), ("out", outputs[0])];
         bindings.extend(self.0.operand().map(|operand| (operand, inputs[2])));
+        bindings.extend(self.0.has_column_sums().then(|| ("sums", outputs[1])));
         let params = bytemuck::bytes_of(&MatmulParams { m, k, n }).to_vec();
         plan.dispatch_any(label.to_owned(), self.0, params, &bindings)
+    }
+
+    /// The gradients of a weight and of the bias beside it.
+    fn join(&self, sibling: &dyn Op) -> Option<Arc<dyn Op>> {
+        let adds_columns = (sibling as &dyn Any).is::<ColumnSum>();
+        (adds_columns && self.0.name() == Kernel::name(&TN)).then(|| Arc::new(Self(&TN_COLUMN_SUMS)) as Arc<dyn Op>)
     }
 }

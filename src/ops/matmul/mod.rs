@@ -4,13 +4,14 @@ mod epilogue;
 mod family;
 mod graph;
 
+use super::column_sum::{column_sum_tolerance, column_sums};
 use super::{UNIT, each_row, roundings};
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes,
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes, operations,
 };
 use crate::random::Random;
 pub(super) use epilogue::sum_error;
-pub use epilogue::{Bias, BiasRelu, Epilogue, Plain, ReluMask};
+pub use epilogue::{Bias, BiasRelu, ColumnSums, Epilogue, Plain, ReluMask};
 use family::{Family, Vectors};
 pub use graph::{MatmulOp, product, with_epilogue};
 use std::marker::PhantomData;
@@ -53,6 +54,9 @@ pub trait Product: AnyKernel {
 
     /// The binding that the epilogue takes besides the sums.
     fn operand(&self) -> Option<&'static str>;
+
+    /// Whether there is a second output, `sums[n]`, of the columns of B.
+    fn has_column_sums(&self) -> bool;
 }
 
 impl<E: Epilogue> Product for Matmul<E> {
@@ -62,6 +66,10 @@ impl<E: Epilogue> Product for Matmul<E> {
 
     fn operand(&self) -> Option<&'static str> {
         E::OPERAND
+    }
+
+    fn has_column_sums(&self) -> bool {
+        E::COLUMN_SUMS
     }
 }
 
@@ -78,8 +86,11 @@ pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", L
 /// A B^T where the activation is positive, else 0.
 pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Layout::NT);
 
+/// A^T B, and the sums of the columns of B.
+pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Layout::TN);
+
 /// The products in use, but for those that [`activation`](super::activation) adds.
-pub static ALL: [&dyn AnyKernel; 6] = [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK];
+pub static ALL: [&dyn AnyKernel; 7] = [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS];
 
 impl<E: Epilogue> Matmul<E> {
     pub(super) const fn new(name: &'static str, layout: Layout) -> Self {
@@ -92,7 +103,7 @@ impl<E: Epilogue> Matmul<E> {
     }
 
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
-        family.variant(self.layout, &E::parts(), vectors)
+        family.variant(self.layout, &E::parts(), E::COLUMN_SUMS, vectors)
     }
 }
 
@@ -125,6 +136,12 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         self.variant(family, Vectors::of(params, self.layout))
     }
 
+    /// Every family, each with as many vectors as the shape allows.
+    fn candidates(&self, params: &MatmulParams, caps: &Caps) -> Vec<Variant> {
+        let vectors = Vectors::of(params, self.layout);
+        Family::all(caps).into_iter().map(|family| self.variant(family, vectors)).collect()
+    }
+
     fn accepts(&self, params: &MatmulParams, variant: &Variant) -> bool {
         let most = Vectors::of(params, self.layout);
         let named = |vectors: &Vectors| variant.name.ends_with(&format!("-{}", vectors.name()));
@@ -137,14 +154,18 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn flops(&self, params: &MatmulParams) -> u64 {
-        let [m, k, n] = [params.m, params.k, params.n].map(u64::from);
-        m * n * (2 * k + E::FLOPS)
+        let products = operations(2 * u64::from(params.k) + E::FLOPS, [params.m, params.n]);
+        let sums = if E::COLUMN_SUMS { operations(1, [params.k, params.n]) } else { 0 };
+        products.saturating_add(sums)
     }
 
     fn twin<T: Real>(&self, params: &MatmulParams, args: &mut Args<'_, T>) {
         let (a, b, out) = (args.real("a"), args.real("b"), args.real_mut("out"));
         let [m, k, n] = [params.m, params.k, params.n].map(|extent| extent as usize);
         T::matmul([m, k, n], self.transposed(), a, b, out);
+        if E::COLUMN_SUMS {
+            column_sums(b, args.real_mut("sums"));
+        }
         let Some(operand) = E::OPERAND.map(|name| args.real(name)) else { return };
         each_row(out, n, |row, out| {
             let operand = &operand[row * n % operand.len()..]; // a row serves for all
@@ -155,7 +176,10 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     /// Hard: g_k sum |a b|, with g_k = k u / (1 - k u), for sums in any order (Higham, "Accuracy and Stability of
     /// Numerical Algorithms", 2nd ed., eq. 3.5), and k products that may be flushed to zero. Soft: rounding errors that
     /// do not all point one way grow with the root of k (Higham, section 2.8). What becomes of either, the epilogue says.
-    fn tolerance(&self, case: &Case<MatmulParams>, _output: &str, values: &Values) -> Tolerance {
+    fn tolerance(&self, case: &Case<MatmulParams>, output: &str, values: &Values) -> Tolerance {
+        if output == "sums" {
+            return column_sum_tolerance([case.params.k, case.params.n], case.inputs, values.before("b"));
+        }
         let [m, k, n] = [case.params.m, case.params.k, case.params.n].map(|extent| extent as usize);
         let product = |a: &[f64], b: &[f64]| {
             let mut sums = vec![0.0; m * n];

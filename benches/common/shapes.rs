@@ -1,0 +1,115 @@
+//! The shapes to measure kernels at: what training has, and round sizes.
+
+use super::common::Device;
+use super::models::{MODELS, images};
+use shadegrad::error::Result;
+use shadegrad::kernel::{AnyKernel, Caps, Case, Effort, Inputs, word};
+use shadegrad::nn::{Blueprint, Normalisation, Optimisation, Recipe, Schedule};
+use shadegrad::ops::registry;
+use shadegrad::shader::{Binding, Reflection};
+use shadegrad::train::{TrainConfig, Trainer};
+use std::collections::BTreeSet;
+
+/// Every kernel with parameters: those of the training of a model of each size with all that a run may have, round sizes
+/// for kernels that have but m, k and n, and for others the largest of their own cases. Large ones for hardware alone.
+pub(crate) fn shapes(device: &Device) -> Result<Vec<(&'static dyn AnyKernel, Vec<u8>)>> {
+    // With memory and speed for more.
+    let hardware = matches!(device, Device::Gpu(gpu) if !gpu.caps.cpu);
+    let trained = trained()?;
+    let mut shapes = Vec::new();
+    for kernel in registry() {
+        let mut known = BTreeSet::new();
+        let in_training = trained.iter().filter(|(name, _)| *name == kernel.name()).map(|(_, params)| params.clone());
+        let mut all: Vec<Vec<u8>> = in_training.chain(round(kernel, hardware)?).collect();
+        all.retain(|params| known.insert(params.clone()));
+        if all.is_empty() {
+            all.push(largest(kernel)?);
+        }
+        shapes.extend(all.into_iter().map(|params| (kernel, params)));
+    }
+    Ok(shapes)
+}
+
+/// The kernels, by name, and parameters of all that training two of the models does but for evaluation.
+fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let data = images();
+    let mut found = Vec::new();
+    for hidden in [MODELS[1], MODELS[2]] {
+        let config = TrainConfig {
+            model: Blueprint::mlp(hidden, &Recipe::default()),
+            // A norm beyond what kernels are filled with: clipping must not make the same numbers ever smaller.
+            optimisation: Optimisation {
+                schedule: Schedule::Cosine,
+                clip_norm: Some(100.0),
+                ..Optimisation::default()
+            },
+            normalize: Normalisation::Standard,
+            patience: Some(1),
+            ..TrainConfig::default()
+        };
+        let (_, plan) = Trainer::<shadegrad::cpu::CpuExecutor<f32>>::plan(&config, &data)?;
+        let sections = plan.sections.into_iter().filter(|section| !["evaluate", "validate"].contains(&section.name));
+        for dispatch in sections.flat_map(|section| section.dispatches) {
+            found.push((dispatch.kernel.name(), dispatch.params));
+        }
+    }
+    Ok(found)
+}
+
+/// Round sizes of m, k and n, for kernels whose bindings have no other extents.
+fn round(kernel: &dyn AnyKernel, hardware: bool) -> Result<Vec<Vec<u8>>> {
+    let template = largest(kernel)?;
+    let bindings = bindings(kernel, &template)?;
+    let extents: BTreeSet<&str> = bindings.iter().flat_map(|binding| &binding.extents).map(String::as_str).collect();
+    let extents: Vec<&str> = extents.into_iter().filter(|extent| extent.parse::<u32>().is_err()).collect();
+    let (small, large): (&[&[u32]], &[u32]) = match extents[..] {
+        ["k", "m", "n"] => (&[&[784, 128, 1024], &[1024, 128, 10]], &[4096, 4096, 4096]),
+        ["m", "n"] => (&[&[128, 1024], &[2048, 1024]], &[16_384, 1024]),
+        ["n"] => (&[&[1 << 20]], &[1 << 24]),
+        _ => return Ok(Vec::new()),
+    };
+    let sizes = small.iter().chain(hardware.then_some(&large));
+    Ok(sizes.map(|sizes| with(kernel, &template, &extents, sizes)).collect())
+}
+
+/// These parameters with other values of some fields.
+fn with(kernel: &dyn AnyKernel, template: &[u8], names: &[&str], values: &[u32]) -> Vec<u8> {
+    let mut params = template.to_vec();
+    for (name, value) in names.iter().zip(values) {
+        let field = kernel.fields().0.into_iter().find(|field| field.name == *name).expect("bindings have its extent");
+        params[field.offset..field.offset + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    params
+}
+
+/// The parameters of the kernel's own case with ordinary inputs that has most numbers.
+fn largest(kernel: &dyn AnyKernel) -> Result<Vec<u8>> {
+    let (fields, _) = kernel.fields();
+    let cases = kernel.cases(Effort::QUICK).into_iter().filter(|case| case.inputs == Inputs::Random);
+    let mut largest = (0, Vec::new());
+    for Case { params, .. } in cases {
+        let shapes = bindings(kernel, &params)?.into_iter().map(|b| b.shape(|name| word(&fields, &params, name)));
+        let elements = shapes.map(|shape| shape?.elements()).sum::<Result<usize>>()?;
+        if elements > largest.0 {
+            largest = (elements, params);
+        }
+    }
+    Ok(largest.1)
+}
+
+fn bindings(kernel: &dyn AnyKernel, params: &[u8]) -> Result<Vec<Binding>> {
+    let source = kernel.choose(params, &Caps::portable()).source();
+    Ok(Reflection::of(kernel.name(), &source)?.bindings)
+}
+
+/// Parameters as `128x784x1024`, the extents of the kernel's bindings in the order m, k, n, or else as `name=value`.
+pub(crate) fn label(kernel: &dyn AnyKernel, params: &[u8]) -> String {
+    let (fields, _) = kernel.fields();
+    let value = |name: &str| word(&fields, params, name);
+    let sizes: Vec<String> = ["m", "k", "n"].iter().filter_map(|name| value(name)).map(|v| v.to_string()).collect();
+    if !sizes.is_empty() {
+        return sizes.join("x");
+    }
+    let named = fields.iter().filter_map(|field| Some(format!("{}={}", field.name, value(&field.name)?)));
+    named.filter(|text| !text.starts_with("seed")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,191 @@
+//! The training step over models and batch sizes: samples a second.
+//!
+//!     cargo bench --bench step -- FILTER --device llvmpipe,cpu --seconds 3
+//!
+//! A filter such as `784-1024-10/128` leaves others out. Prints a table for each device and appends it to
+//! `benches/record`.
+
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/models.rs"]
+mod models;
+
+use clap::Parser;
+use common::{Device, Spread, report};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::Dataset;
+use shadegrad::error::Result;
+use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
+use shadegrad::nn::{Model, Optimisation, Training};
+use shadegrad::plan::{Executor, Plan};
+use shadegrad::train::{upload_images, upload_weights};
+use shadegrad::tuner::{self, Found};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Measures training steps.
+#[derive(Parser)]
+struct Arguments {
+    /// Part of what to measure, such as `784-1024-10/128`
+    #[arg(default_value = "")]
+    filter: String,
+    /// `cpu`, or adapters by number or part of their names
+    #[arg(long, value_delimiter = ',', default_value = "0,cpu")]
+    device: Vec<Choice>,
+    /// Rows of a batch
+    #[arg(long, value_delimiter = ',', default_value = "32,128,512,2048")]
+    batch: Vec<usize>,
+    /// Seconds for each model and batch
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Samples of each
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..))]
+    samples: u16,
+    /// Leave out what takes more seconds than this for a step, and say so
+    #[arg(long, default_value_t = 1.0)]
+    longest: f64,
+    /// Seconds for timing variants of kernels before each model and batch, on adapters
+    #[arg(long, default_value_t = 0.0)]
+    tune_budget: f64,
+    /// Append nothing to the record
+    #[arg(long)]
+    no_record: bool,
+    /// What cargo says to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Steps in one submit: the ring of metrics holds as many.
+const RING: usize = 128;
+
+/// A model in training.
+struct Trainee<E> {
+    executor: E,
+    /// Steps in one submit.
+    stride: u64,
+}
+
+impl<E: Executor> Trainee<E> {
+    fn new(mut executor: E, model: &Model, data: &Dataset) -> Result<Self> {
+        upload_images(&mut executor, "train", &data.train)?;
+        upload_weights(&mut executor, model, &model.initial(1))?;
+        Ok(Self { executor, stride: 1 })
+    }
+
+    /// How long so many steps take.
+    ///
+    /// # Panics
+    /// Where the device fails or the loss is not finite.
+    fn time(&mut self, steps: u64) -> Duration {
+        let begun = Instant::now();
+        let work = |part: u64| {
+            self.executor.run("train", part as u32)?;
+            let metrics = self.executor.memory().find("train/metrics").expect("training has metrics");
+            pollster::block_on(self.executor.fetch(metrics, 0, 1)?)
+        };
+        let parts = (0..steps).step_by(self.stride as usize).map(|done| self.stride.min(steps - done));
+        let losses: Vec<f32> = parts.map(work).collect::<Result<Vec<_>>>().expect("the device works").concat();
+        assert!(losses.iter().all(|loss| loss.is_finite()), "the loss is not finite");
+        begun.elapsed()
+    }
+}
+
+/// Measures one model at one batch size.
+fn measure<E: Executor>(
+    criterion: &mut Criterion,
+    samples: u16,
+    group: &str,
+    batch: usize,
+    trainee: &mut Trainee<E>,
+) -> Spread {
+    let mut rates = Vec::new();
+    let mut group = criterion.benchmark_group(group);
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(batch as u64));
+    group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
+        bencher.iter_custom(|steps| {
+            let taken = trainee.time(steps);
+            rates.push((steps * batch as u64) as f64 / taken.as_secs_f64());
+            taken
+        });
+    });
+    // What came before was for warming up.
+    Spread(rates.split_off(rates.len().saturating_sub(samples.into())))
+}
+
+/// Measures every model at every batch size; gives the rows of the table.
+fn measure_all<E: Executor>(
+    arguments: &Arguments,
+    device: &str,
+    data: &Dataset,
+    start: impl Fn(Plan) -> Result<E>,
+) -> Result<Vec<String>> {
+    let mut criterion = Criterion::default()
+        .sample_size(arguments.samples.into())
+        .measurement_time(Duration::from_secs_f64(arguments.seconds))
+        .warm_up_time(Duration::from_secs_f64(arguments.seconds / 4.0));
+    let mut rows = Vec::new();
+    for hidden in models::MODELS {
+        let widths = [data.train.features()].into_iter().chain(hidden.iter().copied()).chain([data.classes()]);
+        let model = Model::mlp(widths.collect::<Vec<_>>())?;
+        for &batch in &arguments.batch {
+            if !format!("{model}/{batch}").contains(&arguments.filter) {
+                continue;
+            }
+            let mut trainee = Trainee::new(start(model.plan(Some(training(data, batch)), None)?)?, &model, data)?;
+            let step = [trainee.time(1), trainee.time(1)][1].as_secs_f64();
+            if step > arguments.longest {
+                rows.push(format!("| {model} | {batch} | left out: a step takes {step:.1} s | |"));
+                continue;
+            }
+            trainee.stride = ((0.1 / step) as u64).clamp(1, RING as u64);
+            let rates = measure(&mut criterion, arguments.samples, &format!("{device} {model}"), batch, &mut trainee);
+            let microseconds = 1e6 * batch as f64 / rates.median();
+            rows.push(format!("| {model} | {batch} | {rates:.0} | {microseconds:.0} |"));
+        }
+    }
+    Ok(rows)
+}
+
+/// An executor of the plan in variants that are found within the budget.
+async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecutor> {
+    let mut pipelines = Pipelines::new(Checks::Off);
+    let tuned = tuner::tune(gpu.clone(), &plan, &mut pipelines, &mut Found::default(), budget).await?;
+    GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
+}
+
+fn training(data: &Dataset, batch: usize) -> Training {
+    Training {
+        samples: data.train.len(),
+        batch,
+        micro_batch: None,
+        learning_rate: 1e-3,
+        optimisation: Optimisation::default(),
+        steps: 1,
+        seed: 1,
+        ring: RING,
+        augment: None,
+    }
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let data = models::images();
+    for choice in &arguments.device {
+        let device = Device::open(choice)?;
+        let name = choice.to_string();
+        let rows = match &device {
+            Device::Cpu => measure_all(&arguments, &name, &data, CpuExecutor::<f32>::new)?,
+            Device::Gpu(gpu) => {
+                let start = |plan| pollster::block_on(tuned(gpu, plan, Duration::from_secs_f64(arguments.tune_budget)));
+                measure_all(&arguments, &name, &data, start)?
+            }
+        };
+        let heading =
+            ["| model | batch | samples/s, median (least to most) | us a step |", "| --- | --- | --- | --- |"];
+        let table = heading.map(str::to_owned).into_iter().chain(rows).collect::<Vec<_>>();
+        let what = format!("`cargo bench --bench step`, {} samples in {} s each", arguments.samples, arguments.seconds);
+        report(&device, "step", &what, &table, !arguments.no_record)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+const COLUMN_SUMS = true;
+
+/// [n]
+@group(0) @binding(4) var<storage, read_write> sums: array<Element>;
+
+fn store_sums(column: u32, total: vec4<f32>) {
+    for (var i = 0u; i < 4u / PACK; i++) {
+        let c = column + i * PACK;
+        if (c < params.n) { sums[c / PACK] = pack(total, i); }
+    }
+}
+

@@ -1,0 +1,103 @@
+//! `shadegrad tune-kernels`.
+
+use super::kernel_flags::{found, seconds, told};
+use super::model_flags::ModelFlags;
+use super::open::{Device, describe_data, load, loaded};
+use super::output::Output;
+use super::settings::Settings;
+use crate::data::{Preparation, Source};
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{Checks, Choice, GpuExecutor, Pipelines};
+use crate::train::Trainer;
+use crate::tuner::{Timed, Tuned, tune};
+use serde_json::json;
+use std::time::Instant;
+
+/// The flags of `tune-kernels`.
+#[derive(Debug, clap::Args)]
+pub(super) struct TuneKernels {
+    /// The data set, whose images have the model's size: `digits`, `mnist`, or a folder with IDX files
+    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
+    data: Source,
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    settings: Settings,
+    /// An adapter of `shadegrad devices` by number or part of its name, or `auto` for a GPU
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// Begin nothing after so many seconds
+    #[arg(long, default_value_t = 60.0, value_name = "SECONDS", allow_negative_numbers = true)]
+    budget: f64,
+    /// Forget what was found before, for all devices; with nothing else to do
+    #[arg(long)]
+    clear: bool,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl TuneKernels {
+    pub(super) fn run(&self, output: &Output) -> Result<()> {
+        let mut found = found();
+        if self.clear {
+            return clear(&found, output);
+        }
+        let (config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
+        config.validate()?;
+        let loading = load(&self.data, Preparation::default(), output);
+        let Device::Gpu(gpu) = Device::open(&self.device)? else {
+            let advice = "name an adapter with --device (see `shadegrad devices`); the CPU path has no variants";
+            return Err(Error::new(Kind::Device, "there is no GPU to tune kernels for", advice));
+        };
+        let (data, _) = loaded(loading)?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
+        plan.validate(&gpu.caps)?;
+        let device = Device::Gpu(gpu.clone());
+        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("model   {model}, batches of {}", config.batch_size))?;
+        output.line(format_args!("data    {}", describe_data(&data)))?;
+        output.event(&json!({ "event": "start", "device": device.json(), "recipe": model.blueprint().to_string() }))?;
+        let started = Instant::now();
+        let mut pipelines = Pipelines::new(Checks::Off);
+        let tuned = pollster::block_on(tune(gpu, &plan, &mut pipelines, &mut found, budget))?;
+        found.write()?;
+        let Tuned { timed, known, left, .. } = tuned;
+        timed.iter().try_for_each(|timed| tell(timed, output))?;
+        let (count, seconds) = (timed.len(), started.elapsed().as_secs_f64());
+        output.line(format_args!(
+            "tuned   {count} kernels in {seconds:.1} s; {known} were known before, no time was left for {left}"
+        ))?;
+        output.event(&json!({ "event": "summary", "tuned": count, "known": known, "left": left, "seconds": seconds }))
+    }
+}
+
+/// A kernel with its candidates.
+fn tell(timed: &Timed, output: &Output) -> Result<()> {
+    output.line(format_args!("{} {}", timed.kernel, timed.shape))?;
+    for (name, time) in &timed.candidates {
+        let (micro, seconds) = (1e6 * time.as_secs_f64(), time.as_secs_f64());
+        let rate = timed.flops as f64 / seconds / 1e9;
+        let note = match (*name == timed.chosen, *name == timed.usual) {
+            (true, true) => "  chosen, as usual",
+            (true, false) => "  chosen",
+            (false, true) => "  usual",
+            (false, false) => "",
+        };
+        output.line(format_args!("    {name:24} {micro:>10.1} us {rate:>9.1} GFLOP/s{note}"))?;
+    }
+    let mut event = told(timed);
+    event["event"] = json!("kernel");
+    event["flops"] = json!(timed.flops);
+    output.event(&event)
+}
+
+/// Removes the file of what was found.
+fn clear(found: &crate::tuner::Found, output: &Output) -> Result<()> {
+    if let Some(path) = found.file().filter(|path| path.exists()) {
+        std::fs::remove_file(path).map_err(|error| Error::io("remove", path, &error))?;
+    }
+    let count = found.len();
+    output.line(format_args!("cleared {count} variants of kernels that were found by timing"))?;
+    output.event(&json!({ "event": "cleared", "variants": count }))
+}

@@ -1,0 +1,190 @@
+//! Which variants run what: as found by timing, kept for later runs, and told so that another run can take the same.
+
+use crate::error::{Error, Kind, Result};
+use crate::gpu::Gpu;
+use crate::kernel::AnyKernel;
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::verify::shape;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The variant of a kernel for certain parameters. Variants of a product add in different orders, so that a run gives the
+/// same bits only with the same choices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The kernel.
+    pub kernel: String,
+    /// Its parameters, as `m=128 k=784 n=1024`.
+    pub shape: String,
+    /// The variant.
+    pub variant: String,
+}
+
+impl Choice {
+    /// A choice as an object.
+    pub fn json(&self) -> Value {
+        json!({ "kernel": self.kernel, "shape": self.shape, "variant": self.variant })
+    }
+
+    /// The choice in an object of [`Self::json`], which may hold more.
+    fn of(value: &Value) -> Option<Self> {
+        let text = |key: &str| Some(value.get(key)?.as_str()?.to_owned());
+        Some(Self { kernel: text("kernel")?, shape: text("shape")?, variant: text("variant")? })
+    }
+
+    /// Writes a file with one a line.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_all(choices: &[Self], path: &Path) -> Result<()> {
+        let lines: String = choices.iter().map(|choice| format!("{}\n", choice.json())).collect();
+        std::fs::write(path, lines).map_err(|error| Error::io("write", path, &error))
+    }
+
+    /// The choices in a file with one a line.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or a line is no choice.
+    pub fn read_all(path: &Path) -> Result<Vec<Self>> {
+        let advice = "give the kernels.jsonl that `train --out` wrote";
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::new(Kind::Usage, format!("cannot read {}: {error}", path.display()), advice))?;
+        let choice = |(i, line): (usize, &str)| {
+            let value = serde_json::from_str(line).ok();
+            value.as_ref().and_then(Self::of).ok_or_else(|| {
+                let cause = format!("{}:{}: expected kernel, shape and variant", path.display(), i + 1);
+                Error::new(Kind::Usage, cause, advice)
+            })
+        };
+        text.lines().enumerate().map(choice).collect()
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.kernel, self.shape, self.variant)
+    }
+}
+
+/// The variants in which a plan's kernels run on a device, where there are several.
+pub fn in_use(gpu: &Gpu, plan: &Plan) -> Vec<Choice> {
+    let choice = |(kernel, params): (&'static dyn AnyKernel, &[u8])| Choice {
+        kernel: kernel.name().to_owned(),
+        shape: shape(kernel, params),
+        variant: kernel.choose(params, &gpu.caps).name,
+    };
+    of_choice(gpu, plan).into_iter().map(choice).collect()
+}
+
+/// The device, taking these variants, all of which it must have.
+///
+/// # Errors
+/// Where a choice is for what the plan does not do, or the device does not have the variant.
+pub fn replay(gpu: &Arc<Gpu>, plan: &Plan, choices: &[Choice]) -> Result<Arc<Gpu>> {
+    let (mut gpu, open) = (gpu.clone(), of_choice(gpu, plan));
+    for choice in choices {
+        let refuse = |what: &str, advice: &str| Err(Error::new(Kind::Usage, format!("{choice}: {what}"), advice));
+        let about = |(kernel, params): &&(&'static dyn AnyKernel, &[u8])| {
+            kernel.name() == choice.kernel && shape(*kernel, params) == choice.shape
+        };
+        let Some((kernel, params)) = open.iter().find(about) else {
+            return refuse("the run does not do this", "give the flags of the run that the choices are of");
+        };
+        if !kernel.candidates(params, &gpu.caps).iter().any(|variant| variant.name == choice.variant) {
+            return refuse("the adapter has no such variant", "take the adapter and version that the choices are of");
+        }
+        gpu = gpu.preferring(kernel.name(), params, &choice.variant);
+    }
+    Ok(gpu)
+}
+
+/// Each kernel with its parameters in a plan for which there is more than one variant, those that compute most first.
+pub(super) fn of_choice<'a>(gpu: &Gpu, plan: &'a Plan) -> Vec<(&'static dyn AnyKernel, &'a [u8])> {
+    let mut seen = BTreeSet::new();
+    let dispatches = plan.sections.iter().flat_map(|section| &section.dispatches);
+    let distinct = dispatches.filter(|dispatch| seen.insert((dispatch.kernel.name(), &dispatch.params)));
+    let all = distinct.map(|dispatch| (dispatch.kernel, dispatch.params.as_slice()));
+    let mut open: Vec<_> = all.filter(|(kernel, params)| kernel.candidates(params, &gpu.caps).len() > 1).collect();
+    open.sort_by_key(|(kernel, params)| std::cmp::Reverse(kernel.flops(params)));
+    open
+}
+
+/// What was found by timing, by adapter, driver, version, sources and parameters; kept in a file from run to run.
+#[derive(Debug, Default)]
+pub struct Found {
+    variants: BTreeMap<String, String>,
+    ledger: Ledger,
+}
+
+impl Found {
+    /// What the file tells: lines that cannot be understood tell nothing, and a later line goes before an earlier.
+    pub fn read(file: PathBuf) -> Self {
+        let (ledger, lines) = Ledger::read(file);
+        let entry = |line: &String| {
+            let value: Value = serde_json::from_str(line).ok()?;
+            Some((value.get("key")?.as_str()?.to_owned(), Choice::of(&value)?.variant))
+        };
+        Self { variants: lines.iter().filter_map(entry).collect(), ledger }
+    }
+
+    /// Where it is kept.
+    pub fn file(&self) -> Option<&Path> {
+        self.ledger.file()
+    }
+
+    /// How much has been found, on any adapter.
+    pub fn len(&self) -> usize {
+        self.variants.len()
+    }
+
+    /// Whether nothing has.
+    pub fn is_empty(&self) -> bool {
+        self.variants.is_empty()
+    }
+
+    /// The variant of a kernel that was the fastest for these parameters on a device, where that was found.
+    pub fn get(&self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> Option<&str> {
+        self.variants.get(&key(gpu, kernel, params)).map(String::as_str)
+    }
+
+    pub(super) fn add(&mut self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8], variant: &str) {
+        let (key, shape) = (key(gpu, kernel, params), shape(kernel, params));
+        let choice = Choice { kernel: kernel.name().to_owned(), shape, variant: variant.to_owned() };
+        let mut line = choice.json();
+        line["key"] = json!(key);
+        line["device"] = json!(gpu.identity());
+        self.ledger.add(&line.to_string());
+        self.variants.insert(key, choice.variant);
+    }
+
+    /// Adds what has been found since to the file, where there is one.
+    ///
+    /// # Errors
+    /// Where it cannot be written: it is then timed again the next time.
+    pub fn write(&mut self) -> Result<()> {
+        self.ledger.write()
+    }
+}
+
+/// What tells this choice from all others, and from those among other candidates, in every build.
+fn key(gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    for part in [gpu.identity().as_str(), env!("CARGO_PKG_VERSION"), kernel.name()] {
+        add(part.as_bytes());
+    }
+    add(params);
+    for candidate in kernel.candidates(params, &gpu.caps) {
+        add(candidate.name.as_bytes());
+        add(candidate.source().as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,214 @@
+//! Where the slots of a plan lie, and what is checked of them.
+
+use shadegrad::error::Kind;
+use shadegrad::kernel::Caps;
+use shadegrad::ops::accumulate::{Accumulate, AccumulateParams};
+use shadegrad::ops::add::{Add, AddParams};
+use shadegrad::ops::relu::{Relu, ReluParams};
+use shadegrad::ops::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
+use shadegrad::shape::{DType, Shape};
+
+fn array(memory: &mut Memory, name: &str, role: Role, n: usize) -> SlotId {
+    memory.array(name, role, DType::F32, [n]).expect("it is small")
+}
+
+fn arena(memory: &mut Memory, role: Role, sizes: &[usize]) -> Arena {
+    let tensors: Vec<_> = sizes.iter().enumerate().map(|(i, &n)| (i.to_string(), Shape::from([n]))).collect();
+    memory.arena("arena", role, &tensors).expect("it is small")
+}
+
+fn relu(plan: &mut Plan, [a, out]: [SlotId; 2]) {
+    let n = plan.memory.slot(a).words as u32;
+    plan.dispatch("relu", &Relu, ReluParams { n }, &[("a", a), ("out", out)]).expect("shapes agree");
+}
+
+fn refusal(plan: &Plan) -> String {
+    plan.validate(&Caps::portable()).expect_err("it is wrong").cause().to_owned()
+}
+
+#[test]
+fn tensors_of_an_arena_are_aligned_and_found_by_name() {
+    let mut memory = Memory::default();
+    let first = array(&mut memory, "first", Role::Data, 5);
+    let arena = arena(&mut memory, Role::State, &[64, 65, 1, 3]);
+    let places: Vec<_> = arena.tensors.iter().map(|&id| (memory.slot(id).offset, memory.slot(id).words)).collect();
+    assert_eq!(places, [(0, 64), (64, 65), (192, 1), (256, 3)]);
+    let all = memory.slot(arena.all);
+    assert_eq!((all.offset, all.words, &all.shape, all.buffer), (0, 320, &Shape::from([320]), 1));
+    assert_eq!(memory.buffers()[1].words, 320);
+    assert_eq!(memory.find("arena/2"), Some(arena.tensors[2]));
+    assert_eq!(memory.find("first"), Some(first));
+    assert_eq!(memory.find("second"), None);
+    assert_eq!(memory.slots().len(), 6);
+}
+
+#[test]
+fn a_view_lies_where_its_slot_does_and_is_no_larger() {
+    let mut memory = Memory::default();
+    let arena = arena(&mut memory, Role::State, &[64, 12]);
+    let view = memory.view(arena.tensors[1], "rows", [3, 4]).expect("it is as big");
+    let slot = memory.slot(view);
+    assert_eq!((slot.name.as_str(), slot.buffer, slot.offset, slot.words), ("rows", 0, 64, 12));
+    assert_eq!(slot.shape, Shape::from([3, 4]));
+    let smaller = memory.view(arena.tensors[1], "start", [5]).expect("it is smaller");
+    assert_eq!((memory.slot(smaller).offset, memory.slot(smaller).words), (64, 5));
+    assert_eq!(memory.find("start"), Some(smaller));
+    let error = memory.view(arena.tensors[1], "more", [13]).expect_err("it is larger");
+    assert!(error.kind() == Kind::Usage && error.cause().contains("13 words of more [13] cannot go into"), "{error}");
+}
+
+#[test]
+fn bytes_count_what_is_updated_twice() {
+    let mut memory = Memory::default();
+    let [a, b, out] = ["a", "b", "out"].map(|name| array(&mut memory, name, Role::State, 10));
+    let mut plan = Plan::new(memory);
+    plan.begin("all");
+    plan.dispatch("add", &Add, AddParams { n: 10 }, &[("a", a), ("b", b), ("out", out)]).expect("shapes agree");
+    assert_eq!(plan.bytes(&plan.sections[0].dispatches[0]), 120);
+    // What is read and written in place moves twice: the mean, but neither the gradient nor the counters.
+    let [counters, micro_counters] = ["counters", "micro_counters"]
+        .map(|name| plan.memory.array(name, Role::State, DType::U32, [4]).expect("it is small"));
+    let [gradient, mean] = ["gradient", "mean"].map(|name| array(&mut plan.memory, name, Role::State, 20));
+    let names = [("gradient", gradient), ("counters", counters), ("micro_counters", micro_counters), ("mean", mean)];
+    plan.dispatch("accumulate", &Accumulate, AccumulateParams { n: 20 }, &names).expect("shapes agree");
+    assert_eq!(plan.bytes(&plan.sections[0].dispatches[1]), 4 * (20 + 4 + 4 + 2 * 20));
+}
+
+#[test]
+fn dispatches_are_counted_and_repeated() {
+    let mut memory = Memory::default();
+    let [a, b, c] = ["a", "b", "c"].map(|name| array(&mut memory, name, Role::State, 10));
+    let mut plan = Plan::new(memory);
+    assert_eq!(plan.recorded(), 0);
+    assert!(plan.repeat(0..0).is_err(), "there is no section");
+    plan.begin("all");
+    relu(&mut plan, [a, b]);
+    relu(&mut plan, [b, c]);
+    relu(&mut plan, [c, a]);
+    plan.repeat(1..3).expect("there are three");
+    plan.repeat(5..5).expect("none is repeated");
+    let slots = |plan: &Plan| plan.sections[0].dispatches.iter().map(|d| d.slots[0]).collect::<Vec<_>>();
+    assert_eq!(slots(&plan), [a, b, c, b, c]);
+    assert_eq!(plan.recorded(), 5);
+    #[allow(clippy::reversed_empty_ranges, reason = "it is to be refused")]
+    for wrong in [4..6, 3..2] {
+        let error = plan.repeat(wrong).expect_err("there are five");
+        assert!(error.kind() == Kind::Usage && error.cause().contains("there are 5"), "{error}");
+    }
+    plan.begin_after("then", "all");
+    assert_eq!((plan.recorded(), plan.sections[1].after), (0, Some("all")));
+    assert_eq!(plan.section("then").expect("it was begun").name, "then");
+    let error = plan.section("now").err().expect("it was not");
+    assert!(error.cause().contains("no section `now`, only [\"all\", \"then\"]"), "{error}");
+}
+
+#[test]
+fn what_is_written_may_share_a_buffer_with_what_is_written_beside_it_alone() {
+    let in_one_buffer = |places: [usize; 2]| {
+        let mut memory = Memory::default();
+        let arena = arena(&mut memory, Role::State, &[64, 64, 64]);
+        let mut plan = Plan::new(memory);
+        plan.begin("all");
+        let [a, out] = places.map(|place| arena.tensors[place]);
+        relu(&mut plan, [a, out]);
+        plan.validate(&Caps::portable())
+    };
+    for places in [[0, 1], [1, 0], [1, 1]] {
+        let error = in_one_buffer(places).expect_err("one buffer is read and written");
+        assert!(error.cause().contains("`a` and `out` alias"), "{error}");
+    }
+    let losses = |words: [usize; 2], offset: usize| {
+        let mut memory = Memory::default();
+        let [logits, labels, counters] =
+            [("logits", DType::F32, 64), ("labels", DType::U32, 64), ("counters", DType::U32, 4)]
+                .map(|(name, dtype, n)| memory.array(name, Role::Data, dtype, [n]).expect("it is small"));
+        let logits = memory.view(logits, "rows", [64, 1]).expect("it is as big");
+        let arena = arena(&mut memory, Role::Transient, &words);
+        let losses = memory.view(arena.tensors[0], "losses", [64]).expect("it is no larger");
+        let gradient = if offset == 0 { arena.tensors[0] } else { arena.tensors[1] };
+        let gradient = memory.view(gradient, "gradient", [64, 1]).expect("it is no larger");
+        let mut plan = Plan::new(memory);
+        plan.begin("all");
+        let params = SoftmaxCrossEntropyParams { m: 64, n: 1 };
+        let names = [
+            ("logits", logits),
+            ("labels", labels),
+            ("counters", counters),
+            ("losses", losses),
+            ("gradient", gradient),
+        ];
+        plan.dispatch("losses", &SoftmaxCrossEntropy, params, &names).expect("shapes agree");
+        plan.validate(&Caps::portable())
+    };
+    losses([64, 64], 64).expect("the gradient begins where the losses end");
+    let error = losses([128, 64], 0).expect_err("both begin at 0");
+    assert!(error.cause().contains("`losses` and `gradient` alias: losses and gradient lie in one buffer"), "{error}");
+}
+
+#[test]
+fn words_are_written_before_they_are_read() {
+    // Reads the second of three tensors, or all, of which `written` are written before.
+    let look = |written: &[usize], all: bool| {
+        let mut memory = Memory::default();
+        let x = array(&mut memory, "x", Role::Data, 64);
+        let arena = arena(&mut memory, Role::Transient, &[64, 64, 64]);
+        let outs = [64, 192].map(|n| array(&mut memory, "out", Role::State, n));
+        let mut plan = Plan::new(memory);
+        plan.begin("all");
+        written.iter().for_each(|&i| relu(&mut plan, [x, arena.tensors[i]]));
+        relu(&mut plan, if all { [arena.all, outs[1]] } else { [arena.tensors[1], outs[0]] });
+        plan
+    };
+    look(&[1], false).validate(&Caps::portable()).expect("nothing else is read");
+    look(&[2, 0, 1], true).validate(&Caps::portable()).expect("each is written");
+    let read = |plan: &Plan| refusal(plan).split("before anything has written").nth(1).map(str::to_owned);
+    assert_eq!(read(&look(&[0, 2], false)).as_deref(), Some(" its word 0"));
+    assert_eq!(read(&look(&[0, 2], true)).as_deref(), Some(" its word 64"));
+    assert_eq!(read(&look(&[0, 1], true)).as_deref(), Some(" its word 128"));
+    assert_eq!(read(&look(&[], true)).as_deref(), Some(" its word 0"));
+}
+
+#[test]
+fn data_may_be_read_at_once_and_never_written() {
+    let mut memory = Memory::default();
+    let [x, y] = ["x", "y"].map(|name| array(&mut memory, name, Role::Data, 10));
+    let mut plan = Plan::new(memory);
+    plan.begin("all");
+    relu(&mut plan, [x, y]);
+    assert!(refusal(&plan).contains("`out` writes y, which is data"));
+}
+
+#[test]
+fn what_the_host_has_no_room_for_is_refused() {
+    let plan = |words| {
+        let mut memory = Memory::default();
+        array(&mut memory, "big", Role::State, words);
+        Plan::new(memory)
+    };
+    plan(1 << 10).fits_host(4, |_| false).expect("every machine holds it");
+    if cfg!(target_os = "linux") {
+        let error = plan(1 << 55).fits_host(4, |_| false).expect_err("no machine holds it");
+        assert!(error.kind() == Kind::Device && error.cause().contains("bytes of memory"), "{error}");
+    }
+    plan(1 << 55).fits_host(4, |buffer| buffer == 0).expect("what is in place needs no room");
+}
+
+#[test]
+fn a_buffer_may_be_as_large_as_the_device_allows_and_no_larger() {
+    let plan = |words: usize| {
+        let mut memory = Memory::default();
+        array(&mut memory, "big", Role::State, words);
+        Plan::new(memory)
+    };
+    let caps = Caps { max_binding_bytes: 4000, max_buffer_bytes: 8000, ..Caps::portable() };
+    plan(1000).validate(&caps).expect("4,000 bytes are allowed");
+    let error = plan(1001).validate(&caps).expect_err("4,004 are not");
+    assert!(error.kind() == Kind::Device && error.cause().contains("4004 bytes in one buffer"), "{error}");
+    let caps = Caps { max_binding_bytes: 8000, max_buffer_bytes: 4000, ..Caps::portable() };
+    assert!(plan(1001).validate(&caps).is_err());
+    let caps = Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Caps::portable() };
+    plan((1 << 30) - 1).validate(&caps).expect("offsets of 32 bits reach its end");
+    let error = plan(1 << 30).validate(&caps).expect_err("they do not reach its end");
+    assert!(error.cause().contains("the device allows 4294967292"), "{error}");
+}

@@ -1,0 +1,47 @@
+//! Models as TOML files.
+
+use super::{Limit, Usage};
+use shadegrad::error::Result;
+use shadegrad::nn::toml::Table;
+use shadegrad::nn::{Blueprint, Model};
+
+/// A tree of values is larger than its text: each table is a node of a search tree with room for eleven entries, and a
+/// key of three bytes, such as `a.b`, makes one.
+const TEXT: Limit = Limit { factor: 1 << 10, constant: 16 << 10 };
+
+/// The bytes as the text of a model for MNIST.
+pub fn blueprint(bytes: &[u8]) -> Usage {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Usage::default() };
+    let (outcome, usage) = TEXT.measure(bytes.len(), || {
+        let blueprint = read(text)?;
+        Ok((blueprint.clone(), blueprint.build(784, 10)))
+    });
+    if let Ok((blueprint, model)) = outcome {
+        let text = blueprint.to_toml();
+        let again = read(&text).unwrap_or_else(|error| panic!("{error} in\n{text}"));
+        assert_eq!(again, blueprint);
+        let built = again.build(784, 10);
+        assert_eq!(described(model), described(built), "written and read, it is another:\n{text}");
+    }
+    usage
+}
+
+fn read(text: &str) -> Result<Blueprint> {
+    let mut table = Table::parse("model.toml", text)?;
+    let blueprint = Blueprint::read(&mut table)?;
+    table.finish()?;
+    Ok(blueprint)
+}
+
+/// All that is known of a model, or nothing.
+fn described(model: Result<Model>) -> Option<String> {
+    let model = model.ok()?;
+    let state = model.state();
+    let begins = model.parameters() < 10_000 && model.statistics().len() < 100;
+    let initial = begins.then(|| model.initial(1));
+    if let Some(initial) = &initial {
+        let sizes: Vec<_> = state.iter().map(|(.., shape)| shape.elements().ok()).collect();
+        assert_eq!(sizes, initial.iter().map(|values| Some(values.len())).collect::<Vec<_>>());
+    }
+    Some(format!("{model} {} {state:?} {:?} {initial:?}", model.blueprint(), model.widths()))
+}

@@ -1,0 +1,240 @@
+//! Plans put together at random, and a second opinion on which of them are sound.
+
+use super::{Limit, Usage};
+use shadegrad::kernel::{AnyKernel, Caps, word};
+use shadegrad::ops::registry;
+use shadegrad::plan::{ALIGNMENT_WORDS, Plan, Role, Section, SlotId};
+use shadegrad::shader::{Access, Reflection, Scalar};
+use shadegrad::shape::{DType, Shape};
+use std::sync::LazyLock;
+
+/// A byte or two make a slot or a dispatch, with its names; what counts is that extents take nothing.
+const SCRIPT: Limit = Limit { factor: 2 << 10, constant: 64 << 10 };
+
+/// The second opinion keeps a flag for each word, and gives none on larger buffers.
+const MOST_WORDS: usize = 1 << 13;
+
+const SIZES: [u32; 16] = [1, 2, 3, 4, 5, 7, 8, 16, 63, 64, 65, 70, 256, 1 << 16, u32::MAX, 0];
+const NAMES: [&str; 4] = ["train", "evaluate", "scan", "keep"];
+const ROLES: [Role; 3] = [Role::Transient, Role::State, Role::Data];
+const TYPES: [DType; 3] = [DType::F32, DType::U32, DType::U8];
+
+struct Known {
+    kernels: Vec<(&'static dyn AnyKernel, Reflection)>,
+    /// A plan that has met all kernels, and parses none of their shaders again.
+    plan: Plan,
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let mut plan = Plan::default();
+    let read = |kernel: &'static dyn AnyKernel| {
+        let (_, bytes) = kernel.fields();
+        // Refused for its bindings, once its shader is parsed.
+        plan.dispatch_any(String::new(), kernel, vec![1; bytes], &[]).expect_err("nothing is bound");
+        let source = kernel.variants(&Caps::portable())[0].source();
+        (kernel, Reflection::of(kernel.name(), &source).expect("its shader is valid"))
+    };
+    Known { kernels: registry().into_iter().map(read).collect(), plan }
+});
+
+/// The bytes as a script that puts a plan together, which is then validated and explained.
+pub fn plan(bytes: &[u8]) -> Usage {
+    let known = &*KNOWN;
+    let (outcome, usage) = SCRIPT.measure(bytes.len(), || {
+        let mut script = Script { bytes: bytes.iter(), plan: known.plan.clone(), ids: Vec::new(), gaps: Vec::new() };
+        while let Some(&instruction) = script.bytes.next() {
+            script.follow(known, instruction);
+        }
+        script.plan.explain(None)?;
+        // Whatever it says of a small device, it must not panic.
+        let _ = script.plan.validate(&Caps::portable());
+        Ok(script)
+    });
+    if let Ok(script) = outcome {
+        let caps =
+            Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, max_groups: u32::MAX, ..Caps::portable() };
+        let verdict = script.plan.validate(&caps);
+        if let Some(sound) = script.is_sound() {
+            assert_eq!(verdict.is_ok(), sound, "{verdict:?}: {}", script.plan.explain(None).expect("it was explained"));
+        }
+    }
+    usage
+}
+
+struct Script<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+    plan: Plan,
+    ids: Vec<SlotId>,
+    /// For each buffer, the words between tensors, which nobody writes.
+    gaps: Vec<Vec<bool>>,
+}
+
+impl Script<'_> {
+    /// The next byte below `n`; 0 at the end.
+    fn pick(&mut self, n: usize) -> usize {
+        self.bytes.next().map_or(0, |&byte| usize::from(byte) % n)
+    }
+
+    fn shape(&mut self) -> Shape {
+        let rank = self.pick(4);
+        Shape::new((0..rank).map(|_| SIZES[self.pick(SIZES.len())] as usize).collect::<Vec<_>>())
+    }
+
+    fn slot(&mut self) -> Option<SlotId> {
+        let place = self.pick(self.ids.len().max(1));
+        self.ids.get(place).copied()
+    }
+
+    fn follow(&mut self, known: &Known, instruction: u8) {
+        match instruction % 8 {
+            0 => {
+                let (role, dtype, shape) = (ROLES[self.pick(3)], TYPES[self.pick(3)], self.shape());
+                self.array(role, dtype, shape);
+            }
+            1 => self.arena(),
+            2 => {
+                let (of, shape) = (self.slot(), self.shape());
+                let name = format!("view {}", self.plan.memory.slots().len());
+                if let Some(of) = of {
+                    // Refused where the slot is too small.
+                    self.ids.extend(self.plan.memory.view(of, &name, shape));
+                }
+            }
+            3 => {
+                let (name, after) = (NAMES[self.pick(4)], self.pick(8));
+                match NAMES.get(after) {
+                    Some(after) => self.plan.begin_after(name, after),
+                    None => self.plan.begin(name),
+                }
+            }
+            4 => {
+                let (from, to) = (self.pick(8), self.pick(8));
+                // Doubling goes beyond all limits soon.
+                if self.plan.recorded() < 64 {
+                    let _ = self.plan.repeat(from..to);
+                }
+            }
+            _ => {
+                let (kernel, reflection) = &known.kernels[self.pick(known.kernels.len())];
+                self.dispatch(*kernel, reflection);
+            }
+        }
+    }
+
+    fn array(&mut self, role: Role, dtype: DType, shape: Shape) -> Option<SlotId> {
+        let name = format!("array {}", self.plan.memory.slots().len());
+        // Refused where the shape cannot be counted.
+        let id = self.plan.memory.array(&name, role, dtype, shape).ok();
+        self.ids.extend(id);
+        id
+    }
+
+    fn arena(&mut self) {
+        let name = format!("arena {}", self.plan.memory.slots().len());
+        let role = ROLES[self.pick(3)];
+        let count = self.pick(4);
+        let tensors: Vec<_> = (0..count).map(|i| (i.to_string(), self.shape())).collect();
+        let Ok(arena) = self.plan.memory.arena(&name, role, &tensors) else { return };
+        self.ids.extend(arena.tensors);
+        self.ids.push(arena.all);
+        let mut gaps = Vec::new();
+        for (_, shape) in &tensors {
+            let Some(words) = shape.words(DType::F32).ok().filter(|&words| words <= MOST_WORDS) else { return };
+            gaps.resize(gaps.len() + words, false);
+            gaps.resize(gaps.len().next_multiple_of(ALIGNMENT_WORDS), true);
+        }
+        let buffer = self.plan.memory.buffers().len() - 1;
+        self.gaps.resize(buffer, Vec::new());
+        self.gaps.push(gaps);
+    }
+
+    /// A dispatch with parameters and slots by the script: new slots, such as fit, or any.
+    fn dispatch(&mut self, kernel: &'static dyn AnyKernel, reflection: &Reflection) {
+        let (fields, bytes) = kernel.fields();
+        let mut params = vec![0; bytes];
+        for field in &fields {
+            let size = SIZES[self.pick(SIZES.len())];
+            let value = if field.scalar == Scalar::F32 { (size as f32).to_bits() } else { size };
+            params[field.offset..field.offset + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let mut bindings = Vec::new();
+        for binding in &reflection.bindings {
+            let shape = binding.shape(|name| word(&fields, &params, name)).expect("its extents are fields");
+            let choice = self.pick(64);
+            let memory = &self.plan.memory;
+            let fits = |id: &&SlotId| (memory.slot(**id).dtype, &memory.slot(**id).shape) == (binding.dtype, &shape);
+            let fitting: Vec<SlotId> = self.ids.iter().filter(fits).copied().collect();
+            let fitting = fitting.get(choice / 4 % fitting.len().max(1)).copied();
+            let slot = match choice % 4 {
+                0 => self.slot(),
+                1 => self.array(ROLES[choice / 4 % 3], binding.dtype, shape),
+                _ => fitting.or_else(|| self.array(ROLES[choice / 4 % 3], binding.dtype, shape)),
+            };
+            bindings.extend(slot.map(|slot| (binding.name.as_str(), slot)));
+        }
+        let label = format!("{} {}", kernel.name(), self.plan.recorded());
+        // Refused where a slot does not fit, or no section was begun.
+        let _ = self.plan.dispatch_any(label, kernel, params, &bindings);
+    }
+
+    /// Whether the plan is sound, judged word by word, where that can be told.
+    fn is_sound(&self) -> Option<bool> {
+        let Plan { memory, sections, .. } = &self.plan;
+        let small = memory.buffers().iter().all(|buffer| buffer.words <= MOST_WORDS);
+        let unlike = |(i, section): (usize, &Section)| sections[..i].iter().all(|s| s.name != section.name);
+        if !small || memory.buffers().len() > 64 || !sections.iter().enumerate().all(unlike) {
+            return None;
+        }
+        let mut ends: Vec<Option<Vec<Vec<bool>>>> = Vec::new();
+        for section in sections {
+            let before = match section.after {
+                None => Some(self.initial()),
+                Some(after) => {
+                    sections.iter().zip(&ends).find(|(s, _)| s.name == after).and_then(|(_, end)| end.clone())
+                }
+            };
+            let end = before.and_then(|written| self.after(section, written));
+            ends.push(end);
+        }
+        Some(ends.iter().all(Option::is_some))
+    }
+
+    fn initial(&self) -> Vec<Vec<bool>> {
+        let buffers = self.plan.memory.buffers().iter().enumerate();
+        let flags = buffers.map(|(i, buffer)| match (buffer.role, self.gaps.get(i)) {
+            (Role::Transient, Some(gaps)) if !gaps.is_empty() => gaps.clone(),
+            (role, _) => vec![role != Role::Transient; buffer.words],
+        });
+        flags.collect()
+    }
+
+    /// What is written when a section ends, if it is sound.
+    fn after(&self, section: &Section, mut written: Vec<Vec<bool>>) -> Option<Vec<Vec<bool>>> {
+        let memory = &self.plan.memory;
+        for dispatch in &section.dispatches {
+            let bound: Vec<_> = dispatch.bindings().map(|(binding, id)| (binding.access, memory.slot(id))).collect();
+            for (i, (access, slot)) in bound.iter().enumerate() {
+                let range = slot.offset..slot.offset + slot.words;
+                let reads = *access != Access::Write;
+                let writes = *access != Access::Read;
+                if reads && written[slot.buffer][range.clone()].contains(&false) {
+                    return None;
+                }
+                if writes && memory.buffers()[slot.buffer].role == Role::Data {
+                    return None;
+                }
+                for (other_access, other) in bound.iter().take(i).filter(|(_, other)| other.buffer == slot.buffer) {
+                    let common = range.clone().any(|word| (other.offset..other.offset + other.words).contains(&word));
+                    let mixed = (*access == Access::Read) != (*other_access == Access::Read);
+                    if mixed || (writes && common) {
+                        return None;
+                    }
+                }
+            }
+            for (_, slot) in bound.iter().filter(|(access, _)| *access != Access::Read) {
+                written[slot.buffer][slot.offset..slot.offset + slot.words].fill(true);
+            }
+        }
+        Some(written)
+    }
+}

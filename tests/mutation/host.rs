@@ -1,0 +1,110 @@
+//! The report on host code: what cargo-mutants found, as Markdown.
+
+use super::reasons::HostReason;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The mutants of a file by what became of them.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    caught: usize,
+    hung: usize,
+    missed: usize,
+    unviable: usize,
+}
+
+impl Count {
+    fn killed(&self) -> usize {
+        self.caught + self.hung
+    }
+
+    /// The killed among those that compile, in percent.
+    fn share(&self) -> f64 {
+        100.0 * self.killed() as f64 / (self.killed() + self.missed).max(1) as f64
+    }
+
+    fn row(&self, name: &str) -> String {
+        let Self { hung, missed, unviable, .. } = self;
+        let mutants = self.killed() + missed + unviable;
+        format!("| {name} | {mutants} | {unviable} | {missed} | {} | {hung} | {:.1} % |\n", self.killed(), self.share())
+    }
+}
+
+/// What cargo-mutants wrote into all folders of `folder`.
+pub(crate) struct Host {
+    files: BTreeMap<String, Count>,
+    /// As cargo-mutants names them.
+    missed: Vec<String>,
+}
+
+impl Host {
+    /// # Panics
+    /// Where a list cannot be read.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let mut host = Self { files: BTreeMap::new(), missed: Vec::new() };
+        let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        for entry in entries {
+            let lists = entry.expect("the folder can be read").path().join("mutants.out");
+            host.add(&lists.join("caught.txt"), |count| &mut count.caught);
+            host.add(&lists.join("timeout.txt"), |count| &mut count.hung);
+            host.add(&lists.join("unviable.txt"), |count| &mut count.unviable);
+            let missed = host.add(&lists.join("missed.txt"), |count| &mut count.missed);
+            host.missed.extend(missed);
+            // Those of a run that was broken off; not there after one that was not.
+            if lists.join("previously_caught.txt").exists() {
+                host.add(&lists.join("previously_caught.txt"), |count| &mut count.caught);
+            }
+        }
+        host.missed.sort();
+        host
+    }
+
+    /// Counts the mutants of a list, and gives them back.
+    fn add(&mut self, list: &Path, number: fn(&mut Count) -> &mut usize) -> Vec<String> {
+        let text = std::fs::read_to_string(list).unwrap_or_else(|e| panic!("{}: {e}", list.display()));
+        for line in text.lines() {
+            let file = line.split(':').next().unwrap_or_default();
+            *number(self.files.entry(file.to_owned()).or_default()) += 1;
+        }
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn total(&self) -> Count {
+        self.files.values().fold(Count::default(), |a, b| Count {
+            caught: a.caught + b.caught,
+            hung: a.hung + b.hung,
+            missed: a.missed + b.missed,
+            unviable: a.unviable + b.unviable,
+        })
+    }
+
+    /// The killed among those that compile, in percent.
+    pub(crate) fn share(&self) -> f64 {
+        self.total().share()
+    }
+
+    /// The section of the report on host code.
+    pub(crate) fn section(&self, reasons: &[HostReason]) -> String {
+        let total = self.total();
+        let mut text = format!(
+            "## Host code\n\n\
+            {:.2} % of {} mutants of `src/plan`, `src/graph` and `src/gpu` are killed ({}), by the few tests that \
+            `.cargo/mutants.toml` names. They are all that cargo-mutants makes. Not in the share: the unviable, which do \
+            not compile. Those that hang are killed by the time limit. No survivor is left out as equivalent.\n\n\
+            | file | mutants | unviable | survivors | killed | of them hang | share |\n\
+            |---|--:|--:|--:|--:|--:|--:|\n",
+            total.share(),
+            total.killed() + total.missed,
+            total.killed(),
+        );
+        self.files.iter().for_each(|(file, count)| text += &count.row(file));
+        text += &total.row("all");
+        text += "\n### Survivors of host code\n\n";
+        for mutant in &self.missed {
+            let reason = reasons.iter().find(|reason| reason.is_about(mutant));
+            let _ = writeln!(text, "- `{mutant}`: {}", reason.map_or("Not understood yet.", |reason| &reason.text));
+        }
+        text
+    }
+}
