@@ -135,9 +135,12 @@ pub mod ledger;
 pub mod nn;
 pub mod ops;
 pub mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod profile;
 pub mod random;
 pub mod shader;
 pub mod shape;
+pub mod text;
 pub mod train;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tuner;

@@ -1,20 +1,22 @@
 //! The rules of the design, as far as a program can check them.
 
-use shadegrad::kernel::Caps;
+use shadegrad::kernel::{AnyKernel, Caps};
 use shadegrad::ops::registry;
+use shadegrad::profile::peaks;
 use shadegrad::shader::Reflection;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with those it may import.
-const LAYERS: [(&str, &str); 17] = [
+const LAYERS: [(&str, &str); 19] = [
+    ("text", ""),
     ("error", ""),
     ("ledger", "error"),
     ("shape", "error"),
     ("random", ""),
     ("shader", "error shape"),
     ("kernel", "error shape random shader"),
-    ("plan", "error shape shader kernel"),
+    ("plan", "error text shape shader kernel"),
     ("graph", "error shape plan"),
     ("ops", "error shape random shader kernel plan graph"),
     ("nn", "error shape random plan graph ops"),
@@ -24,8 +26,14 @@ const LAYERS: [(&str, &str); 17] = [
     ("train", "error shape random kernel plan nn data"),
     ("verify", "error ledger shape random shader kernel plan graph ops nn gpu cpu data train"),
     ("tuner", "error ledger shape random shader kernel plan gpu verify"),
-    ("cli", "error kernel plan ops nn gpu cpu data train verify tuner"),
+    ("profile", "error text shape random shader kernel plan gpu cpu data verify"),
+    ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner profile"),
 ];
+
+/// The kernels of the ops, and those by which a profile measures what a device can do.
+fn all_kernels() -> Vec<&'static dyn AnyKernel> {
+    [registry(), peaks::registry(true)].concat()
+}
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("the folder exists");
@@ -91,7 +99,7 @@ fn unsafe_code_lives_in_one_file_and_only_the_command_prints() {
 fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
     let everything = Caps { subgroup_size: Some(8), cpu: true, ..Caps::portable() };
     let mut sources = Vec::new();
-    for kernel in registry() {
+    for kernel in all_kernels() {
         let both = [kernel.variants(&Caps::portable()), kernel.variants(&everything)].concat();
         sources.extend(both.iter().map(|variant| variant.source()));
     }
@@ -104,14 +112,14 @@ fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
             assert!(op.exists() || op.with_extension("rs").exists(), "{} has no op {}", path.display(), op.display());
         }
     }
-    let names: BTreeSet<_> = registry().iter().map(|kernel| kernel.name()).collect();
-    assert_eq!(names.len(), registry().len(), "two kernels share a name");
+    let names: BTreeSet<_> = all_kernels().iter().map(|kernel| kernel.name()).collect();
+    assert_eq!(names.len(), all_kernels().len(), "two kernels share a name");
 }
 
 #[test]
 fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
     let subgroups = |size| Caps { subgroup_size: Some(size), cpu: size == 8, ..Caps::portable() };
-    for kernel in registry() {
+    for kernel in all_kernels() {
         let name = kernel.name();
         let mut bindings = None;
         for caps in [Caps::portable(), subgroups(4), subgroups(8), subgroups(32), subgroups(64)] {

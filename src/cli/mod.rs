@@ -9,6 +9,7 @@ mod model_flags;
 mod open;
 mod optimisation;
 mod output;
+mod profile;
 mod settings;
 mod train;
 mod tune;
@@ -40,6 +41,7 @@ Examples:
   shadegrad eval --model trained/model.safetensors
   shadegrad tune --data mnist --trials 16 --rungs 3
   shadegrad verify --device llvmpipe
+  shadegrad profile --html page.html
   shadegrad devices
 
 Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input and output";
@@ -67,6 +69,12 @@ enum Verb {
     /// ones; a hundred training steps run beside the twins; repeats must give the same bits. An error is told as a share
     /// of the bound that was derived for it, so that 1 is too much.
     Verify(verify::Verify),
+    /// Tell where the time of a training step goes, and how near each dispatch comes to what the device can do
+    ///
+    /// What the device can do is measured first, on it: arithmetic, memory, workgroup memory, and what a dispatch, a submit
+    /// and a readback take. Then each dispatch is timed by the device's own clock, or, where that tells no times, by the
+    /// host's, which is said.
+    Profile(profile::ProfileFlags),
     /// List the adapters that shaders can run on
     Devices(devices::Devices),
     /// Look at data sets
@@ -98,6 +106,7 @@ fn run(started: Instant) -> Result<()> {
         Verb::TuneKernels(tune) => tune.run(&Output::new(tune.json)),
         Verb::Eval(eval) => eval.run(&mut Output::new(eval.json)),
         Verb::Verify(verify) => verify.run(&mut Output::new(verify.json)),
+        Verb::Profile(profile) => profile.run(&mut profile.output()),
         Verb::Devices(devices) => devices.run(&mut Output::new(devices.json)),
         Verb::Data(data) => data.run(&mut Output::new(data.wants_json())),
     }

@@ -3,7 +3,7 @@
 use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
+use crate::gpu::{self, Adapter, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
 use crate::train::ModelFile;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -20,11 +20,20 @@ pub(super) enum Device {
 
 impl Device {
     pub(super) fn open(choice: &Choice) -> Result<Self> {
+        Self::open_by(choice, async |adapter: &Adapter| Gpu::open(adapter).await)
+    }
+
+    /// Opens it with what helps to measure it, as far as it has that.
+    pub(super) fn open_to_measure(choice: &Choice) -> Result<Self> {
+        Self::open_by(choice, async |adapter: &Adapter| Gpu::open_to_measure(adapter).await)
+    }
+
+    fn open_by(choice: &Choice, open: impl AsyncFn(&Adapter) -> Result<Arc<Gpu>>) -> Result<Self> {
         pollster::block_on(async {
             match gpu::choose(choice).await? {
                 Chosen::Adapter(adapter) => {
                     let compiled = cache_folder().map(|folder| Compiled::read(&folder, &adapter));
-                    Ok(Self::Gpu(Gpu::open_with_compiled(&adapter, compiled.unwrap_or_default()).await?))
+                    Ok(Self::Gpu(open(&adapter).await?.with_compiled(compiled.unwrap_or_default())))
                 }
                 Chosen::Native => Ok(Self::Native(None)),
                 Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),

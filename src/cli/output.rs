@@ -1,6 +1,7 @@
 //! Everything that is printed: lines for people, or one JSON object a line.
 
 use crate::error::{Error, Kind, Result};
+pub(super) use crate::text::{bytes, thousands};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::io::Write;
@@ -8,27 +9,47 @@ use std::io::Write;
 /// Standard output, for people or for machines.
 #[derive(Debug)]
 pub(super) struct Output {
-    json: bool,
+    mode: Mode,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Mode {
+    /// Lines for people.
+    Lines,
+    /// One JSON object a line.
+    Events,
+    /// One text, and nothing before it.
+    Document,
 }
 
 impl Output {
     pub(super) fn new(json: bool) -> Self {
-        Self { json }
+        Self { mode: if json { Mode::Events } else { Mode::Lines } }
+    }
+
+    /// For one text, and nothing before it.
+    pub(super) fn document() -> Self {
+        Self { mode: Mode::Document }
+    }
+
+    /// Writes a whole text, whoever reads it.
+    pub(super) fn text(&self, text: impl AsRef<str>) -> Result<()> {
+        write_line(text.as_ref().trim_end())
     }
 
     /// Writes a line for people; nothing where machines read.
     pub(super) fn line(&self, text: impl std::fmt::Display) -> Result<()> {
-        if self.json { Ok(()) } else { write_line(&text.to_string()) }
+        if self.mode == Mode::Lines { write_line(&text.to_string()) } else { Ok(()) }
     }
 
     /// Writes an object for machines; nothing where people read.
     pub(super) fn event(&self, value: &Value) -> Result<()> {
-        if self.json { write_line(&value.to_string()) } else { Ok(()) }
+        if self.mode == Mode::Events { write_line(&value.to_string()) } else { Ok(()) }
     }
 
     /// A bar over `length` for people at a terminal; elsewhere indicatif draws none.
     pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        if self.json {
+        if self.mode != Mode::Lines {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -86,38 +107,4 @@ pub(super) fn help_or_usage_error(said: &clap::Error) -> Result<()> {
     });
     let advice = advice.collect::<Vec<_>>().join("; ");
     Err(Error::new(Kind::Usage, cause.trim_start_matches("error: "), advice))
-}
-
-/// A whole number with its thousands set apart.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Bytes in the largest unit that leaves a number above one.
-pub(super) fn bytes(count: u64) -> String {
-    match count {
-        0..1_000 => format!("{count} B"),
-        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([12, 3_260_000, 128 << 30].map(bytes), ["12 B", "3.3 MB", "137.4 GB"]);
-    }
 }

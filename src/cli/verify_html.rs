@@ -2,9 +2,10 @@
 
 use super::output::thousands;
 use super::verify_table::ulps;
+use crate::text::{date, escaped};
 use crate::verify::{Failure, Report, Row, Verdict};
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color-scheme: light dark }
@@ -57,40 +58,4 @@ pub(super) fn page(heading: &str, summary: &[String], report: &Report, again: im
     }
     page.push_str("</table>\n</html>\n");
     page
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// A time as its date and minute in UTC.
-fn date(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let ([year, month, day], minutes) = (civil(seconds / 86_400), seconds / 60 % 1440);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
-}
-
-/// Year, month and day of a day since 1970-01-01: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`. Years begin in March there, so that a leap day is a year's last.
-fn civil(days: u64) -> [u64; 3] {
-    let days = days + 719_468; // since 0000-03-01
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153; // 0 is March
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    [400 * era + year + next, month, day]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_have_their_dates() {
-        let days = [0, 59, 11_016, 11_017, 20_780, 47_540];
-        let dates = [[1970, 1, 1], [1970, 3, 1], [2000, 2, 29], [2000, 3, 1], [2026, 11, 23], [2100, 2, 28]];
-        assert_eq!(days.map(civil), dates);
-    }
 }

@@ -48,6 +48,22 @@ impl<T: Real> CpuExecutor<T> {
         Ok(Self { plan, arrays })
     }
 
+    /// Its plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs one dispatch of a section, by its number from 0 on; none where it has fewer.
+    ///
+    /// # Errors
+    /// Where the plan has no such section.
+    pub fn run_dispatch(&mut self, section: &str, number: usize) -> Result<()> {
+        if let Some(dispatch) = self.plan.section(section)?.dispatches.get(number) {
+            run_twin(&self.plan.memory, dispatch, &mut self.arrays);
+        }
+        Ok(())
+    }
+
     fn numbers(&self, id: SlotId) -> &[T] {
         let slot = self.plan.memory.slot(id);
         match &self.arrays[slot.buffer] {

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long to wait for the device before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What training takes of an adapter, where it has it.
+const USUAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::PIPELINE_CACHE);
+
 /// Whether the driver's and wgpu's bounds checks and loop bounds are put into shaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
@@ -49,7 +52,12 @@ impl Gpu {
     /// # Errors
     /// Where the driver does not give the device.
     pub async fn open_with_compiled(adapter: &wgpu::Adapter, compiled: Compiled) -> Result<Arc<Self>> {
-        let mut gpu = Arc::unwrap_or_clone(Self::open(adapter).await?);
+        Ok(Self::open(adapter).await?.with_compiled(compiled))
+    }
+
+    /// This device with what the driver has compiled before, where it can take that.
+    pub fn with_compiled(self: Arc<Self>, compiled: Compiled) -> Arc<Self> {
+        let mut gpu = Arc::unwrap_or_clone(self);
         if gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             let label = Some("shadegrad");
             let descriptor = wgpu::PipelineCacheDescriptor { label, data: compiled.bytes(), fallback: true };
@@ -59,7 +67,7 @@ impl Gpu {
             let cache = unsafe { gpu.device.create_pipeline_cache(&descriptor) };
             gpu.compiled = Some((cache, Arc::new(compiled)));
         }
-        Ok(Arc::new(gpu))
+        Arc::new(gpu)
     }
 
     /// Keeps what the driver has compiled for the next time, where it gives that away.
@@ -81,11 +89,30 @@ impl Gpu {
     /// # Errors
     /// Where the driver does not give the device.
     pub async fn open_for_drill(adapter: &wgpu::Adapter, drill: Drill) -> Result<Arc<Self>> {
+        Self::open_with(adapter, USUAL_FEATURES, drill).await
+    }
+
+    /// Opens the adapter to measure it: besides what training takes, with timestamps and f16, as far as the driver gives
+    /// them.
+    ///
+    /// # Errors
+    /// Where the driver does not give the device, with or without them.
+    pub async fn open_to_measure(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
+        let features = USUAL_FEATURES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        match Self::open_with(adapter, features, Drill::default()).await {
+            // What a driver claims, it may refuse when it is asked for it.
+            Err(_) => Self::open(adapter).await,
+            opened => opened,
+        }
+    }
+
+    /// Opens the adapter with those of `features` that it has.
+    async fn open_with(adapter: &wgpu::Adapter, features: wgpu::Features, drill: Drill) -> Result<Arc<Self>> {
         let info = adapter.get_info();
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("shadegrad"),
-            required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
+            required_features: adapter.features() & features,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -102,6 +129,11 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
         Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
+    }
+
+    /// Whether it was opened with timestamps.
+    pub(super) fn has_timestamps(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
     /// What tells this adapter, under this driver, from others.
@@ -247,6 +279,7 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
     Caps {
         cpu: info.device_type == wgpu::DeviceType::Cpu,
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
+        f16: features.contains(wgpu::Features::SHADER_F16),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.

@@ -14,10 +14,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) const PARAMS_STRIDE: usize = 256;
 
 /// A dispatch, ready to record.
-struct Ready {
+pub(super) struct Ready {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 2],
+}
+
+impl Ready {
+    /// Records the dispatch.
+    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
+    }
 }
 
 /// Executes a plan on the GPU.
@@ -115,20 +124,21 @@ impl GpuExecutor {
 
     /// Submits the dispatches of a section that `select` leaves, `times` times.
     fn record(&self, section: &str, times: u32, select: impl Fn(&[Ready]) -> &[Ready]) -> Result<()> {
-        let name = self.plan.section(section)?.name;
-        let dispatches = self.sections.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, ready)| ready);
+        let dispatches = self.dispatches(section)?;
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             // One pass for all steps is the cheapest form; wgpu orders dispatches that share a written buffer.
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for ready in (0..times).flat_map(|_| select(dispatches)) {
-                pass.set_pipeline(&ready.pipeline.pipeline);
-                pass.set_bind_group(0, &ready.bind_group, &[]);
-                pass.dispatch_workgroups(ready.groups[0], ready.groups[1], 1);
-            }
+            (0..times).flat_map(|_| select(dispatches)).for_each(|ready| ready.record(&mut pass));
         }
         self.gpu.submit(Some(encoder.finish()));
         self.gpu.healthy(&format!("running `{section}`"))
+    }
+
+    /// The dispatches of a section.
+    pub(super) fn dispatches(&self, section: &str) -> Result<&[Ready]> {
+        let name = self.plan.section(section)?.name;
+        Ok(self.sections.iter().find(|(other, _)| *other == name).map_or(&[], |(_, ready)| ready))
     }
 
     fn upload(&mut self, id: SlotId, bytes: &[u8]) -> Result<()> {

@@ -9,6 +9,7 @@ mod run;
 mod select;
 #[cfg(not(target_arch = "wasm32"))]
 mod stopwatch;
+mod timestamps;
 
 pub use compiled::Compiled;
 pub use device::{Checks, Gpu};
@@ -19,4 +20,5 @@ pub use run::Run;
 pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
 #[cfg(not(target_arch = "wasm32"))]
 pub use stopwatch::Stopwatch;
+pub use timestamps::{Flaw, Stamps, Timed, spans};
 pub use wgpu::{Adapter, Backends};

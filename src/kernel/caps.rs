@@ -9,6 +9,8 @@ pub struct Caps {
     pub cpu: bool,
     /// Subgroup operations work, and every subgroup has this many invocations.
     pub subgroup_size: Option<u32>,
+    /// Shaders may compute in half precision.
+    pub f16: bool,
     /// Largest storage binding in bytes.
     pub max_binding_bytes: u64,
     /// Largest buffer in bytes.
@@ -30,6 +32,7 @@ impl Caps {
         Self {
             cpu: false,
             subgroup_size: None,
+            f16: false,
             max_binding_bytes: 128 << 20,
             max_buffer_bytes: 256 << 20,
             max_groups: 65_535,

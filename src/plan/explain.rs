@@ -3,6 +3,7 @@
 use super::{Plan, Role};
 use crate::error::Result;
 use crate::kernel::Caps;
+use crate::text::columns;
 use std::fmt::Write as _;
 
 impl Plan {
@@ -45,7 +46,7 @@ impl Plan {
             let (megaflops, megabytes) = (flops as f64 / 1e6, bytes as f64 / 1e6);
             let count = section.dispatches.len();
             let _ = writeln!(text, "{}: {count} dispatches, {megaflops:.1} MFLOP, {megabytes:.1} MB", section.name);
-            text.push_str(&table(&rows));
+            text.push_str(&columns(&rows));
             if !section.graph.is_empty() {
                 let _ = write!(text, "\nthe graph of {}\n{}", section.name, section.graph);
             }
@@ -72,7 +73,7 @@ impl Plan {
                 slots.map(|slot| format!("{} {}", slot.name, slot.shape)).collect::<Vec<_>>().join(", "),
             ]);
         }
-        format!("{}\n{}", self.total_memory(), table(&rows))
+        format!("{}\n{}", self.total_memory(), columns(&rows))
     }
 
     /// A line on what the memory is for: arenas and other buffers of the whole model by their names, those of passes by
@@ -97,27 +98,4 @@ impl Plan {
         let (total, saved) = (megabytes(total), megabytes(self.reused_words));
         format!("memory: {total} at the peak: {}; reuse saved {saved}", parts.join(", "))
     }
-}
-
-/// Rows of equal length as aligned columns; numbers to the right, text to the left, the last column as it is.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let numeric: [bool; N] = std::array::from_fn(|column| {
-        rows.iter().skip(1).all(|row| row[column].parse::<f64>().is_ok() || row[column] == "-")
-    });
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::from(" ");
-        for (column, cell) in row.iter().enumerate() {
-            let width = if column + 1 == N { 0 } else { widths[column] };
-            let _ = if numeric[column] { write!(line, " {cell:>width$} ") } else { write!(line, " {cell:<width$} ") };
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
 }

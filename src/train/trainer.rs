@@ -157,6 +157,11 @@ impl<E: Executor> Trainer<E> {
         &self.executor
     }
 
+    /// The executor, with data and weights on its device.
+    pub fn into_executor(self) -> E {
+        self.executor
+    }
+
     /// Trains, telling `watch` of every few steps. Steps are submitted ahead of those being waited for, but where there
     /// are images for validation, not beyond the end of an epoch: what follows is decided then.
     ///

@@ -147,7 +147,8 @@ impl Found {
         self.variants.is_empty()
     }
 
-    pub(super) fn get(&self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> Option<&str> {
+    /// The variant of a kernel that was the fastest for these parameters on a device, where that was found.
+    pub fn get(&self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> Option<&str> {
         self.variants.get(&key(gpu, kernel, params)).map(String::as_str)
     }
 

@@ -32,7 +32,7 @@ pub use lockstep::{Parted, Step, lockstep, lockstep_model};
 pub use relations::check_relations;
 pub use row::{FailedCase, Failure, Row, Verdict, What};
 #[cfg(not(target_arch = "wasm32"))]
-pub use selection::Settings;
+pub use selection::{Settings, unknown};
 pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
 pub use suite::{Event, Report, run};

@@ -106,7 +106,7 @@ pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Row 
 }
 
 /// The error for a name that nothing has: tells those most like it.
-fn unknown(what: &str, name: &str, names: &[impl AsRef<str>]) -> Error {
+pub fn unknown(what: &str, name: &str, names: &[impl AsRef<str>]) -> Error {
     let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     names.sort_by_key(|other| (distance(name, other), *other));
     names.dedup();

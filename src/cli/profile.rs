@@ -1,0 +1,238 @@
+//! `shadegrad profile`.
+
+use super::kernel_flags::{KernelFlags, found};
+use super::model_flags::ModelFlags;
+use super::open::{Device, load, loaded};
+use super::output::Output;
+use super::settings::Settings;
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Preparation, Source};
+use crate::error::{Error, Kind, Result};
+use crate::gpu::{Choice, Gpu, GpuExecutor};
+use crate::ops::registry;
+use crate::plan::Executor;
+use crate::profile::{
+    Comparison, Job, Peaks, Profile, Request, Subject, Sweep, kernels, noise, peaks, step, sweep_shaders, sweep_twins,
+};
+use crate::train::{TrainConfig, Trainer};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Batches over whose shapes a kernel is swept where none is given.
+const BATCHES: [usize; 4] = [32, 128, 512, 2048];
+/// Images of noise, at least.
+const NOISE: usize = 1024;
+
+/// The flags of `profile`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProfileFlags {
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// What to train on: `digits` (embedded), `none` (noise), `mnist` (downloaded), or a folder with four IDX files
+    #[arg(long, default_value = "digits", value_name = "digits|none|mnist|DIR")]
+    data: Data,
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    settings: Settings,
+    /// Steps to time dispatch by dispatch, and as many as a whole [default: about a second of each]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    steps: Option<u32>,
+    /// Instead of a step, time this kernel in all of its variants: by name, or a family such as `matmul`; in this shape
+    /// (for products rows x sums x columns), or in those that the model has
+    #[arg(long, value_name = "NAME[:MxNxK]", conflicts_with_all = ["steps", "trace"])]
+    kernel: Option<KernelShape>,
+    /// How to print it
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+    /// File to write a trace of host and device to, for https://ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// File to write a page with charts and tables to, which needs nothing else to be shown
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// File to keep this profile in, for --compare
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// An earlier profile, to tell what became slower since
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    #[command(flatten)]
+    kernels: KernelFlags,
+}
+
+/// How a profile is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+    Md,
+}
+
+/// What to train on.
+#[derive(Clone, Debug)]
+enum Data {
+    Noise,
+    Set(Source),
+}
+
+impl FromStr for Data {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "none" { Ok(Self::Noise) } else { text.parse().map(Self::Set) }
+    }
+}
+
+/// A kernel, or a family of them, and a shape.
+#[derive(Clone, Debug)]
+struct KernelShape {
+    name: String,
+    extents: Option<Vec<u32>>,
+}
+
+impl FromStr for KernelShape {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let Some((name, shape)) = text.split_once(':') else {
+            return Ok(Self { name: text.to_owned(), extents: None });
+        };
+        let extents: Result<Vec<u32>, _> = shape.split('x').map(str::parse).collect();
+        let extents = extents.map_err(|_| {
+            let advice = "give whole numbers with an x between them, such as matmul:128x784x1024";
+            Error::new(Kind::Usage, format!("{shape:?} is no shape"), advice)
+        })?;
+        Ok(Self { name: name.to_owned(), extents: Some(extents) })
+    }
+}
+
+impl ProfileFlags {
+    /// Where its output goes: only a table comes with lines of its own.
+    pub(super) fn output(&self) -> Output {
+        if self.format == Format::Table { Output::new(false) } else { Output::document() }
+    }
+
+    pub(super) fn run(&self, output: &mut Output) -> Result<()> {
+        let config = self.settings.config(&self.model)?;
+        config.validate()?;
+        let earlier = self.compare.as_deref().map(|path| Ok((path, Profile::load(path)?))).transpose()?;
+        let data = match &self.data {
+            Data::Noise => noise(NOISE.max(config.batch_size)),
+            Data::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
+        };
+        let device = Device::open_to_measure(&self.device)?;
+        let mut profile = match &self.kernel {
+            Some(kernel) => self.sweep(kernel, &config, &data, &device)?,
+            None => self.step(config, &data, &device, output)?,
+        };
+        if let Some((path, earlier)) = earlier {
+            profile.comparison = Some(Comparison::new(&path.display().to_string(), &earlier, &profile));
+        }
+        self.write(&profile)?;
+        output.text(match self.format {
+            Format::Table => profile.table(),
+            Format::Json => format!("{:#}\n", profile.json()),
+            Format::Csv => profile.csv(),
+            Format::Md => profile.markdown(),
+        })
+    }
+
+    /// Writes the files that are asked for.
+    fn write(&self, profile: &Profile) -> Result<()> {
+        let write =
+            |path: &Path, text: String| std::fs::write(path, text).map_err(|error| Error::io("write", path, &error));
+        if let Some(path) = &self.save {
+            profile.save(path)?;
+        }
+        if let Some(path) = &self.trace {
+            write(path, profile.trace().to_string())?;
+        }
+        self.html.as_ref().map_or(Ok(()), |path| write(path, profile.html()))
+    }
+
+    /// Profiles a training step.
+    fn step(&self, config: TrainConfig, data: &Dataset, device: &Device, output: &Output) -> Result<Profile> {
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
+        let request = Request {
+            device: device.describe(),
+            title: format!(
+                "a training step of {model} ({}), batch {}, {}, on {}",
+                model.blueprint(),
+                config.batch_size,
+                config.optimisation,
+                data.name
+            ),
+            batch: config.batch_size,
+            steps: self.steps.map(|steps| steps as usize),
+        };
+        let (peaks, notes) = measured_peaks(device)?;
+        let mut profile = match device {
+            Device::Gpu(gpu) => {
+                let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
+                pollster::block_on(profiled(Trainer::new(executor, model, config, data)?, request, peaks))
+            }
+            Device::Native(_) => {
+                let executor = CpuExecutor::<f32>::new(plan)?;
+                pollster::block_on(profiled(Trainer::new(executor, model, config, data)?, request, peaks))
+            }
+        }?;
+        profile.notes.extend(notes);
+        Ok(profile)
+    }
+
+    /// Times a kernel in its variants.
+    fn sweep(&self, kernel: &KernelShape, config: &TrainConfig, data: &Dataset, device: &Device) -> Result<Profile> {
+        let mut jobs = Vec::new();
+        let batches = if self.settings.batch_size.is_some() { vec![config.batch_size] } else { BATCHES.to_vec() };
+        let mut plans = Vec::new();
+        if kernel.extents.is_none() {
+            for batch_size in batches {
+                let config = TrainConfig { batch_size, ..config.clone() };
+                plans.push(Trainer::<GpuExecutor>::plan(&config, data)?.1);
+            }
+        }
+        for found in kernels(&registry(), &kernel.name)? {
+            match &kernel.extents {
+                Some(extents) => jobs.push(Job::with_extents(found, extents)?),
+                None => jobs.extend(Job::of_plans(found, &plans)?),
+            }
+        }
+        let title = format!("kernel {} in {} shapes", kernel.name, jobs.len());
+        let sweep = Sweep { device: device.describe(), title, jobs };
+        let (peaks, notes) = measured_peaks(device)?;
+        let mut profile = match device {
+            Device::Gpu(gpu) => {
+                let gpu = with_found(gpu, &sweep.jobs);
+                pollster::block_on(sweep_shaders(&gpu, sweep, peaks))
+            }
+            Device::Native(_) => pollster::block_on(sweep_twins(sweep, peaks)),
+        }?;
+        profile.notes.extend(notes);
+        Ok(profile)
+    }
+}
+
+/// The device that takes for these jobs what training on it does: what was found to be fastest before.
+fn with_found(gpu: &Arc<Gpu>, jobs: &[Job]) -> Arc<Gpu> {
+    let found = found();
+    let taking = |gpu: Arc<Gpu>, Job { kernel, params }: &Job| match found.get(&gpu, *kernel, params) {
+        Some(variant) => gpu.preferring(kernel.name(), params, variant),
+        None => gpu,
+    };
+    jobs.iter().fold(gpu.clone(), taking)
+}
+
+fn measured_peaks(device: &Device) -> Result<(Peaks, Vec<String>)> {
+    match device {
+        Device::Gpu(gpu) => pollster::block_on(peaks::measure(gpu)),
+        Device::Native(_) => Ok((peaks::native(), Vec::new())),
+    }
+}
+
+async fn profiled<E: Executor + Subject>(trainer: Trainer<E>, request: Request, peaks: Peaks) -> Result<Profile> {
+    step(&mut trainer.into_executor(), request, peaks).await
+}

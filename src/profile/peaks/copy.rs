@@ -1,0 +1,54 @@
+//! out = a.
+
+use super::{groups, sizes, vectors};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+
+crate::params! {
+    /// Parameters of [`Copy`].
+    pub struct CopyParams {
+        /// Words, a multiple of 4.
+        pub n: u32,
+    }
+}
+
+/// Copies words.
+#[derive(Debug)]
+pub struct Copy {
+    pub(super) name: &'static str,
+    /// Vectors that an invocation copies.
+    pub(super) each: u32,
+}
+
+impl Kernel for Copy {
+    type Params = CopyParams;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![vectors(self.each, include_str!("../../../shaders/peaks/copy.wgsl"))]
+    }
+
+    fn groups(&self, params: &CopyParams, _variant: &Variant) -> u64 {
+        groups(params.n, self.each)
+    }
+
+    fn flops(&self, _params: &CopyParams) -> u64 {
+        0
+    }
+
+    fn twin<T: Real>(&self, _params: &CopyParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.word("a"), args.word_mut("out"));
+        out.copy_from_slice(a);
+    }
+
+    /// Words are equal or not.
+    fn tolerance(&self, _case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(0)
+    }
+
+    fn cases(&self, _effort: Effort) -> Vec<Case<CopyParams>> {
+        sizes().map(|n| Case::new(CopyParams { n }, Inputs::Random)).to_vec()
+    }
+}

@@ -1,0 +1,96 @@
+//! Multiply-adds and nothing else.
+
+use super::{LINEAR, WORKGROUP};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+
+crate::params! {
+    /// Parameters of [`Fma`].
+    pub struct FmaParams {
+        /// Invocations.
+        pub n: u32,
+        /// How often each of them does [`Fma::STEPS`] steps.
+        pub rounds: u32,
+        /// What is multiplied by.
+        pub factor: f32,
+        /// What is added.
+        pub term: f32,
+    }
+}
+
+impl FmaParams {
+    /// Each step adds 1, so that the outputs count the steps.
+    pub fn counting(n: u32, rounds: u32) -> Self {
+        Self { n, rounds, factor: 1.0, term: 1.0 }
+    }
+}
+
+/// Does multiply-adds in eight independent chains an invocation.
+#[derive(Debug)]
+pub struct Fma {
+    half: bool,
+}
+
+/// In single precision.
+pub static F32: Fma = Fma { half: false };
+/// In half precision, for adapters that have it.
+pub static F16: Fma = Fma { half: true };
+
+impl Fma {
+    /// Multiply-adds of a chain in a round; half precision counts them exactly.
+    pub const STEPS: u32 = 64;
+    const CHAINS: u32 = 8;
+}
+
+impl Kernel for Fma {
+    type Params = FmaParams;
+
+    fn name(&self) -> &'static str {
+        if self.half { "peak_fma_f16" } else { "peak_fma_f32" }
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        // Whatever a shader enables, it has to enable before anything else.
+        let number = if self.half { "enable f16;\nalias Number = f16;\n" } else { "alias Number = f32;\n" };
+        vec![Variant::plain(&[number, "const STEPS = 64u;\n", LINEAR, include_str!("../../../shaders/peaks/fma.wgsl")])]
+    }
+
+    fn groups(&self, params: &FmaParams, _variant: &Variant) -> u64 {
+        params.n.div_ceil(WORKGROUP).into()
+    }
+
+    fn flops(&self, params: &FmaParams) -> u64 {
+        2 * u64::from(Self::CHAINS * Self::STEPS) * u64::from(params.rounds) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &FmaParams, args: &mut Args<'_, T>) {
+        let out = args.real_mut("out");
+        let (factor, term) = (T::of(params.factor.into()), T::of(params.term.into()));
+        let back = term * T::of(Self::STEPS.into());
+        // Invocations differ in where their chains begin, in four ways.
+        let total = |i: usize| {
+            let start = |chain: u32| T::of(f64::from(chain) + i as f64);
+            let mut chains: Vec<T> = (0..Self::CHAINS).map(start).collect();
+            let mut total = T::zero();
+            for _ in 0..params.rounds {
+                for x in &mut chains {
+                    *x = (0..Self::STEPS).fold(*x, |x, _| x * factor + term);
+                }
+                total += chains.iter().copied().sum();
+                chains.iter_mut().for_each(|x| *x = *x - back);
+            }
+            total
+        };
+        let totals: [T; 4] = std::array::from_fn(total);
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = totals[i % 4]);
+    }
+
+    /// All are whole numbers below 2^24, in the chains below 2048: nothing is rounded.
+    fn tolerance(&self, case: &Case<FmaParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(case.params.n as usize)
+    }
+
+    fn cases(&self, _effort: Effort) -> Vec<Case<FmaParams>> {
+        let sizes = [(1, 1), (3, 40), (255, 2), (256, 7), (257, 3), (1025, 1)];
+        sizes.map(|(n, rounds)| Case::new(FmaParams::counting(n, rounds), Inputs::Integers)).to_vec()
+    }
+}

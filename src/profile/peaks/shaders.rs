@@ -1,0 +1,158 @@
+//! Peaks of an adapter, by shaders.
+
+use super::super::blocks::blocks;
+use super::super::report::{Peaks, Rate, Resource, Spread};
+use super::{COPIES, CopyParams, F16, F32, FmaParams, READS, SIZES, Workgroup, WorkgroupParams};
+use crate::error::Result;
+use crate::gpu::{Checks, Gpu, GpuExecutor, Stamps};
+use crate::kernel::Kernel;
+use crate::plan::{Executor, Memory, Plan, Role};
+use crate::random::{Random, stream};
+use crate::shape::DType;
+use crate::verify::lockstep;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How often a submit and a readback are timed.
+const REPEATS: usize = 50;
+/// Bytes from which on results are not compared.
+const LARGEST: u64 = 4 * SIZES[SIZES.len() - 1] as u64;
+/// The section that does next to nothing.
+const NOTHING: &str = "nothing";
+
+/// What is measured by one section of a plan.
+struct Target {
+    section: &'static str,
+    resource: Resource,
+    /// Bytes of memory that it goes over, where that matters.
+    bytes: Option<u64>,
+    /// Floating-point operations or bytes of a run.
+    work: u64,
+}
+
+/// Measures the peaks of an adapter, and tells of those that were left out as they compute wrongly there.
+///
+/// # Errors
+/// Where the device fails, or has no room for what is measured with.
+pub async fn measure(gpu: &Arc<Gpu>) -> Result<(Peaks, Vec<String>)> {
+    let (mut peaks, mut notes) = (Peaks::default(), Vec::new());
+    let (plan, targets) = arithmetic(gpu)?;
+    let mut executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
+    seek(&mut executor, targets, &mut peaks, &mut notes).await?;
+    latencies(&mut executor, &mut peaks).await?;
+    let most = gpu.caps.max_binding_bytes.min(gpu.caps.max_buffer_bytes) as usize / 4;
+    for size in SIZES.into_iter().filter(|size| *size <= most) {
+        let (plan, targets) = memory(size)?;
+        executor = executor.with_plan(plan).await?;
+        if let Some(words) = executor.memory().find("a") {
+            let mut random = Random::new(0, stream::CASES);
+            let random: Vec<u32> = (0..size).map(|_| random.bits()).collect();
+            executor.write_words(words, &random)?;
+        }
+        seek(&mut executor, targets, &mut peaks, &mut notes).await?;
+    }
+    Ok((peaks, notes))
+}
+
+/// Multiply-adds and reads of workgroup memory.
+fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
+    // In the same time a CPU driver does a thousandth of what a GPU does.
+    let (n, rounds) = if gpu.caps.cpu { (1 << 14, 16) } else { (1 << 18, 256) };
+    let mut memory = Memory::default();
+    let numbers = memory.array("numbers", Role::State, DType::F32, [n as usize])?;
+    let sums = memory.array("sums", Role::State, DType::U32, [n as usize])?;
+    let word = [memory.array("a", Role::State, DType::U32, [4])?, memory.array("out", Role::State, DType::U32, [4])?];
+    let (mut plan, mut targets) = (Plan::new(memory), Vec::new());
+    for (kernel, resource) in [(&F32, Resource::F32), (&F16, Resource::F16)] {
+        if resource == Resource::F32 || gpu.caps.f16 {
+            let (section, params) = (Kernel::name(kernel), FmaParams::counting(n, rounds));
+            plan.begin(section);
+            plan.dispatch(section, kernel, params, &[("out", numbers)])?;
+            targets.push(Target { section, resource, bytes: None, work: Kernel::flops(kernel, &params) });
+        }
+    }
+    let (section, params) = (Kernel::name(&Workgroup), WorkgroupParams { n, rounds: 4 * rounds });
+    plan.begin(section);
+    plan.dispatch(section, &Workgroup, params, &[("out", sums)])?;
+    targets.push(Target { section, resource: Resource::Workgroup, bytes: None, work: params.bytes_read() });
+    plan.begin(NOTHING);
+    plan.dispatch(NOTHING, &COPIES[0], CopyParams { n: 4 }, &[("a", word[0]), ("out", word[1])])?;
+    Ok((plan, targets))
+}
+
+/// Copies and reads of `size` words.
+fn memory(size: usize) -> Result<(Plan, Vec<Target>)> {
+    let mut memory = Memory::default();
+    let a = memory.array("a", Role::State, DType::U32, [size])?;
+    let out = memory.array("out", Role::State, DType::U32, [size])?;
+    let (mut plan, mut targets) = (Plan::new(memory), Vec::new());
+    let target = |plan: &Plan, section, resource| {
+        let bytes = plan.section(section)?.dispatches.iter().map(|dispatch| plan.bytes(dispatch)).sum();
+        Ok(Target { section, resource, bytes: Some(bytes), work: bytes })
+    };
+    for kernel in &COPIES {
+        let section = Kernel::name(kernel);
+        plan.begin(section);
+        plan.dispatch(section, kernel, CopyParams { n: size as u32 }, &[("a", a), ("out", out)])?;
+        targets.push(target(&plan, section, Resource::Copy)?);
+    }
+    for kernel in &READS {
+        let (section, params) = (Kernel::name(kernel), kernel.params(size as u32));
+        let sums = plan.memory.view(out, section, [params.sums as usize])?;
+        plan.begin(section);
+        plan.dispatch(section, kernel, params, &[("a", a), ("out", sums)])?;
+        targets.push(target(&plan, section, Resource::Read)?);
+    }
+    Ok((plan, targets))
+}
+
+/// Measures each target, holds its results to the twin's, and keeps the best of each resource and size.
+async fn seek(
+    executor: &mut GpuExecutor,
+    targets: Vec<Target>,
+    peaks: &mut Peaks,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    for Target { section, resource, bytes, work } in targets {
+        let times = blocks(executor, section).await?;
+        // One compiled kernel serves all sizes: what it makes of the largest would only take long to compare.
+        let largest = bytes.is_some_and(|bytes| bytes >= LARGEST);
+        let parted = if largest { None } else { lockstep(executor, section, |_| Ok(())).await? };
+        if let Some(parted) = parted {
+            notes.push(format!("a peak of {resource} was left out: {parted}"));
+            continue;
+        }
+        let rates: Vec<f64> = times.iter().map(|nanoseconds| work as f64 / nanoseconds).collect();
+        let best = rates.iter().copied().fold(0.0, f64::max);
+        let rate = Rate { resource, bytes, best, spread: Spread::of(&rates) };
+        // Sums take some bytes of their own, so that sizes differ a little from kernel to kernel.
+        let alike = |other: &Rate| {
+            other.resource == resource && other.bytes.zip(bytes).is_none_or(|(a, b)| a / 2 < b && b / 2 < a)
+        };
+        match peaks.rates.iter_mut().find(|other| alike(other)) {
+            Some(other) if other.best < best => *other = rate,
+            Some(_) => {}
+            None => peaks.rates.push(rate),
+        }
+    }
+    Ok(())
+}
+
+/// What a dispatch, a submit and a readback take.
+async fn latencies(executor: &mut GpuExecutor, peaks: &mut Peaks) -> Result<()> {
+    let dispatches = blocks(executor, NOTHING).await?;
+    let (mut submits, mut readbacks) = (Vec::new(), Vec::new());
+    let sums = executor.memory().find("numbers");
+    for _ in 0..REPEATS {
+        let timed = executor.run_timed(NOTHING, 1, Stamps::None).await?;
+        submits.push((timed.ended - timed.recorded).as_nanos() as f64);
+        let begun = Instant::now();
+        if let Some(sums) = sums {
+            executor.fetch(sums, 0, 2)?.await?;
+            readbacks.push(begun.elapsed().as_nanos() as f64);
+        }
+    }
+    let spread = |nanoseconds: &[f64]| Some(Spread::of(nanoseconds).map(|x| x / 1e3));
+    (peaks.dispatch, peaks.submit, peaks.readback) = (spread(&dispatches), spread(&submits), spread(&readbacks));
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! What a profile is taken of: an executor that times its runs.
+
+use crate::cpu::CpuExecutor;
+use crate::error::Result;
+use crate::gpu::{Flaw, GpuExecutor, Stamps, Timed};
+use crate::kernel::{AnyKernel, Caps};
+use crate::plan::{Executor, Plan};
+use std::future::Future;
+use std::time::Instant;
+
+/// An executor that times its runs.
+pub trait Subject: Executor {
+    /// Its plan.
+    fn plan(&self) -> &Plan;
+
+    /// What its device can do; none where the twins run.
+    fn caps(&self) -> Option<&Caps>;
+
+    /// Runs `section` `times` times in one submit, and waits for its end.
+    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<Timed>>;
+
+    /// Runs `section` `times` times, and waits for each dispatch: times in nanoseconds from the beginning on.
+    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<Timed>>;
+
+    /// The variant in which a kernel runs.
+    fn variant(&self, kernel: &dyn AnyKernel, params: &[u8]) -> String {
+        self.caps().map_or_else(|| "twin".to_owned(), |caps| kernel.choose(params, caps).name)
+    }
+}
+
+impl Subject for GpuExecutor {
+    fn plan(&self) -> &Plan {
+        self.plan()
+    }
+
+    fn caps(&self) -> Option<&Caps> {
+        Some(&self.gpu().caps)
+    }
+
+    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<Timed>> {
+        self.run_timed(section, times, stamps)
+    }
+
+    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<Timed>> {
+        self.run_apart(section, times)
+    }
+}
+
+impl Subject for CpuExecutor<f32> {
+    fn plan(&self) -> &Plan {
+        self.plan()
+    }
+
+    fn caps(&self) -> Option<&Caps> {
+        None
+    }
+
+    /// There is no device whose clock could be read.
+    async fn timed(&mut self, section: &str, times: u32, _stamps: Stamps) -> Result<Timed> {
+        let begun = Instant::now();
+        self.run(section, times)?;
+        Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Err(Flaw::Missing) })
+    }
+
+    async fn apart(&mut self, section: &str, times: u32) -> Result<Timed> {
+        let begun = Instant::now();
+        let count = self.plan().section(section)?.dispatches.len();
+        let mut spans = Vec::with_capacity(count * times as usize);
+        for number in (0..times).flat_map(|_| 0..count) {
+            let from = begun.elapsed().as_nanos() as u64;
+            self.run_dispatch(section, number)?;
+            spans.push([from, begun.elapsed().as_nanos() as u64]);
+        }
+        Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })
+    }
+}

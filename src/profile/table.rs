@@ -1,0 +1,268 @@
+//! A profile as tables: for the terminal, for Markdown, and as comma-separated values.
+
+use super::compare::{Band, Change, Comparison};
+use super::report::{Peaks, Profile, Row, Spread, Step};
+use crate::text::{columns, date, digits, thousands};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The heads of [`cells`].
+pub(super) const HEADS: [&str; 13] = [
+    "#",
+    "dispatch",
+    "kernel",
+    "variant",
+    "shape",
+    "calls",
+    "us",
+    "quartiles",
+    "share",
+    "GFLOP/s",
+    "GB/s",
+    "FLOP/B",
+    "of roof",
+];
+/// The heads of [`change`].
+pub(super) const CHANGE_HEADS: [&str; 5] = ["what", "us then", "us now", "ratio", "verdict"];
+
+/// What of a row becomes comma-separated values, as paths in its JSON.
+const FIELDS: [&str; 20] = [
+    "/places/0",
+    "/label",
+    "/kernel",
+    "/variant",
+    "/shape",
+    "/calls",
+    "/time/median",
+    "/time/low",
+    "/time/high",
+    "/share",
+    "/flops",
+    "/bytes",
+    "/gflops",
+    "/gbs",
+    "/intensity",
+    "/roof/name",
+    "/roof/least",
+    "/roof/share",
+    "/error",
+    "/chosen",
+];
+
+impl Profile {
+    /// What was found, as lines and tables for people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for (head, line) in self.summary() {
+            let _ = writeln!(text, "{head:<8}{line}");
+        }
+        let _ = write!(text, "\n{}", columns(&self.cells()));
+        if let Some(comparison) = &self.comparison {
+            let _ = write!(text, "\n{}", columns(&comparison.cells()));
+        }
+        text
+    }
+
+    /// The same as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# {}\n\n", self.title);
+        for (head, line) in self.summary() {
+            let _ = writeln!(text, "- {head}: {line}");
+        }
+        let mut table = |rows: &[Vec<String>]| {
+            text.push('\n');
+            for (number, row) in rows.iter().enumerate() {
+                let cells: Vec<_> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+                let _ = writeln!(text, "| {} |", cells.join(" | "));
+                if number == 0 {
+                    let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
+                }
+            }
+        };
+        table(&self.cells());
+        if let Some(comparison) = &self.comparison {
+            table(&comparison.cells());
+        }
+        text
+    }
+
+    /// The rows alone, as comma-separated values with all digits; times in microseconds.
+    pub fn csv(&self) -> String {
+        let names: Vec<_> = FIELDS.iter().map(|field| field[1..].replace('/', "_")).collect();
+        let mut text = names.join(",") + "\n";
+        for row in &self.rows {
+            let row = serde_json::to_value(row).unwrap_or_default();
+            let cell = |field: &&str| match row.pointer(field) {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) if text.contains([',', '"', '\n']) => {
+                    format!("\"{}\"", text.replace('"', "\"\""))
+                }
+                Some(Value::String(text)) => text.clone(),
+                Some(value) => value.to_string(),
+            };
+            text += &(FIELDS.iter().map(cell).collect::<Vec<_>>().join(",") + "\n");
+        }
+        text
+    }
+
+    /// Head and line of everything that is not in a table.
+    pub(super) fn summary(&self) -> Vec<(&'static str, String)> {
+        let taken = UNIX_EPOCH + Duration::from_secs(self.taken);
+        let mut lines = vec![
+            ("device", self.device.clone()),
+            ("profile", self.title.clone()),
+            ("taken", format!("{}, by {}", date(taken), self.program)),
+            ("clock", self.clock.to_string()),
+            ("peaks", self.peaks.rates_line()),
+        ];
+        lines.extend(self.peaks.latencies_line().map(|line| ("latency", line)));
+        if let Some(step) = &self.step {
+            lines.extend(step.lines());
+        }
+        for row in self.above_roof() {
+            let Some(roof) = &row.roof else { continue };
+            let reached = percent(roof.share);
+            let what = format!("{} ({}) is at {reached} of its roof, {}", row.label, row.kernel, roof.name);
+            lines.push(("ERROR", format!("{what}: its cost or the peak is measured wrongly; this is no win")));
+        }
+        lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
+        if let Some(comparison) = &self.comparison {
+            lines.extend(comparison.lines());
+        }
+        lines
+    }
+
+    /// Heads and rows, those of a step in its order.
+    pub(super) fn cells(&self) -> Vec<Vec<String>> {
+        let mut heads = HEADS.map(str::to_owned).to_vec();
+        let tested = self.rows.iter().any(|row| row.error.is_some());
+        if tested {
+            heads.push("of bound".to_owned());
+        }
+        heads.push("roof".to_owned());
+        let mut table = vec![heads];
+        table.extend(self.rows.iter().map(|row| cells(row, tested)));
+        table
+    }
+}
+
+/// A row for people; with its error where rows were `tested`.
+fn cells(row: &Row, tested: bool) -> Vec<String> {
+    let none = || "-".to_owned();
+    let (share, roof) = match &row.roof {
+        Some(roof) => (percent(roof.share), roof.name.clone()),
+        None => (none(), none()),
+    };
+    let mut cells = vec![
+        row.places.first().map_or_else(none, usize::to_string),
+        row.label.clone(),
+        row.kernel.clone(),
+        row.variant.clone(),
+        if row.shape.is_empty() { none() } else { row.shape.clone() },
+        thousands(row.calls as u64),
+        digits(row.time.median),
+        quartiles(row.time),
+        row.share.map_or_else(none, percent),
+        digits(row.gflops),
+        digits(row.gbs),
+        digits(row.intensity),
+        share,
+    ];
+    if tested {
+        cells.push(row.error.map_or_else(none, digits));
+    }
+    cells.push(if row.is_above_roof() { format!("{roof}: ERROR") } else { roof });
+    cells
+}
+
+impl Peaks {
+    /// Arithmetic and memory.
+    fn rates_line(&self) -> String {
+        let rate = |rate: &super::Rate| format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
+        self.rates.iter().map(rate).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What dispatches, submits and readbacks take, where there are any.
+    fn latencies_line(&self) -> Option<String> {
+        let named = [("dispatch", self.dispatch), ("submit", self.submit), ("readback", self.readback)];
+        let told = named.iter().filter_map(|(name, spread)| spread.map(|spread| format!("{name} {}", time(spread))));
+        Some(told.collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
+    }
+}
+
+impl Step {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let rate = thousands((self.batch as f64 * 1e6 / self.wall.median.max(1e-3)) as u64);
+        let parts = self.parts;
+        let of_step = |part: f64| format!("{} us ({})", digits(part), percent(super::over(part, parts.total())));
+        vec![
+            ("step", format!("{} as in training, {rate} samples/s; {} in a submit", time(self.wall), self.per_submit)),
+            (
+                "timed",
+                format!(
+                    "{} with each dispatch timed: that costs {} ({} to {}); {} steps",
+                    time(self.timed),
+                    percent(self.timing_cost.median),
+                    percent(self.timing_cost.low),
+                    percent(self.timing_cost.high),
+                    thousands(self.steps as u64)
+                ),
+            ),
+            (
+                "parts",
+                format!(
+                    "dispatches {}, gaps {}, host {}: {} of a timed step is accounted for; waiting {}",
+                    of_step(parts.dispatches),
+                    of_step(parts.gaps),
+                    of_step(parts.host),
+                    percent(parts.accounted()),
+                    of_step(parts.waiting)
+                ),
+            ),
+        ]
+    }
+}
+
+impl Comparison {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("against", self.with.clone())];
+        lines.extend(self.caveats.iter().map(|caveat| ("caution", caveat.clone())));
+        let slower: Vec<_> = self.slower().map(|change| format!("{} {}", change.name, ratio(change))).collect();
+        lines.push(("slower", if slower.is_empty() { "nothing, beyond noise".to_owned() } else { slower.join("; ") }));
+        lines
+    }
+
+    /// Heads and rows.
+    pub(super) fn cells(&self) -> Vec<Vec<String>> {
+        let mut table = vec![CHANGE_HEADS.map(str::to_owned).to_vec()];
+        table.extend(self.changes.iter().map(|change| {
+            let Change { name, before, after, verdict } = change;
+            vec![name.clone(), band(*before), band(*after), ratio(change), verdict.to_string()]
+        }));
+        table
+    }
+}
+
+/// A time in microseconds with its quartiles.
+fn time(spread: Spread) -> String {
+    format!("{} us ({})", digits(spread.median), quartiles(spread))
+}
+
+fn quartiles(spread: Spread) -> String {
+    format!("{} to {}", digits(spread.low), digits(spread.high))
+}
+
+fn band(band: Option<Band>) -> String {
+    let told = |band: Band| format!("{} ({} to {})", digits(band.median), digits(band.least), digits(band.most));
+    band.map_or_else(|| "-".to_owned(), told)
+}
+
+fn ratio(change: &Change) -> String {
+    change.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("x{ratio:.2}"))
+}
+
+/// A share in per cent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

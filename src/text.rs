@@ -1,0 +1,116 @@
+//! Numbers, times and tables for people.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A whole number with its thousands set apart.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest unit that leaves a number above one.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
+
+/// A number to three or more digits, such as 0.0123, 4.57, 89.1 or 1,234.
+pub fn digits(number: f64) -> String {
+    match number.abs() {
+        _ if !number.is_finite() => number.to_string(),
+        0.0 => "0".to_owned(),
+        size @ ..1.0 => format!("{number:.places$}", places = (2 - size.log10().floor() as i32).clamp(0, 9) as usize),
+        ..10.0 => format!("{number:.2}"),
+        ..100.0 => format!("{number:.1}"),
+        size => format!("{}{}", if number < 0.0 { "-" } else { "" }, thousands(size.round() as u64)),
+    }
+}
+
+/// Text as HTML takes it.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A time as its date and minute in UTC.
+pub fn date(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let ([year, month, day], minutes) = (civil(seconds / 86_400), seconds / 60 % 1440);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
+/// Year, month and day of a day since 1970-01-01: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+/// `civil_from_days`. Years begin in March there, so that a leap day is a year's last.
+fn civil(days: u64) -> [u64; 3] {
+    let days = days + 719_468; // since 0000-03-01
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153; // 0 is March
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    [400 * era + year + next, month, day]
+}
+
+/// Rows of equal length, the first of them a head, as aligned columns; numbers to the right, text to the left, the last
+/// column as it is.
+pub fn columns(rows: &[impl AsRef<[String]>]) -> String {
+    let count = rows.first().map_or(0, |row| row.as_ref().len());
+    let column = |column: usize| rows.iter().map(move |row| row.as_ref()[column].as_str());
+    let widths: Vec<usize> =
+        (0..count).map(|i| column(i).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let numeric: Vec<bool> = (0..count).map(|i| column(i).skip(1).all(is_number)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::from(" ");
+        for (column, cell) in row.as_ref().iter().enumerate() {
+            let width = if column + 1 == count { 0 } else { widths[column] };
+            let _ = if numeric[column] { write!(line, " {cell:>width$} ") } else { write!(line, " {cell:<width$} ") };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// Whether a cell holds a number, perhaps with its thousands set apart or in per cent, or stands for none.
+fn is_number(cell: &str) -> bool {
+    cell == "-" || cell.trim_end_matches(" %").replace(',', "").parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([12, 3_260_000, 128 << 30].map(bytes), ["12 B", "3.3 MB", "137.4 GB"]);
+        let numbers = [0.0, 0.001_234, 0.5, 1.0, 9.87, 54.32, 543.2, -12_345.6];
+        assert_eq!(numbers.map(digits), ["0", "0.00123", "0.500", "1.00", "9.87", "54.3", "543", "-12,346"]);
+    }
+
+    #[test]
+    fn days_have_their_dates() {
+        let days = [0, 59, 11_016, 11_017, 20_780, 47_540];
+        let dates = [[1970, 1, 1], [1970, 3, 1], [2000, 2, 29], [2000, 3, 1], [2026, 11, 23], [2100, 2, 28]];
+        assert_eq!(days.map(civil), dates);
+    }
+
+    #[test]
+    fn columns_are_aligned_as_suits_them() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows = [row(["name", "us", "roof"]), row(["a", "1,234", "copy"]), row(["long one", "5 %", "f32"])];
+        assert_eq!(columns(&rows), "  name         us   roof\n  a         1,234   copy\n  long one    5 %   f32\n");
+    }
+}

@@ -1,0 +1,428 @@
+//! `shadegrad profile`: what it measures adds up, whatever shows it agrees, and what is wrong is said.
+
+mod command;
+mod common;
+
+use command::Place;
+use serde_json::Value;
+use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::{Dataset, digits};
+use shadegrad::gpu::{Checks, Gpu, GpuExecutor};
+use shadegrad::kernel::{AnyKernel, Effort};
+use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::ops::registry;
+use shadegrad::profile::{
+    Clock, Comparison, Job, Peaks, Profile, Request, Resource, Spread, Sweep, Verdict, kernels, noise, peaks, step,
+    sweep_shaders, sweep_twins,
+};
+use shadegrad::text;
+use shadegrad::train::{TrainConfig, Trainer};
+use shadegrad::verify::check_variant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// Opened as `profile` opens it.
+fn gpu() -> Arc<Gpu> {
+    pollster::block_on(Gpu::open_to_measure(&common::adapter())).expect("the adapter opens")
+}
+
+/// Peaks are sought once for all tests.
+fn measured() -> &'static Peaks {
+    static PEAKS: OnceLock<Peaks> = OnceLock::new();
+    PEAKS.get_or_init(|| {
+        let (peaks, notes) = pollster::block_on(peaks::measure(&gpu())).expect("the device works");
+        assert!(notes.is_empty(), "{notes:?}");
+        peaks
+    })
+}
+
+fn config() -> TrainConfig {
+    TrainConfig { model: Blueprint::mlp(&[32], &Recipe::default()), batch_size: 64, ..TrainConfig::default() }
+}
+
+fn request(steps: usize) -> Request {
+    Request { device: "a device".to_owned(), title: "a step".to_owned(), batch: 64, steps: Some(steps) }
+}
+
+fn profile_on(gpu: &Arc<Gpu>, config: TrainConfig, data: &Dataset, steps: usize, peaks: Peaks) -> Profile {
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data).expect("it is valid");
+    let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("it fits");
+    let trainer = Trainer::new(executor, model, config, data).expect("the device works");
+    pollster::block_on(step(&mut trainer.into_executor(), request(steps), peaks)).expect("the device works")
+}
+
+/// One profile for all tests that only look at it.
+fn profiled() -> &'static Profile {
+    static PROFILE: OnceLock<Profile> = OnceLock::new();
+    PROFILE.get_or_init(|| profile_on(&gpu(), config(), &digits(7), 400, measured().clone()))
+}
+
+fn sum(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.sum()
+}
+
+#[test]
+fn kernels_that_measure_peaks_agree_with_their_twins() {
+    let gpu = gpu();
+    for kernel in peaks::registry(gpu.caps.f16) {
+        for variant in kernel.variants(&gpu.caps) {
+            for checks in [Checks::Off, Checks::On] {
+                let worst = pollster::block_on(check_variant(&gpu, kernel, &variant, checks, Effort::QUICK));
+                worst.unwrap_or_else(|error| panic!("{error}"));
+            }
+        }
+    }
+}
+
+/// Work that was left out must show in what comes out.
+#[test]
+fn kernels_that_measure_peaks_and_work_less_are_found() {
+    let gpu = gpu();
+    let shirked = [
+        ("peak_fma_f32", "step += 16u", "step += 32u"),
+        ("peak_fma_f32", "y = advance", "y = y; let unused = advance"),
+        ("peak_workgroup", "round += 8u", "round += 16u"),
+        ("peak_copy_8", "j < EACH", "j < EACH - 1u"),
+        ("peak_read_8", "sum += a[i]", "sum = a[i]"),
+    ];
+    for (name, work, less) in shirked {
+        let kernel = *kernels(&peaks::registry(false), name).expect("there is one").first().expect("there is one");
+        let variant = kernel.variants(&gpu.caps).swap_remove(0);
+        assert!(variant.source().contains(work), "{name} has no `{work}`");
+        let variant = variant.edited("shirking", |part| part.replace(work, less));
+        let outcome = pollster::block_on(check_variant(&gpu, kernel, &variant, Checks::On, Effort::QUICK));
+        let error = outcome.expect_err("it works less");
+        assert!(error.cause().contains("`out`"), "{error}");
+    }
+}
+
+#[test]
+fn all_peaks_are_measured() {
+    let gpu = gpu();
+    let peaks = measured();
+    let count = |resource| peaks.rates.iter().filter(|rate| rate.resource == resource && rate.best > 0.0).count();
+    let counts = [Resource::F32, Resource::F16, Resource::Workgroup, Resource::Copy, Resource::Read].map(count);
+    assert_eq!(counts, [1, usize::from(gpu.caps.f16), 1, 3, 3], "{:?}", peaks.rates);
+    for rate in &peaks.rates {
+        assert!(rate.spread.low <= rate.spread.median && rate.spread.median <= rate.best, "{rate:?}");
+    }
+    for latency in [peaks.dispatch, peaks.submit, peaks.readback] {
+        assert!(latency.is_some_and(|spread| spread.low > 0.0), "{peaks:?}");
+    }
+    let native = peaks::native();
+    assert_eq!(native.rates.len(), 7, "{native:?}");
+    assert!(native.arithmetic().is_some_and(|rate| rate.best > 0.0));
+}
+
+#[test]
+fn a_step_is_accounted_for() {
+    let profile = profiled();
+    let labels: Vec<_> = profile.rows.iter().map(|row| row.label.as_str()).collect();
+    let expected = [
+        "begin step",
+        "gather batch",
+        "fc1",
+        "fc2",
+        "loss",
+        "fc2 gradient",
+        "fc2 gradient",
+        "fc1 gradient",
+        "fc1 gradient",
+        "fc1 gradient",
+        "metrics",
+        "update",
+    ];
+    assert_eq!(labels, expected);
+    let whole = profile.step.as_ref().expect("it is a step's");
+    assert_eq!((whole.steps, whole.per_submit, whole.rounds.len()), (400, 40, 10));
+    let parts = whole.parts;
+    assert!(parts.accounted() >= 0.95, "{parts:?}");
+    // Parts and shares tell of the same time as the clock around the submits.
+    let timed = profile.submits.iter().filter(|submit| !submit.dispatches.is_empty());
+    let by_clock = sum(timed.map(|submit| submit.host[3] - submit.host[0])) / 400.0;
+    assert!((parts.total() / by_clock - 1.0).abs() < 1e-6, "{parts:?} beside {by_clock}");
+    let shares = sum(profile.rows.iter().filter_map(|row| row.share));
+    assert!((shares - parts.dispatches / parts.total()).abs() < 1e-6, "{shares} of {parts:?}");
+    assert!(whole.timing_cost.low > -1.0 && whole.wall.median > 0.0 && whole.timed.median > 0.0, "{whole:?}");
+    for row in &profile.rows {
+        assert_eq!((row.calls, row.rounds.len()), (400, 10), "{row:?}");
+        assert!(row.time.low > 0.0 && row.time.low <= row.time.median && row.time.median <= row.time.high, "{row:?}");
+        assert!(row.roof.as_ref().is_some_and(|roof| roof.share > 0.0), "{row:?}");
+    }
+}
+
+/// Micro-batches run some dispatches several times a step.
+#[test]
+fn dispatches_that_repeat_within_a_step_share_a_row() {
+    let config = TrainConfig { micro_batch: Some(16), ..config() };
+    let profile = profile_on(&gpu(), config, &noise(64), 20, Peaks::default());
+    let row = |label: &str| profile.rows.iter().find(|row| row.label == label).expect("there is such a dispatch");
+    assert_eq!((row("fc1").places.len(), row("fc1").calls), (4, 80));
+    assert_eq!((row("update").places.len(), row("update").calls), (1, 20));
+    let mut places: Vec<_> = profile.rows.iter().flat_map(|row| &row.places).copied().collect();
+    places.sort_unstable();
+    let timed = profile.submits.iter().find(|submit| !submit.dispatches.is_empty()).expect("some are timed");
+    assert_eq!(places, (1..=timed.dispatches.len() / timed.steps).collect::<Vec<_>>());
+    assert!(row("fc1").roof.is_none(), "no peaks, no roof");
+}
+
+#[test]
+fn without_timestamps_wall_time_is_told_as_such() {
+    // Opened as for training, the device has none.
+    let profile = profile_on(&common::gpu(), config(), &digits(7), 20, Peaks::default());
+    let Clock::Wall { reason } = &profile.clock else { panic!("{:?}", profile.clock) };
+    assert!(reason.contains("no timestamps"), "{reason}");
+    assert!(profile.table().contains("WALL TIME: the device has no timestamps"), "{}", profile.table());
+    assert!(profile.html().contains("WALL TIME") && profile.markdown().contains("WALL TIME"));
+    let parts = profile.step.as_ref().expect("it is a step's").parts;
+    assert!(parts.accounted() >= 0.95, "{parts:?}");
+    assert!(profile.rows.iter().all(|row| row.calls == 20 && row.time.low > 0.0), "{:?}", profile.rows);
+}
+
+#[test]
+fn twins_are_profiled_by_wall_time() {
+    let (config, data) = (config(), noise(256));
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("it is valid");
+    let executor = CpuExecutor::<f32>::new(plan).expect("it fits");
+    let trainer = Trainer::new(executor, model, config, &data).expect("it works");
+    let peaks = measured().clone();
+    let profile = pollster::block_on(step(&mut trainer.into_executor(), request(50), peaks)).expect("it works");
+    assert!(matches!(&profile.clock, Clock::Wall { reason } if reason.contains("CPU")), "{:?}", profile.clock);
+    assert!(profile.rows.iter().all(|row| row.variant == "twin" && row.calls == 50), "{:?}", profile.rows);
+    let parts = profile.step.as_ref().expect("it is a step's").parts;
+    assert!(parts.accounted() >= 0.95, "{parts:?}");
+}
+
+#[test]
+fn table_page_values_and_trace_agree() {
+    let profile = profiled();
+    let (table, html, markdown, csv) = (profile.table(), profile.html(), profile.markdown(), profile.csv());
+    let csv: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| csv[0].iter().position(|head| *head == name).expect("there is such a column");
+    assert_eq!(csv.len(), profile.rows.len() + 1);
+    let times = times_in(&profile.trace());
+    for (row, values) in profile.rows.iter().zip(&csv[1..]) {
+        let number = |name: &str| values[column(name)].parse::<f64>().expect("a number");
+        assert_eq!(number("time_median"), row.time.median);
+        assert_eq!(number("roof_share"), row.roof.as_ref().expect("there are peaks").share);
+        assert_eq!((values[column("label")], values[column("kernel")]), (row.label.as_str(), row.kernel.as_str()));
+        // The trace has every call: from these the same median follows.
+        let traced = &times[&(row.label.clone(), row.kernel.clone(), row.shape.clone())];
+        assert_eq!(traced.len(), row.calls, "{}", row.label);
+        assert_eq!(Spread::of(traced), row.time, "{}", row.label);
+        // People see the same number everywhere.
+        let told = text::digits(row.time.median);
+        let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{} ", row.places[0])));
+        let line = line.expect("the table has a line for each row");
+        assert!(line.contains(&row.label) && line.contains(&told), "{told} in {line}");
+        assert!(html.contains(&format!("<td>{}<td>{}", row.label, row.kernel)), "{}", row.label);
+        assert!(html.contains(&format!("<td class=\"n\">{told}<")), "{told}");
+        assert!(markdown.contains(&format!("| {told} |")), "{told}");
+    }
+    let cost = profile.step.as_ref().expect("it is a step's").timing_cost.median;
+    let cost = format!("that costs {:.1} %", 100.0 * cost);
+    assert!(table.contains(&cost) && html.contains(&cost) && markdown.contains(&cost), "{cost}");
+}
+
+/// Durations in microseconds by label, kernel and shape.
+fn times_in(trace: &Value) -> BTreeMap<(String, String, String), Vec<f64>> {
+    let mut times: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    for event in trace["traceEvents"].as_array().expect("a list").iter().filter(|event| event["cat"] == "dispatch") {
+        let name = (text(&event["name"]), text(&event["args"]["kernel"]), text(&event["args"]["shape"]));
+        times.entry(name).or_default().push(event["dur"].as_f64().expect("a number"));
+    }
+    times
+}
+
+/// The rules of the "Trace Event Format" by which Perfetto reads it.
+#[test]
+fn the_trace_keeps_the_format_that_perfetto_opens() {
+    let trace: Value = serde_json::from_str(&profiled().trace().to_string()).expect("it is JSON");
+    assert!(["ms", "ns"].contains(&trace["displayTimeUnit"].as_str().expect("a unit")));
+    let mut named = BTreeMap::new();
+    let mut tracks: BTreeMap<u64, Vec<[f64; 2]>> = BTreeMap::new();
+    for event in trace["traceEvents"].as_array().expect("a list") {
+        let (pid, tid) = (event["pid"].as_u64().expect("a process"), event["tid"].as_u64().expect("a track"));
+        assert_eq!(pid, 1);
+        match event["ph"].as_str().expect("a kind") {
+            "M" => {
+                let kind = event["name"].as_str().expect("what it names");
+                assert!(["process_name", "thread_name"].contains(&kind), "{event}");
+                named.insert((kind.to_owned(), tid), event["args"]["name"].as_str().expect("a name").to_owned());
+            }
+            "X" => {
+                let [ts, dur] = ["ts", "dur"].map(|key| event[key].as_f64().expect("a number"));
+                assert!(ts >= 0.0 && dur >= 0.0, "{event}");
+                assert!(event["name"].is_string() && event["cat"].is_string(), "{event}");
+                assert!(event.get("args").is_none_or(Value::is_object), "{event}");
+                tracks.entry(tid).or_default().push([ts, ts + dur]);
+            }
+            other => panic!("kind {other}: {event}"),
+        }
+    }
+    assert_eq!(tracks.len(), 2, "host and device");
+    for (tid, mut spans) in tracks {
+        assert!(named.contains_key(&("thread_name".to_owned(), tid)), "track {tid} has no name");
+        // Events of a track lie within each other or apart.
+        spans.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
+        let mut open: Vec<[f64; 2]> = Vec::new();
+        for span in spans {
+            while open.last().is_some_and(|outer| outer[1] <= span[0] + 1e-3) {
+                open.pop();
+            }
+            assert!(open.last().is_none_or(|outer| span[1] <= outer[1] + 2e-3), "{span:?} overlaps {open:?}");
+            open.push(span);
+        }
+    }
+    assert!(named.contains_key(&("process_name".to_owned(), 0)), "{named:?}");
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let html = profiled().html();
+    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    for outside in ["http", "src=", "href=", "@import", "url("] {
+        assert!(!html.contains(outside), "{outside:?} leads out of the page");
+    }
+    for part in
+        ["<svg", "aria-label=\"roofline\"", "aria-label=\"timeline\"", "<circle", "class=\"roof F32\"", "<table>"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("NaN") && !html.contains("inf"), "a number that is none");
+}
+
+#[test]
+fn what_became_slower_is_named_and_noise_is_not() {
+    let now = profiled();
+    let unchanged = Comparison::new("itself", now, now);
+    assert!(unchanged.changes.iter().all(|change| change.verdict == Verdict::Same), "{unchanged:?}");
+    let mut before = now.clone();
+    let scale = |profile: &mut Profile, row: usize, factor: f64| {
+        let row = &mut profile.rows[row];
+        row.time = row.time.map(|time| factor * time);
+        row.rounds.iter_mut().for_each(|time| *time *= factor);
+    };
+    scale(&mut before, 2, 0.01);
+    scale(&mut before, 11, 100.0);
+    before.rows.remove(4);
+    before.device = "another".to_owned();
+    let mut after = now.clone();
+    after.comparison = Some(Comparison::new("before.json", &before, now));
+    let comparison = after.comparison.as_ref().expect("it was made");
+    let verdict = |label: &str| {
+        let named = |name: &str| name.split(" (").next() == Some(label);
+        comparison.changes.iter().find(|change| named(&change.name)).expect("it is there").verdict
+    };
+    assert_eq!([verdict("fc1"), verdict("update"), verdict("loss")], [Verdict::Slower, Verdict::Faster, Verdict::New]);
+    assert_eq!(comparison.slower().count(), 1, "{comparison:?}");
+    assert!(comparison.caveats.iter().any(|caveat| caveat.contains("another device")), "{:?}", comparison.caveats);
+    let told = "fc1 (matmul_nn_bias_relu m=64 k=784 n=32) x100";
+    for text in [after.table(), after.html(), after.markdown()] {
+        let line = text.lines().find(|line| line.contains("slower")).expect("it is told");
+        assert!(text.contains(told) && text.contains("SLOWER"), "{line}");
+    }
+}
+
+#[test]
+fn what_seems_faster_than_the_device_is_an_error() {
+    let mut peaks = measured().clone();
+    for rate in &mut peaks.rates {
+        rate.best /= 1e9;
+    }
+    let profile = profile_on(&gpu(), config(), &noise(64), 10, peaks);
+    assert_eq!(profile.above_roof().count(), profile.rows.len());
+    let table = profile.table();
+    assert!(table.contains("fc1 (matmul_nn_bias_relu) is at") && table.contains("this is no win"), "{table}");
+    assert!(profile.html().contains("<tr class=\"ERROR\">") && profile.html().contains("class=\"point above\""));
+    assert!(!profiled().html().contains("<tr class=\"ERROR\">"), "{}", profiled().table());
+}
+
+#[test]
+fn what_is_saved_is_read_back_as_it_was() {
+    let place = Place::new();
+    let path = place.path("profile.json");
+    profiled().save(&path).expect("writable");
+    assert_eq!(&Profile::load(&path).expect("readable"), profiled());
+    for damaged in [&b"{}"[..], b"not JSON", b"\xff\xfe", &std::fs::read(&path).expect("readable")[..1000]] {
+        place.put("damaged.json", damaged);
+        let error = Profile::load(&place.path("damaged.json")).expect_err("it is damaged");
+        assert_eq!(error.exit_code(), 7, "{error}");
+    }
+    let text = std::fs::read_to_string(&path).expect("readable").replacen("\"format\":1", "\"format\":99", 1);
+    place.put("damaged.json", text.as_bytes());
+    assert!(Profile::load(&place.path("damaged.json")).expect_err("another form").cause().contains("99"));
+}
+
+#[test]
+fn a_kernel_is_swept_over_its_variants() {
+    let gpu = gpu();
+    let all = registry();
+    let family: Vec<_> = kernels(&all, "matmul").expect("a family").iter().map(|kernel| kernel.name()).collect();
+    assert_eq!(family, ["matmul_nn", "matmul_tn", "matmul_nt"]);
+    let kernel = kernels(&all, "matmul_nn").expect("a kernel")[0];
+    let job = Job::with_extents(kernel, &[40, 36, 33]).expect("three extents");
+    let accepted = |variant: &&shadegrad::kernel::Variant| kernel.accepts(&job.params, variant);
+    let variants = kernel.variants(&gpu.caps);
+    let expected: Vec<_> = variants.iter().filter(accepted).map(|variant| variant.name.clone()).collect();
+    let sweep = |jobs| Sweep { device: String::new(), title: "a sweep".to_owned(), jobs };
+    let profile = pollster::block_on(sweep_shaders(&gpu, sweep(vec![job.clone()]), measured().clone()));
+    let profile = profile.expect("the device works");
+    let found: Vec<_> = profile.rows.iter().map(|row| row.variant.clone()).collect();
+    assert_eq!(found, expected);
+    assert_eq!(profile.rows.iter().filter(|row| row.chosen).count(), 1);
+    for row in &profile.rows {
+        assert_eq!((row.shape.as_str(), row.flops), ("m=40 k=36 n=33", 2 * 40 * 36 * 33));
+        assert!(row.time.low > 0.0 && row.error.is_some_and(|error| error <= 1.0), "{row:?}");
+    }
+    assert!(profile.table().contains("of bound") && profile.html().contains("aria-label=\"roofline\""));
+    let twins = pollster::block_on(sweep_twins(sweep(vec![job]), Peaks::default())).expect("it works");
+    assert_eq!((twins.rows.len(), twins.rows[0].variant.as_str()), (1, "twin"));
+}
+
+#[test]
+fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
+    let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &noise(64)).expect("it is valid");
+    let find = |name| kernels(&registry(), name).expect("there is one")[0];
+    let shapes = |name| Job::of_plans(find(name), std::slice::from_ref(&plan)).expect("its shader is valid");
+    // Forward in training and evaluation, each of two layers; the products with epilogues count as its own.
+    let forward: Vec<_> = shapes("matmul_nn").iter().map(|job| format!("{job:?}")).collect();
+    assert!(forward.contains(&"matmul_nn m=64 k=784 n=32".to_owned()), "{forward:?}");
+    assert_eq!(shapes("adam").len(), 1);
+    assert_eq!(shapes("layer_norm").len(), 2, "the model has none");
+    let refused = |name, extents: &[u32], cause: &str| {
+        let error = Job::with_extents(find(name), extents).expect_err("it is refused");
+        assert!(error.cause().contains(cause), "{error}");
+    };
+    refused("matmul_nn", &[1, 2], "2 extents for matmul_nn, which has 3");
+    refused("matmul_nn", &[1, 0, 2], "k = 0");
+    refused("adam", &[1024], "more than a shape");
+    refused("square_sums", &[1025], "n = 1025");
+}
+
+#[test]
+fn temporary() {
+    let mut bad = vec![];
+    for kernel in registry() {
+        for extents in [[64u32, 128, 32, 8], [128, 4, 8, 64], [4, 4, 4, 4], [1, 1, 1, 1], [1000, 3, 77, 5]] {
+            for count in 1..5 {
+                if let Ok(job) = Job::with_extents(kernel, &extents[..count]) {
+                    let r = std::panic::catch_unwind(|| {
+                        pollster::block_on(sweep_twins(
+                            Sweep { device: String::new(), title: String::new(), jobs: vec![job.clone()] },
+                            Peaks::default(),
+                        ))
+                        .map(|_| ())
+                    });
+                    match r {
+                        Err(_) => bad.push(format!("PANIC {job:?}")),
+                        Ok(Err(e)) => bad.push(format!("{job:?} {e}")),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    println!("{bad:#?}");
+}
