@@ -8,7 +8,7 @@ use serde_json::Value;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor};
-use shadegrad::kernel::{AnyKernel, Effort};
+use shadegrad::kernel::Effort;
 use shadegrad::nn::{Blueprint, Recipe};
 use shadegrad::ops::registry;
 use shadegrad::profile::{
@@ -399,30 +399,4 @@ fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
     refused("matmul_nn", &[1, 0, 2], "k = 0");
     refused("adam", &[1024], "more than a shape");
     refused("square_sums", &[1025], "n = 1025");
-}
-
-#[test]
-fn temporary() {
-    let mut bad = vec![];
-    for kernel in registry() {
-        for extents in [[64u32, 128, 32, 8], [128, 4, 8, 64], [4, 4, 4, 4], [1, 1, 1, 1], [1000, 3, 77, 5]] {
-            for count in 1..5 {
-                if let Ok(job) = Job::with_extents(kernel, &extents[..count]) {
-                    let r = std::panic::catch_unwind(|| {
-                        pollster::block_on(sweep_twins(
-                            Sweep { device: String::new(), title: String::new(), jobs: vec![job.clone()] },
-                            Peaks::default(),
-                        ))
-                        .map(|_| ())
-                    });
-                    match r {
-                        Err(_) => bad.push(format!("PANIC {job:?}")),
-                        Ok(Err(e)) => bad.push(format!("{job:?} {e}")),
-                        _ => {}
-                    }
-                }
-            }
-        }
-    }
-    println!("{bad:#?}");
 }
