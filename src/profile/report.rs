@@ -148,8 +148,10 @@ pub struct Rate {
 pub struct Peaks {
     /// Arithmetic and memory.
     pub rates: Vec<Rate>,
-    /// What a dispatch takes that does next to nothing, among others.
+    /// What a dispatch adds to others that does next to nothing.
     pub dispatch: Option<Spread>,
+    /// What such a dispatch takes at least, timed as those of a step are; none where the device's clock tells nothing.
+    pub least_dispatch: Option<f64>,
     /// From handing over a submit of one such dispatch to knowing that it has ended.
     pub submit: Option<Spread>,
     /// From asking for eight bytes to having them.

@@ -9,8 +9,7 @@ impl Peaks {
     pub fn roof(&self, flops: u64, bytes: u64, time: f64) -> Option<Roof> {
         let arithmetic = self.arithmetic().map(|rate| (rate.name(), flops as f64 / 1e3 / rate.best));
         let memory = self.memory(bytes).map(|rate| (rate.name(), bytes as f64 / 1e3 / rate.best));
-        // No dispatch is over sooner than one that does nothing; its lower quartile, as others are in the way of it.
-        let dispatch = self.dispatch.map(|spread| ("dispatch".to_owned(), spread.low));
+        let dispatch = self.least_dispatch.map(|least| ("dispatch".to_owned(), least));
         let bounds = [arithmetic, memory, dispatch].into_iter().flatten();
         let (name, least) = bounds.max_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(Roof { name, least, share: over(least, time) })
@@ -65,7 +64,7 @@ mod tests {
                 rate(Resource::Copy, Some(200_000_000), 20.0),
                 rate(Resource::Workgroup, None, 1000.0),
             ],
-            dispatch: Some(Spread { median: 5.0, low: 4.0, high: 6.0 }),
+            least_dispatch: Some(4.0),
             ..Peaks::default()
         }
     }

@@ -187,7 +187,9 @@ impl Peaks {
     fn latencies_line(&self) -> Option<String> {
         let named = [("dispatch", self.dispatch), ("submit", self.submit), ("readback", self.readback)];
         let told = named.iter().filter_map(|(name, spread)| spread.map(|spread| format!("{name} {}", time(spread))));
-        Some(told.collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
+        let least =
+            self.least_dispatch.map(|least| format!("timed by itself, a dispatch at least {} us", digits(least)));
+        Some(told.chain(least).collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
     }
 }
 

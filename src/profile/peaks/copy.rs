@@ -4,7 +4,7 @@ use super::{groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`Copy`].
+    /// Parameters of [`struct@Copy`].
     pub struct CopyParams {
         /// Words, a multiple of 4.
         pub n: u32,

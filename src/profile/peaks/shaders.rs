@@ -152,6 +152,8 @@ async fn latencies(executor: &mut GpuExecutor, peaks: &mut Peaks) -> Result<()> 
             readbacks.push(begun.elapsed().as_nanos() as f64);
         }
     }
+    let spans = executor.run_timed(NOTHING, 10 * REPEATS as u32, Stamps::Each).await?.spans.unwrap_or_default();
+    peaks.least_dispatch = spans.iter().map(|[from, to]| to - from).min().map(|least| least as f64 / 1e3);
     let spread = |nanoseconds: &[f64]| Some(Spread::of(nanoseconds).map(|x| x / 1e3));
     (peaks.dispatch, peaks.submit, peaks.readback) = (spread(&dispatches), spread(&submits), spread(&readbacks));
     Ok(())
