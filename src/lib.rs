@@ -106,7 +106,8 @@
 //! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and fails with its name until two
 //!    tables know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
 //!    `src/verify/graphs.rs` wants a use of it whose gradients are checked, by finite differences and on the device, or
-//!    `tests/graph_gradients.rs` the reason why it has none.
+//!    `tests/graph_gradients.rs` the reason why it has none. `tests/mutants --shaders NAME` tells which small faults in
+//!    the shader its cases would not find.
 //!
 //! The op that was added last, [`ops::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
 //! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
