@@ -20,7 +20,7 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner, profile < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -42,6 +42,8 @@
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | [`tuner`] | times the variants that could do each part of a plan; keeps and replays what was chosen |
 //! | [`ledger`] | files of lines that runs keep for those to come |
+//! | [`profile`] | where the time of a step goes, beside peaks measured on the device; its tables, page, trace, comparison |
+//! | [`text`] | numbers, times and tables for people |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back
@@ -72,6 +74,9 @@
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
 //!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up.
+//! 9. `profile` runs the same plan. [`profile::peaks`] first drives the device to its limits; then submits as in training
+//!    take turns with submits in which each dispatch is a pass between two timestamps. All that is shown is made of one
+//!    [`profile::Profile`].
 //!
 //! # Glossary
 //!
@@ -88,6 +93,7 @@
 //! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |
 //! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
+//! | roof | the measured peak, of arithmetic, memory or the device's start of a dispatch, by which a dispatch takes longest |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
 //! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
 //! | group | a workgroup; numbers beyond 65,535 are folded into two dimensions |
