@@ -73,6 +73,9 @@
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
 //!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up.
+//! 9. `profile` runs the same plan. [`profile::peaks`] first drives the device to its limits; then submits as in training
+//!    take turns with submits in which each dispatch is a pass between two timestamps. All that is shown is made of one
+//!    [`profile::Profile`].
 //!
 //! # Glossary
 //!
@@ -89,6 +92,7 @@
 //! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |
 //! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |
 //! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
+//! | roof | the measured peak, of arithmetic, memory or the device's start of a dispatch, by which a dispatch takes longest |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
 //! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
 //! | group | a workgroup; numbers beyond 65,535 are folded into two dimensions |

@@ -37,9 +37,9 @@ pub struct Change {
 pub struct Band {
     /// The median in microseconds.
     pub median: f64,
-    /// The least of the medians of all repeats.
+    /// The lower end of the medians of repeats.
     pub least: f64,
-    /// The largest of them.
+    /// The upper end of them.
     pub most: f64,
 }
 
@@ -88,10 +88,13 @@ impl Change {
 }
 
 impl Band {
-    /// Of the medians of repeats.
+    /// Of the medians of repeats. Of many, the least and the largest are left out: one mishap is not noise.
     fn of(median: f64, rounds: &[f64]) -> Self {
-        let bound = |pick: fn(f64, f64) -> f64| rounds.iter().copied().reduce(pick).unwrap_or(median);
-        Self { median, least: bound(f64::min), most: bound(f64::max) }
+        let mut rounds = rounds.to_vec();
+        rounds.sort_by(f64::total_cmp);
+        let rounds = if rounds.len() > 5 { &rounds[1..rounds.len() - 1] } else { &rounds[..] };
+        let [least, most] = [rounds.first(), rounds.last()].map(|bound| bound.copied().unwrap_or(median));
+        Self { median, least, most }
     }
 
     fn against(self, later: Self) -> Verdict {
@@ -139,7 +142,7 @@ impl Comparison {
 /// What a row is known by. Another variant of the same kernel is the same row; in a sweep, variants are rows.
 fn name(row: &Row) -> String {
     match row.share {
-        Some(_) => format!("{} ({} {})", row.label, row.kernel, row.shape),
+        Some(_) => format!("{} ({})", row.label, format!("{} {}", row.kernel, row.shape).trim_end()),
         None => format!("{} {} {}", row.kernel, row.variant, row.shape),
     }
 }
@@ -157,5 +160,7 @@ mod tests {
         assert_eq!(earlier.against(band(6.0, 7.0, 8.0)), Verdict::Faster);
         assert_eq!(band(10.0, 10.0, 10.0).against(band(10.1, 10.2, 10.3)), Verdict::Same);
         assert_eq!(Band::of(5.0, &[]), band(5.0, 5.0, 5.0));
+        assert_eq!(Band::of(5.0, &[6.0, 5.0, 4.0]), band(4.0, 5.0, 6.0));
+        assert_eq!(Band::of(5.0, &[90.0, 4.0, 5.0, 5.0, 6.0, 0.1]), band(4.0, 5.0, 6.0));
     }
 }

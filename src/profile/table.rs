@@ -67,7 +67,7 @@ impl Profile {
     /// The same as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("# {}\n\n", self.title);
-        for (head, line) in self.summary() {
+        for (head, line) in self.summary().into_iter().filter(|(head, _)| *head != "profile") {
             let _ = writeln!(text, "- {head}: {line}");
         }
         let mut table = |rows: &[Vec<String>]| {
