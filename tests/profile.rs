@@ -363,15 +363,16 @@ fn a_kernel_is_swept_over_its_variants() {
     assert_eq!(family, ["matmul_nn", "matmul_tn", "matmul_nt"]);
     let kernel = kernels(&all, "matmul_nn").expect("a kernel")[0];
     let job = Job::with_extents(kernel, &[40, 36, 33]).expect("three extents");
-    let accepted = |variant: &&shadegrad::kernel::Variant| kernel.accepts(&job.params, variant);
-    let variants = kernel.variants(&gpu.caps);
-    let expected: BTreeSet<_> = variants.iter().filter(accepted).map(|variant| variant.name.clone()).collect();
+    let candidates = kernel.candidates(&job.params, &gpu.caps);
+    let expected: BTreeSet<_> = candidates.into_iter().map(|variant| variant.name).collect();
     let sweep = |jobs| Sweep { device: String::new(), title: "a sweep".to_owned(), jobs };
     let profile = pollster::block_on(sweep_shaders(&gpu, sweep(vec![job.clone()]), measured().clone()));
     let profile = profile.expect("the device works");
     let found: BTreeSet<_> = profile.rows.iter().map(|row| row.variant.clone()).collect();
     assert_eq!((&found, profile.rows.len()), (&expected, expected.len()));
-    assert_eq!(profile.rows.iter().filter(|row| row.chosen).count(), 1);
+    let chosen = profile.rows.iter().find(|row| row.chosen).expect("one of them is taken");
+    assert!(profile.table().contains(&format!("{} *", chosen.variant)), "{}", profile.table());
+    assert!(profile.rows.is_sorted_by(|a, b| a.time.median <= b.time.median), "the fastest first");
     for row in &profile.rows {
         assert_eq!((row.shape.as_str(), row.flops), ("m=40 k=36 n=33", 2 * 40 * 36 * 33));
         assert!(row.time.low > 0.0 && row.error.is_some_and(|error| error <= 1.0), "{row:?}");
@@ -437,7 +438,7 @@ fn the_command_takes_every_device_kernel_and_format() {
     assert!(lines[0].starts_with("places_0,label,kernel,variant"), "{lines:?}");
     assert!(lines[1].contains("begin step,step_state,twin"), "{lines:?}");
     let sweep = place.run("profile --device 0 --kernel relu:1000 --format md");
-    assert!(sweep.lines().iter().any(|line| line.starts_with("| 1 | relu | relu | plain | n=1000 |")), "{sweep:?}");
+    assert!(sweep.lines().iter().any(|line| line.starts_with("| 1 | relu | relu | plain * | n=1000 |")), "{sweep:?}");
     let model = place.run("profile --device cpu --kernel relu_gradient --hidden 16 --activation tanh --batch-size 8");
     assert!(model.lines()[0].starts_with("device"), "{model:?}");
 }

@@ -6,8 +6,10 @@ use crate::gpu::Stamps;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// For how long blocks are timed, and how many at least and at most.
+/// For how long blocks are timed, where that is enough for the least number of them; and for how long at most.
 const PATIENCE: Duration = Duration::from_millis(60);
+const LONGEST: Duration = Duration::from_secs(1);
+/// How many blocks at least and at most.
 const BLOCKS: Range<usize> = 5..60;
 /// Nanoseconds that a block should take, beside which those of its submit do not count.
 const BLOCK: f64 = 4e6;
@@ -19,10 +21,13 @@ pub(super) async fn blocks<S: Subject>(subject: &mut S, section: &str) -> Result
     let once = block(subject, section, 1).await?;
     let runs = (BLOCK / once).clamp(1.0, 1000.0) as u32;
     let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.len() < BLOCKS.start || (times.len() < BLOCKS.end && begun.elapsed() < PATIENCE) {
+    loop {
         times.push(block(subject, section, runs).await?);
+        let patience = if times.len() < BLOCKS.start { LONGEST } else { PATIENCE };
+        if times.len() == BLOCKS.end || begun.elapsed() >= patience {
+            return Ok(times);
+        }
     }
-    Ok(times)
 }
 
 /// Nanoseconds of one of so many runs: by the device's clock, or by the host's where that tells nothing.

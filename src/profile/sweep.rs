@@ -161,7 +161,7 @@ fn words(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u8]) -> Resu
     reflection.bindings.iter().map(binding).collect()
 }
 
-/// Times every variant of each job on an adapter, and holds what it computes to its twin.
+/// Times the variants that could do each job on an adapter, the fastest first, and holds what it computes to its twin.
 ///
 /// # Errors
 /// Where the device fails, or a shape has no room on it.
@@ -173,10 +173,11 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
         plan.validate(&gpu.caps)?;
         let prepared = job.prepared(&plan)?;
         let chosen = job.kernel.choose(&job.params, &gpu.caps).name;
-        let mut variants = job.kernel.variants(&gpu.caps);
-        // Where subgroups are small, some variants coincide.
+        let mut variants = job.kernel.candidates(&job.params, &gpu.caps);
+        // Where subgroups are small, some of them coincide.
         let mut names = BTreeSet::new();
-        variants.retain(|variant| job.kernel.accepts(&job.params, variant) && names.insert(variant.name.clone()));
+        variants.retain(|variant| names.insert(variant.name.clone()));
+        let mut rows = Vec::new();
         for variant in variants {
             let gpu = gpu.preferring(job.kernel.name(), &job.params, &variant.name);
             if let Some((_, error)) = pipelines.prepare_most(&gpu, &plan).await?.into_iter().next() {
@@ -196,11 +197,12 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
             let mut executor = GpuExecutor::with_pipelines(gpu, plan.clone(), pipelines.clone()).await?;
             profile.clock = clock(&mut executor).await?;
             let row = time(&mut executor, &prepared, &slots, &profile.peaks).await?;
-            let place = profile.rows.len() + 1;
-            profile.rows.push(Row { chosen: variant.name == chosen, places: vec![place], error, ..row });
+            rows.push(Row { chosen: variant.name == chosen, error, ..row });
         }
+        rows.sort_by(|a, b| a.time.median.total_cmp(&b.time.median));
+        profile.rows.extend(rows);
     }
-    Ok(profile)
+    Ok(numbered(profile))
 }
 
 /// Times the twin of each job.
@@ -215,10 +217,17 @@ pub async fn sweep_twins(sweep: Sweep, peaks: Peaks) -> Result<Profile> {
         let prepared = job.prepared(&plan)?;
         let mut executor = CpuExecutor::<f32>::new(plan)?;
         let row = time(&mut executor, &prepared, &slots, &profile.peaks).await?;
-        let place = profile.rows.len() + 1;
-        profile.rows.push(Row { places: vec![place], ..row });
+        profile.rows.push(row);
     }
-    Ok(profile)
+    Ok(numbered(profile))
+}
+
+/// With its rows numbered as they stand.
+fn numbered(mut profile: Profile) -> Profile {
+    for (place, row) in profile.rows.iter_mut().enumerate() {
+        row.places = vec![place + 1];
+    }
+    profile
 }
 
 /// By which clock blocks of runs are timed.

@@ -126,6 +126,9 @@ impl Profile {
             let what = format!("{} ({}) is at {reached} of its roof, {}", row.label, row.kernel, roof.name);
             lines.push(("ERROR", format!("{what}: its cost or the peak is measured wrongly; this is no win")));
         }
+        if self.step.is_none() {
+            lines.push(("* marks", "the variant that training takes here".to_owned()));
+        }
         lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         if let Some(comparison) = &self.comparison {
             lines.extend(comparison.lines());
@@ -158,7 +161,7 @@ fn cells(row: &Row, tested: bool) -> Vec<String> {
         row.places.first().map_or_else(none, usize::to_string),
         row.label.clone(),
         row.kernel.clone(),
-        row.variant.clone(),
+        if row.share.is_none() && row.chosen { format!("{} *", row.variant) } else { row.variant.clone() },
         if row.shape.is_empty() { none() } else { row.shape.clone() },
         thousands(row.calls as u64),
         digits(row.time.median),
