@@ -20,7 +20,7 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner, profile < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -41,7 +41,8 @@
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | [`tuner`] | times the variants that could do each part of a plan; keeps and replays what was chosen |
-//! | [`ledger`] | files of lines that runs keep for those to come |
+//! | [`profile`] | times each dispatch of a step beside the adapter's own peaks; table, page, trace, comparison |
+//! | [`ledger`], [`text`] | files of lines that runs keep for those to come; numbers, times and tables for people |
 //! | `cli` | one file a verb |
 //!
 //! # From `train` to the GPU and back

@@ -111,6 +111,6 @@ mod tests {
     fn columns_are_aligned_as_suits_them() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows = [row(["name", "us", "roof"]), row(["a", "1,234", "copy"]), row(["long one", "5 %", "f32"])];
-        assert_eq!(columns(&rows), "  name         us   roof\n  a         1,234   copy\n  long one    5 %   f32\n");
+        assert_eq!(columns(&rows), "  name         us  roof\n  a         1,234  copy\n  long one    5 %  f32\n");
     }
 }

@@ -120,7 +120,7 @@ fn nothing_but_code_is_mutated() {
 
 fn all() -> Vec<(&'static str, Vec<Mutant>)> {
     let everything = Caps { subgroup_size: Some(8), cpu: true, ..Caps::portable() };
-    let kernels = kernels::kernels_and_mutants(&everything);
+    let kernels = kernels::all_mutants(&everything);
     kernels.into_iter().map(|(kernel, mutants)| (kernel.name(), mutants)).collect()
 }
 

@@ -134,6 +134,48 @@ fn an_arena_is_whole_only_when_each_of_its_tensors_is_written() {
     }
 }
 
+/// Where a view of a part was once taken for what is written, the rest counted as a gap.
+#[test]
+fn a_transient_is_not_written_by_having_a_view() {
+    let (mut plan, [x, bias, y, z]) = small();
+    let part = plan.memory.view(y, "part", [1, 3]).expect("it is smaller");
+    let first = plan.memory.view(x, "first", [1, 3]).expect("it is smaller");
+    let row = BiasAddParams { m: 1, n: 3 };
+    plan.dispatch("row", &BiasAdd, row, &[("a", first), ("bias", bias), ("out", part)]).expect("shapes agree");
+    add_bias(&mut plan, y, bias, z).expect("shapes agree");
+    let error = plan.validate(&Caps::portable()).expect_err("half of y was written");
+    says(error, Kind::Usage, &["add", "`a` reads y before", "word 3"]);
+}
+
+#[test]
+fn a_binding_without_elements_is_refused() {
+    let (mut plan, _) = small();
+    let [a, bias, out] =
+        [[0, 3].into(), Shape::from([3]), [0, 3].into()].map(|s| array(&mut plan.memory, "e", Role::State, s));
+    let params = BiasAddParams { m: 0, n: 3 };
+    let error = plan.dispatch("none", &BiasAdd, params, &[("a", a), ("bias", bias), ("out", out)]);
+    says(error.expect_err("WebGPU binds nothing empty"), Kind::Usage, &["none: `a`", "no elements"]);
+}
+
+/// Costs are shown before anything is allocated, whatever the sizes.
+#[test]
+fn absurd_sizes_are_explained_and_refused_without_overflow() {
+    let mut memory = Memory::default();
+    let [m, k, n] = [u32::MAX; 3];
+    let size = [m as usize, n as usize];
+    let [a, b] = ["a", "b"].map(|name| array(&mut memory, name, Role::Data, size));
+    let out = array(&mut memory, "out", Role::Transient, size);
+    let refused = memory.arena("arena", Role::State, &[("t".to_owned(), Shape::from([usize::MAX, 2]))]);
+    says(refused.expect_err("it cannot be counted"), Kind::Usage, &["more elements"]);
+    assert_eq!(memory.buffers().len(), 3, "nothing is left of what was refused");
+    let mut plan = Plan::new(memory);
+    plan.begin("train");
+    plan.dispatch("nn", &matmul::NN, MatmulParams { m, k, n }, &[("a", a), ("b", b), ("out", out)])
+        .expect("they agree");
+    assert!(plan.explain(Some(&Caps::portable())).is_ok_and(|text| text.contains("18446744073709.5")));
+    says(plan.validate(&Caps::portable()).expect_err("2^66 bytes"), Kind::Device, &["bytes in one buffer"]);
+}
+
 #[test]
 fn data_are_not_written_and_buffers_not_aliased() {
     let (mut plan, [x, bias, y, _]) = small();

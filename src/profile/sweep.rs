@@ -173,7 +173,11 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
         plan.validate(&gpu.caps)?;
         let prepared = job.prepared(&plan)?;
         let chosen = job.kernel.choose(&job.params, &gpu.caps).name;
-        for variant in job.kernel.variants(&gpu.caps).into_iter().filter(|v| job.kernel.accepts(&job.params, v)) {
+        let mut variants = job.kernel.variants(&gpu.caps);
+        // Where subgroups are small, some variants coincide.
+        let mut names = BTreeSet::new();
+        variants.retain(|variant| job.kernel.accepts(&job.params, variant) && names.insert(variant.name.clone()));
+        for variant in variants {
             let gpu = gpu.preferring(job.kernel.name(), &job.params, &variant.name);
             if let Some((_, error)) = pipelines.prepare_most(&gpu, &plan).await?.into_iter().next() {
                 profile.notes.push(format!("{} {variant} was left out: {error}", job.kernel.name()));

@@ -11,6 +11,7 @@ struct Count {
     caught: usize,
     hung: usize,
     missed: usize,
+    equivalent: usize,
     unviable: usize,
 }
 
@@ -25,24 +26,26 @@ impl Count {
     }
 
     fn row(&self, name: &str) -> String {
-        let Self { hung, missed, unviable, .. } = self;
-        let mutants = self.killed() + missed + unviable;
-        format!("| {name} | {mutants} | {unviable} | {missed} | {} | {hung} | {:.1} % |\n", self.killed(), self.share())
+        let Self { hung, missed, equivalent, unviable, .. } = self;
+        let (killed, share) = (self.killed(), self.share());
+        let mutants = killed + missed + equivalent + unviable;
+        format!("| {name} | {mutants} | {unviable} | {equivalent} | {missed} | {killed} | {hung} | {share:.1} % |\n")
     }
 }
 
 /// What cargo-mutants wrote into all folders of `folder`.
 pub(crate) struct Host {
     files: BTreeMap<String, Count>,
-    /// As cargo-mutants names them.
+    reasons: Vec<HostReason>,
+    /// As cargo-mutants names them; those that are equivalent, too.
     missed: Vec<String>,
 }
 
 impl Host {
     /// # Panics
     /// Where a list cannot be read.
-    pub(crate) fn read(folder: &Path) -> Self {
-        let mut host = Self { files: BTreeMap::new(), missed: Vec::new() };
+    pub(crate) fn read(folder: &Path, reasons: Vec<HostReason>) -> Self {
+        let mut host = Self { files: BTreeMap::new(), reasons, missed: Vec::new() };
         let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         for entry in entries {
             let lists = entry.expect("the folder can be read").path().join("mutants.out");
@@ -50,11 +53,13 @@ impl Host {
             host.add(&lists.join("timeout.txt"), |count| &mut count.hung);
             host.add(&lists.join("unviable.txt"), |count| &mut count.unviable);
             let missed = host.add(&lists.join("missed.txt"), |count| &mut count.missed);
-            host.missed.extend(missed);
-            // Those of a run that was broken off; not there after one that was not.
-            if lists.join("previously_caught.txt").exists() {
-                host.add(&lists.join("previously_caught.txt"), |count| &mut count.caught);
+            let equivalent = |mutant: &&String| host.reason(mutant).is_some_and(|reason| reason.equivalent);
+            let equivalent: Vec<&String> = missed.iter().filter(equivalent).collect();
+            for mutant in equivalent {
+                let count = host.files.get_mut(file(mutant)).expect("it was added");
+                (count.missed, count.equivalent) = (count.missed - 1, count.equivalent + 1);
             }
+            host.missed.extend(missed);
         }
         host.missed.sort();
         host
@@ -64,8 +69,7 @@ impl Host {
     fn add(&mut self, list: &Path, number: fn(&mut Count) -> &mut usize) -> Vec<String> {
         let text = std::fs::read_to_string(list).unwrap_or_else(|e| panic!("{}: {e}", list.display()));
         for line in text.lines() {
-            let file = line.split(':').next().unwrap_or_default();
-            *number(self.files.entry(file.to_owned()).or_default()) += 1;
+            *number(self.files.entry(file(line).to_owned()).or_default()) += 1;
         }
         text.lines().map(str::to_owned).collect()
     }
@@ -75,6 +79,7 @@ impl Host {
             caught: a.caught + b.caught,
             hung: a.hung + b.hung,
             missed: a.missed + b.missed,
+            equivalent: a.equivalent + b.equivalent,
             unviable: a.unviable + b.unviable,
         })
     }
@@ -85,27 +90,41 @@ impl Host {
     }
 
     /// The section of the report on host code.
-    pub(crate) fn section(&self, reasons: &[HostReason]) -> String {
+    pub(crate) fn section(&self) -> String {
         let total = self.total();
         let mut text = format!(
             "## Host code\n\n\
             {:.2} % of {} mutants of `src/plan`, `src/graph` and `src/gpu` are killed ({}), by the few tests that \
             `.cargo/mutants.toml` names. They are every fourth of those that cargo-mutants makes, in its order. Not in \
-            the share: the unviable, which do not compile. Those that hang are killed by the time limit. No survivor is \
-            left out as equivalent.\n\n\
-            | file | mutants | unviable | survivors | killed | of them hang | share |\n\
-            |---|--:|--:|--:|--:|--:|--:|\n",
+            the share: the unviable, which do not compile, and the equivalent, which change nothing. Those that hang are \
+            killed by the time limit.\n\n\
+            | file | mutants | unviable | equivalent | survivors | killed | of them hang | share |\n\
+            |---|--:|--:|--:|--:|--:|--:|--:|\n",
             total.share(),
             total.killed() + total.missed,
             total.killed(),
         );
         self.files.iter().for_each(|(file, count)| text += &count.row(file));
         text += &total.row("all");
-        text += "\n### Survivors of host code\n\n";
-        for mutant in &self.missed {
-            let reason = reasons.iter().find(|reason| reason.is_about(mutant));
-            let _ = writeln!(text, "- `{mutant}`: {}", reason.map_or("Not understood yet.", |reason| &reason.text));
+        for (heading, equivalent) in [("Survivors", false), ("Equivalent", true)] {
+            let _ = writeln!(text, "\n### {heading} of host code\n");
+            for mutant in &self.missed {
+                let reason = self.reason(mutant);
+                if reason.is_some_and(|reason| reason.equivalent) == equivalent {
+                    let reason = reason.map_or("Not understood yet.", |reason| &reason.text);
+                    let _ = writeln!(text, "- `{mutant}`: {reason}");
+                }
+            }
         }
         text
     }
+
+    fn reason(&self, mutant: &str) -> Option<&HostReason> {
+        self.reasons.iter().find(|reason| reason.is_about(mutant))
+    }
+}
+
+/// The file of a mutant.
+fn file(mutant: &str) -> &str {
+    mutant.split(':').next().unwrap_or_default()
 }

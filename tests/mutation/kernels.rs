@@ -46,19 +46,30 @@ pub(crate) fn variants(kernel: &'static dyn AnyKernel, caps: &Caps) -> Vec<Varia
     variants
 }
 
-/// The most mutants of a kernel that are judged, where it has a body of its own.
+/// The most mutants of a kernel that are judged.
 pub(crate) const MOST: usize = 200;
-/// The most where it shares its body with another kernel, in which the body is judged already.
-pub(crate) const MOST_SHARED: usize = 24;
+/// The most of a product: each of its many variants takes long to compile.
+pub(crate) const MOST_PRODUCT: usize = 60;
+/// The most of a product with something fused to it, the body of which is judged as the plain product's already.
+pub(crate) const MOST_FUSED: usize = 24;
 
-/// Every kernel with the mutants of it that are judged: those of every file that it is made of, or a sample of them.
+/// Every kernel with the mutants of it that are judged.
 pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
+    let most = |kernel: &dyn AnyKernel| match kernel.body().starts_with("matmul_") {
+        true if kernel.body() != kernel.name() => MOST_FUSED,
+        true => MOST_PRODUCT,
+        false => MOST,
+    };
+    all_mutants(caps).into_iter().map(|(kernel, mutants)| (kernel, sample(mutants, most(kernel)))).collect()
+}
+
+/// Every kernel with the mutants of every file that it is made of.
+pub(crate) fn all_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
     let files = shader_files();
     let of_file: BTreeMap<_, _> = files.iter().map(|(name, text)| (name, mutants(name, text))).collect();
     let of_kernel = |kernel: &'static dyn AnyKernel| {
         let parts = parts(&variants(kernel, caps), &files);
-        let mutants = parts.iter().flat_map(|part| of_file[part].clone()).collect();
-        (kernel, sample(mutants, if kernel.body() == kernel.name() { MOST } else { MOST_SHARED }))
+        (kernel, parts.iter().flat_map(|part| of_file[part].clone()).collect())
     };
     registry().into_iter().map(of_kernel).collect()
 }

@@ -156,9 +156,9 @@ fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
 }
 
 fn report_host(folder: &Path) -> ExitCode {
-    let host = Host::read(folder);
+    let host = Host::read(folder, reasons::host_reasons());
     println!("{:.2} % of the host's mutants killed", host.share());
-    write_report(None, Some(host.section(&reasons::host_reasons())));
+    write_report(None, Some(host.section()));
     if host.share() >= HOST_GOAL { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -39,6 +39,8 @@ impl Reason {
 /// Why mutants of the host code survive.
 #[derive(Clone, Debug)]
 pub(crate) struct HostReason {
+    /// See [`Reason::equivalent`].
+    pub(crate) equivalent: bool,
     file: String,
     /// As cargo-mutants words it.
     change: String,
@@ -79,7 +81,8 @@ pub(crate) fn reasons() -> Vec<Reason> {
 pub(crate) fn host_reasons() -> Vec<HostReason> {
     let read = |entry: &DeValue<'_>| {
         let [file, change, text] = ["file", "change", "reason"].map(|key| string("host", entry, key));
-        HostReason { file, change, text }
+        let equivalent = entry.get("equivalent").and_then(|value| value.get_ref().as_bool()).unwrap_or(false);
+        HostReason { equivalent, file, change, text }
     };
     with_table(|table| entries(table, "host").map(read).collect())
 }

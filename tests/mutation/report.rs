@@ -1,6 +1,6 @@
 //! The report: what became of every mutant of the shaders, as Markdown.
 
-use super::kernels::{MOST, MOST_SHARED};
+use super::kernels::{MOST, MOST_FUSED, MOST_PRODUCT};
 use super::mutant::Mutant;
 use super::reasons::Reason;
 use super::verdict::Verdict;
@@ -119,9 +119,9 @@ pub(crate) fn section(outcomes: &[Outcome<'_>], adapter: &str) -> String {
         {:.2} % of {} mutants are killed ({}), on {adapter}. A mutant of a shared file counts in each kernel that uses \
         what it changes, and must be killed by that kernel's own cases, as `cargo test` runs them. Of {} distinct \
         mutants, {} are killed by some kernel.\n\n\
-        Kernels with more than {MOST} mutants are judged on {MOST} of them, and products with something fused to them on \
-        {MOST_SHARED}, those of what is fused first, as the plain products are judged too. Which ones, a hash of their \
-        text decides.\n\n\
+        Kernels with more than {MOST} mutants are judged on {MOST} of them, products on {MOST_PRODUCT}, and products with \
+        something fused to them on {MOST_FUSED}, those of what is fused first, as the plain products are judged too. Which \
+        ones, a hash of their texts decides.\n\n\
         Not in the share: refused mutants, which are no valid WGSL, and equivalent ones, which change no result and are \
         listed below. Killed by: {}.\n\n{}\n{}\n### Survivors\n\n{}\n### Equivalent\n\n{}",
         total.share(),

@@ -148,6 +148,8 @@ impl Epilogue for ReluMask {
 pub struct ColumnSums;
 
 impl Epilogue for ColumnSums {
+    const PROPORTIONAL: &'static [Relation] =
+        &[proportional(&["a"]), Relation::Proportional { of: &["b"], outputs: &["out", "sums"] }];
     const OPERAND: Option<&'static str> = None;
     const FLOPS: u64 = 0;
     const COLUMN_SUMS: bool = true;

@@ -4,7 +4,7 @@ use super::{groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`struct@Copy`].
+    /// Parameters of [`CopyWords`].
     pub struct CopyParams {
         /// Words, a multiple of 4.
         pub n: u32,
@@ -13,13 +13,13 @@ crate::params! {
 
 /// Copies words.
 #[derive(Debug)]
-pub struct Copy {
+pub struct CopyWords {
     pub(super) name: &'static str,
     /// Vectors that an invocation copies.
     pub(super) each: u32,
 }
 
-impl Kernel for Copy {
+impl Kernel for CopyWords {
     type Params = CopyParams;
 
     fn name(&self) -> &'static str {

@@ -11,10 +11,10 @@ mod read;
 mod shaders;
 mod workgroup;
 
-pub use copy::{Copy, CopyParams};
+pub use copy::{CopyParams, CopyWords};
 pub use fma::{F16, F32, Fma, FmaParams};
 pub use native::native;
-pub use read::{Read, ReadParams};
+pub use read::{ReadParams, ReadWords};
 pub use shaders::measure;
 pub use workgroup::{Workgroup, WorkgroupParams};
 
@@ -28,12 +28,13 @@ const WORKGROUP: u32 = 256;
 const SIZES: [usize; 3] = [1 << 17, 1 << 20, 1 << 24];
 
 /// Kernels over words, by how many vectors of four words an invocation takes: few suit GPUs, many suit CPU drivers.
-static COPIES: [Copy; 3] = [
-    Copy { name: "peak_copy_1", each: 1 },
-    Copy { name: "peak_copy_8", each: 8 },
-    Copy { name: "peak_copy_64", each: 64 },
+static COPIES: [CopyWords; 3] = [
+    CopyWords { name: "peak_copy_1", each: 1 },
+    CopyWords { name: "peak_copy_8", each: 8 },
+    CopyWords { name: "peak_copy_64", each: 64 },
 ];
-static READS: [Read; 2] = [Read { name: "peak_read_8", each: 8 }, Read { name: "peak_read_64", each: 64 }];
+static READS: [ReadWords; 2] =
+    [ReadWords { name: "peak_read_8", each: 8 }, ReadWords { name: "peak_read_64", each: 64 }];
 
 /// Every kernel here; that of half precision only where shaders may compute in it.
 pub fn registry(f16: bool) -> Vec<&'static dyn AnyKernel> {

@@ -4,7 +4,7 @@ use super::{WORKGROUP, groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`Read`].
+    /// Parameters of [`ReadWords`].
     pub struct ReadParams {
         /// Words, a multiple of 4.
         pub n: u32,
@@ -15,13 +15,13 @@ crate::params! {
 
 /// Adds up words, modulo 2^32.
 #[derive(Debug)]
-pub struct Read {
+pub struct ReadWords {
     pub(super) name: &'static str,
     /// Vectors that an invocation reads.
     pub(super) each: u32,
 }
 
-impl Read {
+impl ReadWords {
     /// The parameters to read `n` words.
     pub fn params(&self, n: u32) -> ReadParams {
         let sums = (groups(n, self.each) as u32 * WORKGROUP).min(n / 4);
@@ -29,7 +29,7 @@ impl Read {
     }
 }
 
-impl Kernel for Read {
+impl Kernel for ReadWords {
     type Params = ReadParams;
 
     fn name(&self) -> &'static str {
