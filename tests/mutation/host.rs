@@ -95,7 +95,7 @@ impl Host {
         let mut text = format!(
             "## Host code\n\n\
             {:.2} % of {} mutants of `src/plan`, `src/graph` and `src/gpu` are killed ({}), by the few tests that \
-            `.cargo/mutants.toml` names. They are every eighth of those that cargo-mutants makes, in its order. Not in \
+            `.cargo/mutants.toml` names. They are every fourth of those that cargo-mutants makes, in its order. Not in \
             the share: the unviable, which do not compile, and the equivalent, which change nothing. Those that hang are \
             killed by the time limit.\n\n\
             | file | mutants | unviable | equivalent | survivors | killed | of them hang | share |\n\

@@ -140,10 +140,17 @@ fn outcomes<'a>(kernels: &'a Kernels, results: &Results, reasons: &'a [Reason]) 
     outcomes
 }
 
-/// Mutants that were found although a reason says that none could.
+/// Mutants that were found although a reason says that none could. A reason tells lines by their text: where a kernel has
+/// a line twice, it may be about either.
 fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
+    let place = |outcome: &Outcome<'_>| {
+        (outcome.kernel.to_owned(), outcome.mutant.original.clone(), outcome.mutant.mutated.clone())
+    };
+    let survivors = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Survived);
+    let survivors: BTreeSet<_> = survivors.map(place).collect();
     let found = |outcome: &&Outcome<'_>| {
-        matches!(outcome.verdict, Verdict::Killed(_)) && outcome.reason.is_some_and(|reason| reason.equivalent)
+        let killed = matches!(outcome.verdict, Verdict::Killed(_)) && !survivors.contains(&place(outcome));
+        killed && outcome.reason.is_some_and(|reason| reason.equivalent)
     };
     let tell = |outcome: &Outcome<'_>| {
         let Outcome { kernel, mutant, .. } = outcome;
