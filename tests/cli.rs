@@ -254,10 +254,7 @@ fn explain_shows_the_dispatches_and_trains_nothing() {
     for (device, variant) in [("cpu", "twin"), ("0", "variant")] {
         let ran = place.run(&format!("{SMALL} --device {device} --explain"));
         ran.lines();
-        holds(
-            &ran.out,
-            &["train: ", "MFLOP", "gather", "fc1 ", "loss", "fc3 gradient", "update", "the graph"],
-        );
+        holds(&ran.out, &["train: ", "MFLOP", "gather", "fc1 ", "loss", "fc3 gradient", "update", "the graph"]);
         holds(&ran.out, &["evaluate: ", "memory: ", "weights"]);
         holds(&ran.out, &[variant]);
         assert!(!ran.out.contains("epoch"), "{}", ran.out);
