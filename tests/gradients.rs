@@ -45,7 +45,7 @@ impl Loss {
             };
             (name.as_str(), view)
         });
-        self.kernel.twin_f64(params, &mut Args::new(views.collect()));
+        self.kernel.twin_f64(params, &mut Args::new(views));
         arrays
     }
 

@@ -321,18 +321,21 @@ fn what_seems_faster_than_the_device_is_an_error() {
     let mut peaks = measured().clone();
     for rate in &mut peaks.rates {
         rate.best /= 1e9;
+        rate.spread = rate.spread.map(|x| x / 1e9);
     }
     let profile = profile_on(&gpu(), config(), &noise(64), 10, peaks);
     assert_eq!(profile.above_roof().count(), profile.rows.len());
     let mut profile = profiled().clone();
     for (number, row) in profile.rows.iter_mut().enumerate() {
-        row.roof.as_mut().expect("there are peaks").share = if number == 1 { 1.25 } else { 1.0 };
+        let roof = row.roof.as_mut().expect("there are peaks");
+        // All are as fast; but of one the peak's repeats differ by less.
+        (roof.share, roof.most) = (1.25, if number == 1 { 1.2 } else { 1.25 });
     }
     let (table, html) = (profile.table(), profile.html());
     let told: Vec<_> = table.lines().filter(|line| line.starts_with("ERROR")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
-        told[0].contains("fc1 (matmul_nn_bias_relu) is at 125.0 %") && told[0].contains("this is no win"),
+        told[0].contains("fc1 (matmul_nn_bias_relu) is at 125.0 %") && told[0].contains("beyond the 120.0 %"),
         "{told:?}"
     );
     let marks = ["<tr class=\"ERROR\">", "class=\"point above\""].map(|mark| html.matches(mark).count());
@@ -350,7 +353,7 @@ fn what_is_saved_is_read_back_as_it_was() {
         let error = Profile::load(&place.path("damaged.json")).expect_err("it is damaged");
         assert_eq!(error.exit_code(), 7, "{error}");
     }
-    let text = std::fs::read_to_string(&path).expect("readable").replacen("\"format\":1", "\"format\":99", 1);
+    let text = std::fs::read_to_string(&path).expect("readable").replacen("\"format\":2", "\"format\":99", 1);
     place.put("damaged.json", text.as_bytes());
     assert!(Profile::load(&place.path("damaged.json")).expect_err("another form").cause().contains("99"));
 }
