@@ -90,8 +90,8 @@ pub(super) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args
         *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
     }
     let words = features.div_ceil(4);
-    let scale = T::of(1.0 / 255.0);
-    let (mean, reciprocal) = (normalisation[0], normalisation[1]);
+    let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalisation[0], normalisation[1]);
+    let number: [T; 256] = std::array::from_fn(|byte| (T::of(byte as f64) * scale - mean) * reciprocal);
     each_row(inputs, features, |row, inputs| {
         if !used(row) {
             return inputs.fill(T::zero());
@@ -99,7 +99,7 @@ pub(super) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args
         let image = &images[sample(row) * words..][..words];
         for (inputs, word) in inputs.chunks_mut(4).zip(image) {
             for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
-                *input = (T::of(byte.into()) * scale - mean) * reciprocal;
+                *input = number[usize::from(byte)];
             }
         }
     });
