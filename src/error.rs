@@ -25,6 +25,7 @@ pub struct Error {
     kind: Kind,
     cause: String,
     advice: String,
+    out_of_memory: bool,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -37,12 +38,22 @@ impl Error {
     /// `cause` says what failed, on what, expected and found; `advice` says what to do. They become one line each, for
     /// what they quote of files may be of any length, and may hold what commands a terminal.
     pub fn new(kind: Kind, cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { kind, cause: line(cause.into()), advice: line(advice.into()) }
+        Self { kind, cause: line(cause.into()), advice: line(advice.into()), out_of_memory: false }
+    }
+
+    /// The same, told apart as one that more memory would have spared.
+    pub(crate) fn for_lack_of_memory(self) -> Self {
+        Self { out_of_memory: true, ..self }
+    }
+
+    /// Whether the device had no room for a buffer.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory
     }
 
     /// [`Self::new`] with the lines of `report`, which a library wrote about this crate's own source.
     pub(crate) fn with_report(kind: Kind, report: String, advice: impl Into<String>) -> Self {
-        Self { kind, cause: report, advice: line(advice.into()) }
+        Self { cause: report, ..Self::new(kind, "", advice) }
     }
 
     /// What kind of failure this is.

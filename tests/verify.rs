@@ -12,7 +12,7 @@ use shadegrad::kernel::{AnyKernel, Effort};
 use shadegrad::ops::copy::CopyArray;
 use shadegrad::ops::matmul;
 use shadegrad::ops::relu::Relu;
-use shadegrad::verify::{self, Event, Report, Settings, What, Wrong};
+use shadegrad::verify::{self, Event, Report, Settings, Verdict, What, Wrong};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,6 +142,30 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
     assert_eq!((report.rows.len(), verdicts), (2, BTreeSet::from(["FAIL", "pass"])));
     let failure = report.failures().next().expect("one failed").to_string();
     assert!(failure.contains("the device was lost") && failure.contains("case 0 ("), "{failure}");
+}
+
+#[test]
+fn a_lack_of_memory_for_the_largest_binding_is_no_failure() {
+    let adapter = common::adapter();
+    let allocations = Arc::new(AtomicUsize::new(0));
+    let open = || {
+        let allocations = allocations.clone();
+        let first = move |moment: Moment<'_>| {
+            let binding = matches!(moment, Moment::Allocate("binding"));
+            let first = binding && allocations.fetch_add(1, Ordering::Relaxed) == 0;
+            first.then_some(Mishap::OutOfMemory)
+        };
+        pollster::block_on(Gpu::open_for_drill(&adapter, Drill::new(first)))
+    };
+    let settings = Settings {
+        op: Some("limits".to_owned()),
+        variant: Some("binding-largest".to_owned()),
+        ..Settings::all(Effort::FULL)
+    };
+    let report = verify::run(&open, &[], &settings, |_| Ok(())).expect("the device can be opened");
+    let verdicts: Vec<_> = report.rows.iter().map(|row| &row.verdict).collect();
+    assert!(matches!(verdicts[..], [Verdict::NotRun(reason)] if reason.contains("out of memory")), "{verdicts:?}");
+    assert!(allocations.load(Ordering::Relaxed) > 0);
 }
 
 #[test]

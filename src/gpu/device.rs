@@ -160,7 +160,7 @@ impl Gpu {
     ///
     /// # Errors
     /// The first fault.
-    pub(super) fn healthy(&self, doing: &str) -> Result<()> {
+    pub(crate) fn healthy(&self, doing: &str) -> Result<()> {
         self.fault.get().map_or(Ok(()), |fault| Err(self.error(fault, doing)))
     }
 

@@ -58,7 +58,8 @@ impl Fault {
                 (one_line(message), advice)
             }
         };
-        Error::new(Kind::Device, format!("{device}, {doing}: {what}"), advice)
+        let error = Error::new(Kind::Device, format!("{device}, {doing}: {what}"), advice);
+        if matches!(self, Self::OutOfMemory(_)) { error.for_lack_of_memory() } else { error }
     }
 }
 

@@ -11,6 +11,18 @@ use crate::kernel::{AnyKernel, Case, Effort, Inputs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Forms of a kernel that run each case of the full form, in turn: all, where it has no more. Products have dozens.
+const FORMS_A_CASE: usize = 8;
+
+/// Whether this one of so many forms of a kernel runs the case of this place, where all of its cases are gone through.
+/// Each case is run by [`FORMS_A_CASE`] of them, and which ones is scattered over the cases.
+fn shares(form: usize, forms: usize, effort: Effort, case: usize) -> bool {
+    // Multiples of the golden ratio's fraction lie evenly from 0 to 1.
+    let fraction = f64::from((case as u32).wrapping_mul(0x9e37_79b9)) / 2f64.powi(32);
+    let first = (fraction * forms as f64) as usize;
+    !effort.is_full() || (form + forms - first) % forms < FORMS_A_CASE
+}
+
 /// What was found of a kernel.
 pub(super) struct Found {
     /// A row for each variant.
@@ -58,9 +70,13 @@ pub(super) async fn verify(
         for window in cases.chunks(WINDOW) {
             let prepared = prepare_all(kernel, &reflection, window, effort.seed())?;
             let mut compared = 0;
-            for trial in &mut trials {
-                let accepted = |prepared: &&Prepared| kernel.accepts(&prepared.case.params, &trial.form.variant);
-                let cases: Vec<_> = prepared.iter().filter(accepted).collect();
+            let forms = trials.len();
+            for (number, trial) in trials.iter_mut().enumerate() {
+                let takes = |prepared: &&Prepared| {
+                    let asked = case.is_some() || shares(number, forms, effort, prepared.index);
+                    asked && kernel.accepts(&prepared.case.params, &trial.form.variant)
+                };
+                let cases: Vec<_> = prepared.iter().filter(takes).collect();
                 shapes.extend(cases.iter().map(|prepared| prepared.case.params.clone()));
                 compared += cases.len();
                 broken = broken || trial.run(gpu, &cases, effort).await.is_err();
@@ -183,5 +199,23 @@ impl Trial {
         };
         let (op, variant, case) = (kernel.name(), variant.name.clone(), Some(case));
         self.failure.get_or_insert(Failure { op, variant, case, effort, wrong });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_case_is_shared_out_to_as_many_forms_and_each_form_has_its_share() {
+        for forms in 1..50 {
+            let share = |form| (0..1000).filter(|&case| shares(form, forms, Effort::FULL, case)).count();
+            let most = FORMS_A_CASE.min(forms);
+            for case in 0..1000 {
+                assert_eq!((0..forms).filter(|&form| shares(form, forms, Effort::FULL, case)).count(), most);
+            }
+            assert!((0..forms).all(|form| share(form) > 800 * most / forms), "of {forms}");
+            assert!((0..forms).all(|form| shares(form, forms, Effort::QUICK, form)));
+        }
     }
 }

@@ -204,7 +204,8 @@ impl Job {
                     Outcome::NotRun(reason) => not_run(op, variant, reason),
                     Outcome::Wrong(words) => failed(op, variant, words, settings.effort),
                 };
-                Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new(), broken: false })
+                let broken = bench.gpu.healthy("verifying").is_err();
+                Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new(), broken })
             }
         }
     }
