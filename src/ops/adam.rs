@@ -52,6 +52,32 @@ impl AdamParams {
     }
 }
 
+/// Moves weights and both moments, all as long as the gradient, a step on.
+pub(super) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates: &[T], state: [&mut [T]; 3]) {
+    let [weight, first_moment, second_moment] = state;
+    let of = |x: f32| T::of(x.into());
+    let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
+    let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
+    let (epsilon, decay) = (of(params.epsilon), of(params.decay));
+    let (learning_rate, correction1) = (rates[rate::LEARNING_RATE], rates[rate::CORRECTION1]);
+    let correction2 = rates[rate::CORRECTION2];
+    let update = |(((w, &g), m), v): (((&mut T, &T), &mut T), &mut T)| {
+        *m = beta1 * *m + one_minus_beta1 * g;
+        *v = beta2 * *v + one_minus_beta2 * (g * g);
+        let m_hat = *m / correction1;
+        let v_hat = *v / correction2;
+        *w = *w - learning_rate * m_hat / (v_hat.sqrt() + epsilon);
+    };
+    const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
+    let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
+    let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+    weights.zip(moments).enumerate().for_each(|(block, ((w, g), (m, v)))| {
+        let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(w.len());
+        w[..decayed].iter_mut().for_each(|w| *w = *w - learning_rate * decay * *w);
+        w.iter_mut().zip(g).zip(m).zip(v).for_each(update);
+    });
+}
+
 /// Updates weights and both moments in place.
 #[derive(Debug)]
 pub struct Adam;
@@ -78,27 +104,7 @@ impl Kernel for Adam {
     fn twin<T: Real>(&self, params: &AdamParams, args: &mut Args<'_, T>) {
         let (gradient, rates, weight) = (args.real("gradient"), args.real("rates"), args.real_mut("weight"));
         let (first_moment, second_moment) = (args.real_mut("first_moment"), args.real_mut("second_moment"));
-        let of = |x: f32| T::of(x.into());
-        let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
-        let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
-        let (epsilon, decay) = (of(params.epsilon), of(params.decay));
-        let (learning_rate, correction1) = (rates[rate::LEARNING_RATE], rates[rate::CORRECTION1]);
-        let correction2 = rates[rate::CORRECTION2];
-        let update = |(((w, &g), m), v): (((&mut T, &T), &mut T), &mut T)| {
-            *m = beta1 * *m + one_minus_beta1 * g;
-            *v = beta2 * *v + one_minus_beta2 * (g * g);
-            let m_hat = *m / correction1;
-            let v_hat = *v / correction2;
-            *w = *w - learning_rate * m_hat / (v_hat.sqrt() + epsilon);
-        };
-        const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
-        let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
-        let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
-        weights.zip(moments).enumerate().for_each(|(block, ((w, g), (m, v)))| {
-            let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(w.len());
-            w[..decayed].iter_mut().for_each(|w| *w = *w - learning_rate * decay * *w);
-            w.iter_mut().zip(g).zip(m).zip(v).for_each(update);
-        });
+        update(params, gradient, rates, [weight, first_moment, second_moment]);
     }
 
     /// Moments: 4 roundings of the magnitudes of their two terms, and epsilon's flush to zero. Weight: 16 of the
