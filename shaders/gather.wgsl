@@ -24,24 +24,5 @@ fn main(
     if (row >= params.batch) {
         return;
     }
-    let used = row < counters[ROWS];
-    let position = min(counters[POSITION] + row, params.samples - 1u);
-    var sample = position;
-    if (params.shuffle != 0u) {
-        sample = permute(vec2(params.seed_low, params.seed_high), counters[EPOCH], position, params.samples);
-    }
-    if (local == 0u) {
-        let class_of = (classes[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
-        labels[row] = select(NO_LABEL, class_of, used);
-    }
-    let words = (params.features + 3u) / 4u;
-    for (var w = local; w < words; w += 64u) {
-        let bytes = images[sample * words + w];
-        let last = min(4u, params.features - 4u * w);
-        for (var i = 0u; i < last; i++) {
-            let value = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);
-            let input = (value - normalisation[0]) * normalisation[1];
-            inputs[row * params.features + 4u * w + i] = select(0.0, input, used);
-        }
-    }
+    gather_row(row, local, vec4(counters[STEP], counters[EPOCH], counters[POSITION], counters[ROWS]));
 }

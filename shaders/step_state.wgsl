@@ -16,16 +16,9 @@ struct Params {
 // Begins a step: one invocation.
 @compute @workgroup_size(1)
 fn main() {
-    counters[STEP] += 1u;
-    var position = counters[POSITION] + counters[ROWS];
-    if (position >= params.samples) {
-        position = 0u;
-        counters[EPOCH] += 1u;
+    let next = next_counters(vec4(counters[STEP], counters[EPOCH], counters[POSITION], counters[ROWS]));
+    for (var i = 0u; i < 4u; i++) {
+        counters[i] = next[i];
     }
-    counters[POSITION] = position;
-    counters[ROWS] = min(params.batch, params.samples - position);
-    rates[LEARNING_RATE] = params.learning_rate;
-    // 1 - beta^t, as the running mean of ones: no power, and no cancellation while t is small.
-    rates[CORRECTION1] = params.beta1 * rates[CORRECTION1] + params.one_minus_beta1;
-    rates[CORRECTION2] = params.beta2 * rates[CORRECTION2] + params.one_minus_beta2;
+    begin_rates();
 }

@@ -40,11 +40,12 @@ impl Loss {
             let view = match (array, read) {
                 (Array::Real(data), true) => View::Real(data),
                 (Array::Real(data), false) => View::RealMut(data),
-                (Array::Word(data), _) => View::Word(data),
+                (Array::Word(data), true) => View::Word(data),
+                (Array::Word(data), false) => View::WordMut(data),
             };
             (name.as_str(), view)
         });
-        self.kernel.twin_f64(params, &mut Args::new(views.collect()));
+        self.kernel.twin_f64(params, &mut Args::new(views));
         arrays
     }
 

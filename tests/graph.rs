@@ -15,6 +15,7 @@ use shadegrad::ops::activation::{ActivationOp, SLOPE};
 use shadegrad::ops::add::Add;
 use shadegrad::ops::bias_add::BiasAdd;
 use shadegrad::ops::column_sum::ColumnSum;
+use shadegrad::ops::counter;
 use shadegrad::ops::matmul::{Layout, product};
 use shadegrad::ops::relu::Relu;
 use shadegrad::ops::reshape::Reshape;
@@ -101,7 +102,9 @@ fn the_graph_needs_no_more_memory_than_was_recorded_by_hand() {
             let training = Training { batch, ..training() };
             let by_hand = bytes(&ByHand::new(&model).plan(training).expect("the plan is valid"));
             let derived = bytes(&model.plan(Some(training), None).expect("the plan is valid"));
-            assert!(derived <= by_hand, "{model}, batch {batch}: {derived} bytes, {by_hand} by hand");
+            // Beginning a step and gathering its batch at once takes counters of the last step besides.
+            let allowed = by_hand + 4 * counter::COUNT;
+            assert!(derived <= allowed, "{model}, batch {batch}: {derived} bytes, {by_hand} by hand");
         }
     }
 }

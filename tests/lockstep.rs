@@ -114,7 +114,7 @@ fn a_model_of_a_file_goes_through_training_and_evaluation() {
     let parted = pollster::block_on(lockstep_model(common::gpu(), &file, &data, 2, watch)).expect("the device works");
     assert!(parted.is_none(), "{}", parted.expect("it was there"));
     let count = |label: &str| labels.iter().filter(|other| other.ends_with(label)).count();
-    assert_eq!([count("begin step"), count("and update"), count("scan weights")], [3, 4, 1]);
+    assert_eq!([count("gather batch"), count("and update"), count("scan weights")], [3, 4, 1]);
     let other = ModelFile { weights: vec![vec![0.0; 3]; file.weights.len()], ..file };
     let refused = pollster::block_on(lockstep_model(common::gpu(), &other, &data, 1, |_| Ok(())));
     assert!(refused.is_err_and(|error| error.cause().contains("weights/fc1.weight")));

@@ -294,10 +294,10 @@ fn what_became_slower_is_named_and_noise_is_not() {
         row.time = row.time.map(|time| factor * time);
         row.rounds.iter_mut().for_each(|time| *time *= factor);
     };
-    scale(&mut before, 2, 0.01);
+    scale(&mut before, 1, 0.01);
     let last = before.rows.len() - 1;
     scale(&mut before, last, 100.0);
-    before.rows.remove(4);
+    before.rows.remove(3);
     before.device = "another".to_owned();
     let mut after = now.clone();
     after.comparison = Some(Comparison::new("before.json", &before, now));
@@ -306,7 +306,10 @@ fn what_became_slower_is_named_and_noise_is_not() {
         let named = |name: &str| name.split(" (").next() == Some(label);
         comparison.changes.iter().find(|change| named(&change.name)).expect("it is there").verdict
     };
-    assert_eq!([verdict("fc1"), verdict("metrics"), verdict("loss")], [Verdict::Slower, Verdict::Faster, Verdict::New]);
+    assert_eq!(
+        [verdict("fc1"), verdict("fc1 gradient and update"), verdict("loss")],
+        [Verdict::Slower, Verdict::Faster, Verdict::New]
+    );
     assert_eq!(comparison.slower().count(), 1, "{comparison:?}");
     assert!(comparison.caveats.iter().any(|caveat| caveat.contains("another device")), "{:?}", comparison.caveats);
     let told = "fc1 (matmul_nn_bias_relu m=64 k=784 n=32) x100";
@@ -321,18 +324,21 @@ fn what_seems_faster_than_the_device_is_an_error() {
     let mut peaks = measured().clone();
     for rate in &mut peaks.rates {
         rate.best /= 1e9;
+        rate.spread = rate.spread.map(|x| x / 1e9);
     }
     let profile = profile_on(&gpu(), config(), &noise(64), 10, peaks);
     assert_eq!(profile.above_roof().count(), profile.rows.len());
     let mut profile = profiled().clone();
     for (number, row) in profile.rows.iter_mut().enumerate() {
-        row.roof.as_mut().expect("there are peaks").share = if number == 2 { 1.25 } else { 1.0 };
+        let roof = row.roof.as_mut().expect("there are peaks");
+        // All are as fast; but of one the peak's repeats differ by less.
+        (roof.share, roof.most) = (1.25, if number == 1 { 1.2 } else { 1.25 });
     }
     let (table, html) = (profile.table(), profile.html());
     let told: Vec<_> = table.lines().filter(|line| line.starts_with("ERROR")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
-        told[0].contains("fc1 (matmul_nn_bias_relu) is at 125.0 %") && told[0].contains("this is no win"),
+        told[0].contains("fc1 (matmul_nn_bias_relu) is at 125.0 %") && told[0].contains("beyond the 120.0 %"),
         "{told:?}"
     );
     let marks = ["<tr class=\"ERROR\">", "class=\"point above\""].map(|mark| html.matches(mark).count());
@@ -350,7 +356,7 @@ fn what_is_saved_is_read_back_as_it_was() {
         let error = Profile::load(&place.path("damaged.json")).expect_err("it is damaged");
         assert_eq!(error.exit_code(), 7, "{error}");
     }
-    let text = std::fs::read_to_string(&path).expect("readable").replacen("\"format\":1", "\"format\":99", 1);
+    let text = std::fs::read_to_string(&path).expect("readable").replacen("\"format\":2", "\"format\":99", 1);
     place.put("damaged.json", text.as_bytes());
     assert!(Profile::load(&place.path("damaged.json")).expect_err("another form").cause().contains("99"));
 }
@@ -436,7 +442,7 @@ fn the_command_takes_every_device_kernel_and_format() {
     let csv = place.run("profile --device cpu --hidden 16 --batch-size 8 --steps 4 --data set --format csv");
     let lines = csv.lines();
     assert!(lines[0].starts_with("places_0,label,kernel,variant"), "{lines:?}");
-    assert!(lines[1].contains("begin step,step_state,twin"), "{lines:?}");
+    assert!(lines[1].contains("gather batch,begin_batch,twin"), "{lines:?}");
     let sweep = place.run("profile --device 0 --kernel relu:1000 --format md");
     assert!(sweep.lines().iter().any(|line| line.starts_with("| 1 | relu | relu | plain * | n=1000 |")), "{sweep:?}");
     let model = place.run("profile --device cpu --kernel relu_gradient --hidden 16 --activation tanh --batch-size 8");

@@ -21,11 +21,13 @@ use std::sync::Arc;
 
 /// Kernels that declare no relation, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("gather", "which row it takes goes by counters and place"),
+    ("begin_batch", "which row it takes goes by counters and place"),
+    ("gather", "the same"),
     ("gather_augmented", "the same"),
     ("pixel_sums", "makes whole numbers, which are compared exactly"),
     ("normalisation", "the same, rounded once"),
     ("metrics", "makes one sum of all rows"),
+    ("softmax_cross_entropy_metrics", "the same"),
     ("adam", "the first weights decay, others do not"),
     ("matmul_tn_adam", "moves weights; its products keep those of matmul_tn_column_sums"),
     ("sgd", "the same as adam"),

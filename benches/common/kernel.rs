@@ -78,7 +78,7 @@ impl Ready {
                 let begun = Instant::now();
                 for _ in 0..runs {
                     let views = bindings.iter().zip(arrays.iter_mut()).map(|(binding, array)| view(binding, array));
-                    kernel.twin_f32(params, &mut Args::new(views.collect()));
+                    kernel.twin_f32(params, &mut Args::new(views));
                 }
                 Ok(begun.elapsed())
             }

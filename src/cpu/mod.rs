@@ -1,7 +1,8 @@
-//! Runs a plan on the twins: in f32 on all cores, as a machine without a GPU trains, or in f64, as the oracle.
+//! Runs a plan on the twins: in f32 on all cores, as a machine without a GPU trains, or in f64, as the oracle. Nothing of
+//! this and of the twins allocates while a step runs, as `tests/cpu_allocation.rs` counts.
 
 use crate::error::{Error, Kind, Result};
-use crate::kernel::{Args, Array, Caps, Real, View};
+use crate::kernel::{Args, Array, Caps, FewBindings, Real, View};
 use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
 use crate::shader::Access;
 use crate::shape::DType;
@@ -153,15 +154,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
 
 /// Runs the twin of one dispatch on these buffers.
 pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Array<T>]) {
-    let mut views = Vec::with_capacity(dispatch.slots.len());
+    let mut views = FewBindings::new();
     for (index, array) in arrays.iter_mut().enumerate() {
-        let mut uses: Vec<_> = dispatch
+        let mut uses: FewBindings<_> = dispatch
             .bindings()
             .map(|(binding, id)| (binding, memory.slot(id)))
             .filter(|(_, slot)| slot.buffer == index)
             .collect();
         // Validation has made sure that what is written overlaps nothing, so the buffer can be cut into pieces.
-        uses.sort_by_key(|(_, slot)| slot.offset);
+        uses.sort_unstable_by_key(|(_, slot)| slot.offset);
         let names = uses.iter().map(|(binding, _)| binding.name.as_str());
         let ranges = uses.iter().map(|(_, slot)| slot.offset..slot.offset + slot.words);
         let written = uses.iter().any(|(binding, _)| binding.access != Access::Read);
@@ -176,9 +177,9 @@ pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Arr
 }
 
 /// The disjoint ranges, given in rising order, as separate slices.
-fn cut<X>(mut data: &mut [X], ranges: impl Iterator<Item = std::ops::Range<usize>>) -> Vec<&mut [X]> {
+fn cut<X>(mut data: &mut [X], ranges: impl Iterator<Item = std::ops::Range<usize>>) -> FewBindings<&mut [X]> {
     let mut start = 0;
-    let mut pieces = Vec::new();
+    let mut pieces = FewBindings::new();
     for range in ranges {
         let (_, rest) = data.split_at_mut(range.start - start);
         let (piece, rest) = rest.split_at_mut(range.end - range.start);

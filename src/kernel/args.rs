@@ -1,5 +1,7 @@
 //! What a twin computes on: slices by binding name.
 
+use smallvec::SmallVec;
+
 /// Host data of one array: numbers, or words (u32, and bytes packed as on the device).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Array<T> {
@@ -29,13 +31,17 @@ pub enum View<'a, T> {
 /// its first test meets.
 #[derive(Debug)]
 pub struct Args<'a, T> {
-    views: Vec<(&'a str, View<'a, T>)>,
+    views: FewBindings<(&'a str, View<'a, T>)>,
 }
+
+/// One thing for each binding of a dispatch. Kernels have at most eight storage bindings, as many as every adapter of the
+/// WebGPU standard allows: for these nothing is allocated, so that steps on the CPU allocate nothing.
+pub type FewBindings<X> = SmallVec<[X; 8]>;
 
 impl<'a, T> Args<'a, T> {
     /// From views by name.
-    pub fn new(views: Vec<(&'a str, View<'a, T>)>) -> Self {
-        Self { views }
+    pub fn new(views: impl IntoIterator<Item = (&'a str, View<'a, T>)>) -> Self {
+        Self { views: views.into_iter().collect() }
     }
 
     /// Takes numbers to read.

@@ -11,7 +11,7 @@ mod real;
 mod relation;
 mod variant;
 
-pub use args::{Args, Array, View};
+pub use args::{Args, Array, FewBindings, View};
 pub use caps::Caps;
 pub use case::{Case, Effort, Inputs, Tolerance, Values, edge_sizes, ulp};
 pub use params::{ParamScalar, Params, word};

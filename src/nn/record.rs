@@ -5,23 +5,28 @@ use super::layer::Pass;
 use super::micro_batches::{Accumulation, MicroBatches};
 use super::model::{CLASS_WEIGHTS, NORMALISATION};
 use super::optimiser::{self, Optimisation};
-use super::{Augment, Model};
+use super::{Augment, Criterion, Model};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::adam::AdamParams;
 use crate::ops::add::Add;
+use crate::ops::begin_batch::{BeginBatch, BeginBatchParams};
 use crate::ops::copy::{CopyArray, CopyParams};
 use crate::ops::gather::{Gather, GatherParams};
 use crate::ops::gather_augmented::GatherAugmented;
 use crate::ops::metrics::{Metrics, MetricsParams};
 use crate::ops::normalisation::Normalisation;
 use crate::ops::pixel_sums::{PixelSums, PixelSumsParams};
+use crate::ops::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
 use crate::ops::step_state::{StepState, StepStateParams};
 use crate::ops::{counter, rate, word};
 use crate::plan::{Arena, Memory, Plan, Role, Slot, SlotId};
 use crate::random::seed_words;
 use crate::shape::{DType, Shape};
 use std::sync::Arc;
+
+/// Logits of a batch that one workgroup may go through without holding up the step.
+const MOST_JOINED_LOGITS: usize = 1 << 14;
 
 /// What training a plan needs to know besides the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +81,9 @@ struct Slots {
     labels: SlotId,
     metrics: SlotId,
     ring: u32,
+    /// Where the counters of the last step lie, if the pass is one whose step begins with the gathering of its batch and
+    /// whose loss records the metrics.
+    last_counters: Option<SlotId>,
 }
 
 /// The graph of a pass: its leaves for the parameters, and what comes out.
@@ -159,14 +167,25 @@ impl Model {
         let Training { samples, batch, optimisation, steps, .. } = *training;
         let division = MicroBatches::new(samples, batch, training.micro_batch);
         let ring = training.ring.saturating_mul(division.count);
-        let slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
+        let mut slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
         let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
         plan.begin("train");
-        record_step(plan, &slots, batch, training.learning_rate)?;
+        let joined = division.count == 1 && self.can_join_ends(training);
+        let step = step_params(&slots, batch, training.learning_rate)?;
+        if joined {
+            let shape = [counter::COUNT];
+            let last_counters = plan.memory.array("train/last_counters", Role::State, DType::U32, shape)?;
+            slots.last_counters = Some(last_counters);
+            self.record_beginning(plan, &slots, last_counters, state.normalisation, (step, training))?;
+        } else {
+            record_step(plan, &slots, step)?;
+        }
         optimiser::record_schedule(plan, &optimisation, steps, slots.counters, slots.rates)?;
         let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
             let slots = Slots { counters, ..slots };
-            self.record_gather(plan, &slots, state.normalisation, Some(training))?;
+            if !joined {
+                self.record_gather(plan, &slots, state.normalisation, Some(training))?;
+            }
             let mut forward = self.forward(&plan.memory, state, &slots, Some(training.seed))?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
             forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
@@ -194,7 +213,7 @@ impl Model {
     ) -> Result<()> {
         let slots = self.slots(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
-        record_step(plan, &slots, batch, 0.0)?;
+        record_step(plan, &slots, step_params(&slots, batch, 0.0)?)?;
         self.record_gather(plan, &slots, state.normalisation, None)?;
         let forward = self.forward(&plan.memory, state, &slots, None)?;
         forward.record(plan, pool, &slots, set, &[], &[])
@@ -216,6 +235,7 @@ impl Model {
             labels: array("labels", Role::Transient, DType::U32, [batch].into())?,
             metrics: array("metrics", Role::State, DType::F32, [ring, 2].into())?,
             ring: word(ring)?,
+            last_counters: None,
         })
     }
 
@@ -231,7 +251,13 @@ impl Model {
         let logits = layers.iter().try_fold(x, |x, placed| placed.layer.forward(&mut pass, x))?;
         graph.scope("loss");
         let weights = state.class_weights.map(|slot| graph.leaf(memory, slot));
-        let losses = self.blueprint().criterion.losses(&mut graph, [logits, labels, counters], weights)?;
+        let inputs = [logits, labels, counters];
+        let losses = match slots.last_counters {
+            None => self.blueprint().criterion.losses(&mut graph, inputs, weights)?,
+            Some(last_counters) => {
+                graph.apply(SoftmaxCrossEntropyMetricsOp { metrics: slots.metrics, last_counters }, &inputs)?
+            }
+        };
         Ok(Forward { graph, parameters, logits, losses })
     }
 
@@ -268,6 +294,50 @@ impl Model {
         })
     }
 
+    /// Whether a step may begin with the gathering of its batch, and its loss record the metrics: where there are
+    /// shaders for it, and the batch is small enough for one workgroup to go through.
+    fn can_join_ends(&self, training: &Training) -> bool {
+        let augmented = training.augment.is_some_and(|(augment, _)| augment.is_on());
+        let logits = training.batch.saturating_mul(self.classes());
+        !augmented && self.blueprint().criterion == Criterion::default() && logits <= MOST_JOINED_LOGITS
+    }
+
+    /// Begins a step and gathers its batch at once.
+    fn record_beginning(
+        &self,
+        plan: &mut Plan,
+        slots: &Slots,
+        last_counters: SlotId,
+        normalisation: SlotId,
+        (step, training): (StepStateParams, &Training),
+    ) -> Result<()> {
+        let params = BeginBatchParams::new(step, self.gather_params(slots, Some(training))?);
+        let bindings = [
+            ("images", slots.images),
+            ("classes", slots.classes),
+            ("last_counters", last_counters),
+            ("normalisation", normalisation),
+            ("counters", slots.counters),
+            ("rates", slots.rates),
+            ("inputs", slots.inputs),
+            ("labels", slots.labels),
+        ];
+        plan.dispatch("gather batch", &BeginBatch, params, &bindings)
+    }
+
+    /// In training the order is a permutation.
+    fn gather_params(&self, slots: &Slots, training: Option<&Training>) -> Result<GatherParams> {
+        let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
+        Ok(GatherParams {
+            samples: slots.samples,
+            features: word(self.inputs())?,
+            batch: slots.batch,
+            shuffle: training.is_some().into(),
+            seed_low,
+            seed_high,
+        })
+    }
+
     /// Gathers the batch; in training in a permuted order, and augmented where asked for.
     fn record_gather(
         &self,
@@ -276,15 +346,7 @@ impl Model {
         normalisation: SlotId,
         training: Option<&Training>,
     ) -> Result<()> {
-        let [seed_low, seed_high] = seed_words(training.map_or(0, |training| training.seed));
-        let gather = GatherParams {
-            samples: slots.samples,
-            features: word(self.inputs())?,
-            batch: slots.batch,
-            shuffle: training.is_some().into(),
-            seed_low,
-            seed_high,
-        };
+        let gather = self.gather_params(slots, training)?;
         let bindings = [
             ("images", slots.images),
             ("classes", slots.classes),
@@ -302,10 +364,10 @@ impl Model {
     }
 }
 
-/// Advances the counters by a batch of at most `batch` rows, and sets the rates.
-fn record_step(plan: &mut Plan, slots: &Slots, batch: usize, learning_rate: f32) -> Result<()> {
+/// A step on by at most `batch` rows.
+fn step_params(slots: &Slots, batch: usize, learning_rate: f32) -> Result<StepStateParams> {
     let adam = AdamParams::new(0);
-    let state = StepStateParams {
+    Ok(StepStateParams {
         samples: slots.samples,
         batch: word(batch)?,
         learning_rate,
@@ -313,8 +375,12 @@ fn record_step(plan: &mut Plan, slots: &Slots, batch: usize, learning_rate: f32)
         one_minus_beta1: adam.one_minus_beta1,
         beta2: adam.beta2,
         one_minus_beta2: adam.one_minus_beta2,
-    };
-    plan.dispatch("begin step", &StepState, state, &[("counters", slots.counters), ("rates", slots.rates)])
+    })
+}
+
+/// Advances the counters and sets the rates.
+fn record_step(plan: &mut Plan, slots: &Slots, step: StepStateParams) -> Result<()> {
+    plan.dispatch("begin step", &StepState, step, &[("counters", slots.counters), ("rates", slots.rates)])
 }
 
 impl Forward {
@@ -333,6 +399,9 @@ impl Forward {
         let (graph, roots) = self.graph.simplify(&roots);
         let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(stores.iter().copied()).collect();
         let lowered = graph.lower(plan, pool, set, &stores, &roots[..2])?;
+        if slots.last_counters.is_some() {
+            return Ok(()); // The loss has recorded them.
+        }
         let [logits, losses] = [roots[0], roots[1]].map(|value| lowered.slot(value).ok_or_else(|| no_slot(set)));
         let bindings = [
             ("logits", logits?),

@@ -55,32 +55,57 @@ impl AdamParams {
 /// Moves weights and both moments, all as long as the gradient, a step on.
 pub(super) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates: &[T], state: [&mut [T]; 3]) {
     let [weight, first_moment, second_moment] = state;
-    let of = |x: f32| T::of(x.into());
-    let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
-    let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
-    let (epsilon, decay) = (of(params.epsilon), of(params.decay));
-    let (learning_rate, correction1) = (rates[rate::LEARNING_RATE], rates[rate::CORRECTION1]);
-    let correction2 = rates[rate::CORRECTION2];
-    let update = |(((w, &g), m), v): (((&mut T, &T), &mut T), &mut T)| {
-        *m = beta1 * *m + one_minus_beta1 * g;
-        *v = beta2 * *v + one_minus_beta2 * (g * g);
-        let m_hat = *m / correction1;
-        let v_hat = *v / correction2;
-        *w = *w - learning_rate * m_hat / (v_hat.sqrt() + epsilon);
-    };
+    let rates = [rates[rate::LEARNING_RATE], rates[rate::CORRECTION1], rates[rate::CORRECTION2]];
     const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
     let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
     let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
-    weights.zip(moments).enumerate().for_each(|(block, ((w, g), (m, v)))| {
-        let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(w.len());
-        w[..decayed].iter_mut().for_each(|w| *w = *w - learning_rate * decay * *w);
-        w.iter_mut().zip(g).zip(m).zip(v).for_each(update);
+    let arch = pulp::Arch::new();
+    weights.zip(moments).enumerate().for_each(|(block, ((weight, gradient), (first_moment, second_moment)))| {
+        let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(weight.len());
+        arch.dispatch(Update { params, rates, decayed, weight, gradient, first_moment, second_moment });
     });
 }
 
 /// Updates weights and both moments in place.
 #[derive(Debug)]
 pub struct Adam;
+
+/// The update of a block, of whose elements the first `decayed` decay.
+struct Update<'a, T> {
+    params: &'a AdamParams,
+    rates: [T; 3],
+    decayed: usize,
+    weight: &'a mut [T],
+    gradient: &'a [T],
+    first_moment: &'a mut [T],
+    second_moment: &'a mut [T],
+}
+
+/// Compiled for each kind of vectors that a CPU may have. The numbers are the same: no product and sum become one
+/// operation.
+impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { params, decayed, weight, gradient, first_moment, second_moment, .. } = self;
+        let of = |x: f32| T::of(x.into());
+        let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
+        let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
+        let (epsilon, decay) = (of(params.epsilon), of(params.decay));
+        let [learning_rate, correction1, correction2] = self.rates;
+        for w in &mut weight[..decayed] {
+            *w = *w - learning_rate * decay * *w;
+        }
+        for (((w, &g), m), v) in weight.iter_mut().zip(gradient).zip(first_moment).zip(second_moment) {
+            *m = beta1 * *m + one_minus_beta1 * g;
+            *v = beta2 * *v + one_minus_beta2 * (g * g);
+            let m_hat = *m / correction1;
+            let v_hat = *v / correction2;
+            *w = *w - learning_rate * m_hat / (v_hat.sqrt() + epsilon);
+        }
+    }
+}
 
 impl Kernel for Adam {
     type Params = AdamParams;

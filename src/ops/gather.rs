@@ -75,6 +75,64 @@ impl Normalised {
     }
 }
 
+/// What gathers the rows of a step with these counters.
+pub(super) const GATHER_ROW: &str = include_str!("../../shaders/lib/gather_row.wgsl");
+
+/// The batch of a step with these counters.
+pub(super) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args: &mut Args<'_, T>) {
+    let (images, classes, normalisation) = (args.word("images"), args.word("classes"), args.real("normalisation"));
+    let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
+    let features = params.features as usize;
+    let used = |row: usize| row < counters[counter::ROWS] as usize;
+    let permuted = (params.shuffle != 0).then_some([params.seed_low, params.seed_high]);
+    let sample = |row: usize| sample_of(params.samples, permuted, counters, row);
+    for (row, label) in labels.iter_mut().enumerate() {
+        *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
+    }
+    let words = features.div_ceil(4);
+    let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalisation[0], normalisation[1]);
+    let number: [T; 256] = std::array::from_fn(|byte| (T::of(byte as f64) * scale - mean) * reciprocal);
+    each_row(inputs, features, |row, inputs| {
+        if !used(row) {
+            return inputs.fill(T::zero());
+        }
+        let image = &images[sample(row) * words..][..words];
+        for (inputs, word) in inputs.chunks_mut(4).zip(image) {
+            for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
+                *input = number[usize::from(byte)];
+            }
+        }
+    });
+}
+
+/// How far an element of `output` may lie from the twin's in a step with these counters: of the inputs, the constant
+/// 1/255 and the product are rounded, then normalised.
+pub(super) fn input_bounds(params: &GatherParams, counters: &[u32], output: &str, values: &Values) -> Tolerance {
+    let normalised = Normalised::of(values);
+    let used = counters[counter::ROWS] as usize * params.features as usize;
+    let bound = |(i, &input): (usize, &f64)| {
+        let off = 2.0 * ulp(normalised.before(input));
+        if i < used { normalised.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
+    };
+    Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
+}
+
+/// Batches of edge shapes and of some drawn at random.
+pub(super) fn some_batches(effort: Effort) -> Vec<Case<GatherParams>> {
+    let mut random = effort.random();
+    let shape =
+        |random: &mut Random| [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)];
+    let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
+    let count = effort.count(25, 2000);
+    shapes.extend((0..count).map(|_| shape(&mut random)));
+    let case = |[samples, features, batch, shuffle]: [u32; 4]| {
+        let [seed_low, seed_high] = [random.bits(), random.bits()];
+        let params = GatherParams { samples, features, batch, shuffle, seed_low, seed_high };
+        Case::new(params, Inputs::Random)
+    };
+    shapes.into_iter().map(case).collect()
+}
+
 impl Kernel for Gather {
     type Params = GatherParams;
 
@@ -83,7 +141,7 @@ impl Kernel for Gather {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RANDOM, include_str!("../../shaders/gather.wgsl")])]
+        vec![Variant::plain(&[COUNTERS, RANDOM, GATHER_ROW, include_str!("../../shaders/gather.wgsl")])]
     }
 
     fn groups(&self, params: &GatherParams, _variant: &Variant) -> u64 {
@@ -100,57 +158,16 @@ impl Kernel for Gather {
     }
 
     fn twin<T: Real>(&self, params: &GatherParams, args: &mut Args<'_, T>) {
-        let (images, classes, counters) = (args.word("images"), args.word("classes"), args.word("counters"));
-        let normalisation = args.real("normalisation");
-        let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
-        let features = params.features as usize;
-        let used = |row: usize| row < counters[counter::ROWS] as usize;
-        let permuted = (params.shuffle != 0).then_some([params.seed_low, params.seed_high]);
-        let sample = |row: usize| sample_of(params.samples, permuted, counters, row);
-        for (row, label) in labels.iter_mut().enumerate() {
-            *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
-        }
-        let words = features.div_ceil(4);
-        let scale = T::of(1.0 / 255.0);
-        let (mean, reciprocal) = (normalisation[0], normalisation[1]);
-        each_row(inputs, features, |row, inputs| {
-            if !used(row) {
-                return inputs.fill(T::zero());
-            }
-            let image = &images[sample(row) * words..][..words];
-            for (inputs, word) in inputs.chunks_mut(4).zip(image) {
-                for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
-                    *input = (T::of(byte.into()) * scale - mean) * reciprocal;
-                }
-            }
-        });
+        let counters = args.word("counters");
+        gather_rows(params, counters, args);
     }
 
-    /// The constant 1/255 and the product are rounded, then normalised.
     fn tolerance(&self, case: &Case<GatherParams>, output: &str, values: &Values) -> Tolerance {
-        let normalised = Normalised::of(values);
-        let used = values.words("counters")[counter::ROWS] as usize * case.params.features as usize;
-        let bound = |(i, &input): (usize, &f64)| {
-            let off = 2.0 * ulp(normalised.before(input));
-            if i < used { normalised.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
-        };
-        Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
+        input_bounds(&case.params, values.words("counters"), output, values)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<GatherParams>> {
-        let mut random = effort.random();
-        let shape = |random: &mut Random| {
-            [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)]
-        };
-        let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
-        let count = effort.count(25, 2000);
-        shapes.extend((0..count).map(|_| shape(&mut random)));
-        let case = |[samples, features, batch, shuffle]: [u32; 4]| {
-            let [seed_low, seed_high] = [random.bits(), random.bits()];
-            let params = GatherParams { samples, features, batch, shuffle, seed_low, seed_high };
-            Case::new(params, Inputs::Random)
-        };
-        shapes.into_iter().map(case).collect()
+        some_batches(effort)
     }
 
     fn fill(&self, case: &Case<GatherParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {

@@ -16,12 +16,51 @@ crate::params! {
     }
 }
 
+/// What writes an entry of the ring.
+pub(super) const RECORD_METRICS: &str = include_str!("../../shaders/lib/record_metrics.wgsl");
+
 /// Invocations of the shader's one workgroup.
 const LANES: usize = 64;
 
 /// Reduces a batch to two numbers. An answer is the first class of the largest logit.
 #[derive(Debug)]
 pub struct Metrics;
+
+/// Where in the ring the entry of this step begins.
+pub(super) fn entry(params: &MetricsParams, counters: &[u32]) -> usize {
+    2 * ((counters[counter::STEP] - 1) % params.ring) as usize
+}
+
+/// Writes the ring's entry of this step.
+pub(super) fn record<T: Real>(
+    params: &MetricsParams,
+    logits: &[T],
+    labels: &[u32],
+    losses: &[T],
+    counters: &[u32],
+    metrics: &mut [T],
+) {
+    let answer = |row: &[T]| (1..row.len()).fold(0, |best, j| if row[j] > row[best] { j } else { best });
+    let rows = logits.chunks_exact(params.n as usize).zip(labels);
+    let right = rows.filter(|(row, label)| answer(row) as u32 == **label).count();
+    let entry = entry(params, counters);
+    // As the shader adds: every 64th row, then the 64 sums. In f32 that is closer than one long sum.
+    let lane = |first: usize| losses.iter().skip(first).step_by(LANES).copied().sum::<T>();
+    let loss: T = (0..LANES).map(lane).sum();
+    metrics[entry] = loss / T::of(counters[counter::ROWS].max(1).into());
+    metrics[entry + 1] = T::of(right as f64);
+}
+
+/// How far the entries of `output` may lie from the twin's, with `losses` that are right to the bit: a sum of m losses
+/// in any order (Higham, eq. 4.4) and a quotient; counts are exact, and so is what is not written.
+pub(super) fn entry_bounds(params: &MetricsParams, losses: &[f64], output: &str, values: &Values) -> Tolerance {
+    let counters = values.words("counters");
+    let magnitude: f64 = losses.iter().map(|loss| loss.abs()).sum();
+    let mean = magnitude / f64::from(counters[counter::ROWS].max(1));
+    let mut tolerance = Tolerance::exact(values.after(output).len());
+    tolerance.hard[entry(params, counters)] = (f64::from(params.m) + 3.0) * UNIT * mean + ulp(0.0);
+    tolerance
+}
 
 impl Kernel for Metrics {
     type Params = MetricsParams;
@@ -31,7 +70,7 @@ impl Kernel for Metrics {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, include_str!("../../shaders/metrics.wgsl")])]
+        vec![Variant::plain(&[COUNTERS, RECORD_METRICS, include_str!("../../shaders/metrics.wgsl")])]
     }
 
     fn groups(&self, _params: &MetricsParams, _variant: &Variant) -> u64 {
@@ -50,27 +89,11 @@ impl Kernel for Metrics {
     fn twin<T: Real>(&self, params: &MetricsParams, args: &mut Args<'_, T>) {
         let (logits, labels, losses) = (args.real("logits"), args.word("labels"), args.real("losses"));
         let (counters, metrics) = (args.word("counters"), args.real_mut("metrics"));
-        let answer = |row: &[T]| (1..row.len()).fold(0, |best, j| if row[j] > row[best] { j } else { best });
-        let rows = logits.chunks_exact(params.n as usize).zip(labels);
-        let right = rows.filter(|(row, label)| answer(row) as u32 == **label).count();
-        let entry = ((counters[counter::STEP] - 1) % params.ring) as usize;
-        // As the shader adds: every 64th row, then the 64 sums. In f32 that is closer than one long sum.
-        let lane = |first: usize| losses.iter().skip(first).step_by(LANES).copied().sum::<T>();
-        let loss: T = (0..LANES).map(lane).sum();
-        metrics[2 * entry] = loss / T::of(counters[counter::ROWS].max(1).into());
-        metrics[2 * entry + 1] = T::of(right as f64);
+        record(params, logits, labels, losses, counters, metrics);
     }
 
-    /// A sum of m losses in any order (Higham, eq. 4.4) and a quotient; counts are exact.
     fn tolerance(&self, case: &Case<MetricsParams>, output: &str, values: &Values) -> Tolerance {
-        let counters = values.words("counters");
-        let magnitude: f64 = values.before("losses").iter().map(|loss| loss.abs()).sum();
-        let mean = magnitude / f64::from(counters[counter::ROWS].max(1));
-        let bound = (f64::from(case.params.m) + 3.0) * UNIT * mean + ulp(0.0);
-        let entry = 2 * ((counters[counter::STEP] - 1) % case.params.ring) as usize;
-        let mut tolerance = Tolerance::exact(values.after(output).len());
-        tolerance.hard[entry] = bound;
-        tolerance
+        entry_bounds(&case.params, values.before("losses"), output, values)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<MetricsParams>> {

@@ -8,6 +8,7 @@ pub mod add;
 pub mod batch_norm;
 pub mod batch_norm_evaluate;
 pub mod batch_norm_gradient;
+pub mod begin_batch;
 pub mod bias_add;
 pub mod clip;
 pub mod column_sum;
@@ -39,6 +40,7 @@ pub mod schedule;
 pub mod sgd;
 pub mod softmax;
 pub mod softmax_cross_entropy;
+pub mod softmax_cross_entropy_metrics;
 pub mod softmax_cross_entropy_weighted;
 pub mod softmax_gradient;
 pub mod square_sums;
@@ -67,7 +69,9 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &softmax::Softmax,
         &softmax_gradient::SoftmaxGradient,
         &softmax_cross_entropy::SoftmaxCrossEntropy,
+        &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
         &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
+        &begin_batch::BeginBatch,
         &gather::Gather,
         &gather_augmented::GatherAugmented,
         &pixel_sums::PixelSums,

@@ -28,6 +28,40 @@ crate::params! {
 #[derive(Debug)]
 pub struct SoftmaxCrossEntropy;
 
+/// The loss of a row and its gradient.
+pub(super) const ROW: &str = include_str!("../../shaders/lib/softmax_cross_entropy_row.wgsl");
+
+/// The losses of rows of `n` logits, and their gradients.
+pub(super) fn each_loss<T: Real>(
+    n: usize,
+    logits: &[T],
+    labels: &[u32],
+    counters: &[u32],
+    losses: &mut [T],
+    gradient: &mut [T],
+) {
+    let scale = T::one() / T::of(counters[counter::ROWS].into());
+    let rows = logits.chunks_exact(n).zip(labels).zip(losses).zip(gradient.chunks_exact_mut(n));
+    for (((logits, &label), loss), gradient) in rows {
+        let broken = logits.iter().any(|z| !z.is_finite());
+        let label = label as usize;
+        if label >= n {
+            *loss = T::zero();
+            gradient.fill(T::zero());
+        } else if broken {
+            *loss = T::nan();
+            gradient.fill(T::nan());
+        } else {
+            let largest = logits.iter().copied().fold(T::neg_infinity(), T::max);
+            let sum: T = logits.iter().map(|&z| (z - largest).exp()).sum();
+            *loss = sum.ln() - (logits[label] - largest);
+            softmax_row(logits, gradient);
+            gradient[label] = gradient[label] - T::one();
+            gradient.iter_mut().for_each(|g| *g = *g * scale);
+        }
+    }
+}
+
 impl Kernel for SoftmaxCrossEntropy {
     type Params = SoftmaxCrossEntropyParams;
 
@@ -36,7 +70,8 @@ impl Kernel for SoftmaxCrossEntropy {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, COUNTERS, BITS, include_str!("../../shaders/softmax_cross_entropy.wgsl")])]
+        let main = include_str!("../../shaders/softmax_cross_entropy.wgsl");
+        vec![Variant::plain(&[LINEAR, COUNTERS, BITS, ROW, main])]
     }
 
     fn groups(&self, params: &SoftmaxCrossEntropyParams, _variant: &Variant) -> u64 {
@@ -50,27 +85,7 @@ impl Kernel for SoftmaxCrossEntropy {
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyParams, args: &mut Args<'_, T>) {
         let (logits, labels, counters) = (args.real("logits"), args.word("labels"), args.word("counters"));
         let (losses, gradient) = (args.real_mut("losses"), args.real_mut("gradient"));
-        let n = params.n as usize;
-        let scale = T::one() / T::of(counters[counter::ROWS].into());
-        let rows = logits.chunks_exact(n).zip(labels).zip(losses).zip(gradient.chunks_exact_mut(n));
-        for (((logits, &label), loss), gradient) in rows {
-            let broken = logits.iter().any(|z| !z.is_finite());
-            let label = label as usize;
-            if label >= n {
-                *loss = T::zero();
-                gradient.fill(T::zero());
-            } else if broken {
-                *loss = T::nan();
-                gradient.fill(T::nan());
-            } else {
-                let largest = logits.iter().copied().fold(T::neg_infinity(), T::max);
-                let sum: T = logits.iter().map(|&z| (z - largest).exp()).sum();
-                *loss = sum.ln() - (logits[label] - largest);
-                softmax_row(logits, gradient);
-                gradient[label] = gradient[label] - T::one();
-                gradient.iter_mut().for_each(|g| *g = *g * scale);
-            }
-        }
+        each_loss(params.n as usize, logits, labels, counters, losses, gradient);
     }
 
     /// Loss, absolute: 4e-6 + 4 u max|z|, for near 0 it is a difference of nearly equal numbers; and n roundings of

@@ -31,6 +31,25 @@ crate::params! {
 #[derive(Debug)]
 pub struct StepState;
 
+/// What begins a step with the parameters of [`StepState`].
+pub(super) const NEXT_STEP: &str = include_str!("../../shaders/lib/next_step.wgsl");
+
+/// Makes of the counters and rates of a step those of the next.
+pub(super) fn begin<T: Real>(params: &StepStateParams, counters: &mut [u32], rates: &mut [T]) {
+    let of = |x: f32| T::of(x.into());
+    counters[counter::STEP] += 1;
+    let mut position = counters[counter::POSITION] + counters[counter::ROWS];
+    if position >= params.samples {
+        position = 0;
+        counters[counter::EPOCH] += 1;
+    }
+    counters[counter::POSITION] = position;
+    counters[counter::ROWS] = params.batch.min(params.samples - position);
+    rates[rate::LEARNING_RATE] = of(params.learning_rate);
+    rates[rate::CORRECTION1] = of(params.beta1) * rates[rate::CORRECTION1] + of(params.one_minus_beta1);
+    rates[rate::CORRECTION2] = of(params.beta2) * rates[rate::CORRECTION2] + of(params.one_minus_beta2);
+}
+
 impl Kernel for StepState {
     type Params = StepStateParams;
 
@@ -39,7 +58,7 @@ impl Kernel for StepState {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RATES, include_str!("../../shaders/step_state.wgsl")])]
+        vec![Variant::plain(&[COUNTERS, RATES, NEXT_STEP, include_str!("../../shaders/step_state.wgsl")])]
     }
 
     fn groups(&self, _params: &StepStateParams, _variant: &Variant) -> u64 {
@@ -52,18 +71,7 @@ impl Kernel for StepState {
 
     fn twin<T: Real>(&self, params: &StepStateParams, args: &mut Args<'_, T>) {
         let (counters, rates) = (args.word_mut("counters"), args.real_mut("rates"));
-        let of = |x: f32| T::of(x.into());
-        counters[counter::STEP] += 1;
-        let mut position = counters[counter::POSITION] + counters[counter::ROWS];
-        if position >= params.samples {
-            position = 0;
-            counters[counter::EPOCH] += 1;
-        }
-        counters[counter::POSITION] = position;
-        counters[counter::ROWS] = params.batch.min(params.samples - position);
-        rates[rate::LEARNING_RATE] = of(params.learning_rate);
-        rates[rate::CORRECTION1] = of(params.beta1) * rates[rate::CORRECTION1] + of(params.one_minus_beta1);
-        rates[rate::CORRECTION2] = of(params.beta2) * rates[rate::CORRECTION2] + of(params.one_minus_beta2);
+        begin(params, counters, rates);
     }
 
     /// A product and a sum of positive numbers.
@@ -75,16 +83,8 @@ impl Kernel for StepState {
         let mut random = effort.random();
         let count = effort.count(60, 2000);
         let case = |_| {
-            let params = StepStateParams {
-                samples: 1 + random.below(100_000),
-                batch: 1 + random.below(600),
-                learning_rate: random.between(1e-5, 1.0),
-                beta1: 0.9,
-                one_minus_beta1: 0.1,
-                beta2: 0.999,
-                one_minus_beta2: 0.001,
-            };
-            Case::new(params, Inputs::Random)
+            let sizes = [1 + random.below(100_000), 1 + random.below(600)];
+            Case::new(some_params(sizes, &mut random), Inputs::Random)
         };
         (0..count).map(case).collect()
     }
@@ -94,7 +94,25 @@ impl Kernel for StepState {
         match binding {
             "counters" if first => Some(vec![0; counter::COUNT]),
             "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
-            _ => Some(bits((0..rate::COUNT).map(|_| random.uniform()))),
+            _ => Some(some_rates(random)),
         }
     }
+}
+
+/// Of so many samples and rows of a batch, with some learning rate.
+pub(super) fn some_params([samples, batch]: [u32; 2], random: &mut Random) -> StepStateParams {
+    StepStateParams {
+        samples,
+        batch,
+        learning_rate: random.between(1e-5, 1.0),
+        beta1: 0.9,
+        one_minus_beta1: 0.1,
+        beta2: 0.999,
+        one_minus_beta2: 0.001,
+    }
+}
+
+/// Rates of some step.
+pub(super) fn some_rates(random: &mut Random) -> Vec<u32> {
+    bits((0..rate::COUNT).map(|_| random.uniform()))
 }

@@ -18,7 +18,7 @@ mod timeline;
 mod trace;
 
 pub use compare::{Band, Change, Comparison, Verdict};
-pub use report::{Clock, Parts, Peaks, Profile, Rate, Resource, Roof, Row, Spread, Step, Submit};
+pub use report::{Clock, Least, Parts, Peaks, Profile, Rate, Resource, Roof, Row, Spread, Step, Submit};
 pub use step::{Request, step};
 pub use subject::Subject;
 pub use sweep::{Job, Sweep, kernels, sweep_shaders, sweep_twins};

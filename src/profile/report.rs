@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 /// The form of a saved profile; another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Times, rates, and what they were measured on. Times are in microseconds, rates in 10^9 a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,23 @@ pub struct Rate {
     pub spread: Spread,
 }
 
+/// The least that something takes, in microseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Least {
+    /// The least that was seen: what kernels are measured by.
+    pub best: f64,
+    /// Of the least of each repeat.
+    pub spread: Spread,
+}
+
+impl Least {
+    /// Of the least times of repeats, where there were any.
+    pub(super) fn of(repeats: &[f64]) -> Option<Self> {
+        let best = repeats.iter().copied().min_by(f64::total_cmp)?;
+        Some(Self { best, spread: Spread::of(repeats) })
+    }
+}
+
 /// What a device can do at most, as measured on it just before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
@@ -151,7 +168,7 @@ pub struct Peaks {
     /// What a dispatch adds to others that does next to nothing.
     pub dispatch: Option<Spread>,
     /// What such a dispatch takes at least, timed as those of a step are; none where the device's clock tells nothing.
-    pub least_dispatch: Option<f64>,
+    pub least_dispatch: Option<Least>,
     /// From handing over a submit of one such dispatch to knowing that it has ended.
     pub submit: Option<Spread>,
     /// From asking for eight bytes to having them.
@@ -244,9 +261,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether it seems to be faster than the device can be: then its cost or the peak is measured wrongly.
+    /// Whether it seems to be faster than the device can be, beyond what the peak's repeats differ by: then its cost or
+    /// the peak is measured wrongly.
     pub fn is_above_roof(&self) -> bool {
-        self.roof.as_ref().is_some_and(|roof| roof.share > 1.0)
+        self.roof.as_ref().is_some_and(Roof::is_exceeded)
     }
 }
 
@@ -259,6 +277,16 @@ pub struct Roof {
     pub least: f64,
     /// What of the roof is reached, 1 for all of it.
     pub share: f64,
+    /// The share from 1 on that may be reached, for the peak may be higher than it was found: by as much again as the
+    /// best of its repeats lies above their median.
+    pub most: f64,
+}
+
+impl Roof {
+    /// Whether more of it is reached than may be.
+    pub fn is_exceeded(&self) -> bool {
+        self.share > self.most
+    }
 }
 
 /// A submit, in time from the first of them on.

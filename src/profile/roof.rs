@@ -1,4 +1,8 @@
-//! Which peak bounds a dispatch.
+//! Which peak bounds a dispatch, and what is beyond it.
+//!
+//! A peak is the best of several repeats, and may be higher still: other work on the machine can have slowed all of them.
+//! How far they lie apart tells by how much. So a dispatch may exceed a peak by as much as the best repeat exceeds the
+//! median one, as a ratio; what exceeds it by more is an error of measuring.
 
 use super::over;
 use super::report::{Peaks, Rate, Resource, Roof};
@@ -7,12 +11,18 @@ use crate::text;
 impl Peaks {
     /// The peak by which a dispatch of this cost takes longest, and what of it is reached in `time` microseconds.
     pub fn roof(&self, flops: u64, bytes: u64, time: f64) -> Option<Roof> {
-        let arithmetic = self.arithmetic().map(|rate| (rate.name(), flops as f64 / 1e3 / rate.best));
-        let memory = self.memory(bytes).map(|rate| (rate.name(), bytes as f64 / 1e3 / rate.best));
-        let dispatch = self.least_dispatch.map(|least| ("dispatch".to_owned(), least));
-        let bounds = [arithmetic, memory, dispatch].into_iter().flatten();
-        let (name, least) = bounds.max_by(|a, b| a.1.total_cmp(&b.1))?;
-        Some(Roof { name, least, share: over(least, time) })
+        let roof = |name, least, best_over_median: f64| {
+            let most = best_over_median.max(1.0);
+            Roof { name, least, share: over(least, time), most }
+        };
+        let of_rate = |rate: &Rate, work: u64| {
+            roof(rate.name(), work as f64 / 1e3 / rate.best, over(rate.best, rate.spread.median))
+        };
+        let arithmetic = self.arithmetic().map(|rate| of_rate(rate, flops));
+        let memory = self.memory(bytes).map(|rate| of_rate(rate, bytes));
+        let dispatch = self.least_dispatch.as_ref();
+        let dispatch = dispatch.map(|time| roof("dispatch".to_owned(), time.best, over(time.spread.median, time.best)));
+        [arithmetic, memory, dispatch].into_iter().flatten().max_by(|a, b| a.least.total_cmp(&b.least))
     }
 
     /// What the kernels' arithmetic is measured by.
@@ -50,11 +60,11 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Spread;
+    use super::super::report::{Least, Spread};
     use super::*;
 
     fn peaks() -> Peaks {
-        let rate = |resource, bytes, best| Rate { resource, bytes, best, spread: Spread::default() };
+        let rate = |resource, bytes, best: f64| Rate { resource, bytes, best, spread: Spread::of(&[best / 1.25]) };
         Peaks {
             rates: vec![
                 rate(Resource::F32, None, 100.0),
@@ -64,7 +74,7 @@ mod tests {
                 rate(Resource::Copy, Some(200_000_000), 20.0),
                 rate(Resource::Workgroup, None, 1000.0),
             ],
-            least_dispatch: Some(4.0),
+            least_dispatch: Least::of(&[6.0, 4.0, 5.0]),
             ..Peaks::default()
         }
     }
@@ -80,7 +90,27 @@ mod tests {
         assert_eq!((memory.name.as_str(), memory.least, memory.share), ("copy 200.0 MB", 7500.0, 0.5));
         let tiny = roof(10, 1_000, 8.0);
         assert_eq!((tiny.name.as_str(), tiny.least, tiny.share), ("dispatch", 4.0, 0.5));
-        assert!(roof(100_000_000, 1_000, 900.0).share > 1.0, "faster than the peak");
         assert_eq!(Peaks::default().roof(1, 1, 1.0), None);
+    }
+
+    /// The best of the rates above is 1.25 times their median, and so is the best of the dispatches.
+    #[test]
+    fn an_error_is_what_exceeds_a_peak_by_more_than_its_best_repeat_exceeds_the_median() {
+        let is_above = |flops, time| peaks().roof(flops, 1_000, time).expect("there are peaks").is_exceeded();
+        for (flops, least) in [(100_000_000, 1000.0), (10, 4.0)] {
+            assert!(!is_above(flops, 1.01 * least), "{least} us: slower than the peak");
+            assert!(!is_above(flops, least / 1.24), "{least} us: faster, but the peak may be that high");
+            assert!(is_above(flops, least / 1.26), "{least} us: faster than the peak can be");
+        }
+        // Repeats that all agree, or of which nothing is known, allow nothing.
+        let mut sharp = peaks();
+        sharp.rates.iter_mut().for_each(|rate| rate.spread = Spread::of(&[rate.best]));
+        sharp.least_dispatch = Least::of(&[4.0, 4.0]);
+        for spread in [Spread::of(&[100.0]), Spread::default()] {
+            sharp.rates[0].spread = spread;
+            assert!(sharp.roof(100_000_000, 1_000, 999.0).is_some_and(|roof| roof.is_exceeded()), "{spread:?}");
+        }
+        assert!(sharp.roof(10, 1_000, 3.99).is_some_and(|roof| roof.is_exceeded()));
+        assert!(sharp.roof(10, 1_000, 4.0).is_some_and(|roof| !roof.is_exceeded()));
     }
 }

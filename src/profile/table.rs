@@ -27,7 +27,7 @@ pub(super) const HEADS: [&str; 13] = [
 pub(super) const CHANGE_HEADS: [&str; 5] = ["what", "us then", "us now", "ratio", "verdict"];
 
 /// What of a row becomes comma-separated values, as paths in its JSON.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "/places/0",
     "/label",
     "/kernel",
@@ -46,6 +46,7 @@ const FIELDS: [&str; 20] = [
     "/roof/name",
     "/roof/least",
     "/roof/share",
+    "/roof/most",
     "/error",
     "/chosen",
 ];
@@ -122,9 +123,10 @@ impl Profile {
         }
         for row in self.above_roof() {
             let Some(roof) = &row.roof else { continue };
-            let reached = percent(roof.share);
+            let [reached, most] = [roof.share, roof.most].map(percent);
             let what = format!("{} ({}) is at {reached} of its roof, {}", row.label, row.kernel, roof.name);
-            lines.push(("ERROR", format!("{what}: its cost or the peak is measured wrongly; this is no win")));
+            let why = format!("beyond the {most} that the peak's repeats allow");
+            lines.push(("ERROR", format!("{what}, {why}: its cost or the peak is measured wrongly; this is no win")));
         }
         if self.step.is_none() {
             lines.push(("* marks", "the variant that training takes here".to_owned()));
@@ -190,8 +192,9 @@ impl Peaks {
     fn latencies_line(&self) -> Option<String> {
         let named = [("dispatch", self.dispatch), ("submit", self.submit), ("readback", self.readback)];
         let told = named.iter().filter_map(|(name, spread)| spread.map(|spread| format!("{name} {}", time(spread))));
-        let least =
-            self.least_dispatch.map(|least| format!("timed by itself, a dispatch at least {} us", digits(least)));
+        let least = self.least_dispatch.as_ref().map(|least| {
+            format!("timed by itself, a dispatch at least {} us ({})", digits(least.best), quartiles(least.spread))
+        });
         Some(told.chain(least).collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
     }
 }

@@ -95,6 +95,10 @@ impl Gradients {
         let mean = memory.array("running mean", Role::State, DType::F32, [5])?;
         let variance = memory.array("running variance", Role::State, DType::F32, [5])?;
         let words = vec![(labels, vec![0, 1, 2, 0]), (counters, vec![1, 0, 0, ROWS as u32])];
+        let recorded = [
+            memory.array("metrics", Role::State, DType::F32, [2, 2])?,
+            memory.array("last counters", Role::State, DType::U32, [4])?,
+        ];
         let numbers = vec![(class_weights, vec![0.5, 2.0, 1.25])];
         let mut graph = Graph::default();
         let values: Vec<_> = parameters.iter().map(|(slot, _)| graph.leaf(&memory, *slot)).collect();
@@ -102,6 +106,7 @@ impl Gradients {
             labels: graph.leaf(&memory, labels),
             counters: graph.leaf(&memory, counters),
             class_weights: graph.leaf(&memory, class_weights),
+            recorded,
             running: [mean, variance],
         };
         let losses = build(&mut graph, &values, &given)?;

@@ -11,6 +11,7 @@ use crate::ops::relu::Relu;
 use crate::ops::reshape::Reshape;
 use crate::ops::scale::ScaleOp;
 use crate::ops::softmax::Softmax;
+use crate::ops::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
 use crate::ops::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 use crate::plan::SlotId;
 use crate::shape::Shape;
@@ -28,6 +29,8 @@ pub struct Given {
     pub class_weights: Value,
     /// Running mean and variance of five columns.
     pub running: [SlotId; 2],
+    /// A ring of metrics, and counters for the next step.
+    pub recorded: [SlotId; 2],
 }
 
 /// Makes a value of parameters.
@@ -115,6 +118,11 @@ fn losses(objective: Objective, graph: &mut Graph, p: &[Value], given: &Given) -
 /// Losses of logits `[4, 3]`.
 pub const LOSSES: &[Entry] = &[
     ("softmax_cross_entropy", &[&[4, 3]], |graph, p, given| losses(Objective::CrossEntropy, graph, p, given)),
+    ("softmax_cross_entropy_metrics", &[&[4, 3]], |graph, p, given| {
+        let [metrics, last_counters] = given.recorded;
+        let op = SoftmaxCrossEntropyMetricsOp { metrics, last_counters };
+        graph.apply(op, &[p[0], given.labels, given.counters])
+    }),
     ("softmax_cross_entropy_weighted", &[&[4, 3]], |graph, p, given| {
         let inputs = [p[0], given.labels, given.counters, given.class_weights];
         graph.apply(SoftmaxCrossEntropyWeightedOp { smoothing: 0.1 }, &inputs)
