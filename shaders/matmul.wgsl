@@ -9,8 +9,7 @@
 //     epilogue(row, column, x)    what to store for the Element x of row `row` that starts at column `column`
 //     COLUMN_SUMS                 whether the workgroups of the first rows of `out` also add up the columns of B
 //     store_sums(column, total)   stores these sums, of four columns from `column` on
-
-struct Params { m: u32, k: u32, n: u32 }
+//     Params                      m, k and n, and what else epilogues take
 
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, k], or [k, m] where TRANSPOSE_A

@@ -51,18 +51,20 @@
 //!    GPU, or what `--device` names; without one the CPU path trains.
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
-//!    lowered: `train` has 8 dispatches for two layers. `evaluate` likewise.
+//!    lowered: `train` has 7 dispatches for two layers. `evaluate` likewise.
 //! 3. On a GPU, [`tuner::tune`] first times the variants of products, once for each adapter, driver, build and shape.
 //!    [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
 //!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
 //!    parallel, and builds every bind group once. Weights, gradients and the optimiser's state are flat arenas of one
-//!    layout, so an update is one dispatch; weights that decay lie first in it.
+//!    layout, so an update is one dispatch, or none but the products that give the gradients; weights that decay lie
+//!    first in it.
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
 //!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
 //!    all images to train on. What it finds is kept in the model file.
 //! 5. Each step: `begin_batch` advances the counters, picks rows by a counter-based permutation and makes normalised
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy_metrics` gives loss and
-//!    gradient and writes two numbers to a ring, products go backward, `adam` or another optimiser updates. With another
+//!    gradient and writes two numbers to a ring, products go backward and, where they can, update
+//!    the weights by Adam on the way (`matmul_tn_adam`); else `adam` or another optimiser does. With another
 //!    loss, augmentation, micro-batches or a large batch, `step_state` and `gather` begin the step, and `metrics` follows
 //!    the loss. `schedule`, `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch
 //!    in micro-batches does all from `gather` to the last product for each of them, by counters from `micro_batch`, and

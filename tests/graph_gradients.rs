@@ -35,6 +35,7 @@ const WITHOUT_GRADIENT: &[(&str, &str)] = &[
     ("clip", "the same"),
     ("schedule", "sets the learning rate"),
     ("adam", "an update, held to PyTorch's by tests/golden.rs"),
+    ("matmul_tn_adam", "the same"),
     ("sgd", "the same"),
     ("rmsprop", "an update"),
     ("micro_batch", "counts"),

@@ -6,12 +6,14 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps, word};
-use shadegrad::nn::{Evaluation, Model, Optimisation, Optimiser, Training};
+use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
+use shadegrad::nn::{Blueprint, Evaluation, Model, Optimisation, Optimiser, Recipe, Training};
 use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::relu::{Relu, ReluParams};
-use shadegrad::plan::{Executor, Memory, Plan, Role, SlotId};
+use shadegrad::plan::{Dispatch, Executor, Memory, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
+use std::sync::Arc;
 
 fn array(memory: &mut Memory, name: &str, role: Role, shape: impl Into<Shape>) -> SlotId {
     memory.array(name, role, DType::F32, shape).expect("the shape is small")
@@ -222,7 +224,8 @@ fn weights_decay_and_biases_do_not() {
     for (optimiser, decays) in
         [(adamw, true), (Optimiser::AdamW { weight_decay: 0.0 }, false), (Optimiser::Adam, false)]
     {
-        let optimisation = Optimisation { optimiser, ..Optimisation::default() };
+        // With clipping, one dispatch updates all weights.
+        let optimisation = Optimisation { optimiser, clip_norm: Some(1.0), ..Optimisation::default() };
         let (samples, batch) = (100, 32);
         let training = Training {
             samples,
@@ -249,6 +252,40 @@ fn weights_decay_and_biases_do_not() {
             }
         }
     }
+}
+
+/// The kernels that update the weights of this model, and the decay that each has for the first of them.
+fn updates(blueprint: &Blueprint, optimisation: Optimisation, micro_batch: Option<usize>) -> Vec<(&'static str, f32)> {
+    let model = blueprint.clone().build(70, 10).expect("the widths are valid");
+    let (samples, batch, learning_rate, seed, ring) = (100, 32, 1e-3, 1, 16);
+    let training =
+        Training { samples, batch, micro_batch, learning_rate, optimisation, steps: 4, seed, ring, augment: None };
+    let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
+    let weights = plan.memory.find("weights").expect("a model has weights");
+    let updates = plan.sections[0].dispatches.iter().filter(|dispatch| dispatch.slot("weight") == Some(weights));
+    let decay = |dispatch: &Dispatch| {
+        let (fields, _) = dispatch.kernel.fields();
+        let field = fields.iter().find(|field| field.name == "decay").expect("it is a field");
+        bytemuck::pod_read_unaligned(&dispatch.params[field.offset..field.offset + 4])
+    };
+    updates.map(|dispatch| (dispatch.kernel.name(), decay(dispatch))).collect()
+}
+
+#[test]
+fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_changes_those() {
+    let perceptron = Blueprint::mlp(&[9, 8], &Recipe::default());
+    let with = |optimiser| Optimisation { optimiser, ..Optimisation::default() };
+    let adamw = with(Optimiser::AdamW { weight_decay: 0.25 });
+    assert_eq!(updates(&perceptron, with(Optimiser::Adam), None), [("matmul_tn_adam", 0.0); 3]);
+    assert_eq!(updates(&perceptron, adamw, None), [("matmul_tn_adam", 0.25); 3]);
+    // Gradients that are clipped, summed, or of a norm.
+    let clipped = Optimisation { clip_norm: Some(1.0), ..adamw };
+    assert_eq!(updates(&perceptron, clipped, None), [("adam", 0.25)]);
+    assert_eq!(updates(&perceptron, adamw, Some(8)), [("adam", 0.25)]);
+    let layers: [Arc<dyn Layer>; 3] =
+        [Arc::new(Linear::new(Some(9))), Arc::new(BatchNorm), Arc::new(Linear::new(None))];
+    let normed = Blueprint::new(layers);
+    assert_eq!(updates(&normed, adamw, None), [("adam", 0.25)]);
 }
 
 #[test]

@@ -64,9 +64,10 @@ fn plan(config: &TrainConfig, data: &Dataset) -> Plan {
     Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid").1
 }
 
-/// The plan of the default run, with the update done by this kernel.
+/// The plan of a run that clips gradients, with the update done by this kernel.
 fn updated_by(adam: &'static DoubtfulAdam) -> Plan {
-    let mut plan = plan(&TrainConfig::default(), &digits(7));
+    let optimisation = Optimisation { clip_norm: Some(1.0), ..Optimisation::default() };
+    let mut plan = plan(&TrainConfig { optimisation, ..TrainConfig::default() }, &digits(7));
     let update = plan.sections[0].dispatches.last_mut().expect("a step has dispatches");
     assert_eq!(update.kernel.name(), "adam");
     update.kernel = adam;

@@ -177,7 +177,7 @@ fn a_model_goes_through_its_plan_dispatch_by_dispatch() {
     let lines = ran.lines();
     let agreed = lines.last().expect("it says something");
     let rows = lines.iter().filter(|line| line.starts_with("train ") && !line.contains("dispatch")).count();
-    assert!(rows == 8 && agreed.starts_with("agreed  ") && agreed.contains(" dispatches, at most 0."), "{ran:?}");
+    assert!(rows == 7 && agreed.starts_with("agreed  ") && agreed.contains(" dispatches, at most 0."), "{ran:?}");
     let objects = place.run(&format!("{line} --json")).objects();
     let summary = objects.last().expect("it says something");
     assert_eq!((&summary["event"], &summary["differs"]), (&Value::from("summary"), &Value::Null));

@@ -1,5 +1,6 @@
 //! Passes from graph to graph: what nobody needs is dropped, what is computed twice is computed once, ops that their
-//! producer's kernel can apply on the way to memory are fused into it, and ops that read the same are joined.
+//! producer's kernel can apply on the way to memory are fused into it, ops that read the same are joined, and results that
+//! no op needs wait for those that some does.
 
 use super::{Graph, Node, Op, Value};
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ impl Graph {
         let (graph, roots) = graph.without_repetition(&roots);
         let (graph, roots) = graph.fused(&roots);
         let (graph, roots) = graph.joined(&roots);
-        graph.without_dead(&roots)
+        let (graph, roots) = graph.without_dead(&roots);
+        graph.deferred(&roots)
     }
 
     /// Drops the nodes that no root depends on.
@@ -109,6 +111,33 @@ impl Graph {
             }
         }
         pairs
+    }
+
+    /// Puts each op whose results no other op reads, such as the gradient of a weight, behind the last op that reads what
+    /// it reads. By then the gradient has passed through the weight, which may change with it; and nothing has to stay in
+    /// memory for longer than by one op.
+    fn deferred(&self, roots: &[Value]) -> (Self, Vec<Value>) {
+        let mut last_use: Vec<usize> = (0..self.nodes.len()).collect();
+        for (number, node) in self.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|input| last_use[input.node] = number);
+        }
+        let place = |number: usize| {
+            let waits = self.nodes[number].op.is_some() && last_use[number] == number;
+            let readers = self.nodes[number].inputs.iter().map(|input| last_use[input.node]);
+            (readers.filter(|_| waits).max().unwrap_or(number), waits, number)
+        };
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by_key(|&number| place(number));
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, &number)| places[number] = place);
+        let moved = |value: &Value| Value { node: places[value.node], ..*value };
+        let renamed = |&number: &usize| {
+            let node = &self.nodes[number];
+            let [inputs, outputs] = [&node.inputs, &node.outputs].map(|values| values.iter().map(moved).collect());
+            Node { inputs, outputs, ..node.clone() }
+        };
+        let graph = Self { nodes: order.iter().map(renamed).collect(), ..self.clone() };
+        (graph, roots.iter().map(moved).collect())
     }
 
     /// Builds a graph node by node. `keep` sees each node with its inputs already renamed, the graph so far, and how

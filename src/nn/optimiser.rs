@@ -1,11 +1,14 @@
 //! How weights are updated: optimiser, schedule of the learning rate, clipping; and their dispatches in a plan.
 //!
 //! Each optimiser is one dispatch over the flat arenas. Clipping adds three and a schedule adds one, where they are on.
+//! Adam needs no dispatch of its own where products give all gradients, as in a perceptron: they update the weights too.
 
 use crate::error::{Error, Kind, Result};
+use crate::graph::mistake;
 use crate::ops::adam::{Adam, AdamParams};
 use crate::ops::clip::{Clip, ClipParams};
 use crate::ops::global_norm::{GlobalNorm, GlobalNormParams};
+use crate::ops::matmul::{MatmulParams, TN_ADAM, TnAdamParams, gradients_of_layer};
 use crate::ops::rmsprop::{RmsProp, RmsPropParams};
 use crate::ops::schedule::{self, ScheduleParams};
 use crate::ops::sgd::{Sgd, SgdParams};
@@ -276,7 +279,14 @@ pub(super) fn record_update(
             if let Optimiser::AdamW { weight_decay } = optimisation.optimiser {
                 params = AdamParams { decayed: decaying(weight_decay), decay: weight_decay, ..params };
             }
-            plan.dispatch("update", &Adam, params, &[&shared[..], &moments].concat())
+            let products = if optimisation.clip_norm.is_none() { products(plan, weights, gradients) } else { None };
+            match products {
+                Some(products) => {
+                    let state = [&shared[1..], &moments].concat();
+                    products.iter().try_for_each(|product| product.update(plan, params, &state))
+                }
+                None => plan.dispatch("update", &Adam, params, &[&shared[..], &moments].concat()),
+            }
         }
         Optimiser::Sgd { momentum, nesterov, weight_decay } => {
             let velocity = [("velocity", state("velocity")?)];
@@ -290,6 +300,54 @@ pub(super) fn record_update(
             let params = RmsPropParams { decayed, decay, ..RmsPropParams::new(n) };
             plan.dispatch("update", &RmsProp, params, &[&shared[..], &mean_square].concat())
         }
+    }
+}
+
+/// A dispatch that gives the gradients of a weight and of the bias beside it, by its number in the section.
+struct GradientProduct {
+    number: usize,
+    params: MatmulParams,
+    /// Where weight and bias begin in their arena.
+    at: [u32; 2],
+}
+
+/// The products that give all gradients of the section begun last, where nothing reads a weight after the product that
+/// gives its gradient: each can then update what it gives the gradients of.
+fn products(plan: &Plan, weights: &Arena, gradients: &Arena) -> Option<Vec<GradientProduct>> {
+    let dispatches = &plan.sections.last()?.dispatches;
+    let of_gradient = |gradient: SlotId| {
+        let place = gradients.tensors.iter().position(|&id| id == gradient)?;
+        Some(plan.memory.slot(weights.tensors[place]))
+    };
+    let mut products = Vec::new();
+    for (number, dispatch) in dispatches.iter().enumerate() {
+        let Some((params, outputs)) = gradients_of_layer(dispatch) else { continue };
+        let [Some(weight), Some(bias)] = outputs.map(of_gradient) else { continue };
+        let mut later = dispatches[number + 1..].iter().flat_map(|dispatch| &dispatch.slots);
+        if later.any(|&id| [weight, bias].iter().any(|slot| slot.overlaps(plan.memory.slot(id)))) {
+            return None;
+        }
+        let at = [u32::try_from(weight.offset).ok()?, u32::try_from(bias.offset).ok()?];
+        products.push(GradientProduct { number, params, at });
+    }
+    (2 * products.len() == gradients.tensors.len()).then_some(products)
+}
+
+impl GradientProduct {
+    /// Lets the product also move weight and bias a step on; `state` are the bindings that the update takes.
+    fn update(&self, plan: &mut Plan, adam: AdamParams, state: &[(&str, SlotId)]) -> Result<()> {
+        let lost = || mistake("a product that was recorded is gone".to_owned());
+        let product = plan.sections.last().and_then(|section| section.dispatches.get(self.number)).ok_or_else(lost)?;
+        let label = format!("{} and update", product.label);
+        let params = TnAdamParams::new(self.params, adam, self.at);
+        let product = product.clone();
+        let own = product.bindings().map(|(binding, slot)| (binding.name.as_str(), slot));
+        let bindings: Vec<_> = own.chain(state.iter().copied()).collect();
+        plan.dispatch(label, &TN_ADAM, params, &bindings)?;
+        if let Some(section) = plan.sections.last_mut() {
+            section.dispatches.swap_remove(self.number); // what was appended takes its place
+        }
+        Ok(())
     }
 }
 

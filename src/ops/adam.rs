@@ -52,6 +52,20 @@ impl AdamParams {
     }
 }
 
+/// Moves weights and both moments, all as long as the gradient, a step on.
+pub(super) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates: &[T], state: [&mut [T]; 3]) {
+    let [weight, first_moment, second_moment] = state;
+    let rates = [rates[rate::LEARNING_RATE], rates[rate::CORRECTION1], rates[rate::CORRECTION2]];
+    const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
+    let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
+    let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+    let arch = pulp::Arch::new();
+    weights.zip(moments).enumerate().for_each(|(block, ((weight, gradient), (first_moment, second_moment)))| {
+        let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(weight.len());
+        arch.dispatch(Update { params, rates, decayed, weight, gradient, first_moment, second_moment });
+    });
+}
+
 /// Updates weights and both moments in place.
 #[derive(Debug)]
 pub struct Adam;
@@ -115,15 +129,7 @@ impl Kernel for Adam {
     fn twin<T: Real>(&self, params: &AdamParams, args: &mut Args<'_, T>) {
         let (gradient, rates, weight) = (args.real("gradient"), args.real("rates"), args.real_mut("weight"));
         let (first_moment, second_moment) = (args.real_mut("first_moment"), args.real_mut("second_moment"));
-        let rates = [rates[rate::LEARNING_RATE], rates[rate::CORRECTION1], rates[rate::CORRECTION2]];
-        const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
-        let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
-        let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
-        let arch = pulp::Arch::new();
-        weights.zip(moments).enumerate().for_each(|(block, ((weight, gradient), (first_moment, second_moment)))| {
-            let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(weight.len());
-            arch.dispatch(Update { params, rates, decayed, weight, gradient, first_moment, second_moment });
-        });
+        update(params, gradient, rates, [weight, first_moment, second_moment]);
     }
 
     /// Moments: 4 roundings of the magnitudes of their two terms, and epsilon's flush to zero. Weight: 16 of the

@@ -52,6 +52,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Whether they have words in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let [first, last] = if self.offset <= other.offset { [self, other] } else { [other, self] };
+        self.buffer == other.buffer && last.offset < first.offset + first.words
+    }
+
     /// The error for data that cannot go into this slot.
     pub fn refuse(&self, kind: &str, length: usize) -> Error {
         Error::new(

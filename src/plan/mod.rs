@@ -36,6 +36,11 @@ impl Dispatch {
     pub fn bindings(&self) -> impl Iterator<Item = (&Binding, SlotId)> {
         self.reflection.bindings.iter().zip(self.slots.iter().copied())
     }
+
+    /// The slot of the binding of this name, where there is one.
+    pub fn slot(&self, name: &str) -> Option<SlotId> {
+        self.bindings().find(|(binding, _)| binding.name == name).map(|(_, slot)| slot)
+    }
 }
 
 /// A named list of dispatches that run in order: one training step, or one step of evaluation.

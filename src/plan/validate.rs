@@ -86,8 +86,7 @@ impl Plan {
         for (i, (first, a)) in bindings.iter().enumerate() {
             for (second, b) in &bindings[i + 1..] {
                 let reads = [first, second].map(|binding| binding.access == Access::Read);
-                let overlap = a.offset < b.offset + b.words && b.offset < a.offset + a.words;
-                if a.buffer == b.buffer && reads != [true, true] && (reads.contains(&true) || overlap) {
+                if a.buffer == b.buffer && reads != [true, true] && (reads.contains(&true) || a.overlaps(b)) {
                     return Err(mistake(format!(
                         "{}: `{}` and `{}` alias: {} and {} lie in one buffer",
                         dispatch.label, first.name, second.name, a.name, b.name

@@ -94,8 +94,9 @@ impl Family {
         }
     }
 
-    /// This family as a variant of a kernel with that layout and the parts of an epilogue, with or without column sums.
-    pub(super) fn variant(self, layout: Layout, epilogue: &[&'static str], sums: bool, vectors: Vectors) -> Variant {
+    /// This family as a variant of a kernel with that layout, whose source has also these parts: parameters, epilogue and
+    /// column sums.
+    pub(super) fn variant(self, layout: Layout, others: &[&'static str], vectors: Vectors) -> Variant {
         let load = |vector: bool| Constant::Alias(if vector { "vec4<f32>" } else { "f32" });
         let mut constants = vec![
             ("TRANSPOSE_A", Constant::Bool(layout == Layout::TN)),
@@ -111,13 +112,7 @@ impl Family {
         } else {
             include_str!("../../../shaders/lib/pack_numbers.wgsl")
         };
-        let sums = if sums {
-            include_str!("../../../shaders/lib/column_sums.wgsl")
-        } else {
-            include_str!("../../../shaders/lib/no_column_sums.wgsl")
-        };
-        let parts =
-            [&[pack, include_str!("../../../shaders/matmul.wgsl")][..], epilogue, &[sums, self.source()]].concat();
+        let parts = [&[pack, include_str!("../../../shaders/matmul.wgsl")][..], others, &[self.source()]].concat();
         let [rows, columns] = self.tile();
         Variant::new(format!("{}-{rows}x{columns}-{}", self.name(), vectors.name()), &constants, &parts)
             .with_tile([rows, columns])

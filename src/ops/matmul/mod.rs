@@ -3,6 +3,7 @@
 mod epilogue;
 mod family;
 mod graph;
+mod update;
 
 use super::column_sum::{column_sum_tolerance, column_sums};
 use super::{UNIT, each_row, roundings};
@@ -16,6 +17,7 @@ pub use epilogue::{Bias, BiasRelu, ColumnSums, Epilogue, Plain, ReluMask};
 use family::{Family, Vectors};
 pub use graph::{MatmulOp, product, with_epilogue};
 use std::marker::PhantomData;
+pub use update::{TN_ADAM, TnAdam, TnAdamParams, gradients_of_layer};
 
 crate::params! {
     /// Parameters of [`Matmul`].
@@ -91,7 +93,8 @@ pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", L
 pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Layout::TN);
 
 /// The products in use, but for those that [`activation`](super::activation) adds.
-pub static ALL: [&dyn AnyKernel; 7] = [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS];
+pub static ALL: [&dyn AnyKernel; 8] =
+    [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
 
 impl<E: Epilogue> Matmul<E> {
     pub(super) const fn new(name: &'static str, layout: Layout) -> Self {
@@ -104,7 +107,13 @@ impl<E: Epilogue> Matmul<E> {
     }
 
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
-        family.variant(self.layout, &E::parts(), E::COLUMN_SUMS, vectors)
+        let sums = if E::COLUMN_SUMS {
+            include_str!("../../../shaders/lib/column_sums.wgsl")
+        } else {
+            include_str!("../../../shaders/lib/no_column_sums.wgsl")
+        };
+        let params = include_str!("../../../shaders/lib/matmul_params.wgsl");
+        family.variant(self.layout, &[&[params][..], &E::parts(), &[sums]].concat(), vectors)
     }
 }
 

@@ -1,0 +1,2 @@
+
+struct Params { m: u32, k: u32, n: u32 }
