@@ -60,6 +60,11 @@ pub trait Kernel: Sync {
         true
     }
 
+    /// These parameters, of which some were made smaller for a test, with those that follow from others made to follow.
+    fn consistent(&self, params: Self::Params) -> Self::Params {
+        params
+    }
+
     /// How many workgroups to start. The executor folds them into two dimensions where one does not hold them.
     fn groups(&self, params: &Self::Params, variant: &Variant) -> u64;
 
@@ -118,6 +123,8 @@ pub trait AnyKernel: Sync {
     fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant>;
     /// See [`Kernel::accepts`].
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
+    /// See [`Kernel::consistent`].
+    fn consistent(&self, params: &[u8]) -> Vec<u8>;
     /// See [`Kernel::groups`].
     fn groups(&self, params: &[u8], variant: &Variant) -> u64;
     /// See [`Kernel::flops`].
@@ -183,6 +190,10 @@ impl<K: Kernel> AnyKernel for K {
 
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
         Kernel::accepts(self, &typed(params), variant)
+    }
+
+    fn consistent(&self, params: &[u8]) -> Vec<u8> {
+        bytemuck::bytes_of(&Kernel::consistent(self, typed(params))).to_vec()
     }
 
     fn groups(&self, params: &[u8], variant: &Variant) -> u64 {

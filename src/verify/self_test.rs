@@ -186,14 +186,26 @@ fn key(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, params: &[u8]) -> S
 /// The parameters of a dispatch, with the longest rows of arrays halved until its bindings are small enough to test.
 fn cut_down(dispatch: &Dispatch, variant: &Variant) -> Result<Vec<u8>> {
     let (fields, _) = dispatch.kernel.fields();
+    let size = |params: &[u8]| words(&dispatch.reflection, |name| word(&fields, params, name));
     let mut params = dispatch.params.clone();
-    while words(&dispatch.reflection, |name| word(&fields, &params, name))? > MOST_WORDS {
-        let rows = dispatch.reflection.bindings.iter().filter_map(|binding| binding.extents.first());
-        let longest = rows.filter_map(|name| Some((word(&fields, &params, name)?, name))).max();
-        let Some((rows, name)) = longest.filter(|(rows, _)| *rows >= 2 * CUT) else { break };
-        let Some(field) = fields.iter().find(|field| field.name == *name) else { break };
-        let fewer = rows / 2 / CUT * CUT + rows % CUT;
-        params[field.offset..field.offset + 4].copy_from_slice(&fewer.to_le_bytes());
+    let mut left = size(&params)?;
+    while left > MOST_WORDS {
+        let names = dispatch.reflection.bindings.iter().filter_map(|binding| binding.extents.first());
+        let mut rows: Vec<_> = names.filter_map(|name| Some((word(&fields, &params, name)?, name))).collect();
+        rows.retain(|(rows, _)| *rows >= 2 * CUT);
+        rows.sort_unstable();
+        rows.dedup();
+        // What follows from other parameters cannot be cut itself.
+        let cut = rows.into_iter().rev().find_map(|(rows, name)| {
+            let field = fields.iter().find(|field| field.name == *name)?;
+            let fewer = rows / 2 / CUT * CUT + rows % CUT;
+            let mut cut = params.clone();
+            cut[field.offset..field.offset + 4].copy_from_slice(&fewer.to_le_bytes());
+            let cut = dispatch.kernel.consistent(&cut);
+            size(&cut).ok().filter(|size| *size < left).map(|size| (cut, size))
+        });
+        let Some(smaller) = cut else { break };
+        (params, left) = smaller;
     }
     Ok(if dispatch.kernel.accepts(&params, variant) { params } else { dispatch.params.clone() })
 }

@@ -40,6 +40,10 @@ impl AnyKernel for Faulty {
     fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant> {
         self.kernel.candidates(params, caps).iter().map(|variant| self.spoilt(variant)).collect()
     }
+    fn consistent(&self, params: &[u8]) -> Vec<u8> {
+        self.kernel.consistent(params)
+    }
+
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool {
         self.kernel.accepts(params, variant)
     }

@@ -39,6 +39,9 @@ crate::params! {
     }
 }
 
+/// Words between places where a tensor of an arena may begin.
+const ALIGNMENT: u32 = 64;
+
 impl TnAdamParams {
     /// This product, with the settings of `adam`, for an arena where the weight decays where anything does.
     pub fn new(product: MatmulParams, adam: AdamParams, [weight_at, bias_at]: [u32; 2]) -> Self {
@@ -123,6 +126,14 @@ impl Kernel for TnAdam {
         Kernel::accepts(&TN_COLUMN_SUMS, &params.product(), variant)
     }
 
+    /// An arena of no more than weight and bias.
+    fn consistent(&self, params: TnAdamParams) -> TnAdamParams {
+        let TnAdamParams { m, n, weight_at, .. } = params;
+        let weight_at = weight_at.min(ALIGNMENT);
+        let bias_at = (weight_at + m * n).next_multiple_of(ALIGNMENT);
+        TnAdamParams { weight_at, bias_at, total: (bias_at + n).next_multiple_of(ALIGNMENT), ..params }
+    }
+
     fn groups(&self, params: &TnAdamParams, variant: &Variant) -> u64 {
         Kernel::groups(&TN_COLUMN_SUMS, &params.product(), variant)
     }
@@ -174,13 +185,11 @@ impl Kernel for TnAdam {
     fn cases(&self, effort: Effort) -> Vec<Case<TnAdamParams>> {
         let shapes = if effort.is_full() { shapes(effort) } else { FEW_SHAPES.to_vec() };
         let case = |(i, [m, k, n]): (usize, [u32; 3])| {
-            let weight_at = 64 * (i as u32 % 2);
-            let bias_at = (weight_at + m * n).next_multiple_of(64);
-            let total = (bias_at + n).next_multiple_of(64);
             let decay = if i % 3 == 0 { 0.5 } else { 0.0 };
-            let adam = AdamParams { decayed: total, decay, ..AdamParams::new(total) };
-            let params = TnAdamParams::new(MatmulParams { m, k, n }, adam, [weight_at, bias_at]);
-            Case::new(params, [Inputs::Random, Inputs::Integers][i / 2 % 2])
+            let adam = AdamParams { decayed: 4, decay, ..AdamParams::new(0) };
+            let weight_at = ALIGNMENT * (i as u32 % 2);
+            let params = TnAdamParams::new(MatmulParams { m, k, n }, adam, [weight_at, 0]);
+            Case::new(Kernel::consistent(self, params), [Inputs::Random, Inputs::Integers][i / 2 % 2])
         };
         shapes.into_iter().enumerate().map(case).collect()
     }
