@@ -170,7 +170,8 @@ impl Model {
         let mut slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
         let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
         plan.begin("train");
-        let joined = division.count == 1 && self.can_join_ends(training);
+        let whole = division.count == 1 && division.rows == batch;
+        let joined = whole && self.can_join_ends(training);
         let step = step_params(&slots, batch, training.learning_rate)?;
         if joined {
             let shape = [counter::COUNT];

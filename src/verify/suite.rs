@@ -7,7 +7,7 @@ use super::selection::{Job, Selection, Settings, not_run, select};
 use super::whole::{Bench, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
-use crate::kernel::{AnyKernel, Effort};
+use crate::kernel::{AnyKernel, Effort, word};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ enum Message {
 struct Found {
     rows: Vec<Row>,
     forms: usize,
-    products: BTreeSet<(&'static str, Vec<u8>)>,
+    products: BTreeSet<(&'static str, [Option<u32>; 3])>,
     /// Whether the device is of no more use.
     broken: bool,
 }
@@ -193,8 +193,8 @@ impl Job {
                 let (forms, effort) = (forms.clone(), settings.effort);
                 let found = kernels::verify(&bench.gpu, *kernel, forms, effort, settings.case, &watch).await?;
                 let product = kernel.body().starts_with("matmul_");
-                let shapes = found.shapes.into_iter().filter(|_| product);
-                let products = shapes.map(|shape| (kernel.body(), shape)).collect();
+                let shapes = found.shapes.iter().filter(|_| product);
+                let products = shapes.map(|params| (kernel.body(), extents(*kernel, params))).collect();
                 Ok(Found { rows: found.rows, forms: found.forms, products, broken: found.broken })
             }
             Self::Whole(whole, entry) => {
@@ -228,4 +228,10 @@ fn failed(op: &'static str, variant: String, words: String, effort: Effort) -> R
     let failure = Failure { op, variant: variant.clone(), case: None, effort, wrong: What::Words(words) };
     let verdict = Verdict::Failed(Box::new(failure));
     Row { op, variant, worst: Worst { ulps: None, ..Worst::default() }, failed: 1, verdict }
+}
+
+/// m, k and n of a product.
+fn extents(kernel: &dyn AnyKernel, params: &[u8]) -> [Option<u32>; 3] {
+    let (fields, _) = kernel.fields();
+    ["m", "k", "n"].map(|name| word(&fields, params, name))
 }
