@@ -10,15 +10,17 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [n], of vec4: n is a multiple of 4
-@group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> gradient: array<Element>;
 /// [3]
 @group(0) @binding(2) var<storage, read> rates: array<f32>;
 /// [n]
-@group(0) @binding(3) var<storage, read_write> weight: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> weight: array<Element>;
 /// [n]
-@group(0) @binding(4) var<storage, read_write> first_moment: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> first_moment: array<Element>;
 /// [n]
-@group(0) @binding(5) var<storage, read_write> second_moment: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> second_moment: array<Element>;
+
+alias Element = vec4<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -30,16 +32,5 @@ fn main(
     if (i >= params.n / 4u) {
         return;
     }
-    let g = gradient[i];
-    let m = params.beta1 * first_moment[i] + params.one_minus_beta1 * g;
-    let v = params.beta2 * second_moment[i] + params.one_minus_beta2 * (g * g);
-    first_moment[i] = m;
-    second_moment[i] = v;
-    let m_hat = m / rates[CORRECTION1];
-    let v_hat = v / rates[CORRECTION2];
-    var w = weight[i];
-    if (4u * i < params.decayed) {
-        w -= rates[LEARNING_RATE] * params.decay * w;
-    }
-    weight[i] = w - rates[LEARNING_RATE] * m_hat / (sqrt(v_hat) + params.epsilon);
+    update(i, gradient[i], select(0.0, params.decay, 4u * i < params.decayed));
 }

@@ -320,7 +320,7 @@ fn shader_faults() -> &'static [ShaderFault] {
         ("adam", "sqrt(v_hat) + params.epsilon", "sqrt(v_hat + params.epsilon)"),
         ("adam", "m / rates[CORRECTION1]", "m"),
         ("adam", "4u * i < params.decayed", "4u * i <= params.decayed"),
-        ("adam", "w -= rates[LEARNING_RATE] * params.decay", "w -= params.decay"),
+        ("adam", "w -= rates[LEARNING_RATE] * decay", "w -= decay"),
         ("sgd", "direction = g + params.momentum * v", "direction = v + params.momentum * g"),
         ("sgd", "params.momentum * velocity[i] + g", "params.momentum * (velocity[i] + g)"),
         ("sgd", "4u * i < params.decayed", "i < params.decayed"),

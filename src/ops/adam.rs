@@ -66,6 +66,9 @@ pub(super) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates: &[T], 
     });
 }
 
+/// The step of an element.
+pub(super) const ADAM_STEP: &str = include_str!("../../shaders/lib/adam_step.wgsl");
+
 /// Updates weights and both moments in place.
 #[derive(Debug)]
 pub struct Adam;
@@ -115,7 +118,7 @@ impl Kernel for Adam {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, RATES, include_str!("../../shaders/adam.wgsl")])]
+        vec![Variant::plain(&[LINEAR, RATES, ADAM_STEP, include_str!("../../shaders/adam.wgsl")])]
     }
 
     fn groups(&self, params: &AdamParams, _variant: &Variant) -> u64 {

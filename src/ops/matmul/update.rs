@@ -5,7 +5,7 @@ use super::{Epilogue, FEW_SHAPES, Family, Layout, MatmulParams, Plain, TN_COLUMN
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
 use crate::ops::adam::{self, AdamParams};
 use crate::ops::{RATES, UNIT, bits, rate};
-use crate::plan::{Dispatch, SlotId};
+use crate::plan::{ALIGNMENT_WORDS, Dispatch, SlotId};
 use crate::random::Random;
 use std::ops::Range;
 
@@ -39,8 +39,8 @@ crate::params! {
     }
 }
 
-/// Words between places where a tensor of an arena may begin.
-const ALIGNMENT: u32 = 64;
+/// Where a tensor of an arena may begin, in the words of parameters.
+const ALIGNMENT: u32 = ALIGNMENT_WORDS as u32;
 
 impl TnAdamParams {
     /// This product, with the settings of `adam`, for an arena where the weight decays where anything does.
@@ -88,7 +88,7 @@ impl TnAdam {
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
         let epilogue = include_str!("../../../shaders/lib/epilogue_adam.wgsl");
         let sums = include_str!("../../../shaders/lib/column_sums_adam.wgsl");
-        family.variant(Layout::TN, &[RATES, epilogue, sums], vectors)
+        family.variant(Layout::TN, &[RATES, adam::ADAM_STEP, epilogue, sums], vectors)
     }
 }
 
