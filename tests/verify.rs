@@ -11,11 +11,13 @@ use shadegrad::gpu::{Drill, Gpu, Mishap, Moment};
 use shadegrad::kernel::{AnyKernel, Effort};
 use shadegrad::ops::copy::CopyArray;
 use shadegrad::ops::matmul;
+use shadegrad::ops::registry;
 use shadegrad::ops::relu::Relu;
 use shadegrad::verify::{self, Event, Report, Settings, Verdict, What, Wrong};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// The last but one of the elements is never written.
 static FAULTY_RELU: Faulty = Faulty { kernel: &Relu, from: "i < params.n", to: "i + 1u < params.n" };
@@ -54,6 +56,7 @@ fn parsed(selection: &[String]) -> Settings {
         op: value("--op"),
         variant: value("--variant"),
         case: number("--case").map(|case| case as usize),
+        time: None,
     }
 }
 
@@ -142,6 +145,19 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
     assert_eq!((report.rows.len(), verdicts), (2, BTreeSet::from(["FAIL", "pass"])));
     let failure = report.failures().next().expect("one failed").to_string();
     assert!(failure.contains("the device was lost") && failure.contains("case 0 ("), "{failure}");
+}
+
+#[test]
+fn without_time_only_what_comes_first_is_run() {
+    let mut kernels = registry().into_iter();
+    let kernel = kernels.find(|kernel| kernel.name() == "matmul_nn_bias_silu").expect("it is registered");
+    let settings = Settings { op: Some(kernel.name().to_owned()), ..Settings::all(Effort::QUICK) };
+    let [all, first] = [None, Some(Duration::ZERO)].map(|time| verify(kernel, &Settings { time, ..settings.clone() }));
+    assert_eq!((all.forms, all.count("pass"), all.count("not run")), (2, 2, 0));
+    assert_eq!((first.forms, first.count("pass"), first.count("not run")), (1, 1, 1));
+    let unreached = first.rows.iter().find(|row| matches!(row.verdict, Verdict::NotRun(_))).expect("there is one");
+    assert_eq!((unreached.op, unreached.variant.as_str()), (kernel.name(), "1 more"));
+    assert!(first.verdict(|_| String::new()).is_ok());
 }
 
 #[test]

@@ -13,7 +13,10 @@ use crate::ops::registry;
 use crate::verify::{self, Event, FailedCase, Failure, Report, Row, Settings, Verdict, What, Wrong};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// For how long the quick form begins forms of kernels that do not come first.
+const TIME: Duration = Duration::from_secs(14);
 
 /// The flags of `verify`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +24,8 @@ pub(super) struct Verify {
     /// The adapter, by number or part of its name as in `shadegrad devices`, or `auto`: a GPU, else a software driver
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// A few hundred shapes a kernel; this is the default
+    /// A few hundred shapes a kernel, in under 20 seconds: what training would take first, then as much as there is time
+    /// for; this is the default
     #[arg(long, conflicts_with = "full")]
     quick: bool,
     /// Thousands of shapes a kernel, every optimiser, fifty repeats, the largest bindings: this takes minutes
@@ -71,6 +75,7 @@ impl Verify {
             op: self.op.clone(),
             variant: self.variant.clone(),
             case: self.case,
+            time: (!self.full && self.op.is_none()).then_some(TIME),
         };
         let mut table = Table::new(output)?;
         let report = verify::run(&open, &registry(), &settings, |event| {

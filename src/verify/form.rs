@@ -7,7 +7,6 @@ use crate::gpu::{Checks, Gpu, Pipeline, Run};
 use crate::kernel::{AnyKernel, Caps, Case, Effort, Variant};
 use crate::shader::Reflection;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Cases that are prepared, and run in one submit, together.
@@ -22,26 +21,28 @@ pub struct Form {
     pub variant: Variant,
     /// Whether runtime checks are compiled in.
     pub checks: Checks,
+    /// Whether it comes first where time is short: training would take the variant, and where kernels are composed, for
+    /// the first of their cases.
+    pub first: bool,
 }
 
 /// The forms of a kernel to verify on an adapter, each variant with checks off, as training runs it, then on.
 ///
-/// In the short form, kernels that share another's body run with checks on only in variants that training would take;
-/// those that are composed run in no others at all.
+/// In the short form, kernels that share another's body run with checks off only; those that are composed, in variants
+/// that training would take only.
 pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<Form> {
     let chosen = kernel.cases(effort).into_iter().map(|case| kernel.choose(&case.params, caps).name);
-    let chosen: BTreeSet<String> = chosen.collect();
+    let chosen: Vec<String> = chosen.collect();
+    let first = if kernel.is_composed() { &chosen[..chosen.len().min(1)] } else { &chosen };
     let mut forms = Vec::new();
     for variant in kernel.variants(caps) {
-        let chosen = effort.is_full() || chosen.contains(&variant.name);
-        if kernel.is_composed() && !chosen {
+        let first = first.contains(&variant.name);
+        if kernel.is_composed() && !effort.is_full() && !chosen.contains(&variant.name) {
             continue;
         }
-        let on = chosen || kernel.body() == kernel.name();
-        forms.push(Form { kernel, variant: variant.clone(), checks: Checks::Off });
-        if on {
-            forms.push(Form { kernel, variant, checks: Checks::On });
-        }
+        let on = effort.is_full() || kernel.body() == kernel.name();
+        let checks = [Checks::Off].into_iter().chain(on.then_some(Checks::On));
+        forms.extend(checks.map(|checks| Form { kernel, variant: variant.clone(), checks, first }));
     }
     forms
 }

@@ -5,11 +5,13 @@ use super::compare::Worst;
 use super::form::{Form, WINDOW, check_all, prepare_all};
 use super::relations::check_relations;
 use super::row::{FailedCase, Failure, Row, Verdict, What};
+use super::selection::{Settings, not_run};
 use crate::error::Result;
 use crate::gpu::{Gpu, Pipeline};
 use crate::kernel::{AnyKernel, Case, Effort, Inputs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Forms of a kernel that run each case of the full form, in turn: all, where it has no more. Products have dozens, and
 /// those that share another's body need fewer.
@@ -42,6 +44,8 @@ pub(super) struct Found {
 struct Trial {
     form: Form,
     pipeline: Pipeline,
+    /// Whether a case was run, which has software drivers compile it.
+    begun: bool,
     worst: Worst,
     failed: usize,
     /// The first failure.
@@ -50,8 +54,8 @@ struct Trial {
     related: bool,
 }
 
-/// Verifies a kernel in these forms, on all cases or on the one of this place; tells `watch` of cases as they are
-/// compared.
+/// Verifies a kernel in these forms, on all cases or on the one that `settings` name; tells `watch` of cases as they are
+/// compared. No form is begun once it is `until`.
 ///
 /// # Errors
 /// Where the op's own declarations contradict its shader. What the device does wrong is in the rows.
@@ -59,23 +63,28 @@ pub(super) async fn verify(
     gpu: &Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
     forms: Vec<Form>,
-    effort: Effort,
-    case: Option<usize>,
+    settings: &Settings,
+    until: Option<Instant>,
     watch: &dyn Fn(usize),
 ) -> Result<Found> {
+    let Settings { effort, case, .. } = *settings;
+    let over = || until.is_some_and(|until| Instant::now() >= until);
     let variants: BTreeSet<String> = forms.iter().map(|form| form.variant.name.clone()).collect();
-    let (mut trials, mut failures) = compile(gpu, forms, effort).await;
+    let (mut trials, mut failures) = compile(gpu, forms, effort, &over).await;
     let (mut shapes, mut broken) = (BTreeSet::new(), false);
     if let Some(trial) = trials.first() {
         let reflection = trial.pipeline.reflection.clone();
         let wanted = |(index, _): &(usize, Case<Vec<u8>>)| case.is_none_or(|case| case == *index);
         let cases: Vec<_> = kernel.cases(effort).into_iter().enumerate().filter(wanted).collect();
         for window in cases.chunks(WINDOW) {
+            if over() && !trials.iter().any(|trial| trial.begun) {
+                break;
+            }
             let prepared = prepare_all(kernel, &reflection, window, effort.seed())?;
             let mut compared = 0;
             let forms = trials.len();
             let most = if effort.is_full() && case.is_none() { forms_a_case(kernel) } else { forms };
-            for (number, trial) in trials.iter_mut().enumerate() {
+            for (number, trial) in trials.iter_mut().enumerate().filter(|(_, trial)| trial.begun || !over()) {
                 let takes = |prepared: &&Prepared| {
                     shares((number, forms), most, prepared.index)
                         && kernel.accepts(&prepared.case.params, &trial.form.variant)
@@ -93,6 +102,19 @@ pub(super) async fn verify(
     }
     let forms = trials.iter().filter(|trial| trial.worst.cases + trial.failed > 0).count();
     failures.extend(trials.iter_mut().filter_map(|trial| trial.failure.take()));
+    let rows = rows(kernel, variants, &trials, &failures, broken);
+    let rows = if over() { without_unreached(kernel, rows) } else { rows };
+    Ok(Found { rows, shapes, forms, broken })
+}
+
+/// What was found of each variant.
+fn rows(
+    kernel: &dyn AnyKernel,
+    variants: BTreeSet<String>,
+    trials: &[Trial],
+    failures: &[Failure],
+    broken: bool,
+) -> Vec<Row> {
     let row = |variant| {
         let mut row = Row { op: kernel.name(), variant, worst: Worst::default(), failed: 0, verdict: Verdict::Passed };
         for trial in trials.iter().filter(|trial| trial.form.variant.name == row.variant) {
@@ -108,18 +130,35 @@ pub(super) async fn verify(
         };
         row
     };
-    Ok(Found { rows: variants.into_iter().map(row).collect(), shapes, forms, broken })
+    variants.into_iter().map(row).collect()
 }
 
-/// Compiles the forms; a failure for each that the driver does not compile.
-async fn compile(gpu: &Arc<Gpu>, forms: Vec<Form>, effort: Effort) -> (Vec<Trial>, Vec<Failure>) {
+/// These rows, with one in place of all those that time did not reach.
+fn without_unreached(kernel: &dyn AnyKernel, rows: Vec<Row>) -> Vec<Row> {
+    let unreached = |row: &Row| row.worst.cases == 0 && matches!(row.verdict, Verdict::NotRun(_));
+    let (unreached, mut rows): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(unreached);
+    if !unreached.is_empty() {
+        let reason = "there was no time left: `--full`, or `--op` with its name, takes it".to_owned();
+        rows.push(not_run(kernel.name(), format!("{} more", unreached.len()), reason));
+    }
+    rows
+}
+
+/// Compiles the forms, until time is `over`; a failure for each that the driver does not compile.
+async fn compile(
+    gpu: &Arc<Gpu>,
+    forms: Vec<Form>,
+    effort: Effort,
+    over: &dyn Fn() -> bool,
+) -> (Vec<Trial>, Vec<Failure>) {
     let (mut trials, mut failures) = (Vec::new(), Vec::new());
-    for form in forms {
+    for form in forms.into_iter().take_while(|_| !over()) {
         match Pipeline::new(gpu, form.kernel, &form.variant, form.checks).await {
             Ok(pipeline) => {
                 trials.push(Trial {
                     form,
                     pipeline,
+                    begun: false,
                     worst: Worst::default(),
                     failed: 0,
                     failure: None,
@@ -143,6 +182,7 @@ impl Trial {
     /// Where the device fails; the trial has it as its failure.
     async fn run(&mut self, gpu: &Arc<Gpu>, cases: &[&Prepared], effort: Effort) -> Result<()> {
         let Some(first) = cases.first() else { return Ok(()) };
+        self.begun = true;
         let Form { kernel, variant, .. } = self.form.clone();
         let outcomes = match check_all(gpu, &self.pipeline, kernel, &variant, cases).await {
             Ok(outcomes) => outcomes,
@@ -193,7 +233,7 @@ impl Trial {
     }
 
     fn fail(&mut self, prepared: &Prepared, wrong: What, alone: bool, effort: Effort) {
-        let Form { kernel, variant, checks } = &self.form;
+        let Form { kernel, variant, checks, .. } = &self.form;
         let case = FailedCase {
             index: prepared.index,
             shape: shape(*kernel, &prepared.case.params),

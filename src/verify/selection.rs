@@ -6,6 +6,7 @@ use super::row::{Row, Verdict};
 use super::whole::Whole;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Effort};
+use std::time::Duration;
 
 /// Subgroups that every kernel with forms for them has forms for.
 const USUAL_SUBGROUP: u32 = 32;
@@ -21,24 +22,29 @@ pub struct Settings {
     pub variant: Option<String>,
     /// Only the case of this place among the kernel's cases.
     pub case: Option<usize>,
+    /// After so long, forms of kernels that do not come first are begun no more.
+    pub time: Option<Duration>,
 }
 
 impl Settings {
     /// Everything, in this size.
     pub fn all(effort: Effort) -> Self {
-        Self { effort, op: None, variant: None, case: None }
+        Self { effort, op: None, variant: None, case: None, time: None }
     }
 }
 
 /// What a thread takes on at a time.
 pub(super) enum Job {
+    /// A kernel in these forms.
     Kernel(&'static dyn AnyKernel, Vec<Form>),
+    /// A kernel in as many of these forms as time allows.
+    Spare(&'static dyn AnyKernel, Vec<Form>),
     Whole(Whole, &'static str),
 }
 
 /// What `settings` select.
 pub(super) struct Selection {
-    /// The longest first.
+    /// In this order; what time allows last.
     pub(super) jobs: Vec<Job>,
     /// What the adapter cannot run.
     pub(super) not_run: Vec<Row>,
@@ -56,7 +62,8 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
     if let Some(op) = settings.op.as_ref().filter(|op| !names.contains(&op.as_str())) {
         return Err(unknown("op", op, &names));
     }
-    let (mut jobs, mut not_run, mut forms_in_all, mut variants) = (Vec::new(), Vec::new(), 0, Vec::new());
+    let (mut spare, mut jobs, mut not_run, mut forms_in_all, mut variants) =
+        (Vec::new(), Vec::new(), Vec::new(), 0, Vec::new());
     for whole in Whole::ALL.into_iter().filter(|whole| settings.case.is_none() && among(&settings.op, whole.name())) {
         let entries = whole.entries(settings.effort);
         variants.extend(entries.iter().map(|entry| (*entry).to_owned()));
@@ -69,11 +76,18 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         variants.extend(all.iter().map(|variant| variant.name.clone()));
         let chosen = |form: &Form| among(&settings.variant, &form.variant.name);
         let chosen: Vec<_> = forms(*kernel, caps, settings.effort).into_iter().filter(chosen).collect();
-        if !chosen.is_empty() {
-            jobs.push(Job::Kernel(*kernel, chosen));
+        let (needed, others) = chosen.into_iter().partition(|form| form.first || settings.time.is_none());
+        if !Vec::is_empty(&needed) {
+            jobs.push(Job::Kernel(*kernel, needed));
+        }
+        if !Vec::is_empty(&others) {
+            spare.push(Job::Spare(*kernel, others));
         }
         not_run.extend(without_subgroups(*kernel, caps).filter(|_| settings.variant.is_none()));
     }
+    // The longest come first, and what needs forms that kernels have compiled, after them.
+    jobs.sort_by_key(|job| matches!(job, Job::Whole(Whole::Determinism | Whole::Transposes, _)));
+    jobs.extend(spare);
     match (&settings.variant, settings.case) {
         (Some(variant), _) if jobs.is_empty() => Err(unknown("variant", variant, &variants)),
         (_, Some(case)) if !has_case(&jobs, case, settings.effort) => {
@@ -85,7 +99,8 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
 }
 
 fn has_case(jobs: &[Job], case: usize, effort: Effort) -> bool {
-    jobs.iter().any(|job| matches!(job, Job::Kernel(kernel, _) if case < kernel.cases(effort).len()))
+    jobs.iter()
+        .any(|job| matches!(job, Job::Kernel(kernel, _) | Job::Spare(kernel, _) if case < kernel.cases(effort).len()))
 }
 
 /// A row for the forms that a kernel would have, had the adapter the usual subgroups.

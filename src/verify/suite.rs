@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
 
 /// What happens on the way.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ pub fn run(
     settings: &Settings,
     mut watch: impl FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Report> {
+    let until = settings.time.map(|time| Instant::now() + time);
     let gpu = open()?;
     let Selection { jobs, not_run, forms_in_all } = select(kernels, settings, &gpu.caps)?;
     let mut report = Report { rows: not_run, forms_in_all, ..Report::default() };
@@ -111,7 +113,7 @@ pub fn run(
         for _ in 0..threads {
             let (jobs, next, stop, sender) = (&jobs, &next, &stop, sender.clone());
             scope.spawn(move || {
-                if let Err(error) = work(open, kernels, jobs, settings, (next, stop), &sender) {
+                if let Err(error) = work(open, kernels, jobs, (settings, until), (next, stop), &sender) {
                     // Nobody listens any more where the run was broken off.
                     let _ = sender.send(Message::Broken(error));
                 }
@@ -161,7 +163,7 @@ fn work(
     open: &(impl Fn() -> Result<Arc<Gpu>> + Sync),
     kernels: &[&'static dyn AnyKernel],
     jobs: &[Job],
-    settings: &Settings,
+    (settings, until): (&Settings, Option<Instant>),
     (next, stop): (&AtomicUsize, &AtomicBool),
     sender: &Sender<Message>,
 ) -> Result<()> {
@@ -169,7 +171,7 @@ fn work(
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(number) else { break };
-        let found = pollster::block_on(job.run(&bench, settings, sender));
+        let found = pollster::block_on(job.run(&bench, settings, until, sender));
         let found = found.unwrap_or_else(|error| job.broken(&error, settings.effort));
         if found.broken {
             // If it cannot be opened again, nothing more can be verified.
@@ -183,15 +185,21 @@ fn work(
 }
 
 impl Job {
-    async fn run(&self, bench: &Bench<'_>, settings: &Settings, sender: &Sender<Message>) -> Result<Found> {
+    async fn run(
+        &self,
+        bench: &Bench<'_>,
+        settings: &Settings,
+        until: Option<Instant>,
+        sender: &Sender<Message>,
+    ) -> Result<Found> {
         match self {
-            Self::Kernel(kernel, forms) => {
+            Self::Kernel(kernel, forms) | Self::Spare(kernel, forms) => {
+                let until = until.filter(|_| matches!(self, Self::Spare(..)));
                 let watch = |cases| {
                     // Nobody listens any more where the run was broken off.
                     let _ = sender.send(Message::Cases(kernel.name(), cases));
                 };
-                let (forms, effort) = (forms.clone(), settings.effort);
-                let found = kernels::verify(&bench.gpu, *kernel, forms, effort, settings.case, &watch).await?;
+                let found = kernels::verify(&bench.gpu, *kernel, forms.clone(), settings, until, &watch).await?;
                 let product = kernel.body().starts_with("matmul_");
                 let shapes = found.shapes.iter().filter(|_| product);
                 let products = shapes.map(|params| (kernel.body(), extents(*kernel, params))).collect();
@@ -214,7 +222,7 @@ impl Job {
     fn broken(&self, error: &Error, effort: Effort) -> Found {
         let row = |op, variant: &str| failed(op, variant.to_owned(), error.to_string(), effort);
         let rows = match self {
-            Self::Kernel(kernel, forms) => {
+            Self::Kernel(kernel, forms) | Self::Spare(kernel, forms) => {
                 let variants: BTreeSet<_> = forms.iter().map(|form| form.variant.name.as_str()).collect();
                 variants.into_iter().map(|variant| row(kernel.name(), variant)).collect()
             }
