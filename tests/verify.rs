@@ -7,6 +7,7 @@ mod faulty;
 use command::Place;
 use faulty::Faulty;
 use serde_json::Value;
+use shadegrad::error::Kind;
 use shadegrad::gpu::{Drill, Gpu, Mishap, Moment};
 use shadegrad::kernel::{AnyKernel, Effort};
 use shadegrad::ops::copy::CopyArray;
@@ -145,6 +146,19 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
     assert_eq!((report.rows.len(), verdicts), (2, BTreeSet::from(["FAIL", "pass"])));
     let failure = report.failures().next().expect("one failed").to_string();
     assert!(failure.contains("the device was lost") && failure.contains("case 0 ("), "{failure}");
+}
+
+#[test]
+fn a_panic_in_the_driver_ends_in_an_error() {
+    let opened = AtomicUsize::new(0);
+    let open = || {
+        assert_eq!(opened.fetch_add(1, Ordering::Relaxed), 0, "the driver panics when a thread opens it");
+        Ok(common::gpu())
+    };
+    let report = verify::run(&open, &[&Relu], &only(&Relu, 1), |_| Ok(()));
+    let error = report.expect_err("no thread did its work");
+    assert_eq!(error.kind(), Kind::Device);
+    assert!(error.to_string().contains("wgpu broke off"), "{error}");
 }
 
 #[test]

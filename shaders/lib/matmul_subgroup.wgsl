@@ -7,7 +7,7 @@
 // Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
 // live in memory (20 times slower). Only a copy of them, when they are done, is.
 
-const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 4, whole
+const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 8, whole
 const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
 
 alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // a lane's four columns of so many rows
@@ -38,16 +38,17 @@ fn multiply(share: vec4<f32>, right: mat4x4<f32>, band: Band) -> Band {
 @compute @workgroup_size(SUBGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(subgroup_invocation_id) lane: u32) {
-    let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    // Tiles count down the rows first: a thread of the driver takes one after another, and has their part of B in its cache.
+    let down = (params.m + ROWS - 1u) / ROWS;
     let tile = group.y * groups.x + group.x;
-    let row = tile / across * ROWS;
-    let column = tile % across * TILE_COLUMNS + 4u * lane;
-    if (row >= params.m) { return; }
+    let row = tile % down * ROWS;
+    let column = tile / down * TILE_COLUMNS + 4u * lane;
+    if (column - 4u * lane >= params.n) { return; }
 
-    var sum: array<Band, 4>;
+    var sum: array<Band, 8>;
     var total: vec4<f32>;
     for (var k = 0u; k < params.k; k += 4u) {
-        var share: array<vec4<f32>, 4>;
+        var share: array<vec4<f32>, 8>;
         for (var h = 0u; h < BANDS; h++) { share[h] = fetch(row + h * SUBGROUP_SIZE, k, lane); }
         let right = block_b(k, column);
         if (COLUMN_SUMS && row == 0u) { total = accumulate(vec4<f32>(1.0), right, total); }
@@ -55,6 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if (BANDS > 1u) { sum[1] = multiply(share[1], right, sum[1]); }
         if (BANDS > 2u) { sum[2] = multiply(share[2], right, sum[2]); }
         if (BANDS > 3u) { sum[3] = multiply(share[3], right, sum[3]); }
+        if (BANDS > 4u) { sum[4] = multiply(share[4], right, sum[4]); }
+        if (BANDS > 5u) { sum[5] = multiply(share[5], right, sum[5]); }
+        if (BANDS > 6u) { sum[6] = multiply(share[6], right, sum[6]); }
+        if (BANDS > 7u) { sum[7] = multiply(share[7], right, sum[7]); }
     }
     if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
     // A loop that no driver can unroll: unrolled, the stores would take longer to compile than all the rest.

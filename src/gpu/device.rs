@@ -131,6 +131,12 @@ impl Gpu {
         Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
 
+    /// Whether threads, and devices of the adapter, share one context, for which wgpu waits no longer than a second before
+    /// it panics: the GL backend.
+    pub(crate) fn shares_context(&self) -> bool {
+        self.info.backend == wgpu::Backend::Gl
+    }
+
     /// Whether it was opened with timestamps.
     pub(super) fn has_timestamps(&self) -> bool {
         self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
@@ -273,12 +279,19 @@ impl Drop for Gpu {
     }
 }
 
+/// The major version in a driver's words such as "Mesa 26.2.6-1 (LLVM 22.1.8)".
+fn mesa_version(driver_info: &str) -> Option<u32> {
+    let (_, version) = driver_info.split_once("Mesa ")?;
+    version.split('.').next()?.parse().ok()
+}
+
 fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wgpu::Limits) -> Caps {
     let fixed = info.subgroup_min_size == info.subgroup_max_size;
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && fixed;
     Caps {
         cpu: info.device_type == wgpu::DeviceType::Cpu,
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
+        mesa: mesa_version(&info.driver_info),
         f16: features.contains(wgpu::Features::SHADER_F16),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
@@ -287,5 +300,16 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),
         preferred: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_mesa_is_read_where_it_is_the_driver() {
+        let told = ["Mesa 26.2.6-1 (LLVM 22.1.8)", "4.5 (Core Profile) Mesa 25.0.7-2", "570.124.06", "Mesa git"];
+        assert_eq!(told.map(mesa_version), [Some(26), Some(25), None, None]);
     }
 }

@@ -169,8 +169,13 @@ impl Pipelines {
                 let compile = move || pollster::block_on(Pipeline::new(gpu, kernel, &variant, checks));
                 (source, label, scope.spawn(compile))
             };
+            let join =
+                |(source, label, thread): (_, _, std::thread::ScopedJoinHandle<'_, _>)| (source, label, thread.join());
+            if gpu.shares_context() {
+                return wanted.into_iter().map(|one| join(start(one))).collect::<Vec<_>>();
+            }
             let threads: Vec<_> = wanted.into_iter().map(start).collect();
-            threads.into_iter().map(|(source, label, thread)| (source, label, thread.join())).collect::<Vec<_>>()
+            threads.into_iter().map(join).collect()
         });
         #[cfg(target_arch = "wasm32")]
         let compiled = {

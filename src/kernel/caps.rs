@@ -9,6 +9,8 @@ pub struct Caps {
     pub cpu: bool,
     /// Subgroup operations work, and every subgroup has this many invocations.
     pub subgroup_size: Option<u32>,
+    /// Major version of Mesa, where the driver is one of its. What pays on the software driver depends on it.
+    pub mesa: Option<u32>,
     /// Shaders may compute in half precision.
     pub f16: bool,
     /// Largest storage binding in bytes.
@@ -32,6 +34,7 @@ impl Caps {
         Self {
             cpu: false,
             subgroup_size: None,
+            mesa: None,
             f16: false,
             max_binding_bytes: 128 << 20,
             max_buffer_bytes: 256 << 20,

@@ -89,7 +89,7 @@ struct Found {
 }
 
 /// Verifies kernels on an adapter, which `open` opens once for each thread, as a software driver compiles on one thread
-/// of each device; tells `watch` of what is found as it is found.
+/// of each device, or but once where devices share a context; tells `watch` of what is found as it is found.
 ///
 /// # Errors
 /// Where `settings` select nothing, the device cannot be opened, or `watch` fails. What an adapter does wrong is in the
@@ -105,24 +105,29 @@ pub fn run(
     let Selection { jobs, not_run, forms_in_all } = select(kernels, settings, &gpu.caps)?;
     let mut report = Report { rows: not_run, forms_in_all, ..Report::default() };
     report.rows.iter().try_for_each(|row| watch(Event::Row(row)))?;
-    let threads = rayon::current_num_threads().min(jobs.len()).min(8);
+    let threads = if gpu.shares_context() { 1 } else { rayon::current_num_threads().min(jobs.len()).min(8) };
+    let name = gpu.info.name.clone();
     drop(gpu);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = channel();
     let found = std::thread::scope(|scope| {
-        for _ in 0..threads {
+        let start = |_| {
             let (jobs, next, stop, sender) = (&jobs, &next, &stop, sender.clone());
             scope.spawn(move || {
                 if let Err(error) = work(open, kernels, jobs, (settings, until), (next, stop), &sender) {
                     // Nobody listens any more where the run was broken off.
                     let _ = sender.send(Message::Broken(error));
                 }
-            });
-        }
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(start).collect();
         drop(sender);
         let found = listen(&receiver, jobs.len(), &mut watch);
         stop.store(true, Ordering::Relaxed);
-        found
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        let advice = "update the driver, or report this with the message of the panic above it";
+        let broke_off = || Err(Error::new(Kind::Device, format!("{name}, verifying: wgpu broke off"), advice));
+        if ended.iter().any(std::thread::Result::is_err) { broke_off() } else { found }
     })?;
     let mut products = BTreeSet::new();
     for found in found.into_iter().flatten() {
