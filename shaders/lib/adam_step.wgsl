@@ -1,4 +1,4 @@
-// One step of Adam for element i of the arena, whose gradient is g; where `decay` is not 0, the weight decays first.
+// One step of Adam for element i of the arena, whose gradient is g; the weight decays first, by nothing where `decay` is 0.
 fn update(i: u32, g: Element, decay: f32) {
     let m = params.beta1 * first_moment[i] + params.one_minus_beta1 * g;
     let v = params.beta2 * second_moment[i] + params.one_minus_beta2 * (g * g);
@@ -7,8 +7,6 @@ fn update(i: u32, g: Element, decay: f32) {
     let m_hat = m / rates[CORRECTION1];
     let v_hat = v / rates[CORRECTION2];
     var w = weight[i];
-    if (decay > 0.0) {
-        w -= rates[LEARNING_RATE] * decay * w;
-    }
+    w -= rates[LEARNING_RATE] * decay * w;
     weight[i] = w - rates[LEARNING_RATE] * m_hat / (sqrt(v_hat) + params.epsilon);
 }
