@@ -24,8 +24,8 @@ pub(super) struct Verify {
     /// The adapter, by number or part of its name as in `shadegrad devices`, or `auto`: a GPU, else a software driver
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// A few hundred shapes a kernel, in under 20 seconds: what training would take first, then as much as there is time
-    /// for; this is the default
+    /// A few hundred shapes a kernel: what training would take, then as much more as is begun in 14 seconds; this is the
+    /// default
     #[arg(long, conflicts_with = "full")]
     quick: bool,
     /// Thousands of shapes a kernel, every optimiser, fifty repeats, the largest bindings: this takes minutes
