@@ -103,7 +103,7 @@ pub(super) async fn verify(
     let forms = trials.iter().filter(|trial| trial.worst.cases + trial.failed > 0).count();
     failures.extend(trials.iter_mut().filter_map(|trial| trial.failure.take()));
     let rows = rows(kernel, variants, &trials, &failures, broken);
-    let rows = if over() { without_unreached(kernel, rows) } else { rows };
+    let rows = if over() && !broken { without_unreached(kernel, rows) } else { rows };
     Ok(Found { rows, shapes, forms, broken })
 }
 
