@@ -278,6 +278,11 @@ fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_ch
     let adamw = with(Optimiser::AdamW { weight_decay: 0.25 });
     assert_eq!(updates(&perceptron, with(Optimiser::Adam), None), [("matmul_tn_adam", 0.0); 3]);
     assert_eq!(updates(&perceptron, adamw, None), [("matmul_tn_adam", 0.25); 3]);
+    // Weights of 70x9, 9x8 and 8x10, which begin at multiples of 64, and biases.
+    let at_most = |words| Optimisation { most_fused: Some(words), ..adamw };
+    let words = 640 + 128 + 128 + 3 * 64;
+    assert_eq!(updates(&perceptron, at_most(words), None), [("matmul_tn_adam", 0.25); 3]);
+    assert_eq!(updates(&perceptron, at_most(words - 1), None), [("adam", 0.25)]);
     // Gradients that are clipped, summed, or of a norm.
     let clipped = Optimisation { clip_norm: Some(1.0), ..adamw };
     assert_eq!(updates(&perceptron, clipped, None), [("adam", 0.25)]);

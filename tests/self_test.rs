@@ -188,7 +188,13 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
     };
     let sgd = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let augment = Augment { rotate: 10.0, erase: 0.1, noise: 0.1, ..Augment::default() };
-    let optimisation = |optimiser, schedule| Optimisation { optimiser, schedule, warmup: 3, clip_norm: Some(1.0) };
+    let optimisation = |optimiser, schedule| Optimisation {
+        optimiser,
+        schedule,
+        warmup: 3,
+        clip_norm: Some(1.0),
+        ..Optimisation::default()
+    };
     let usual = TrainConfig::default();
     let configs = [
         usual.clone(),

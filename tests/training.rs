@@ -92,6 +92,21 @@ fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
     }
 }
 
+#[test]
+fn an_update_of_its_own_gives_what_products_that_update_give() {
+    let (config, data) = hundred_steps();
+    let optimisation = Optimisation { most_fused: Some(0), ..config.optimisation };
+    let apart_from = TrainConfig { optimisation, ..config.clone() };
+    let single = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
+    let [one, other] = [&config, &apart_from].map(|config| trace(single, config, &data));
+    assert_eq!(apart(&one, &other), [0.0, 0.0], "twins");
+    // A driver may fuse other multiplications and additions in one kernel than in the other.
+    let [one, other] = [&config, &apart_from].map(|config| trace(on_gpu, config, &data));
+    let [losses, weights] = apart(&one, &other);
+    println!("an update of its own: losses {losses:e}, weights {weights:e} apart on the device");
+    assert!(losses <= 1e-6 && weights <= 1e-5, "{losses:e}, {weights:e}");
+}
+
 /// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
 fn six_steps() -> (TrainConfig, Dataset) {
     let (config, mut data) = hundred_steps();
@@ -131,7 +146,8 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
         [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
     // Adam would make steps of the roundings in the gradient of a bias before a norm, which is zero.
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let optimisation = Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, warmup: 0 };
+    let optimisation =
+        Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, ..Optimisation::default() };
     let (model, learning_rate) = (Blueprint::new(layers), 0.05);
     let config = TrainConfig { model, micro_batch: Some(256), learning_rate, optimisation, ..config };
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);

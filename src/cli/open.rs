@@ -4,6 +4,7 @@ use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Adapter, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
+use crate::nn::Optimisation;
 use crate::train::ModelFile;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -39,6 +40,15 @@ impl Device {
                 Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
             }
         })
+    }
+
+    /// This optimisation in the form that is fastest here: the numbers are the same.
+    pub(super) fn suited(&self, optimisation: Optimisation) -> Optimisation {
+        let most_fused = match self {
+            Self::Gpu(gpu) => gpu.caps.most_fused(),
+            Self::Native(_) => None,
+        };
+        Optimisation { most_fused, ..optimisation }
     }
 
     /// One line of truth.

@@ -129,6 +129,7 @@ impl OptimisationFlags {
             schedule: self.schedule.unwrap_or_default(),
             warmup: self.warmup.unwrap_or_default(),
             clip_norm: self.clip_norm,
+            most_fused: None,
         })
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Tune {
 
 impl Tune {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let search = Search::new(&self.space, &self.fixed)?;
+        let mut search = Search::new(&self.space, &self.fixed)?;
         let halving = Halving::new(self.trials, self.rungs, self.min_epochs)?;
         let sample = |trial| search.space.sample(self.fixed.seed, trial as u32);
         let settings: Vec<_> = (0..self.trials).map(sample).collect();
@@ -63,6 +63,7 @@ impl Tune {
         let device = Device::open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
+        search.fixed.optimisation = device.suited(search.fixed.optimisation);
         // What is fixed has to fit the shortest run: a search that cannot be begins no file.
         if let Some(shortest) = settings.iter().max_by_key(|settings| settings.batch_size) {
             Trainer::<GpuExecutor>::plan(&search.config(shortest, self.min_epochs), &data)?;

@@ -56,7 +56,7 @@ pub(super) struct FixedFlags {
 pub(super) struct Search {
     pub(super) space: Space,
     /// What the space leaves open is filled in from here.
-    fixed: TrainConfig,
+    pub(super) fixed: TrainConfig,
     /// The flags of `train` for what is fixed.
     fixed_flags: String,
 }

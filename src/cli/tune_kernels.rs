@@ -43,7 +43,7 @@ impl TuneKernels {
         if self.clear {
             return clear(&found, output);
         }
-        let (config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
+        let (mut config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
         config.validate()?;
         let loading = load(&self.data, Preparation::default(), output);
         let Device::Gpu(gpu) = Device::open(&self.device)? else {
@@ -51,9 +51,10 @@ impl TuneKernels {
             return Err(Error::new(Kind::Device, "there is no GPU to tune kernels for", advice));
         };
         let (data, _) = loaded(loading)?;
+        let device = Device::Gpu(gpu.clone());
+        config.optimisation = device.suited(config.optimisation);
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
         plan.validate(&gpu.caps)?;
-        let device = Device::Gpu(gpu.clone());
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("model   {model}, batches of {}", config.batch_size))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;

@@ -87,6 +87,10 @@ pub struct Optimisation {
     pub warmup: u32,
     /// The largest norm of all gradients together; longer ones are scaled to it.
     pub clip_norm: Option<f32>,
+    /// The most weights that products update on their way out, where they can; without it, any number. More are updated
+    /// by a dispatch of their own. The numbers are the same; `Caps::most_fused` says
+    /// which is faster where.
+    pub most_fused: Option<usize>,
 }
 
 impl Optimisation {
@@ -279,7 +283,9 @@ pub(super) fn record_update(
             if let Optimiser::AdamW { weight_decay } = optimisation.optimiser {
                 params = AdamParams { decayed: decaying(weight_decay), decay: weight_decay, ..params };
             }
-            let products = if optimisation.clip_norm.is_none() { products(plan, weights, gradients) } else { None };
+            let few = optimisation.most_fused.is_none_or(|most| words <= most);
+            let fused = few && optimisation.clip_norm.is_none();
+            let products = if fused { products(plan, weights, gradients) } else { None };
             match products {
                 Some(products) => {
                     let state = [&shared[1..], &moments].concat();

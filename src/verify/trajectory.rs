@@ -72,7 +72,8 @@ pub fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
 
 /// Every optimiser, with what else an update may do.
 const OPTIMISERS: [(&str, f32, Optimisation); 6] = {
-    let plain = Optimisation { optimiser: Optimiser::Adam, schedule: Schedule::Constant, warmup: 0, clip_norm: None };
+    let (optimiser, schedule) = (Optimiser::Adam, Schedule::Constant);
+    let plain = Optimisation { optimiser, schedule, warmup: 0, clip_norm: None, most_fused: None };
     let adamw = Optimiser::AdamW { weight_decay: 0.05 };
     let nesterov = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let momentum = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
