@@ -196,6 +196,9 @@ fn choices_of_another_run_are_taken_or_refused_by_name() {
 /// Products of this model are small, so that their variants are quickly timed.
 const MODEL: &str = "--data set --hidden 8 --batch-size 16 --device 0";
 
+/// Time enough for all of them on a slow driver that compiles everything for the first time.
+const BUDGET: &str = "--budget 600";
+
 /// The objects that a command prints, with its cache in the place.
 fn objects(place: &Place, line: &str) -> Vec<Value> {
     let mut command = place.command_with_cache(&format!("{line} --json"));
@@ -210,13 +213,13 @@ fn event<'a>(objects: &'a [Value], name: &str) -> Option<&'a Value> {
 fn the_command_tunes_once_and_another_run_can_take_the_same_kernels() {
     let place = Place::new();
     let train = format!("train {MODEL} --epochs 2");
-    let first = objects(&place, &format!("{train} --tune-budget 60 --out first"));
+    let first = objects(&place, &format!("{train} --tune-budget 600 --out first"));
     let tuned = event(&first, "tuned").expect("it had the time");
     let timed = tuned["timed"].as_array().expect("a list");
     assert!(timed.len() >= 5 && tuned["left"] == 0, "{tuned}");
     assert!(timed.iter().all(|timed| timed["candidates"].as_array().is_some_and(|all| all.len() > 1)), "{tuned}");
 
-    let warm = objects(&place, &format!("{train} --tune-budget 60"));
+    let warm = objects(&place, &format!("{train} --tune-budget 600"));
     assert!(event(&warm, "tuned").is_none());
     assert_eq!(event(&warm, "kernels"), event(&first, "kernels"));
 
@@ -238,7 +241,7 @@ fn the_command_tunes_once_and_another_run_can_take_the_same_kernels() {
 #[test]
 fn kernels_are_tuned_listed_and_forgotten_on_demand() {
     let place = Place::new();
-    let line = format!("tune-kernels {MODEL}");
+    let line = format!("tune-kernels {MODEL} {BUDGET}");
     let first = objects(&place, &line);
     let count = event(&first, "summary").expect("it ends")["tuned"].as_u64().expect("a number");
     assert_eq!(first.iter().filter(|object| object["event"] == "kernel").count() as u64, count);
@@ -256,7 +259,7 @@ fn kernels_are_tuned_listed_and_forgotten_on_demand() {
 fn runs_side_by_side_keep_what_each_of_them_found() {
     let place = Place::new();
     let start = |hidden: u32| {
-        let line = format!("tune-kernels --data set --hidden {hidden} --batch-size 16 --device 0 --json");
+        let line = format!("tune-kernels --data set --hidden {hidden} --batch-size 16 --device 0 {BUDGET} --json");
         let mut command = place.command_with_cache(&line);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
     };
@@ -268,7 +271,7 @@ fn runs_side_by_side_keep_what_each_of_them_found() {
     let file = place.path("cache/shadegrad/variants.jsonl");
     assert_eq!(lines_of(&file).len() as u64, tuned.iter().sum::<u64>());
     for hidden in [8, 12] {
-        let line = format!("tune-kernels --data set --hidden {hidden} --batch-size 16 --device 0");
+        let line = format!("tune-kernels --data set --hidden {hidden} --batch-size 16 --device 0 {BUDGET}");
         assert_eq!(event(&objects(&place, &line), "summary").expect("it ends")["tuned"], 0);
     }
 }
