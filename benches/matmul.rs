@@ -179,10 +179,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let beside_cpu = [on_cpu(wide)?].into_iter().chain(families(gpu, &NN, wide)?).collect();
         tables.extend(compare(&arguments, beside_cpu, "the CPU path", first)?);
         // The same product, then those of the gradients of weight and input in training.
-        let layouts: [(&'static dyn AnyKernel, _); 5] =
-            [(&NN, wide), (&TN, wide), (&NT, wide), (&TN, [784, 128, 1024]), (&NT, [128, 1024, 784])];
-        let layouts = layouts.into_iter().map(|(kernel, shape)| chosen(gpu, kernel, shape)).collect::<Result<_>>()?;
-        tables.extend(compare(&arguments, layouts, "the plain layout", first)?);
+        for shape in [wide, [784, 128, 1024], [128, 1024, 784]] {
+            let layouts: [&'static dyn AnyKernel; 3] = [&NN, &TN, &NT];
+            let layouts = layouts.into_iter().map(|kernel| chosen(gpu, kernel, shape)).collect::<Result<_>>()?;
+            tables.extend(compare(&arguments, layouts, "the plain layout", first)?);
+        }
         tables.extend(compare(&arguments, families(gpu, &NN, skinny)?, "the best tiled", best_tiled)?);
     }
     let (rounds, seconds) = (arguments.rounds, arguments.seconds);

@@ -14,12 +14,15 @@ pub(super) enum Family {
     Tiled { rows: u32, columns: u32, depth: u32, bands: u32, quads: u32 },
     /// GPUs, for small outputs with long sums: the invocations of a workgroup share k.
     Split { threads: u32 },
+    /// CPU drivers, for outputs of few columns: a lane has rows of its own.
+    Skinny { lanes: u32, columns: u32 },
 }
 
 const TILED_64: Family = Family::Tiled { rows: 64, columns: 64, depth: 16, bands: 2, quads: 2 };
 const TILED_32: Family = Family::Tiled { rows: 32, columns: 32, depth: 32, bands: 1, quads: 1 };
 const SPLIT: Family = Family::Split { threads: 64 };
 const DIRECT: Family = Family::Direct { rows: 8, lanes: 8 };
+const SKINNY: Family = Family::Skinny { lanes: 8, columns: 12 };
 
 /// Whether A, B and the output are accessed four numbers at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +67,9 @@ impl Vectors {
 impl Family {
     /// Every family and blocking that an adapter can run.
     pub(super) fn all(caps: &Caps) -> Vec<Self> {
-        let mut families = vec![TILED_64, TILED_32, SPLIT, DIRECT];
+        let mut families = vec![TILED_64, TILED_32, SPLIT, DIRECT, SKINNY];
         if let Some(size) = caps.subgroup_size.filter(|size| [4, 8, 16, 32].contains(size)) {
-            families.extend(subgroup_rows(size, caps.mesa).into_iter().map(|rows| Self::Subgroup { rows, size }));
+            families.extend(subgroup_rows(size, caps).into_iter().map(|rows| Self::Subgroup { rows, size }));
         }
         families
     }
@@ -75,9 +78,11 @@ impl Family {
     pub(super) fn choose(params: &MatmulParams, caps: &Caps) -> Self {
         let MatmulParams { m, k, n } = *params;
         match (caps.cpu, caps.subgroup_size) {
+            // Where one tile has all columns, and there are tiles for a few threads.
+            (true, Some(8)) if caps.is_recent_lavapipe() && n <= 12 && m >= 128 => SKINNY,
             (true, Some(size @ (4 | 8))) => {
                 // More rows reuse more of B, where they leave work for every thread.
-                let rows = subgroup_rows(size, caps.mesa);
+                let rows = subgroup_rows(size, caps);
                 let tiles = |rows: u32| m.div_ceil(rows).saturating_mul(n.div_ceil(4 * size));
                 let roomy =
                     |rows: u32| n.is_multiple_of(4) && n >= rows && m >= rows && (rows <= 32 || tiles(rows) >= 32);
@@ -126,6 +131,7 @@ impl Family {
             Self::Direct { .. } => "direct",
             Self::Tiled { .. } => "tiled",
             Self::Split { .. } => "split",
+            Self::Skinny { .. } => "skinny",
         }
     }
 
@@ -135,6 +141,7 @@ impl Family {
             Self::Direct { .. } => include_str!("../../../shaders/lib/matmul_direct.wgsl"),
             Self::Tiled { .. } => include_str!("../../../shaders/lib/matmul_tiled.wgsl"),
             Self::Split { .. } => include_str!("../../../shaders/lib/matmul_split.wgsl"),
+            Self::Skinny { .. } => include_str!("../../../shaders/lib/matmul_skinny.wgsl"),
         }
     }
 
@@ -150,6 +157,7 @@ impl Family {
                 ("QUADS", quads),
             ],
             Self::Split { threads } => vec![("THREADS", threads)],
+            Self::Skinny { lanes, columns } => vec![("LANES", lanes), ("COLUMNS", columns)],
         }
     }
 
@@ -160,15 +168,16 @@ impl Family {
             Self::Direct { rows, lanes } => [rows, 4 * lanes],
             Self::Tiled { rows, columns, .. } => [rows, columns],
             Self::Split { .. } => [4, 4],
+            Self::Skinny { lanes, columns } => [4 * lanes, columns],
         }
     }
 }
 
 /// Rows that a lane may hold, fewest first: each a whole number of bands as high as the subgroup is wide, at most eight.
 /// Lavapipe with 64 has 0.6 times the speed that it has with 32 in Mesa 25.0.7, and 1.2 times in 26.2.6.
-fn subgroup_rows(size: u32, mesa: Option<u32>) -> Vec<u32> {
+fn subgroup_rows(size: u32, caps: &Caps) -> Vec<u32> {
     match size {
-        8 if mesa.is_some_and(|version| version >= 26) => vec![16, 32, 64],
+        8 if caps.is_recent_lavapipe() => vec![16, 32, 64],
         8 => vec![16, 32],
         4 => vec![16],
         _ => vec![size, 2 * size],
@@ -180,21 +189,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_grow_with_the_product_and_with_mesa() {
-        let rows = |[m, k, n]: [u32; 3], mesa| {
+    fn tiles_suit_the_product_and_mesa() {
+        let tile = |[m, k, n]: [u32; 3], mesa| {
             let caps = Caps { cpu: true, subgroup_size: Some(8), mesa, ..Caps::portable() };
-            match Family::choose(&MatmulParams { m, k, n }, &caps) {
-                Family::Subgroup { rows, .. } => rows,
-                other => panic!("{other:?}"),
-            }
+            Family::choose(&MatmulParams { m, k, n }, &caps).tile()
         };
         for (shape, old, new) in [
-            ([128, 784, 1024], 32, 64),
-            ([128, 1024, 10], 16, 16),
-            ([32, 784, 1024], 32, 32),
-            ([128, 784, 128], 32, 32),
+            ([128, 784, 1024], [32, 32], [64, 32]),
+            ([128, 1024, 10], [16, 32], [32, 12]),
+            ([128, 1024, 13], [16, 32], [16, 32]),
+            ([32, 1024, 10], [16, 32], [16, 32]),
+            ([32, 784, 1024], [32, 32], [32, 32]),
+            ([128, 784, 128], [32, 32], [32, 32]),
         ] {
-            assert_eq!([None, Some(25), Some(26)].map(|mesa| rows(shape, mesa)), [old, old, new], "{shape:?}");
+            assert_eq!([None, Some(25), Some(26)].map(|mesa| tile(shape, mesa)), [old, old, new], "{shape:?}");
         }
     }
 }
