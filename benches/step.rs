@@ -116,7 +116,7 @@ fn measure<E: Executor>(
 /// Measures every model at every batch size; gives the rows of the table.
 fn measure_all<E: Executor>(
     arguments: &Arguments,
-    device: &str,
+    (device, optimisation): (&str, Optimisation),
     data: &Dataset,
     start: impl Fn(Plan) -> Result<E>,
 ) -> Result<Vec<String>> {
@@ -132,7 +132,8 @@ fn measure_all<E: Executor>(
             if !format!("{model}/{batch}").contains(&arguments.filter) {
                 continue;
             }
-            let mut trainee = Trainee::new(start(model.plan(Some(training(data, batch)), None)?)?, &model, data)?;
+            let mut trainee =
+                Trainee::new(start(model.plan(Some(training(data, batch, optimisation)), None)?)?, &model, data)?;
             let step = [trainee.time(1), trainee.time(1)][1].as_secs_f64();
             if step > arguments.longest {
                 rows.push(format!("| {model} | {batch} | left out: a step takes {step:.1} s | |"));
@@ -154,13 +155,13 @@ async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecut
     GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
 }
 
-fn training(data: &Dataset, batch: usize) -> Training {
+fn training(data: &Dataset, batch: usize, optimisation: Optimisation) -> Training {
     Training {
         samples: data.train.len(),
         batch,
         micro_batch: None,
         learning_rate: 1e-3,
-        optimisation: Optimisation::default(),
+        optimisation,
         steps: 1,
         seed: 1,
         ring: RING,
@@ -175,10 +176,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let device = Device::open(choice)?;
         let name = choice.to_string();
         let rows = match &device {
-            Device::Cpu => measure_all(&arguments, &name, &data, CpuExecutor::<f32>::new)?,
+            Device::Cpu => measure_all(&arguments, (&name, Optimisation::default()), &data, CpuExecutor::<f32>::new)?,
             Device::Gpu(gpu) => {
                 let start = |plan| pollster::block_on(tuned(gpu, plan, Duration::from_secs_f64(arguments.tune_budget)));
-                measure_all(&arguments, &name, &data, start)?
+                let optimisation = Optimisation { most_fused: gpu.caps.most_fused(), ..Optimisation::default() };
+                measure_all(&arguments, (&name, optimisation), &data, start)?
             }
         };
         let heading =

@@ -23,9 +23,9 @@ struct Params { m: u32, n: u32 }
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let column = linear_index(group, groups, local);
+    let column = linear_index(group, groups, local.x);
     if (column >= params.n) {
         return;
     }

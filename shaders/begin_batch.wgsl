@@ -34,8 +34,9 @@ struct Params {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let row = group.y * groups.x + group.x;
     if (row >= params.batch) {
         return;

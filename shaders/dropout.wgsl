@@ -12,9 +12,9 @@ struct Params { n: u32, seed_low: u32, seed_high: u32, layer: u32, threshold: u3
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let block = linear_index(group, groups, local);
+    let block = linear_index(group, groups, local.x);
     if (block >= (params.n + 3u) / 4u) {
         return;
     }

@@ -12,9 +12,9 @@ struct Params { m: u32, n: u32, entries: u32 }
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = linear_index(group, groups, local);
+    let i = linear_index(group, groups, local.x);
     if (i >= params.entries * params.n) {
         return;
     }

@@ -7,7 +7,8 @@ struct Params { parts: u32 }
 
 // One workgroup, one invocation a part.
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn main(@builtin(local_invocation_id) id: vec3<u32>) {
+    let local = id.x;
     var square = 0.0;
     if (local < params.parts) {
         square = squares[local];

@@ -29,9 +29,9 @@ fn output(z: f32, largest: f32, sum: f32) -> f32 {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let row = linear_index(group, groups, local);
+    let row = linear_index(group, groups, local.x);
     if (row >= params.m) {
         return;
     }

@@ -12,7 +12,8 @@ struct Params { m: u32, n: u32, ring: u32 }
 @group(0) @binding(5) var<storage, read_write> metrics: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn main(@builtin(local_invocation_id) id: vec3<u32>) {
+    let local = id.x;
     var loss = 0.0;
     var right = 0u;
     for (var row = local; row < params.m; row += LANES) {

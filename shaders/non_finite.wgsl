@@ -12,9 +12,9 @@ const NONE = 0xffffffffu;
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let part = linear_index(group, groups, local);
+    let part = linear_index(group, groups, local.x);
     if (part >= params.parts) {
         return;
     }

@@ -13,7 +13,8 @@ var<workgroup> counts: array<u32, WORKGROUP>;
 
 // One workgroup. What a row holds stays: it is of the first step.
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn main(@builtin(local_invocation_id) id: vec3<u32>) {
+    let local = id.x;
     var first = NONE;
     var count = 0u;
     for (var part = local; part < params.parts; part += WORKGROUP) {

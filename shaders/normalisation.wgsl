@@ -16,7 +16,8 @@ fn pixels_before(word: u32) -> u32 {
 // One workgroup. The first pass finds the byte nearest to the mean. The second takes the moments about it, which are
 // whole numbers in each part and exact though the terms wrap: differences below 2^24, squares below 2^32.
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn main(@builtin(local_invocation_id) id: vec3<u32>) {
+    let local = id.x;
     let pixels = f32(params.samples * params.features);
     var sum = 0.0;
     for (var part = local; part < params.parts; part += WORKGROUP) {

@@ -12,8 +12,9 @@ var<workgroup> lanes: array<vec2<u32>, WORKGROUP>;
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let part = group.y * groups.x + group.x;
     let words = (params.features + 3u) / 4u;
     let end = min((part + 1u) * PART, params.samples * words);

@@ -13,9 +13,9 @@ struct Params { n: u32, momentum: f32, nesterov: u32, decayed: u32, decay: f32 }
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = linear_index(group, groups, local);
+    let i = linear_index(group, groups, local.x);
     if (i >= params.n / 4u) {
         return;
     }

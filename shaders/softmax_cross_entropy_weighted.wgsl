@@ -46,8 +46,9 @@ fn wanted(label: u32, j: u32) -> f32 {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let weight_sum = sum_of_weights(local);
     let row = linear_index(group, groups, local);
     if (row >= params.m) {

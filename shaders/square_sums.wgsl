@@ -10,8 +10,9 @@ struct Params { n: u32, parts: u32 }
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let part = group.y * groups.x + group.x;
     var squares = vec4<f32>();
     for (var i = part * WORKGROUP + local; i < params.n / 4u; i += params.parts * WORKGROUP) {

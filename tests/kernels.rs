@@ -6,10 +6,13 @@ mod common;
 mod known_faults;
 
 use shadegrad::gpu::{Checks, Pipeline};
-use shadegrad::kernel::{Array, Caps, Effort, Inputs};
+use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs};
+use shadegrad::ops::matmul::{NN, NT, TN};
 use shadegrad::ops::{NO_LABEL, counter, registry};
 use shadegrad::shader::Reflection;
-use shadegrad::verify::{self, Settings, Verdict, Whole, Worst, check, check_f32_twin, prepare, prepare_altered};
+use shadegrad::verify::{
+    self, Settings, Verdict, Whole, Worst, check, check_f32_twin, check_variant, prepare, prepare_altered,
+};
 
 fn check_everything(effort: Effort) {
     let open = || Ok(common::gpu());
@@ -48,6 +51,26 @@ fn shaders_agree_with_their_twins() {
 #[ignore = "long: every kernel on all of its cases, not a sample of them"]
 fn shaders_agree_with_their_twins_on_all_cases() {
     check_everything(Effort::FULL);
+}
+
+/// Where the driver is another, of what Mesa has variants for from 26 on those that compile fast.
+#[test]
+fn products_in_their_forms_for_newer_software_drivers_agree_with_their_twins() {
+    let gpu = common::gpu();
+    let newer = Caps { mesa: Some(26), ..gpu.caps.clone() };
+    let sources = |kernel: &dyn AnyKernel, caps| kernel.variants(caps).into_iter().map(|variant| variant.source());
+    for kernel in [&NN as &'static dyn AnyKernel, &TN, &NT] {
+        let known: Vec<_> = sources(kernel, &gpu.caps).collect();
+        for variant in kernel.variants(&newer) {
+            if variant.tile[0] > 16 || known.contains(&variant.source()) {
+                continue;
+            }
+            let checked = pollster::block_on(check_variant(&gpu, kernel, &variant, Checks::Off, Effort::QUICK));
+            let worst = checked.unwrap_or_else(|e| panic!("{e}"));
+            println!("{} {variant} as on Mesa 26: {worst:?}", kernel.name());
+            assert!(worst.cases > 0 && worst.soft <= 1.0, "{} {variant}: {worst:?}", kernel.name());
+        }
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+// Workgroups have one dimension, so that the x of local_invocation_id is what local_invocation_index is: for that, software
+// drivers divide three times for each invocation.
 const WORKGROUP = 256u;
 
 // The number of this invocation in a dispatch whose workgroups were folded into two dimensions. Guard it: the last

@@ -10,7 +10,8 @@ const TILE_COLUMNS = 4u * LANES;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+        @builtin(local_invocation_id) id: vec3<u32>) {
+    let lane = id.x;
     let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let tile = group.y * groups.x + group.x;
     let row = tile / across * ROWS;

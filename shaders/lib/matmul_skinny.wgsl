@@ -8,7 +8,8 @@ const QUADS = COLUMNS / 4u;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+        @builtin(local_invocation_id) id: vec3<u32>) {
+    let lane = id.x;
     let across = (params.n + COLUMNS - 1u) / COLUMNS;
     let tile = group.y * groups.x + group.x;
     let row = tile / across * TILE_ROWS + 4u * lane;

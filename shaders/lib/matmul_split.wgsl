@@ -6,7 +6,8 @@ var<workgroup> partial_total: array<vec4<f32>, THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) index: u32) {
+        @builtin(local_invocation_id) id: vec3<u32>) {
+    let index = id.x;
     let across = (params.n + 3u) / 4u;
     let tile = group.y * groups.x + group.x;
     let row = tile / across * 4u;

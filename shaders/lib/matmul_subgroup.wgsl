@@ -4,11 +4,15 @@
 //
 // A workgroup is one subgroup and computes ROWS x (4 * SUBGROUP_SIZE) elements of `out`.
 //
+// RECENT drivers, Mesa's from 26 on, gather with the CPU's instructions. One that misses the cache holds up all behind it,
+// so that numbers by which all lanes share an address, plain loads, fetch what the next iteration needs of B.
+//
 // Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
 // live in memory (20 times slower). Only a copy of them, when they are done, is.
 
 const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 8, whole
 const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
+const LINE = 16u; // numbers in a line of the cache
 
 alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // a lane's four columns of so many rows
 
@@ -29,6 +33,19 @@ fn broadcast(share: vec4<f32>, i: u32) -> vec4<f32> {
     return subgroupShuffle(share, i);
 }
 
+// Bits of four rows of B from k on: one number of each line that the tile has of them.
+fn read_ahead(k: u32, first: u32) -> u32 {
+    var bits = 0u;
+    for (var u = 0u; u < 4u; u++) {
+        let start = min(k + u, params.k - 1u) * params.n;
+        for (var i = 0u; i < TILE_COLUMNS; i += LINE) {
+            let at = start + min(first + i, params.n - 1u);
+            bits |= bitcast<u32>(vec4<f32>(b[select(at, at / 4u, VECTOR_B)]).x);
+        }
+    }
+    return bits;
+}
+
 fn multiply(share: vec4<f32>, right: mat4x4<f32>, band: Band) -> Band {
     var sum = band;
     for (var i = 0u; i < SUBGROUP_SIZE; i++) { sum[i] = accumulate(broadcast(share, i), right, sum[i]); }
@@ -42,12 +59,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let down = (params.m + ROWS - 1u) / ROWS;
     let tile = group.y * groups.x + group.x;
     let row = tile % down * ROWS;
-    let column = tile / down * TILE_COLUMNS + 4u * lane;
-    if (column - 4u * lane >= params.n) { return; }
+    let first = tile / down * TILE_COLUMNS;
+    let column = first + 4u * lane;
+    if (first >= params.n) { return; }
 
     var sum: array<Band, 8>;
     var total: vec4<f32>;
+    var ahead = 0u;
     for (var k = 0u; k < params.k; k += 4u) {
+        if (RECENT && !TRANSPOSE_B) { ahead |= read_ahead(k + 4u, first); }
         var share: array<vec4<f32>, 8>;
         for (var h = 0u; h < BANDS; h++) { share[h] = fetch(row + h * SUBGROUP_SIZE, k, lane); }
         let right = block_b(k, column);
@@ -61,8 +81,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if (BANDS > 6u) { sum[6] = multiply(share[6], right, sum[6]); }
         if (BANDS > 7u) { sum[7] = multiply(share[7], right, sum[7]); }
     }
+    if (params.k == 0u) { store(row, column, vec4<f32>(f32(ahead))); } // never: else no driver would read ahead
     if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
-    // A loop that no driver can unroll: unrolled, the stores would take longer to compile than all the rest.
+    if (RECENT) {
+        for (var h = 0u; h < BANDS; h++) {
+            for (var i = 0u; i < SUBGROUP_SIZE; i++) { store(row + h * SUBGROUP_SIZE + i, column, sum[h][i]); }
+        }
+        return;
+    }
+    // A loop that no driver can unroll: in older ones the stores, unrolled, would take longer to compile than all the rest.
     var done = sum;
     let end = min(row + ROWS, params.m);
     for (var r = row; r < end; r++) { store(r, column, done[(r - row) / SUBGROUP_SIZE][(r - row) % SUBGROUP_SIZE]); }

@@ -1,28 +1,32 @@
 // For GPUs: a workgroup computes TILE_ROWS x TILE_COLUMNS elements of `out`, through TILE_DEPTH steps of k at a time in
 // workgroup memory; an invocation, a block of (4 * BANDS) x (4 * QUADS) of them in registers.
 //
-// - An invocation fetches one 4x4 block of each matrix, so that rows of B, and columns of A, reach workgroup memory as
-//   whole vectors whatever the layout: left[k] and right[k] are then read four numbers at a time.
+// - An invocation fetches one 4x4 block of each matrix, or of either where there are twice as many invocations as blocks,
+//   so that rows of B, and columns of A, reach workgroup memory as whole vectors whatever the layout: left[k] and
+//   right[k] are then read four numbers at a time.
 // - Eight neighbours fetch blocks side by side and write side by side: no bank conflicts; 32 together read pieces of
 //   at least 64 bytes of each stored row.
 // - The bands of an invocation lie TILE_ROWS / BANDS apart (its quads likewise): neighbours read side by side too.
 // - The next blocks are on their way from memory while the present ones are multiplied.
 //
 // Needs (TILE_ROWS + TILE_COLUMNS) * TILE_DEPTH * 4 bytes of workgroup memory, sizes that are multiples of 32 (for
-// TILE_DEPTH, of 4; for BANDS and QUADS, 1 or 2), and as many invocations as either tile has 4x4 blocks.
+// TILE_DEPTH, of 4; for BANDS and QUADS, 1 or 2), and as many invocations as either tile has 4x4 blocks, or as both.
 
 const LEFT = TILE_ROWS / 4u; // vectors for each step of k
 const RIGHT = TILE_COLUMNS / 4u;
 const STEPS = TILE_DEPTH / 4u; // blocks that a tile is deep
 const DOWN = LEFT / BANDS; // invocations
 const ACROSS = RIGHT / QUADS;
+const BLOCKS = max(LEFT, RIGHT) * STEPS; // that are fetched of either matrix
+const APART = BLOCKS < DOWN * ACROSS; // those who fetch of A do not of B
 
 var<workgroup> left: array<vec4<f32>, LEFT * TILE_DEPTH>; // [k][row / 4]
 var<workgroup> right: array<vec4<f32>, RIGHT * TILE_DEPTH>; // [k][column / 4]
 
 @compute @workgroup_size(DOWN * ACROSS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) index: u32) {
+        @builtin(local_invocation_id) id: vec3<u32>) {
+    let index = id.x;
     let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let tile = group.y * groups.x + group.x;
     let row = tile / across * TILE_ROWS;
@@ -30,10 +34,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
 
     // The blocks that this invocation fetches: eight side by side, then along k, then the next eight.
-    let along = index % 8u + index / (8u * STEPS) * 8u;
-    let depth = index / 8u % STEPS;
-    var next_left = transpose(block_a(row + 4u * along, 4u * depth));
-    var next_right = block_b(4u * depth, column + 4u * along);
+    let block = index % BLOCKS;
+    let along = block % 8u + block / (8u * STEPS) * 8u;
+    let depth = block / 8u % STEPS;
+    let fetches_left = along < LEFT && (!APART || index < BLOCKS);
+    let fetches_right = along < RIGHT && (!APART || index >= BLOCKS);
+    var next_left: mat4x4<f32>;
+    var next_right: mat4x4<f32>;
+    if (fetches_left) { next_left = transpose(block_a(row + 4u * along, 4u * depth)); }
+    if (fetches_right) { next_right = block_b(4u * depth, column + 4u * along); }
 
     let down = index / ACROSS;
     let over = index % ACROSS;
@@ -42,13 +51,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let adds_columns = COLUMN_SUMS && row == 0u && down == 0u;
     for (var k = 0u; k < params.k; k += TILE_DEPTH) {
         for (var u = 0u; u < 4u; u++) {
-            if (along < LEFT) { left[(4u * depth + u) * LEFT + along] = next_left[u]; }
-            if (along < RIGHT) { right[(4u * depth + u) * RIGHT + along] = next_right[u]; }
+            if (fetches_left) { left[(4u * depth + u) * LEFT + along] = next_left[u]; }
+            if (fetches_right) { right[(4u * depth + u) * RIGHT + along] = next_right[u]; }
         }
         workgroupBarrier();
         let next = k + TILE_DEPTH + 4u * depth; // past the end, the blocks are zeros that nobody reads
-        next_left = transpose(block_a(row + 4u * along, next));
-        next_right = block_b(next, column + 4u * along);
+        if (fetches_left) { next_left = transpose(block_a(row + 4u * along, next)); }
+        if (fetches_right) { next_right = block_b(next, column + 4u * along); }
         for (var u = 0u; u < TILE_DEPTH; u++) {
             var x: array<vec4<f32>, BANDS>;
             for (var h = 0u; h < BANDS; h++) { x[h] = left[u * LEFT + h * DOWN + down]; }

@@ -15,8 +15,9 @@ fn advance(x: vec4<Number>, factor: vec4<Number>, term: vec4<Number>) -> vec4<Nu
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let i = linear_index(group, groups, local);
     let factor = vec4<Number>(Number(params.factor));
     let term = vec4<Number>(Number(params.term));

@@ -11,8 +11,9 @@ struct Params { n: u32, sums: u32 }
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let number = linear_index(group, groups, local);
     let first = (group.y * groups.x + group.x) * EACH * WORKGROUP + local;
     var sum = vec4<u32>(0u);

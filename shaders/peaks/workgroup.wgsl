@@ -11,8 +11,9 @@ var<workgroup> tile: array<vec4<u32>, WORKGROUP>;
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    @builtin(local_invocation_id) id: vec3<u32>,
 ) {
+    let local = id.x;
     let i = linear_index(group, groups, local);
     tile[local] = vec4<u32>(local, local + 1u, local + 2u, local + 3u);
     workgroupBarrier();

@@ -7,7 +7,7 @@ use crate::kernel::{Caps, Constant, Variant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// CPU drivers with subgroups: lanes share A by shuffles.
-    Subgroup { rows: u32, size: u32 },
+    Subgroup { rows: u32, size: u32, recent: bool },
     /// CPU drivers without subgroups.
     Direct { rows: u32, lanes: u32 },
     /// GPUs: tiles in workgroup memory, blocks in registers.
@@ -18,6 +18,7 @@ pub(super) enum Family {
     Skinny { lanes: u32, columns: u32 },
 }
 
+const TILED_128: Family = Family::Tiled { rows: 128, columns: 128, depth: 16, bands: 2, quads: 2 };
 const TILED_64: Family = Family::Tiled { rows: 64, columns: 64, depth: 16, bands: 2, quads: 2 };
 const TILED_32: Family = Family::Tiled { rows: 32, columns: 32, depth: 32, bands: 1, quads: 1 };
 const SPLIT: Family = Family::Split { threads: 64 };
@@ -67,9 +68,10 @@ impl Vectors {
 impl Family {
     /// Every family and blocking that an adapter can run.
     pub(super) fn all(caps: &Caps) -> Vec<Self> {
-        let mut families = vec![TILED_64, TILED_32, SPLIT, DIRECT, SKINNY];
+        let mut families = vec![TILED_128, TILED_64, TILED_32, SPLIT, DIRECT, SKINNY];
         if let Some(size) = caps.subgroup_size.filter(|size| [4, 8, 16, 32].contains(size)) {
-            families.extend(subgroup_rows(size, caps).into_iter().map(|rows| Self::Subgroup { rows, size }));
+            let recent = caps.is_recent_lavapipe();
+            families.extend(subgroup_rows(size, caps).into_iter().map(|rows| Self::Subgroup { rows, size, recent }));
         }
         families
     }
@@ -87,13 +89,14 @@ impl Family {
                 let roomy =
                     |rows: u32| n.is_multiple_of(4) && n >= rows && m >= rows && (rows <= 32 || tiles(rows) >= 32);
                 let most = rows.iter().rev().find(|rows| roomy(**rows));
-                Self::Subgroup { rows: *most.unwrap_or(&rows[0]), size }
+                Self::Subgroup { rows: *most.unwrap_or(&rows[0]), size, recent: caps.is_recent_lavapipe() }
             }
             (true, _) => DIRECT,
             _ => {
                 let tiles = |size: u32| u64::from(m.div_ceil(size)) * u64::from(n.div_ceil(size));
                 match () {
                     () if tiles(32) < 64 && k >= 256 => SPLIT,
+                    () if tiles(128) >= 256 => TILED_128,
                     () if tiles(64) >= 256 => TILED_64,
                     () => TILED_32,
                 }
@@ -112,6 +115,7 @@ impl Family {
             ("VECTOR_B", Constant::Bool(vectors.b)),
             ("LoadA", load(vectors.a)),
             ("LoadB", load(vectors.b)),
+            ("RECENT", Constant::Bool(matches!(self, Self::Subgroup { recent: true, .. }))),
         ];
         constants.extend(self.constants().into_iter().map(|(name, value)| (name, Constant::U32(value))));
         let pack = if vectors.out {
@@ -147,7 +151,7 @@ impl Family {
 
     fn constants(self) -> Vec<(&'static str, u32)> {
         match self {
-            Self::Subgroup { rows, size } => vec![("ROWS", rows), ("SUBGROUP_SIZE", size)],
+            Self::Subgroup { rows, size, .. } => vec![("ROWS", rows), ("SUBGROUP_SIZE", size)],
             Self::Direct { rows, lanes } => vec![("ROWS", rows), ("LANES", lanes)],
             Self::Tiled { rows, columns, depth, bands, quads } => vec![
                 ("TILE_ROWS", rows),
@@ -164,7 +168,7 @@ impl Family {
     /// Rows and columns of the output that one workgroup computes.
     fn tile(self) -> [u32; 2] {
         match self {
-            Self::Subgroup { rows, size } => [rows, 4 * size],
+            Self::Subgroup { rows, size, .. } => [rows, 4 * size],
             Self::Direct { rows, lanes } => [rows, 4 * lanes],
             Self::Tiled { rows, columns, .. } => [rows, columns],
             Self::Split { .. } => [4, 4],
