@@ -84,6 +84,9 @@ fn json_is_an_object_a_line_and_the_summary_is_the_last() {
         let start = event(&objects, "start");
         assert_eq!(start["model"], serde_json::json!({ "layers": [16, 8, 6, 10], "parameters": 260, "bytes": 1040 }));
         assert_eq!(objects.iter().filter(|object| object["event"] == "epoch").count(), 2);
+        let clock: Vec<_> =
+            objects.iter().filter(|object| object["step"].is_u64()).map(|o| o["seconds"].as_f64()).collect();
+        assert!(clock.len() >= 2 && clock[0] > Some(0.0) && clock.is_sorted(), "{clock:?}");
         let last = objects.last().expect("there are objects");
         assert_eq!(last["event"], "summary");
         for (key, least) in [

@@ -1,5 +1,5 @@
 """Those who do the common task: how each is built, started and read, or why it is not there."""
-import json, os, subprocess, sys
+import json, os, statistics, subprocess, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +42,22 @@ class Driver:
                 self.env[key] = value.split("${")[0]
 
 
+def steady_rate(output, batch):
+    """Of what `train --json` printed, samples a second as the peers' programs take them: the median over windows of half a
+    second or more, once the warm-up is over. Windows in which an epoch ends are left out, for its last batch may be short."""
+    rates, begun = [], None
+    for event in map(json.loads, output.splitlines()):
+        if event["event"] not in ("progress", "epoch"):
+            continue
+        now = event["step"], event["seconds"]
+        if begun and event["event"] == "progress" and now[1] - begun[1] < 0.5:
+            continue
+        if begun and event["event"] == "progress":
+            rates.append(batch * (now[0] - begun[0]) / (now[1] - begun[1]))
+        begun = now if now[0] >= 10 else None
+    return statistics.median(rates) if rates else json.loads(output.splitlines()[-1])["samples_per_second"]
+
+
 class Contestant:
     """A program that trains 784-1024-10 with Adam on MNIST, and tells how many samples a second it does."""
 
@@ -74,8 +90,9 @@ class Shadegrad(Contestant):
     def train(self, batch, epochs):
         command = [*self.driver.runner, ROOT / "target/release/shadegrad", "train", "--data", self.options.folder,
                    "--device", self.device, "--batch-size", batch, "--epochs", epochs, "--json"]
-        summary = json.loads(call(command, self.driver.env).splitlines()[-1])
-        return summary["samples_per_second"], summary["first_step_seconds"], summary["train_loss"]
+        output = call(command, self.driver.env)
+        summary = json.loads(output.splitlines()[-1])
+        return steady_rate(output, batch), summary["first_step_seconds"], summary["train_loss"]
 
     def run(self, batch):
         if batch not in self.epochs:

@@ -268,6 +268,7 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) 
         "loss": loss,
         "accuracy": accuracy,
         "samples_per_second": rate,
+        "seconds": update.seconds,
     });
     if let Some(validation) = update.validation {
         event["validation_loss"] = validation.loss.into();

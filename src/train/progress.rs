@@ -39,6 +39,8 @@ pub struct Update<'a> {
     pub losses: &'a [f32],
     /// Images a second since the warm-up; until that is over, since the start.
     pub samples_per_second: f64,
+    /// How long training has taken so far, without validation.
+    pub seconds: f64,
 }
 
 /// Steps whose metrics the device keeps until they are read, where each has so many micro-batches.
@@ -190,6 +192,7 @@ impl Progress {
                     validation: validation.filter(|_| is_last),
                     losses: &losses[told..=i],
                     samples_per_second: self.rate(),
+                    seconds: (self.ended - self.begun).as_secs_f64(),
                 })?;
                 told = i + 1;
             }
