@@ -8,8 +8,8 @@
 //! "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2, with the decay scaled by the rate as in PyTorch's
 //! `torch.optim.AdamW`.
 
-use super::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use super::{RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
+use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -117,8 +117,15 @@ impl Kernel for Adam {
         "adam"
     }
 
-    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, RATES, ADAM_STEP, include_str!("../../shaders/adam.wgsl")])]
+    /// That which suits the adapter comes first. Each has 256 elements in a workgroup, as [`linear_groups`] counts.
+    fn variants(&self, caps: &Caps) -> Vec<Variant> {
+        let variant = |name, lanes, each, ahead| {
+            let constants =
+                [("LANES", Constant::U32(lanes)), ("EACH", Constant::U32(each)), ("AHEAD", Constant::Bool(ahead))];
+            Variant::new(name, &constants, &[RATES, ADAM_STEP, include_str!("../../shaders/adam.wgsl")])
+        };
+        let ahead = caps.is_recent_lavapipe().then(|| variant("ahead", 8, 32, true));
+        ahead.into_iter().chain([variant("plain", 256, 1, false)]).collect()
     }
 
     fn groups(&self, params: &AdamParams, _variant: &Variant) -> u64 {
