@@ -51,7 +51,8 @@
 //!    GPU, or what `--device` names; without one the CPU path trains.
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
-//!    lowered: `train` has 7 dispatches for two layers. `evaluate` likewise.
+//!    lowered: `train` has 7 dispatches for two layers, 8 where [`kernel::Caps::most_fused`] wants the update by itself.
+//!    `evaluate` likewise.
 //! 3. On a GPU, [`tuner::tune`] first times the variants of products, once for each adapter, driver, build and shape.
 //!    [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
 //!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
