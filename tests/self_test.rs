@@ -27,7 +27,7 @@ const BROKEN: (&str, &str, &str) = ("broken", "var w = weight[i];", "weight[i] +
 const SOUND: (&str, &str, &str) = ("sound", "", "");
 const CORRECTION: (&str, &str, &str) = ("correction", "v / rates[CORRECTION2]", "v / (rates[CORRECTION2] * 1.001)");
 /// No case of the kernel's own is as long.
-const LENGTH: (&str, &str, &str) = ("length", "i >= params.n / 4u", "i >= min(params.n / 4u, 150000u)");
+const LENGTH: (&str, &str, &str) = ("length", "i < params.n / 4u", "i < min(params.n / 4u, 150000u)");
 
 impl Kernel for DoubtfulAdam {
     type Params = AdamParams;
@@ -37,7 +37,10 @@ impl Kernel for DoubtfulAdam {
     }
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let plain = Kernel::variants(&Adam, caps).swap_remove(0);
-        let edited = |(name, from, to): &(&str, &str, &str)| plain.edited(*name, |part| part.replace(from, to));
+        let edited = |(name, from, to): &(&str, &str, &str)| {
+            assert!(plain.source().contains(from), "there is no `{from}` to make {name} of");
+            plain.edited(*name, |part| part.replace(from, to))
+        };
         self.variants.iter().map(edited).collect()
     }
     fn groups(&self, params: &AdamParams, variant: &Variant) -> u64 {
