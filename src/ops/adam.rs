@@ -117,7 +117,7 @@ impl Kernel for Adam {
         "adam"
     }
 
-    /// That which suits the adapter comes first. Each has 256 elements in a workgroup, as [`linear_groups`] counts.
+    /// That which suits the adapter comes first. Each has 256 vectors in a workgroup, as `linear_groups` counts.
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let variant = |name, lanes, each, ahead| {
             let constants =
