@@ -53,5 +53,5 @@ fn main(
             if (i < params.n / 4u) { update(i, gradient[i], select(0.0, params.decay, 4u * i < params.decayed)); }
         }
     }
-    if (params.n == 0u) { weight[0] = vec4<f32>(f32(ahead)); } // never: else no driver would read ahead
+    if (AHEAD && params.n == 0u) { weight[0] = vec4<f32>(f32(ahead)); } // never: else no driver would read ahead
 }

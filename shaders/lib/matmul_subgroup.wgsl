@@ -81,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if (BANDS > 6u) { sum[6] = multiply(share[6], right, sum[6]); }
         if (BANDS > 7u) { sum[7] = multiply(share[7], right, sum[7]); }
     }
-    if (params.k == 0u) { store(row, column, vec4<f32>(f32(ahead))); } // never: else no driver would read ahead
+    if (RECENT && params.k == 0u) { store(row, column, vec4<f32>(f32(ahead))); } // never: else no driver would read ahead
     if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
     if (RECENT) {
         for (var h = 0u; h < BANDS; h++) {
