@@ -4,8 +4,7 @@ use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Adapter, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
-use crate::nn::Optimisation;
-use crate::train::ModelFile;
+use crate::train::{ModelFile, TrainConfig};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,13 +41,12 @@ impl Device {
         })
     }
 
-    /// This optimisation in the form that is fastest here: the numbers are the same.
-    pub(super) fn suited(&self, optimisation: Optimisation) -> Optimisation {
-        let most_fused = match self {
-            Self::Gpu(gpu) => gpu.caps.most_fused(),
-            Self::Native(_) => None,
-        };
-        Optimisation { most_fused, ..optimisation }
+    /// [`TrainConfig::suited_to`] this.
+    pub(super) fn suited(&self, config: TrainConfig) -> TrainConfig {
+        match self {
+            Self::Gpu(gpu) => config.suited_to(&gpu.caps),
+            Self::Native(_) => config,
+        }
     }
 
     /// One line of truth.

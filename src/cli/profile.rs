@@ -117,7 +117,7 @@ impl ProfileFlags {
     }
 
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let mut config = self.settings.config(&self.model)?;
+        let config = self.settings.config(&self.model)?;
         config.validate()?;
         let earlier = self.compare.as_deref().map(|path| Ok((path, Profile::load(path)?))).transpose()?;
         let data = match &self.data {
@@ -125,7 +125,7 @@ impl ProfileFlags {
             Data::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
         };
         let device = Device::open_to_measure(&self.device)?;
-        config.optimisation = device.suited(config.optimisation);
+        let config = device.suited(config);
         let mut profile = match &self.kernel {
             Some(kernel) => self.sweep(kernel, &config, &data, &device)?,
             None => self.step(config, &data, &device, output)?,

@@ -58,7 +58,7 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, started: Instant, output: &mut Output) -> Result<()> {
-        let mut config = self.config()?;
+        let config = self.config()?;
         config.validate()?;
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
         // Data and device take their time side by side.
@@ -66,7 +66,7 @@ impl Train {
         let device = Device::open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
-        config.optimisation = device.suited(config.optimisation);
+        let config = device.suited(config);
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
         announce(output, &device, &model, &data, &dropped, &config)?;
         if self.explain {

@@ -63,7 +63,7 @@ impl Tune {
         let device = Device::open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
-        search.fixed.optimisation = device.suited(search.fixed.optimisation);
+        search.fixed = device.suited(search.fixed);
         // What is fixed has to fit the shortest run: a search that cannot be begins no file.
         if let Some(shortest) = settings.iter().max_by_key(|settings| settings.batch_size) {
             Trainer::<GpuExecutor>::plan(&search.config(shortest, self.min_epochs), &data)?;

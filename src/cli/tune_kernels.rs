@@ -43,7 +43,7 @@ impl TuneKernels {
         if self.clear {
             return clear(&found, output);
         }
-        let (mut config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
+        let (config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
         config.validate()?;
         let loading = load(&self.data, Preparation::default(), output);
         let Device::Gpu(gpu) = Device::open(&self.device)? else {
@@ -52,7 +52,7 @@ impl TuneKernels {
         };
         let (data, _) = loaded(loading)?;
         let device = Device::Gpu(gpu.clone());
-        config.optimisation = device.suited(config.optimisation);
+        let config = device.suited(config);
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
         plan.validate(&gpu.caps)?;
         output.line(format_args!("device  {}", device.describe()))?;

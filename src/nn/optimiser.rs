@@ -88,8 +88,7 @@ pub struct Optimisation {
     /// The largest norm of all gradients together; longer ones are scaled to it.
     pub clip_norm: Option<f32>,
     /// The most weights that products update on their way out, where they can; without it, any number. More are updated
-    /// by a dispatch of their own. The numbers are the same; `Caps::most_fused` says
-    /// which is faster where.
+    /// by a dispatch of their own. The numbers are the same; `Caps::most_fused` says which is faster where.
     pub most_fused: Option<usize>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
+use crate::kernel::Caps;
 use crate::nn::{Augment, Blueprint, MicroBatches, Normalisation, Optimisation, Recipe};
 
 /// The settings of a run. The defaults are the classic program's.
@@ -57,6 +58,11 @@ impl TrainConfig {
     /// How batches out of `samples` images are divided.
     pub fn division(&self, samples: usize) -> MicroBatches {
         MicroBatches::new(samples, self.batch_size, self.micro_batch)
+    }
+
+    /// These settings in the form that is fastest on an adapter: the numbers are the same.
+    pub fn suited_to(self, caps: &Caps) -> Self {
+        Self { optimisation: Optimisation { most_fused: caps.most_fused(), ..self.optimisation }, ..self }
     }
 
     /// Checks each setting.

@@ -115,9 +115,8 @@ impl Family {
             ("VECTOR_B", Constant::Bool(vectors.b)),
             ("LoadA", load(vectors.a)),
             ("LoadB", load(vectors.b)),
-            ("RECENT", Constant::Bool(matches!(self, Self::Subgroup { recent: true, .. }))),
         ];
-        constants.extend(self.constants().into_iter().map(|(name, value)| (name, Constant::U32(value))));
+        constants.extend(self.constants());
         let pack = if vectors.out {
             include_str!("../../../shaders/lib/pack_vectors.wgsl")
         } else {
@@ -149,8 +148,8 @@ impl Family {
         }
     }
 
-    fn constants(self) -> Vec<(&'static str, u32)> {
-        match self {
+    fn constants(self) -> Vec<(&'static str, Constant)> {
+        let numbers = match self {
             Self::Subgroup { rows, size, .. } => vec![("ROWS", rows), ("SUBGROUP_SIZE", size)],
             Self::Direct { rows, lanes } => vec![("ROWS", rows), ("LANES", lanes)],
             Self::Tiled { rows, columns, depth, bands, quads } => vec![
@@ -162,7 +161,10 @@ impl Family {
             ],
             Self::Split { threads } => vec![("THREADS", threads)],
             Self::Skinny { lanes, columns } => vec![("LANES", lanes), ("COLUMNS", columns)],
-        }
+        };
+        let recent =
+            if let Self::Subgroup { recent, .. } = self { Some(("RECENT", Constant::Bool(recent))) } else { None };
+        numbers.into_iter().map(|(name, value)| (name, Constant::U32(value))).chain(recent).collect()
     }
 
     /// Rows and columns of the output that one workgroup computes.
