@@ -5,8 +5,8 @@ mod common;
 use shadegrad::gpu::{Checks, Pipeline, Run};
 use shadegrad::kernel::{AnyKernel, Case, Inputs, Params};
 use shadegrad::nn::{Augment, Evaluation, Model, Optimisation, Training};
-use shadegrad::ops::gather::{Gather, GatherParams};
-use shadegrad::ops::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
+use shadegrad::ops::batch::gather::{Gather, GatherParams};
+use shadegrad::ops::batch::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
 use shadegrad::random::{Random, stream};
 use shadegrad::verify::{TAIL, prepare};
 

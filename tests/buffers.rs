@@ -2,10 +2,10 @@
 
 use shadegrad::error::Kind;
 use shadegrad::kernel::Caps;
-use shadegrad::ops::accumulate::{Accumulate, AccumulateParams};
-use shadegrad::ops::add::{Add, AddParams};
-use shadegrad::ops::relu::{Relu, ReluParams};
-use shadegrad::ops::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use shadegrad::ops::elementwise::add::{Add, AddParams};
+use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
+use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use shadegrad::ops::update::accumulate::{Accumulate, AccumulateParams};
 use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
 

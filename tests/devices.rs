@@ -5,8 +5,8 @@ mod common;
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Backends, Backing, Checks, Choice, Chosen, GpuExecutor, Pipeline, Run, adapters, choose, report};
 use shadegrad::kernel::{AnyKernel, Array};
-use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
-use shadegrad::ops::relu::{Relu, ReluParams};
+use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
+use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::shape::DType;
 

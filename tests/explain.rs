@@ -2,10 +2,10 @@
 
 use shadegrad::graph::Graph;
 use shadegrad::kernel::Caps;
-use shadegrad::ops::add::Add;
-use shadegrad::ops::bias_add::{BiasAdd, BiasAddParams};
-use shadegrad::ops::relu::{Relu, ReluParams};
-use shadegrad::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
+use shadegrad::ops::elementwise::add::Add;
+use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
+use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::{DType, Shape};
 

@@ -1,14 +1,14 @@
 //! Gradients of the norms and the embedding, on their f64 twins, against finite differences of the forward twins.
 
 use shadegrad::kernel::{Args, Kernel, View};
-use shadegrad::ops::batch_norm::{BatchNorm, BatchNormParams};
-use shadegrad::ops::batch_norm_gradient::{BatchNormGradient, BatchNormGradientParams};
 use shadegrad::ops::counter;
-use shadegrad::ops::embedding::{Embedding, EmbeddingParams};
-use shadegrad::ops::embedding_gradient::EmbeddingGradient;
-use shadegrad::ops::layer_norm::{LayerNorm, LayerNormParams};
-use shadegrad::ops::layer_norm_gradient::{LayerNormGradient, LayerNormGradientParams};
-use shadegrad::ops::layer_norm_weight_gradient::LayerNormWeightGradient;
+use shadegrad::ops::lookup::embedding::{Embedding, EmbeddingParams};
+use shadegrad::ops::lookup::embedding_gradient::EmbeddingGradient;
+use shadegrad::ops::norm::batch_norm::{BatchNorm, BatchNormParams};
+use shadegrad::ops::norm::batch_norm_gradient::{BatchNormGradient, BatchNormGradientParams};
+use shadegrad::ops::norm::layer_norm::{LayerNorm, LayerNormParams};
+use shadegrad::ops::norm::layer_norm_gradient::{LayerNormGradient, LayerNormGradientParams};
+use shadegrad::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradient;
 use shadegrad::random::Random;
 
 const M: usize = 7;

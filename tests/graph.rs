@@ -11,15 +11,15 @@ use shadegrad::kernel::Array;
 use shadegrad::nn::{
     Activation, Blueprint, Evaluation, Model, Optimisation, Recipe, Training, batch_norm, flatten, layer_norm, linear,
 };
-use shadegrad::ops::activation::{ActivationOp, SLOPE};
-use shadegrad::ops::add::Add;
-use shadegrad::ops::bias_add::BiasAdd;
-use shadegrad::ops::column_sum::ColumnSum;
 use shadegrad::ops::counter;
+use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
+use shadegrad::ops::elementwise::add::Add;
+use shadegrad::ops::elementwise::bias_add::BiasAdd;
+use shadegrad::ops::elementwise::column_sum::ColumnSum;
+use shadegrad::ops::elementwise::relu::Relu;
+use shadegrad::ops::elementwise::reshape::Reshape;
+use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::matmul::{Layout, product};
-use shadegrad::ops::relu::Relu;
-use shadegrad::ops::reshape::Reshape;
-use shadegrad::ops::scale::ScaleOp;
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};

@@ -14,13 +14,13 @@ use shadegrad::nn::toml::Table;
 use shadegrad::nn::{
     self, Activation, Blueprint, ClassWeights, Criterion, Evaluation, Initialiser, Objective, Optimisation, Training,
 };
-use shadegrad::ops::add::Add;
-use shadegrad::ops::bias_add::BiasAdd;
-use shadegrad::ops::dropout::DropoutOp;
+use shadegrad::ops::elementwise::add::Add;
+use shadegrad::ops::elementwise::bias_add::BiasAdd;
+use shadegrad::ops::elementwise::dropout::DropoutOp;
+use shadegrad::ops::elementwise::reshape::Reshape;
+use shadegrad::ops::elementwise::scale::ScaleOp;
+use shadegrad::ops::elementwise::softmax::Softmax;
 use shadegrad::ops::matmul::{Layout, product};
-use shadegrad::ops::reshape::Reshape;
-use shadegrad::ops::scale::ScaleOp;
-use shadegrad::ops::softmax::Softmax;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};

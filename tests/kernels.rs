@@ -7,8 +7,8 @@ mod known_faults;
 
 use shadegrad::gpu::{Checks, Pipeline};
 use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs};
-use shadegrad::ops::adam::Adam;
 use shadegrad::ops::matmul::{NN, NT, TN};
+use shadegrad::ops::update::adam::Adam;
 use shadegrad::ops::{NO_LABEL, counter, registry};
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{

@@ -9,7 +9,7 @@ use shadegrad::error::{Error, Kind};
 use shadegrad::kernel::{AnyKernel, Args, View};
 use shadegrad::nn::{Augment, ClassWeights};
 use shadegrad::ops::rate;
-use shadegrad::ops::schedule::{self, ScheduleParams, kind};
+use shadegrad::ops::update::schedule::{self, ScheduleParams, kind};
 use shadegrad::random::{Random, permute, step_words};
 use shadegrad::shape::{DType, Shape};
 use shadegrad::train::{Target, Values};

@@ -10,7 +10,7 @@ use shadegrad::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser, Recipe, Schedule};
-use shadegrad::ops::adam::{Adam, AdamParams};
+use shadegrad::ops::update::adam::{Adam, AdamParams};
 use shadegrad::plan::{Dispatch, Plan};
 use shadegrad::random::Random;
 use shadegrad::train::{TrainConfig, Trainer};

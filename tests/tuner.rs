@@ -7,7 +7,7 @@ use command::{Place, Ran};
 use serde_json::Value;
 use shadegrad::gpu::{Checks, Gpu, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
-use shadegrad::ops::relu::{Relu, ReluParams};
+use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::DType;
 use shadegrad::tuner::{Choice, Found, Tuned, in_use, replay, tune};

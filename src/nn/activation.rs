@@ -3,10 +3,10 @@
 use super::names::named;
 use crate::error::Result;
 use crate::graph::{Graph, Value, mistake};
-use crate::ops::activation::{ActivationOp, SLOPE};
-use crate::ops::relu::Relu;
+use crate::ops::elementwise::activation::{ActivationOp, SLOPE};
+use crate::ops::elementwise::relu::Relu;
 
-/// An activation function. Formulas and sources are with the kernels, in `src/ops/activation` and `src/ops/relu.rs`.
+/// An activation function. Formulas and sources are with the kernels, in `src/ops/elementwise/activation` and `src/ops/elementwise/relu.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Activation {
     /// max(x, 0).

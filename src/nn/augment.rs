@@ -1,8 +1,8 @@
 //! What is done at random to images while a model trains on them.
 
 use crate::error::{Error, Kind, Result};
-use crate::ops::gather::GatherParams;
-use crate::ops::gather_augmented::{self, GatherAugmentedParams, NOISE_DEVIATION, threshold};
+use crate::ops::batch::gather::GatherParams;
+use crate::ops::batch::gather_augmented::{self, GatherAugmentedParams, NOISE_DEVIATION, threshold};
 use crate::ops::word;
 use crate::random::seed_words;
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::Objective;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value};
-use crate::ops::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
+use crate::ops::loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 use std::fmt;
 use std::str::FromStr;
 

@@ -2,15 +2,15 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Value};
-use crate::ops::add::Add;
-use crate::ops::batch_norm::BatchNormOp;
-use crate::ops::batch_norm_evaluate::BatchNormEvaluateOp;
-use crate::ops::bias_add::BiasAdd;
-use crate::ops::dropout::DropoutOp;
-use crate::ops::embedding::Embedding;
-use crate::ops::layer_norm::LayerNormOp;
+use crate::ops::elementwise::add::Add;
+use crate::ops::elementwise::bias_add::BiasAdd;
+use crate::ops::elementwise::dropout::DropoutOp;
+use crate::ops::elementwise::reshape::Reshape;
+use crate::ops::lookup::embedding::Embedding;
 use crate::ops::matmul::{Layout, product};
-use crate::ops::reshape::Reshape;
+use crate::ops::norm::batch_norm::BatchNormOp;
+use crate::ops::norm::batch_norm_evaluate::BatchNormEvaluateOp;
+use crate::ops::norm::layer_norm::LayerNormOp;
 use crate::plan::SlotId;
 use crate::shape::Shape;
 
@@ -24,7 +24,7 @@ pub fn linear(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Result
 }
 
 /// Each row of x brought to mean 0 and variance 1, times the weight, plus the bias: `[m, n]`, `[n]` and `[n]` give
-/// `[m, n]`. Weights begin as 1 and biases as 0. Formula and source: [`crate::ops::layer_norm`].
+/// `[m, n]`. Weights begin as 1 and biases as 0. Formula and source: [`crate::ops::norm::layer_norm`].
 ///
 /// # Errors
 /// Where the shapes do not go together.
@@ -35,7 +35,7 @@ pub fn layer_norm(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Re
 /// In training: each column of x brought to mean 0 and variance 1 over the rows in use, times the weight, plus the bias:
 /// `[m, n]`, `[n]` and `[n]` give `[m, n]`, with zeros in rows not in use. `running` are the slots `[n]` of running mean
 /// and variance, which every run moves towards the batch's; they begin as 0 and 1, and lie in another buffer than
-/// weight and bias. Formula and source: [`crate::ops::batch_norm`].
+/// weight and bias. Formula and source: [`crate::ops::norm::batch_norm`].
 ///
 /// # Errors
 /// Where the shapes do not go together; those of `running` are compared when the graph is lowered.
@@ -64,7 +64,7 @@ pub fn batch_norm_evaluate(
 }
 
 /// In training: drops each element of x with the probability of `op` and scales the others up by as much; evaluation
-/// goes without. Each dropout of a model has another [`DropoutOp::layer`]. Source: [`crate::ops::dropout`].
+/// goes without. Each dropout of a model has another [`DropoutOp::layer`]. Source: [`crate::ops::elementwise::dropout`].
 ///
 /// # Errors
 /// None for the ops there are: any shape will do.
@@ -73,7 +73,7 @@ pub fn dropout(graph: &mut Graph, x: Value, counters: Value, op: DropoutOp) -> R
 }
 
 /// Rows of a table: `[entries, n]` and indices `[m]` give `[m, n]`; an index beyond the table gives zeros. Source:
-/// [`crate::ops::embedding`].
+/// [`crate::ops::lookup::embedding`].
 ///
 /// # Errors
 /// Where the shapes do not go together.

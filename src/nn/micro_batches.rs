@@ -6,9 +6,9 @@
 
 use super::optimiser;
 use crate::error::{Error, Kind, Result};
-use crate::ops::accumulate::{Accumulate, AccumulateParams};
-use crate::ops::copy::{CopyArray, CopyParams};
-use crate::ops::micro_batch::{MicroBatch, MicroBatchParams};
+use crate::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
+use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::ops::update::accumulate::{Accumulate, AccumulateParams};
 use crate::ops::{counter, word};
 use crate::plan::{Arena, Plan, Role, SlotId};
 use crate::shape::{DType, Shape};

@@ -9,7 +9,7 @@ pub enum Normalisation {
     /// To the numbers from 0 to 1.
     #[default]
     Unit,
-    /// To mean 0 and deviation 1 over all pixels of the training images, as [`crate::ops::normalisation`] measures
+    /// To mean 0 and deviation 1 over all pixels of the training images, as [`crate::ops::batch::normalisation`] measures
     /// them.
     Standard,
 }

@@ -3,8 +3,8 @@
 use super::names::named;
 use crate::error::Result;
 use crate::graph::{Graph, Value};
+use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use crate::ops::loss::{self, Loss, LossOp, LossParams};
-use crate::ops::softmax_cross_entropy::SoftmaxCrossEntropy;
 
 /// A loss of logits against class labels, meant over the rows of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

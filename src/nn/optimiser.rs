@@ -5,14 +5,14 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::graph::mistake;
-use crate::ops::adam::{Adam, AdamParams};
-use crate::ops::clip::{Clip, ClipParams};
-use crate::ops::global_norm::{GlobalNorm, GlobalNormParams};
 use crate::ops::matmul::{MatmulParams, TN_ADAM, TnAdamParams, gradients_of_layer};
-use crate::ops::rmsprop::{RmsProp, RmsPropParams};
-use crate::ops::schedule::{self, ScheduleParams};
-use crate::ops::sgd::{Sgd, SgdParams};
-use crate::ops::square_sums::{SquareSums, SquareSumsParams};
+use crate::ops::update::adam::{Adam, AdamParams};
+use crate::ops::update::clip::{Clip, ClipParams};
+use crate::ops::update::global_norm::{GlobalNorm, GlobalNormParams};
+use crate::ops::update::rmsprop::{RmsProp, RmsPropParams};
+use crate::ops::update::schedule::{self, ScheduleParams};
+use crate::ops::update::sgd::{Sgd, SgdParams};
+use crate::ops::update::square_sums::{SquareSums, SquareSumsParams};
 use crate::ops::word;
 use crate::plan::{ALIGNMENT_WORDS, Arena, Memory, Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
@@ -59,7 +59,7 @@ impl Optimiser {
     }
 }
 
-/// What follows the warm-up. [`crate::ops::schedule`] gives the formula of each, step by step.
+/// What follows the warm-up. [`crate::ops::update::schedule`] gives the formula of each, step by step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Schedule {
     /// The learning rate as it is.

@@ -3,8 +3,8 @@
 use super::Model;
 use crate::error::Result;
 use crate::graph::mistake;
-use crate::ops::non_finite::{NonFinite, NonFiniteParams};
-use crate::ops::non_finite_record::{NonFiniteRecord, NonFiniteRecordParams, entry};
+use crate::ops::check::non_finite::{NonFinite, NonFiniteParams};
+use crate::ops::check::non_finite_record::{NonFiniteRecord, NonFiniteRecordParams, entry};
 use crate::ops::word;
 use crate::plan::{Memory, Plan, Role, SlotId};
 use crate::shape::DType;

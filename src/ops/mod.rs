@@ -1,266 +1,64 @@
-//! The ops: one file here and one shader of the same name each, joined by one line in [`registry`].
+//! The ops by family: one file here and one shader of the same name each, joined by one line in [`registry`].
 
-pub mod accumulate;
-pub mod activation;
-pub mod activation_gradient;
-pub mod adam;
-pub mod add;
-pub mod batch_norm;
-pub mod batch_norm_evaluate;
-pub mod batch_norm_gradient;
-pub mod begin_batch;
-pub mod bias_add;
-pub mod clip;
-pub mod column_sum;
-pub mod copy;
-pub mod dropout;
-pub mod embedding;
-pub mod embedding_gradient;
-pub mod gather;
-pub mod gather_augmented;
-pub mod global_norm;
-pub mod layer_norm;
-pub mod layer_norm_gradient;
-pub mod layer_norm_weight_gradient;
+pub mod batch;
+pub mod check;
+pub mod elementwise;
+pub mod lookup;
 pub mod loss;
 pub mod matmul;
-pub mod metrics;
-pub mod micro_batch;
-mod moments;
-pub mod non_finite;
-pub mod non_finite_record;
-pub mod normalisation;
-pub mod pixel_sums;
-pub mod relu;
-pub mod relu_gradient;
-pub mod reshape;
-pub mod rmsprop;
-pub mod scale;
-pub mod schedule;
-pub mod sgd;
-pub mod softmax;
-pub mod softmax_cross_entropy;
-pub mod softmax_cross_entropy_metrics;
-pub mod softmax_cross_entropy_weighted;
-pub mod softmax_gradient;
-pub mod square_sums;
-pub mod step_state;
+pub mod norm;
+mod support;
+pub mod update;
 
-use crate::error::{Error, Kind, Result};
-use crate::kernel::{AnyKernel, Effort, Inputs, Real, edge_sizes};
-use crate::plan::{Memory, Plan, SlotId};
-use crate::random::Random;
-use crate::shape::Shape;
-use rayon::prelude::*;
+pub use support::{NO_LABEL, counter, rate, word};
+
+use crate::kernel::AnyKernel;
 
 /// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
     let mut kernels = matmul::ALL.to_vec();
-    kernels.extend(activation::ALL.iter().flat_map(activation::Kernels::all));
+    kernels.extend(elementwise::activation::ALL.iter().flat_map(elementwise::activation::Kernels::all));
     kernels.extend([
-        &add::Add as &dyn AnyKernel,
-        &bias_add::BiasAdd,
-        &column_sum::ColumnSum,
-        &scale::Scale,
-        &dropout::Dropout,
-        &copy::CopyArray,
-        &relu::Relu,
-        &relu_gradient::ReluGradient,
-        &softmax::Softmax,
-        &softmax_gradient::SoftmaxGradient,
-        &softmax_cross_entropy::SoftmaxCrossEntropy,
-        &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
-        &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
-        &begin_batch::BeginBatch,
-        &gather::Gather,
-        &gather_augmented::GatherAugmented,
-        &pixel_sums::PixelSums,
-        &normalisation::Normalisation,
-        &metrics::Metrics,
-        &adam::Adam,
-        &sgd::Sgd,
-        &rmsprop::RmsProp,
-        &square_sums::SquareSums,
-        &global_norm::GlobalNorm,
-        &clip::Clip,
-        &step_state::StepState,
-        &micro_batch::MicroBatch,
-        &accumulate::Accumulate,
-        &layer_norm::LayerNorm,
-        &layer_norm_gradient::LayerNormGradient,
-        &layer_norm_weight_gradient::LayerNormWeightGradient,
-        &batch_norm::BatchNorm,
-        &batch_norm_evaluate::BatchNormEvaluate,
-        &batch_norm_gradient::BatchNormGradient,
-        &embedding::Embedding,
-        &embedding_gradient::EmbeddingGradient,
-        &schedule::Schedule,
-        &non_finite::NonFinite,
-        &non_finite_record::NonFiniteRecord,
+        &elementwise::add::Add as &dyn AnyKernel,
+        &elementwise::bias_add::BiasAdd,
+        &elementwise::column_sum::ColumnSum,
+        &elementwise::scale::Scale,
+        &elementwise::dropout::Dropout,
+        &elementwise::copy::CopyArray,
+        &elementwise::relu::Relu,
+        &elementwise::relu_gradient::ReluGradient,
+        &elementwise::softmax::Softmax,
+        &elementwise::softmax_gradient::SoftmaxGradient,
+        &loss::softmax_cross_entropy::SoftmaxCrossEntropy,
+        &loss::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
+        &loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
+        &batch::begin_batch::BeginBatch,
+        &batch::gather::Gather,
+        &batch::gather_augmented::GatherAugmented,
+        &batch::pixel_sums::PixelSums,
+        &batch::normalisation::Normalisation,
+        &loss::metrics::Metrics,
+        &update::adam::Adam,
+        &update::sgd::Sgd,
+        &update::rmsprop::RmsProp,
+        &update::square_sums::SquareSums,
+        &update::global_norm::GlobalNorm,
+        &update::clip::Clip,
+        &batch::step_state::StepState,
+        &batch::micro_batch::MicroBatch,
+        &update::accumulate::Accumulate,
+        &norm::layer_norm::LayerNorm,
+        &norm::layer_norm_gradient::LayerNormGradient,
+        &norm::layer_norm_weight_gradient::LayerNormWeightGradient,
+        &norm::batch_norm::BatchNorm,
+        &norm::batch_norm_evaluate::BatchNormEvaluate,
+        &norm::batch_norm_gradient::BatchNormGradient,
+        &lookup::embedding::Embedding,
+        &lookup::embedding_gradient::EmbeddingGradient,
+        &update::schedule::Schedule,
+        &check::non_finite::NonFinite,
+        &check::non_finite_record::NonFiniteRecord,
     ]);
     kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
     kernels
-}
-
-/// Elements of `counters`; `shaders/lib/counters.wgsl` names them for the shaders.
-pub mod counter {
-    /// Steps begun since the start.
-    pub const STEP: usize = 0;
-    /// Whole passes over the data before this step.
-    pub const EPOCH: usize = 1;
-    /// Where in the epoch's order this step's batch begins.
-    pub const POSITION: usize = 2;
-    /// Rows of the batch in use.
-    pub const ROWS: usize = 3;
-    /// How many counters there are.
-    pub const COUNT: usize = 4;
-}
-
-/// Elements of `rates`; `shaders/lib/rates.wgsl` names them for the shaders.
-pub mod rate {
-    /// The step size.
-    pub const LEARNING_RATE: usize = 0;
-    /// 1 - beta1^t.
-    pub const CORRECTION1: usize = 1;
-    /// 1 - beta2^t.
-    pub const CORRECTION2: usize = 2;
-    /// How many rates there are.
-    pub const COUNT: usize = 3;
-}
-
-/// The label of a row that is not in use.
-pub const NO_LABEL: u32 = u32::MAX;
-
-const LINEAR: &str = include_str!("../../shaders/lib/linear.wgsl");
-const COUNTERS: &str = include_str!("../../shaders/lib/counters.wgsl");
-const RATES: &str = include_str!("../../shaders/lib/rates.wgsl");
-const BITS: &str = include_str!("../../shaders/lib/bits.wgsl");
-const RANDOM: &str = include_str!("../../shaders/lib/random.wgsl");
-const WORKGROUP_SUM: &str = include_str!("../../shaders/lib/workgroup_sum.wgsl");
-
-/// u of the error bounds: WGSL fixes no rounding mode, so a rounding may cost a whole unit in the last place.
-const UNIT: f64 = 1.0 / 8_388_608.0;
-
-/// g_k = k u / (1 - k u), the relative error of k roundings: Higham, "Accuracy and Stability of Numerical Algorithms",
-/// 2nd ed., section 3.1.
-fn roundings(k: usize) -> f64 {
-    let ku = k as f64 * UNIT;
-    ku / (1.0 - ku)
-}
-
-/// Workgroups for `invocations` of a shader that uses `linear_index`.
-fn linear_groups(invocations: u64) -> u64 {
-    invocations.div_ceil(256)
-}
-
-/// Calls `f(row, out_row)` for each row of `out[rows, n]`, on all cores where there is enough to do.
-fn each_row<T: Real>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if out.len() < 1 << 15 {
-        out.chunks_exact_mut(n).enumerate().for_each(|(row, out)| f(row, out));
-    } else {
-        let rows = (4096 / n).max(1); // enough work in a task to be worth handing over
-        let task = |(task, out): (usize, &mut [T])| {
-            out.chunks_exact_mut(n).enumerate().for_each(|(i, out)| f(task * rows + i, out));
-        };
-        out.par_chunks_mut(rows * n).enumerate().for_each(task);
-    }
-}
-
-/// Pairs of edge sizes and some random ones up to a few thousand, for kernels over rows and columns.
-fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
-    let mut random = effort.random();
-    let edges = edge_sizes();
-    let mut sizes: Vec<[u32; 2]> = if effort.is_full() {
-        edges.iter().flat_map(|&m| edges.map(|n| [m, n])).collect()
-    } else {
-        edges.iter().zip(edges.iter().rev()).map(|(&m, &n)| [m, n]).collect()
-    };
-    sizes.extend((0..effort.count(12, 2000)).map(|_| [1 + random.below(300), 1 + random.below(300)]));
-    sizes.extend([[1, 1023], [1025, 1], [256, 3], [257, 10], [128, 1024]]);
-    sizes
-}
-
-/// Lengths for kernels over flat arrays: edge sizes, sizes around a workgroup, and random ones.
-fn flat_sizes(effort: Effort) -> Vec<u32> {
-    let mut random = effort.random();
-    let mut sizes = edge_sizes().to_vec();
-    sizes.extend([255, 256, 257, 1023, 1025, 4095, 100_001]);
-    sizes.extend((0..effort.count(12, 2000)).map(|_| 1 + random.below(20_000)));
-    sizes
-}
-
-/// Both kinds of input that suit every op, in turn: random numbers, and small whole ones.
-fn alternate(index: usize) -> Inputs {
-    if index.is_multiple_of(2) { Inputs::Random } else { Inputs::Integers }
-}
-
-/// The bits of f32 numbers, as inputs of cases are given.
-fn bits(numbers: impl Iterator<Item = f32>) -> Vec<u32> {
-    numbers.map(f32::to_bits).collect()
-}
-
-/// Numbers from vanishing to huge, and zeros.
-fn wide_range(count: usize, random: &mut Random) -> Vec<u32> {
-    let mut number = || random.normal() as f32 * 10f32.powi(random.below(24) as i32 - 12);
-    bits((0..count).map(|i| if i % 5 == 0 { 0.0 } else { number() }))
-}
-
-/// `counters` as they are in some step of an epoch over `samples` in batches of `batch`; often in the last.
-fn some_counters(samples: u32, batch: u32, random: &mut Random) -> Vec<u32> {
-    let steps = samples.div_ceil(batch);
-    let step = if random.below(3) == 0 { steps - 1 } else { random.below(steps) };
-    vec![1 + step + 3 * steps, 3, step * batch, batch.min(samples - step * batch)]
-}
-
-/// A size as shaders take it.
-///
-/// # Errors
-/// Where it does not fit 32 bits.
-pub fn word(size: usize) -> Result<u32> {
-    u32::try_from(size).map_err(|_| {
-        Error::new(
-            Kind::Device,
-            format!("a size of {size} does not fit the 32-bit indices of a device"),
-            "make the model, the batch or the data set smaller",
-        )
-    })
-}
-
-/// The extents of a slot that is a matrix.
-fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<[u32; 2]> {
-    match memory.slot(slot).shape.extents() {
-        &[m, n] => Ok([word(m)?, word(n)?]),
-        _ => Err(crate::graph::mistake(format!("{} is no matrix", memory.slot(slot).name))),
-    }
-}
-
-/// The shapes that a loss gives for logits `[m, n]`, labels `[m]` and counters: losses `[m]`, and as output 1 the
-/// gradient of their mean for the logits.
-fn loss_outputs(inputs: &[&Shape]) -> Result<Vec<Shape>> {
-    match (inputs[0].extents(), inputs[1].extents()) {
-        (&[m, _], &[rows]) if m == rows => Ok(vec![Shape::from([m]), inputs[0].clone()]),
-        _ => Err(crate::graph::mistake(format!("a loss of logits {} and labels {}", inputs[0], inputs[1]))),
-    }
-}
-
-/// The bindings that all losses share.
-fn loss_bindings(inputs: &[SlotId], outputs: &[SlotId]) -> [(&'static str, SlotId); 5] {
-    let [logits, labels, counters] = [inputs[0], inputs[1], inputs[2]];
-    let named = [("logits", logits), ("labels", labels), ("counters", counters)];
-    [named[0], named[1], named[2], ("losses", outputs[0]), ("gradient", outputs[1])]
-}
-
-/// Slots of one size as flat arrays, and that size.
-fn flat<const N: usize>(plan: &mut Plan, slots: [SlotId; N]) -> Result<([SlotId; N], u32)> {
-    let mut views = slots;
-    let mut elements = 0;
-    for view in &mut views {
-        let slot = plan.memory.slot(*view);
-        elements = slot.words;
-        if slot.shape.extents().len() != 1 {
-            let name = slot.name.clone();
-            *view = plan.memory.view(*view, &name, [elements])?;
-        }
-    }
-    Ok((views, word(elements)?))
 }

@@ -3,16 +3,16 @@
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::nn::{Activation, Objective, batch_norm, dropout, embedding, flatten, layer_norm, linear, residual};
-use crate::ops::add::Add;
-use crate::ops::bias_add::BiasAdd;
-use crate::ops::dropout::DropoutOp;
+use crate::ops::elementwise::add::Add;
+use crate::ops::elementwise::bias_add::BiasAdd;
+use crate::ops::elementwise::dropout::DropoutOp;
+use crate::ops::elementwise::relu::Relu;
+use crate::ops::elementwise::reshape::Reshape;
+use crate::ops::elementwise::scale::ScaleOp;
+use crate::ops::elementwise::softmax::Softmax;
+use crate::ops::loss::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
+use crate::ops::loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 use crate::ops::matmul::{Layout, product};
-use crate::ops::relu::Relu;
-use crate::ops::reshape::Reshape;
-use crate::ops::scale::ScaleOp;
-use crate::ops::softmax::Softmax;
-use crate::ops::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
-use crate::ops::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 use crate::plan::SlotId;
 use crate::shape::Shape;
 

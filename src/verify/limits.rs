@@ -7,10 +7,10 @@ use super::whole::{Bench, Outcome};
 use crate::error::{Kind, Result};
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Case, Effort, Inputs};
-use crate::ops::copy::{CopyArray, CopyParams};
-use crate::ops::gather::{Gather, GatherParams};
+use crate::ops::batch::gather::{Gather, GatherParams};
+use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::ops::elementwise::relu::{Relu, ReluParams};
 use crate::ops::matmul::{self, MatmulParams};
-use crate::ops::relu::{Relu, ReluParams};
 use crate::plan::{Plan, Role};
 use crate::shape::DType;
 

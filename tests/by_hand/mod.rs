@@ -9,13 +9,13 @@
 
 use shadegrad::error::Result;
 use shadegrad::nn::{Model, Training};
-use shadegrad::ops::adam::{Adam, AdamParams};
-use shadegrad::ops::column_sum::{ColumnSum, ColumnSumParams};
-use shadegrad::ops::gather::{Gather, GatherParams};
+use shadegrad::ops::batch::gather::{Gather, GatherParams};
+use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
+use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
+use shadegrad::ops::loss::metrics::{Metrics, MetricsParams};
+use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
-use shadegrad::ops::metrics::{Metrics, MetricsParams};
-use shadegrad::ops::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
-use shadegrad::ops::step_state::{StepState, StepStateParams};
+use shadegrad::ops::update::adam::{Adam, AdamParams};
 use shadegrad::ops::{counter, rate, word};
 use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
 use shadegrad::random::seed_words;

@@ -3,7 +3,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::Value;
 use crate::nn;
 use crate::nn::toml::Table;
-use crate::ops::dropout::DropoutOp;
+use crate::ops::elementwise::dropout::DropoutOp;
 use crate::shape::Shape;
 
 /// Dropout: in training, zero in place of some elements. Evaluation goes without.

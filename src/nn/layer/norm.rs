@@ -5,12 +5,12 @@ use crate::nn;
 use crate::shape::Shape;
 
 /// Each feature brought to mean 0 and variance 1 over the batch, then scaled and moved by what is learnt; in evaluation
-/// by running moments. Formula and source: [`crate::ops::batch_norm`].
+/// by running moments. Formula and source: [`crate::ops::norm::batch_norm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchNorm;
 
 /// Each row brought to mean 0 and variance 1, then scaled and moved by what is learnt. Formula and source:
-/// [`crate::ops::layer_norm`].
+/// [`crate::ops::norm::layer_norm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerNorm;
 

@@ -3,7 +3,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::Value;
 use crate::nn;
 use crate::nn::toml::Table;
-use crate::ops::reshape;
+use crate::ops::elementwise::reshape;
 use crate::shape::Shape;
 
 /// Each row's elements in another shape, in their order. It costs nothing.

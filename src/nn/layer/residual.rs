@@ -2,7 +2,7 @@ use super::{Declarations, Layer, Pass, Placed};
 use crate::error::{Error, Kind, Result};
 use crate::graph::Value;
 use crate::nn::toml::Table;
-use crate::ops::add::Add;
+use crate::ops::elementwise::add::Add;
 use crate::shape::Shape;
 
 /// x + layers(x), as [`crate::nn::residual`].

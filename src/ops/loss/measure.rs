@@ -1,7 +1,7 @@
 //! What the losses over single outputs make of an output x and the value y that is wanted of it.
 
 use crate::kernel::Real;
-use crate::ops::UNIT;
+use crate::ops::support::UNIT;
 
 /// How far an output is from what is wanted of it. The mean over the outputs of a row is the row's loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

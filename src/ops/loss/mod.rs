@@ -9,16 +9,20 @@
 //! 4.106 there).
 
 mod measure;
+pub mod metrics;
+pub mod softmax_cross_entropy;
+pub mod softmax_cross_entropy_metrics;
+pub mod softmax_cross_entropy_weighted;
 
 pub use measure::Measure;
 
-use super::softmax::{extreme_logits, kind, softmax_row};
-use super::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations,
 };
+use crate::ops::elementwise::softmax::{extreme_logits, kind, softmax_row};
+use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::Shape;
@@ -130,7 +134,7 @@ impl Loss {
 
 /// Twin of the frame that the losses share: calls `f(logits, label, gradient)` for each row in use, which gives the
 /// row's loss; rows not in use become zero, and those with a number that is not finite NaN.
-pub(super) fn each_loss<T: Real>(
+pub(in crate::ops) fn each_loss<T: Real>(
     (logits, labels): (&[T], &[u32]),
     (losses, gradient): (&mut [T], &mut [T]),
     f: impl Fn(&[T], usize, &mut [T]) -> T + Sync,
@@ -154,7 +158,7 @@ pub(super) fn each_loss<T: Real>(
 
 /// `labels` and `counters` of a batch of which the last quarter is not in use, as at the end of an epoch; and
 /// `logits` for cases that strain a loss, of which some hold a number that is not finite.
-pub(super) fn fill_batch(
+pub(in crate::ops) fn fill_batch(
     [m, n]: [u32; 2],
     inputs: Inputs,
     binding: &str,
@@ -181,7 +185,7 @@ pub(super) fn fill_batch(
 }
 
 /// The `labels` of a case, and by how many rows its gradients are divided: those in use, where there are some.
-pub(super) fn labels_and_rows(values: &Values) -> (&[u32], f64) {
+pub(in crate::ops) fn labels_and_rows(values: &Values) -> (&[u32], f64) {
     (values.words("labels"), values.words("counters")[counter::ROWS].max(1).into())
 }
 
@@ -270,7 +274,7 @@ pub struct LossOp {
 
 impl Op for LossOp {
     fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        super::loss_outputs(inputs)
+        crate::ops::support::loss_outputs(inputs)
     }
 
     fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
@@ -278,8 +282,8 @@ impl Op for LossOp {
     }
 
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = super::rows_and_columns(&plan.memory, inputs[0])?;
+        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
         let params = LossParams { m, n, delta: self.delta };
-        plan.dispatch(label, self.loss, params, &super::loss_bindings(inputs, outputs))
+        plan.dispatch(label, self.loss, params, &crate::ops::support::loss_bindings(inputs, outputs))
     }
 }

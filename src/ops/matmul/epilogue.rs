@@ -2,7 +2,7 @@
 
 use super::MatmulParams;
 use crate::kernel::{Case, Inputs, Real, Relation};
-use crate::ops::bits;
+use crate::ops::support::bits;
 use crate::random::Random;
 
 /// A function of a sum x and of an element y of an operand, where it takes one: of a row `[n]`, or of a matrix `[m, n]`.

@@ -4,7 +4,7 @@ use super::{Layout, MatmulParams, NN, NT, Product, TN, TN_COLUMN_SUMS};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::Kernel;
-use crate::ops::column_sum::ColumnSum;
+use crate::ops::elementwise::column_sum::ColumnSum;
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
 use std::any::Any;
@@ -77,7 +77,7 @@ impl Op for MatmulOp {
         let [a, b] = [inputs[0], inputs[1]].map(|slot| plan.memory.slot(slot));
         let found = extents(self.0.layout(), &a.shape, &b.shape);
         let [m, k, n] = found.ok_or_else(|| mistake(format!("a product of {} and {}", a.name, b.name)))?;
-        let [m, k, n] = [super::super::word(m)?, super::super::word(k)?, super::super::word(n)?];
+        let [m, k, n] = [crate::ops::support::word(m)?, crate::ops::support::word(k)?, crate::ops::support::word(n)?];
         let mut bindings = vec![("a", inputs[0]), ("b", inputs[1]), ("out", outputs[0])];
         bindings.extend(self.0.operand().map(|operand| (operand, inputs[2])));
         bindings.extend(self.0.has_column_sums().then(|| ("sums", outputs[1])));

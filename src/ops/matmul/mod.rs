@@ -5,14 +5,14 @@ mod family;
 mod graph;
 mod update;
 
-use super::column_sum::{column_sum_tolerance, column_sums};
-use super::{UNIT, each_row, roundings};
 use crate::kernel::{
     AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, edge_sizes,
     operations,
 };
+use crate::ops::elementwise::column_sum::{column_sum_tolerance, column_sums};
+use crate::ops::support::{UNIT, each_row, roundings};
 use crate::random::Random;
-pub(super) use epilogue::sum_error;
+pub(in crate::ops) use epilogue::sum_error;
 pub use epilogue::{Bias, BiasRelu, ColumnSums, Epilogue, Plain, ReluMask};
 use family::{Family, Vectors};
 pub use graph::{MatmulOp, product, with_epilogue};
@@ -92,12 +92,12 @@ pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", L
 /// A^T B, and the sums of the columns of B.
 pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Layout::TN);
 
-/// The products in use, but for those that [`activation`](super::activation) adds.
+/// The products in use, but for those that [`activation`](crate::ops::elementwise::activation) adds.
 pub static ALL: [&dyn AnyKernel; 8] =
     [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
 
 impl<E: Epilogue> Matmul<E> {
-    pub(super) const fn new(name: &'static str, layout: Layout) -> Self {
+    pub(in crate::ops) const fn new(name: &'static str, layout: Layout) -> Self {
         Self { name, layout, epilogue: PhantomData }
     }
 

@@ -3,8 +3,8 @@
 
 use super::{Epilogue, FEW_SHAPES, Family, Layout, MatmulParams, Plain, TN_COLUMN_SUMS, Vectors, shapes};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
-use crate::ops::adam::{self, AdamParams};
-use crate::ops::{RATES, UNIT, bits, rate};
+use crate::ops::support::{RATES, UNIT, bits, rate};
+use crate::ops::update::adam::{self, AdamParams};
 use crate::plan::{ALIGNMENT_WORDS, Dispatch, SlotId};
 use crate::random::Random;
 use std::ops::Range;
@@ -157,7 +157,7 @@ impl Kernel for TnAdam {
         let (out, sums) = (args.real_mut("out"), args.real_mut("sums"));
         let extents = [params.m, params.k, params.n].map(|extent| extent as usize);
         T::matmul(extents, [true, false], a, b, out);
-        crate::ops::column_sum::column_sums(b, sums);
+        crate::ops::elementwise::column_sum::column_sums(b, sums);
         let [weight, first, second] = ["weight", "first_moment", "second_moment"].map(|name| args.real_mut(name));
         for ((_, range, adam), gradient) in params.tensors().into_iter().zip([out, sums]) {
             let state = [&mut weight[range.clone()], &mut first[range.clone()], &mut second[range]];

@@ -1,0 +1,145 @@
+//! [`crate::ops::batch::step_state`] and [`crate::ops::batch::gather`] in one dispatch.
+//!
+//! Every workgroup works out the step's counters for itself. So they cannot be advanced in place: `last_counters` are
+//! those of the step before, and whoever sees the step off hands the new ones over, as
+//! [`crate::ops::loss::softmax_cross_entropy_metrics`] does.
+
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::ops::batch::gather::{self, GATHER_ROW, GatherParams};
+use crate::ops::batch::step_state::{self, NEXT_STEP, StepStateParams};
+use crate::ops::support::{COUNTERS, RANDOM, RATES, counter};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`BeginBatch`].
+    pub struct BeginBatchParams {
+        /// Images in the data set.
+        pub samples: u32,
+        /// Pixels of an image.
+        pub features: u32,
+        /// Rows of a batch.
+        pub batch: u32,
+        /// 1 to permute each epoch, 0 to go through the set in order.
+        pub shuffle: u32,
+        /// Low word of the seed of the permutations.
+        pub seed_low: u32,
+        /// High word of the seed.
+        pub seed_high: u32,
+        /// The step size.
+        pub learning_rate: f32,
+        /// Decay of Adam's first moment.
+        pub beta1: f32,
+        /// 1 - beta1, taken in f64.
+        pub one_minus_beta1: f32,
+        /// Decay of Adam's second moment.
+        pub beta2: f32,
+        /// 1 - beta2, taken in f64.
+        pub one_minus_beta2: f32,
+    }
+}
+
+impl BeginBatchParams {
+    /// Of the two kernels that this one joins; they must agree on samples and batch.
+    pub fn new(step: StepStateParams, gather: GatherParams) -> Self {
+        let StepStateParams { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2 } = step;
+        let GatherParams { features, shuffle, seed_low, seed_high, .. } = gather;
+        Self {
+            samples,
+            features,
+            batch,
+            shuffle,
+            seed_low,
+            seed_high,
+            learning_rate,
+            beta1,
+            one_minus_beta1,
+            beta2,
+            one_minus_beta2,
+        }
+    }
+
+    fn step(&self) -> StepStateParams {
+        let Self { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2, .. } = *self;
+        StepStateParams { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2 }
+    }
+
+    fn gather(&self) -> GatherParams {
+        let Self { samples, features, batch, shuffle, seed_low, seed_high, .. } = *self;
+        GatherParams { samples, features, batch, shuffle, seed_low, seed_high }
+    }
+}
+
+/// Advances counters and rates, and gathers the batch.
+#[derive(Debug)]
+pub struct BeginBatch;
+
+impl Kernel for BeginBatch {
+    type Params = BeginBatchParams;
+
+    fn name(&self) -> &'static str {
+        "begin_batch"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let main = include_str!("../../../shaders/begin_batch.wgsl");
+        vec![Variant::plain(&[COUNTERS, RATES, RANDOM, NEXT_STEP, GATHER_ROW, main])]
+    }
+
+    fn groups(&self, params: &BeginBatchParams, _variant: &Variant) -> u64 {
+        params.batch.into()
+    }
+
+    fn flops(&self, params: &BeginBatchParams) -> u64 {
+        gather::Gather.flops(&params.gather()).saturating_add(4)
+    }
+
+    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    fn bytes(&self, params: &BeginBatchParams, bound: u64) -> u64 {
+        gather::Gather.bytes(&params.gather(), bound)
+    }
+
+    fn twin<T: Real>(&self, params: &BeginBatchParams, args: &mut Args<'_, T>) {
+        let (last_counters, counters, rates) =
+            (args.word("last_counters"), args.word_mut("counters"), args.real_mut("rates"));
+        counters.copy_from_slice(last_counters);
+        step_state::begin(&params.step(), counters, rates);
+        gather::gather_rows(&params.gather(), counters, args);
+    }
+
+    /// Those of the two kernels that this one joins.
+    fn tolerance(&self, case: &Case<BeginBatchParams>, output: &str, values: &Values) -> Tolerance {
+        if output == "rates" {
+            return step_state::StepState.tolerance(&case.map(BeginBatchParams::step), output, values);
+        }
+        let mut counters = values.words("last_counters").to_vec();
+        step_state::begin(&case.params.step(), &mut counters, &mut [0f64; crate::ops::support::rate::COUNT]);
+        gather::input_bounds(&case.params.gather(), &counters, output, values)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<BeginBatchParams>> {
+        let mut random = effort.random();
+        let case = |gather: Case<GatherParams>| {
+            gather.map(|gather| {
+                let step = step_state::some_params([gather.samples, gather.batch], &mut random);
+                BeginBatchParams::new(step, *gather)
+            })
+        };
+        gather::some_batches(effort).into_iter().map(case).collect()
+    }
+
+    fn fill(
+        &self,
+        case: &Case<BeginBatchParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        match binding {
+            "last_counters" => {
+                step_state::StepState.fill(&case.map(BeginBatchParams::step), "counters", counter::COUNT, random)
+            }
+            "rates" => Some(step_state::some_rates(random)),
+            _ => gather::Gather.fill(&case.map(BeginBatchParams::gather), binding, elements, random),
+        }
+    }
+}

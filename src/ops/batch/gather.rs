@@ -1,0 +1,185 @@
+//! The next batch: rows of the data set in this epoch's order, bytes made numbers from 0 to 1 and then normalised.
+//!
+//! input = (byte / 255 - mean) reciprocal, with `normalisation` = \[mean, reciprocal of the deviation]; for \[0, 1] the
+//! numbers from 0 to 1 themselves, to the bit. [`crate::ops::batch::normalisation`] measures another.
+//!
+//! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
+use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
+use crate::random::{Random, permute};
+
+crate::params! {
+    /// Parameters of [`Gather`].
+    pub struct GatherParams {
+        /// Images in the data set.
+        pub samples: u32,
+        /// Pixels of an image.
+        pub features: u32,
+        /// Rows of a batch.
+        pub batch: u32,
+        /// 1 to permute each epoch, 0 to go through the set in order.
+        pub shuffle: u32,
+        /// Low word of the seed of the permutations.
+        pub seed_low: u32,
+        /// High word of the seed.
+        pub seed_high: u32,
+    }
+}
+
+/// Gathers and normalises a batch.
+#[derive(Debug)]
+pub struct Gather;
+
+/// Byte `index` of words that hold four each.
+pub(in crate::ops) fn byte(words: &[u32], index: usize) -> u32 {
+    (words[index / 4] >> (8 * (index % 4))) & 0xff
+}
+
+/// Which sample is in `row` of the batch; `permuted` is the seed where each epoch has an order of its own.
+pub(in crate::ops) fn sample_of(samples: u32, permuted: Option<[u32; 2]>, counters: &[u32], row: usize) -> usize {
+    let position = (counters[counter::POSITION] + row as u32).min(samples - 1);
+    permuted.map_or(position, |seed| permute(seed, counters[counter::EPOCH], position, samples)) as usize
+}
+
+/// What cases normalise by: half of them by \[0, 1].
+pub(in crate::ops) fn some_normalisation(random: &mut Random) -> Vec<u32> {
+    let measured = [random.uniform(), 1.0 + 10.0 * random.uniform()];
+    let normalisation = if random.below(2) == 0 { [0.0, 1.0] } else { measured };
+    bits(normalisation.into_iter())
+}
+
+/// What inputs were normalised by, for bounds.
+pub(in crate::ops) struct Normalised {
+    mean: f64,
+    reciprocal: f64,
+}
+
+impl Normalised {
+    pub(in crate::ops) fn of(values: &Values) -> Self {
+        let normalisation = values.before("normalisation");
+        Self { mean: normalisation[0], reciprocal: normalisation[1] }
+    }
+
+    /// The number that became `input`.
+    pub(in crate::ops) fn before(&self, input: f64) -> f64 {
+        input / self.reciprocal + self.mean
+    }
+
+    /// How far `input` may be off where the number that it is of may be off by `off`. The difference and the product
+    /// are rounded, but by \[0, 1] both are exact.
+    pub(in crate::ops) fn bound(&self, input: f64, off: f64) -> f64 {
+        let own = if (self.mean, self.reciprocal) == (0.0, 1.0) { 0.0 } else { roundings(2) };
+        let off = self.reciprocal * off;
+        (off + own * (input.abs() + off)).max(f64::from(f32::MIN_POSITIVE))
+    }
+}
+
+/// What gathers the rows of a step with these counters.
+pub(in crate::ops) const GATHER_ROW: &str = include_str!("../../../shaders/lib/gather_row.wgsl");
+
+/// The batch of a step with these counters.
+pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args: &mut Args<'_, T>) {
+    let (images, classes, normalisation) = (args.word("images"), args.word("classes"), args.real("normalisation"));
+    let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
+    let features = params.features as usize;
+    let used = |row: usize| row < counters[counter::ROWS] as usize;
+    let permuted = (params.shuffle != 0).then_some([params.seed_low, params.seed_high]);
+    let sample = |row: usize| sample_of(params.samples, permuted, counters, row);
+    for (row, label) in labels.iter_mut().enumerate() {
+        *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
+    }
+    let words = features.div_ceil(4);
+    let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalisation[0], normalisation[1]);
+    let number: [T; 256] = std::array::from_fn(|byte| (T::of(byte as f64) * scale - mean) * reciprocal);
+    each_row(inputs, features, |row, inputs| {
+        if !used(row) {
+            return inputs.fill(T::zero());
+        }
+        let image = &images[sample(row) * words..][..words];
+        for (inputs, word) in inputs.chunks_mut(4).zip(image) {
+            for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
+                *input = number[usize::from(byte)];
+            }
+        }
+    });
+}
+
+/// How far an element of `output` may lie from the twin's in a step with these counters: of the inputs, the constant
+/// 1/255 and the product are rounded, then normalised.
+pub(in crate::ops) fn input_bounds(
+    params: &GatherParams,
+    counters: &[u32],
+    output: &str,
+    values: &Values,
+) -> Tolerance {
+    let normalised = Normalised::of(values);
+    let used = counters[counter::ROWS] as usize * params.features as usize;
+    let bound = |(i, &input): (usize, &f64)| {
+        let off = 2.0 * ulp(normalised.before(input));
+        if i < used { normalised.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
+    };
+    Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
+}
+
+/// Batches of edge shapes and of some drawn at random.
+pub(in crate::ops) fn some_batches(effort: Effort) -> Vec<Case<GatherParams>> {
+    let mut random = effort.random();
+    let shape =
+        |random: &mut Random| [1 + random.below(300), 1 + random.below(900), 1 + random.below(140), random.below(2)];
+    let mut shapes = vec![[1, 1, 1, 1], [2, 3, 5, 1], [129, 4, 64, 1], [300, 784, 128, 1], [64, 785, 33, 0]];
+    let count = effort.count(25, 2000);
+    shapes.extend((0..count).map(|_| shape(&mut random)));
+    let case = |[samples, features, batch, shuffle]: [u32; 4]| {
+        let [seed_low, seed_high] = [random.bits(), random.bits()];
+        let params = GatherParams { samples, features, batch, shuffle, seed_low, seed_high };
+        Case::new(params, Inputs::Random)
+    };
+    shapes.into_iter().map(case).collect()
+}
+
+impl Kernel for Gather {
+    type Params = GatherParams;
+
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[COUNTERS, RANDOM, GATHER_ROW, include_str!("../../../shaders/gather.wgsl")])]
+    }
+
+    fn groups(&self, params: &GatherParams, _variant: &Variant) -> u64 {
+        params.batch.into()
+    }
+
+    fn flops(&self, params: &GatherParams) -> u64 {
+        operations(3, [params.batch, params.features])
+    }
+
+    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    fn bytes(&self, params: &GatherParams, _bound: u64) -> u64 {
+        operations(5 * u64::from(params.features) + 5, [params.batch])
+    }
+
+    fn twin<T: Real>(&self, params: &GatherParams, args: &mut Args<'_, T>) {
+        let counters = args.word("counters");
+        gather_rows(params, counters, args);
+    }
+
+    fn tolerance(&self, case: &Case<GatherParams>, output: &str, values: &Values) -> Tolerance {
+        input_bounds(&case.params, values.words("counters"), output, values)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<GatherParams>> {
+        some_batches(effort)
+    }
+
+    fn fill(&self, case: &Case<GatherParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        match binding {
+            "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
+            "normalisation" => Some(some_normalisation(random)),
+            _ => None,
+        }
+    }
+}

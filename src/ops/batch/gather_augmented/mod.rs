@@ -1,0 +1,286 @@
+//! The next batch, each image moved, mirrored, erased in part and made noisy at random: [`crate::ops::batch::gather`] for training
+//! that is to see every image a little otherwise in each epoch (Simard, Steinkraus and Platt, "Best Practices for
+//! Convolutional Neural Networks", ICDAR 2003; Zhong et al., "Random Erasing Data Augmentation", AAAI 2020).
+//!
+//! What is done to an image depends on seed, epoch and sample alone, not on the batch that it falls in. The images are
+//! seen through the inverse of mirror, shear, rotation, scale and shift, and interpolated bilinearly, with paper around
+//! them. Noise is the sum of a random word's four bytes, scaled: Irwin and Hall's distribution of order 4, within
+//! 3.5 standard deviations; sums are kept from 0 to 1. Then a rectangle is made paper, and last the pixels are
+//! normalised as in `gather`: paper, which is 0 before, becomes -mean reciprocal, within images and around them alike.
+//! Where all amounts are 0 and the normalisation is \[0, 1], the result is that of `gather` to the bit.
+
+mod bound;
+mod draw;
+mod frame;
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View, operations};
+use crate::ops::batch::gather::{Normalised, byte, sample_of, some_normalisation};
+use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
+use crate::random::{Random, step_words, stream};
+use bound::pixel_bound;
+use draw::Draw;
+use frame::Framed;
+
+crate::params! {
+    /// Parameters of [`GatherAugmented`].
+    pub struct GatherAugmentedParams {
+        /// Images in the data set.
+        pub samples: u32,
+        /// Pixels of an image: rows times columns.
+        pub features: u32,
+        /// Rows of a batch.
+        pub batch: u32,
+        /// 1 to permute each epoch, 0 to go through the set in order.
+        pub shuffle: u32,
+        /// Low word of the seed.
+        pub seed_low: u32,
+        /// High word of the seed.
+        pub seed_high: u32,
+        /// Height of an image.
+        pub rows: u32,
+        /// Width of an image.
+        pub columns: u32,
+        /// Half of the largest angle of rotation in radians, up to a quarter turn.
+        pub half_angle: f32,
+        /// Largest shift in pixels, up and down and to either side.
+        pub shift: f32,
+        /// Largest share by which what is seen of an image is larger or smaller than it; at most a half.
+        pub scale: f32,
+        /// Largest shear: columns to the side for each row.
+        pub shear: f32,
+        /// Probability of exchanging left and right, as a [`threshold`].
+        pub horizontal_flip: u32,
+        /// Probability of exchanging top and bottom, as a [`threshold`].
+        pub vertical_flip: u32,
+        /// What the integer noise is multiplied by: its standard deviation over [`NOISE_DEVIATION`].
+        pub noise: f32,
+        /// Probability of erasing a rectangle, as a [`threshold`].
+        pub erase: u32,
+    }
+}
+
+/// Standard deviation of the sum of four random bytes: each has a variance of (256^2 - 1) / 12.
+pub const NOISE_DEVIATION: f64 = 147.800_541_270_766_3;
+const NOISE: u32 = stream::AUGMENT + 3;
+const SINE: &str = include_str!("../../../../shaders/lib/sine.wgsl");
+
+/// A probability in parts of 2^24: 0 never and 1 always happens.
+pub fn threshold(probability: f64) -> u32 {
+    (probability.clamp(0.0, 1.0) * 16_777_216.0).round() as u32
+}
+
+/// Gathers, augments and normalises a batch.
+#[derive(Debug)]
+pub struct GatherAugmented;
+
+/// Writes to `inputs` what augmentation makes of one image, from 0 to 1.
+fn augment<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, image: &[u32], inputs: &mut [T]) {
+    let draw = Draw::<T>::new(params, epoch, sample as u32);
+    let framed = Framed::<T>::new(params, image);
+    let scale = T::of(1.0 / 255.0);
+    let width = params.columns as usize;
+    // The places of a line first and then its pixels: many at a time are faster than one after the other.
+    let moved_x: Vec<T> = (0..width).map(|x| draw.moved(0, x)).collect();
+    let mut sources = vec![[T::zero(); 2]; width];
+    for (y, line) in inputs.chunks_exact_mut(width).enumerate() {
+        let moved_y = draw.moved(1, y);
+        for (source, &moved_x) in sources.iter_mut().zip(&moved_x) {
+            *source = draw.source_of([moved_x, moved_y]);
+        }
+        for (input, &source) in line.iter_mut().zip(&sources) {
+            *input = framed.at(source) * scale;
+        }
+    }
+    if params.noise != 0.0 {
+        add_noise(params, epoch, sample, inputs);
+    }
+    let [columns, rows] = draw.erased();
+    for line in inputs.chunks_exact_mut(width).take(rows.end).skip(rows.start) {
+        line[columns.clone()].fill(T::zero());
+    }
+}
+
+/// Adds noise to pixels from 0 to 1, and keeps them there.
+fn add_noise<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, inputs: &mut [T]) {
+    let (seed, noise) = ([params.seed_low, params.seed_high], T::of(params.noise.into()));
+    for (w, inputs) in inputs.chunks_mut(4).enumerate() {
+        let words = step_words(seed, NOISE, epoch, (sample * params.words() + w) as u32);
+        for (input, word) in inputs.iter_mut().zip(words) {
+            *input = (*input + noise * T::of(noise_of(word))).max(T::zero()).min(T::one());
+        }
+    }
+}
+
+/// The sum of the four bytes of a random word, less its mean: nearly normal, and exact.
+fn noise_of(word: u32) -> f64 {
+    f64::from(word.to_le_bytes().map(u32::from).iter().sum::<u32>()) - 510.0
+}
+
+impl GatherAugmentedParams {
+    fn words(&self) -> usize {
+        self.features.div_ceil(4) as usize
+    }
+
+    fn sample(&self, counters: &[u32], row: usize) -> usize {
+        sample_of(self.samples, (self.shuffle != 0).then_some([self.seed_low, self.seed_high]), counters, row)
+    }
+}
+
+/// The first `params.batch` of the packed `images` in epoch 0, augmented by the twin, from 0 to 1: to look at them.
+pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
+    let (samples, batch) = (params.samples.div_ceil(4) as usize, params.batch as usize);
+    let (classes, counters, mut labels) = (vec![0; samples], [1, 0, 0, params.batch], vec![0; batch]);
+    let mut inputs = vec![0.0; batch * params.features as usize];
+    let views = vec![
+        ("images", View::Word(images)),
+        ("classes", View::Word(&classes)),
+        ("counters", View::Word(&counters)),
+        ("normalisation", View::Real(&[0.0, 1.0])),
+        ("inputs", View::RealMut(&mut inputs)),
+        ("labels", View::WordMut(&mut labels)),
+    ];
+    GatherAugmented.twin(params, &mut Args::new(views));
+    inputs
+}
+
+impl Kernel for GatherAugmented {
+    type Params = GatherAugmentedParams;
+
+    fn name(&self) -> &'static str {
+        "gather_augmented"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[COUNTERS, RANDOM, SINE, include_str!("../../../../shaders/gather_augmented.wgsl")])]
+    }
+
+    fn groups(&self, params: &GatherAugmentedParams, _variant: &Variant) -> u64 {
+        params.batch.into()
+    }
+
+    /// About 40 a pixel: 18 for its source, 10 to interpolate, the rest for floor, scale, noise and normalisation.
+    fn flops(&self, params: &GatherAugmentedParams) -> u64 {
+        operations(40, [params.batch, params.features])
+    }
+
+    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    fn bytes(&self, params: &GatherAugmentedParams, _bound: u64) -> u64 {
+        operations(5 * u64::from(params.features) + 5, [params.batch])
+    }
+
+    fn twin<T: Real>(&self, params: &GatherAugmentedParams, args: &mut Args<'_, T>) {
+        let (images, classes, counters) = (args.word("images"), args.word("classes"), args.word("counters"));
+        let normalisation = args.real("normalisation");
+        let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
+        let (mean, reciprocal) = (normalisation[0], normalisation[1]);
+        let used = |row: usize| row < counters[counter::ROWS] as usize;
+        for (row, label) in labels.iter_mut().enumerate() {
+            *label = if used(row) { byte(classes, params.sample(counters, row)) } else { NO_LABEL };
+        }
+        each_row(inputs, params.features as usize, |row, inputs| {
+            if used(row) {
+                let sample = params.sample(counters, row);
+                let image = &images[sample * params.words()..][..params.words()];
+                augment(params, counters[counter::EPOCH], sample, image, inputs);
+                inputs.iter_mut().for_each(|input| *input = (*input - mean) * reciprocal);
+            } else {
+                inputs.fill(T::zero());
+            }
+        });
+    }
+
+    /// By the bound of a pixel; what is erased is exactly 0 before it is normalised.
+    fn tolerance(&self, case: &Case<GatherAugmentedParams>, output: &str, values: &Values) -> Tolerance {
+        let (params, expected) = (&case.params, values.after(output));
+        let (images, counters) = (values.words("images"), values.words("counters"));
+        let (words, features, columns) = (params.words(), params.features as usize, params.columns as usize);
+        let normalised = Normalised::of(values);
+        let row = |(row, expected): (usize, &[f64])| {
+            let sample = params.sample(counters, row);
+            let image = &images[sample * words..][..words];
+            let draw = Draw::<f64>::new(params, counters[counter::EPOCH], sample as u32);
+            let erased = draw.erased();
+            let bound = |(index, &input): (usize, &f64)| {
+                let place = [index % columns, index / columns];
+                if row >= counters[counter::ROWS] as usize {
+                    f64::from(f32::MIN_POSITIVE)
+                } else if (0..2).all(|axis| erased[axis].contains(&place[axis])) {
+                    normalised.bound(input, 0.0)
+                } else {
+                    normalised.bound(input, pixel_bound(params, &draw, image, place))
+                }
+            };
+            expected.iter().enumerate().map(bound).collect::<Vec<_>>()
+        };
+        Tolerance { hard: expected.chunks_exact(features).enumerate().flat_map(row).collect(), soft: None }
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<GatherAugmentedParams>> {
+        let mut random = effort.random();
+        let mut shapes =
+            vec![[1, 1, 1, 1, 1], [2, 1, 7, 5, 1], [90, 5, 9, 64, 1], [64, 28, 28, 48, 1], [70, 33, 6, 17, 0]];
+        let count = effort.count(16, 2000);
+        let shape = |random: &mut Random| {
+            let below = |random: &mut Random, n| 1 + random.below(n);
+            [below(random, 300), below(random, 40), below(random, 40), below(random, 60), random.below(2)]
+        };
+        shapes.extend((0..count).map(|_| shape(&mut random)));
+        let case = |(i, [samples, rows, columns, batch, shuffle]): (usize, [u32; 5])| {
+            let [seed_low, seed_high] = [random.bits(), random.bits()];
+            // Each of eight on its own by turns, then all, then none.
+            let on = |which: usize| i % 10 == which || i % 10 >= 8;
+            let all = i % 10 != 9;
+            let amount = |which, amount: f32| if on(which) && all { amount } else { 0.0 };
+            let chance = |which, chance| if on(which) && all { threshold(chance) } else { 0 };
+            let params = GatherAugmentedParams {
+                samples,
+                features: rows * columns,
+                batch,
+                shuffle,
+                seed_low,
+                seed_high,
+                rows,
+                columns,
+                half_angle: amount(3, if i % 20 < 10 { std::f32::consts::FRAC_PI_2 } else { 0.1 }),
+                shift: amount(2, 2.5),
+                scale: amount(1, 0.3),
+                shear: amount(4, 0.4),
+                horizontal_flip: chance(5, 0.5),
+                vertical_flip: chance(6, 0.5),
+                noise: amount(7, (0.1 / NOISE_DEVIATION) as f32),
+                erase: chance(0, 0.6),
+            };
+            Case::new(params, Inputs::Random)
+        };
+        shapes.into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(
+        &self,
+        case: &Case<GatherAugmentedParams>,
+        binding: &str,
+        _: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        match binding {
+            "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
+            "normalisation" => Some(some_normalisation(random)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_has_the_deviation_it_is_divided_by() {
+        let mut random = Random::new(1, stream::CASES);
+        let numbers: Vec<f64> = (0..100_000).map(|_| noise_of(random.bits()) / NOISE_DEVIATION).collect();
+        let mean = numbers.iter().sum::<f64>() / 1e5;
+        let variance = numbers.iter().map(|x| x * x).sum::<f64>() / 1e5;
+        // Five standard errors.
+        assert!(mean.abs() < 5.0 / 1e5f64.sqrt() && (variance - 1.0).abs() < 5.0 * (2.0 / 1e5f64).sqrt());
+    }
+}

@@ -1,0 +1,118 @@
+//! The beginning of a step: counters, learning rate and Adam's bias corrections, all on the device.
+//!
+//! The correction 1 - beta^t is the running mean c = beta c + (1 - beta) of ones, which neither raises to a power nor
+//! cancels while t is small.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::ops::support::{COUNTERS, RATES, bits, counter, rate, some_counters};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`StepState`].
+    pub struct StepStateParams {
+        /// Images in the data set.
+        pub samples: u32,
+        /// Rows of a batch.
+        pub batch: u32,
+        /// The step size.
+        pub learning_rate: f32,
+        /// Decay of Adam's first moment.
+        pub beta1: f32,
+        /// 1 - beta1, taken in f64.
+        pub one_minus_beta1: f32,
+        /// Decay of Adam's second moment.
+        pub beta2: f32,
+        /// 1 - beta2, taken in f64.
+        pub one_minus_beta2: f32,
+    }
+}
+
+/// Advances the counters and rates.
+#[derive(Debug)]
+pub struct StepState;
+
+/// What begins a step with the parameters of [`StepState`].
+pub(in crate::ops) const NEXT_STEP: &str = include_str!("../../../shaders/lib/next_step.wgsl");
+
+/// Makes of the counters and rates of a step those of the next.
+pub(in crate::ops) fn begin<T: Real>(params: &StepStateParams, counters: &mut [u32], rates: &mut [T]) {
+    let of = |x: f32| T::of(x.into());
+    counters[counter::STEP] += 1;
+    let mut position = counters[counter::POSITION] + counters[counter::ROWS];
+    if position >= params.samples {
+        position = 0;
+        counters[counter::EPOCH] += 1;
+    }
+    counters[counter::POSITION] = position;
+    counters[counter::ROWS] = params.batch.min(params.samples - position);
+    rates[rate::LEARNING_RATE] = of(params.learning_rate);
+    rates[rate::CORRECTION1] = of(params.beta1) * rates[rate::CORRECTION1] + of(params.one_minus_beta1);
+    rates[rate::CORRECTION2] = of(params.beta2) * rates[rate::CORRECTION2] + of(params.one_minus_beta2);
+}
+
+impl Kernel for StepState {
+    type Params = StepStateParams;
+
+    fn name(&self) -> &'static str {
+        "step_state"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[COUNTERS, RATES, NEXT_STEP, include_str!("../../../shaders/step_state.wgsl")])]
+    }
+
+    fn groups(&self, _params: &StepStateParams, _variant: &Variant) -> u64 {
+        1
+    }
+
+    fn flops(&self, _params: &StepStateParams) -> u64 {
+        4
+    }
+
+    fn twin<T: Real>(&self, params: &StepStateParams, args: &mut Args<'_, T>) {
+        let (counters, rates) = (args.word_mut("counters"), args.real_mut("rates"));
+        begin(params, counters, rates);
+    }
+
+    /// A product and a sum of positive numbers.
+    fn tolerance(&self, _case: &Case<StepStateParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::ulps(values.after(output), 2.0)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<StepStateParams>> {
+        let mut random = effort.random();
+        let count = effort.count(60, 2000);
+        let case = |_| {
+            let sizes = [1 + random.below(100_000), 1 + random.below(600)];
+            Case::new(some_params(sizes, &mut random), Inputs::Random)
+        };
+        (0..count).map(case).collect()
+    }
+
+    fn fill(&self, case: &Case<StepStateParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        let first = random.below(4) == 0;
+        match binding {
+            "counters" if first => Some(vec![0; counter::COUNT]),
+            "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
+            _ => Some(some_rates(random)),
+        }
+    }
+}
+
+/// Of so many samples and rows of a batch, with some learning rate.
+pub(in crate::ops) fn some_params([samples, batch]: [u32; 2], random: &mut Random) -> StepStateParams {
+    StepStateParams {
+        samples,
+        batch,
+        learning_rate: random.between(1e-5, 1.0),
+        beta1: 0.9,
+        one_minus_beta1: 0.1,
+        beta2: 0.999,
+        one_minus_beta2: 0.001,
+    }
+}
+
+/// Rates of some step.
+pub(in crate::ops) fn some_rates(random: &mut Random) -> Vec<u32> {
+    bits((0..rate::COUNT).map(|_| random.uniform()))
+}

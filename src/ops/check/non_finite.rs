@@ -1,0 +1,97 @@
+//! found\[parts] = where a\[n] holds NaN or infinity: of each part the first such element, and how many there are.
+//!
+//! By bits (IEEE 754, section 3.4: all bits of the exponent are set), as comparisons in shaders may assume that there
+//! is no NaN.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::ops::support::{BITS, LINEAR, flat_sizes, linear_groups};
+use crate::random::Random;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`NonFinite`].
+    pub struct NonFiniteParams {
+        /// Elements of the array.
+        pub n: u32,
+        /// Parts to tell of, each of every `parts`-th element.
+        pub parts: u32,
+    }
+}
+
+impl NonFiniteParams {
+    /// As many parts as keep a device busy, none of them empty.
+    pub fn new(n: u32) -> Self {
+        Self { n, parts: n.div_ceil(32).clamp(1, 1 << 14) }
+    }
+}
+
+/// The index of no element.
+pub(in crate::ops) const NONE: u32 = u32::MAX;
+
+/// Finds numbers that are not finite.
+#[derive(Debug)]
+pub struct NonFinite;
+
+impl Kernel for NonFinite {
+    type Params = NonFiniteParams;
+
+    fn name(&self) -> &'static str {
+        "non_finite"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, BITS, include_str!("../../../shaders/non_finite.wgsl")])]
+    }
+
+    fn groups(&self, params: &NonFiniteParams, _variant: &Variant) -> u64 {
+        linear_groups(params.parts.into())
+    }
+
+    fn flops(&self, _params: &NonFiniteParams) -> u64 {
+        0
+    }
+
+    fn twin<T: Real>(&self, params: &NonFiniteParams, args: &mut Args<'_, T>) {
+        let (a, found) = (args.real("a"), args.word_mut("found"));
+        // Nearly always there is nothing to find, which a straight walk tells fastest.
+        if a.par_chunks(1 << 14).all(|chunk| chunk.iter().fold(true, |all, x| all & x.is_finite())) {
+            found.chunks_exact_mut(2).for_each(|found| found.copy_from_slice(&[NONE, 0]));
+            return;
+        }
+        let of_part = |(part, found): (usize, &mut [u32])| {
+            let mut bad = (part..a.len()).step_by(params.parts as usize).filter(|&i| !a[i].is_finite());
+            let first = bad.next();
+            found[0] = first.map_or(NONE, |i| i as u32);
+            found[1] = first.map_or(0, |_| 1 + bad.count() as u32);
+        };
+        found.par_chunks_exact_mut(2).enumerate().with_min_len(256).for_each(of_part);
+    }
+
+    /// Words are equal or wrong.
+    fn tolerance(&self, _case: &Case<NonFiniteParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(0)
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<NonFiniteParams>> {
+        let case = |(i, n): (usize, u32)| {
+            let params = NonFiniteParams::new(n);
+            // Some with fewer parts than the plan would have: each goes round more often.
+            let parts = if i % 3 == 0 { params.parts.div_ceil(3) } else { params.parts };
+            Case::new(NonFiniteParams { parts, ..params }, Inputs::Random)
+        };
+        flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    /// Finite numbers up to the largest, and among them few or many that are not.
+    fn fill(&self, _: &Case<NonFiniteParams>, _: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
+        const NOT_FINITE: [u32; 6] = [0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_dead, 0x7f80_0001, 0xffff_ffff];
+        const FINITE: [u32; 4] = [0x7f7f_ffff, 0xff7f_ffff, 0x0000_0001, 0x8000_0000];
+        let one_in = [2, 40, 2000][random.below(3) as usize];
+        let mut word = || match random.below(one_in) {
+            0 => NOT_FINITE[random.below(6) as usize],
+            _ if random.below(4) == 0 => FINITE[random.below(4) as usize],
+            _ => (random.normal() as f32).to_bits(),
+        };
+        Some((0..n).map(|_| word()).collect())
+    }
+}

@@ -1,0 +1,111 @@
+//! Joins what [`crate::ops::check::non_finite::NonFinite`] found in an array, and keeps it with the step where nothing was found
+//! before: the second stage of a scan.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
+use crate::ops::check::non_finite::NONE;
+use crate::ops::support::{COUNTERS, LINEAR, counter};
+use crate::random::Random;
+
+crate::params! {
+    /// Parameters of [`NonFiniteRecord`].
+    pub struct NonFiniteRecordParams {
+        /// Parts of the array.
+        pub parts: u32,
+        /// The row of the record that is the array's.
+        pub row: u32,
+        /// Rows of the record, one an array.
+        pub rows: u32,
+    }
+}
+
+/// Elements of a row of the record.
+pub mod entry {
+    /// How many elements were not finite; 0 where all have been at every scan.
+    pub const COUNT: usize = 0;
+    /// The index of the first of them.
+    pub const FIRST: usize = 1;
+    /// How many steps had begun by then.
+    pub const STEP: usize = 2;
+    /// How many there are.
+    pub const WORDS: usize = 3;
+}
+
+/// Keeps where and when numbers were first found that are not finite.
+#[derive(Debug)]
+pub struct NonFiniteRecord;
+
+impl Kernel for NonFiniteRecord {
+    type Params = NonFiniteRecordParams;
+
+    fn name(&self) -> &'static str {
+        "non_finite_record"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, COUNTERS, include_str!("../../../shaders/non_finite_record.wgsl")])]
+    }
+
+    fn groups(&self, _params: &NonFiniteRecordParams, _variant: &Variant) -> u64 {
+        1
+    }
+
+    fn flops(&self, _params: &NonFiniteRecordParams) -> u64 {
+        0
+    }
+
+    fn twin<T: Real>(&self, params: &NonFiniteRecordParams, args: &mut Args<'_, T>) {
+        let (found, counters, record) = (args.word("found"), args.word("counters"), args.word_mut("record"));
+        let first = found.chunks_exact(2).map(|part| part[0]).min().unwrap_or(NONE);
+        let count = found.chunks_exact(2).map(|part| part[1]).sum();
+        let row = &mut record[entry::WORDS * params.row as usize..][..entry::WORDS];
+        if count > 0 && row[entry::COUNT] == 0 {
+            row[entry::COUNT] = count;
+            row[entry::FIRST] = first;
+            row[entry::STEP] = counters[counter::STEP];
+        }
+    }
+
+    /// Words are equal or wrong.
+    fn tolerance(&self, _case: &Case<NonFiniteRecordParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(0)
+    }
+
+    fn cases(&self, _effort: Effort) -> Vec<Case<NonFiniteRecordParams>> {
+        let case = |(i, parts): (usize, u32)| {
+            let rows = 1 + i as u32 % 4;
+            Case::new(NonFiniteRecordParams { parts, row: (i as u32 * 7) % rows, rows }, Inputs::Random)
+        };
+        let sizes = edge_sizes().into_iter().chain([255, 256, 257, 511, 5000, 16_383, 16_384]);
+        sizes.enumerate().map(case).collect()
+    }
+
+    /// Where parts are a multiple of 5 the row is taken, of 7 nothing is found; else there is something to keep.
+    fn fill(
+        &self,
+        case: &Case<NonFiniteRecordParams>,
+        binding: &str,
+        n: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        let NonFiniteRecordParams { parts, row, .. } = case.params;
+        match binding {
+            "counters" => Some(vec![1 + random.below(1000), 3, 128, 64]),
+            "record" => {
+                let mut record: Vec<u32> = (0..n).map(|_| 1 + random.below(1000)).collect();
+                if !parts.is_multiple_of(5) {
+                    record[entry::WORDS * row as usize..][..entry::WORDS].fill(0);
+                }
+                Some(record)
+            }
+            _ => {
+                let sound = parts.is_multiple_of(7);
+                let certain = random.below(parts);
+                let part = |part: u32| match part == certain || random.below(20) == 0 {
+                    true if !sound => [part + parts * random.below(50), 1 + random.below(3)],
+                    _ => [NONE, 0],
+                };
+                Some((0..parts).flat_map(part).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! f(x) = log(1 + exp(x)), f'(x) = sigmoid(x): Dugas et al., "Incorporating Second-Order Functional Knowledge for Better
+//! Option Pricing", NIPS 2000, section 3.
+//!
+//! f(x) = max(x, 0) + log(1 + e) with e = exp(-|x|) overflows nowhere. WGSL has no log(1 + e) that keeps the digits of a
+//! small e; the shader takes 2 artanh(s), s = e / (2 + e) <= 1/3, by artanh's power series (NIST Digital Library of
+//! Mathematical Functions, section 4.38) up to s^15.
+
+use super::sigmoid::{SIGMOID, sigmoid, sigmoid_error};
+use super::{Function, Real, TINY, UNIT, exp_error};
+
+/// The smooth rectifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Softplus;
+
+impl Function for Softplus {
+    const NAMES: [&'static str; 4] =
+        ["softplus", "softplus_gradient", "matmul_nn_bias_softplus", "matmul_nt_softplus_gradient"];
+    const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../../shaders/lib/activation_softplus.wgsl")];
+    const FLOPS: [u64; 2] = [23, 4];
+    const STEEPEST: f64 = 1.0;
+
+    fn activation<T: Real>(x: T, _slope: T) -> T {
+        x.max(T::zero()) + (-x.abs()).exp().ln_1p()
+    }
+
+    fn derivative<T: Real>(x: T, _slope: T) -> T {
+        sigmoid(x)
+    }
+
+    /// Of the logarithm, relative, the exponential's error and 7 units of a sum, a quotient (2.5), the series, whose
+    /// terms after the first are a 25th of it, and a product; what is cut off the series is below 2e-9. Then a sum.
+    fn activation_error(x: f64, slope: f64) -> f64 {
+        let logarithm = (-x.abs()).exp().ln_1p();
+        logarithm * (exp_error(x) + 7.0 * UNIT) + UNIT * Self::activation(x, slope) + TINY
+    }
+
+    fn derivative_error(x: f64, _slope: f64) -> f64 {
+        sigmoid_error(x)
+    }
+}

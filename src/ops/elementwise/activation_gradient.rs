@@ -1,0 +1,96 @@
+//! out = gradient f'(input), element by element, for each activation function f of [`activation`](crate::ops::elementwise::activation).
+//!
+//! `input` is what the activation was given. For [`LeakyRelu`](crate::ops::elementwise::activation::LeakyRelu) with a slope that is not
+//! negative, what it gave serves as well, for it has the same sign. The derivatives of sigmoid and tanh could be had
+//! from their output without an exponential, as y (1 - y) and 1 - y^2, but both cancel where y is near 1 and are zero
+//! long before the derivative is.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::elementwise::activation::{ActivationParams, Function, activation_cases, extreme_inputs, variant};
+use crate::ops::support::{UNIT, each_row, linear_groups};
+use crate::random::Random;
+
+/// The kernel of a function's gradient.
+#[derive(Debug)]
+pub struct ActivationGradient<F>(pub F);
+
+impl<F: Function> Kernel for ActivationGradient<F> {
+    type Params = ActivationParams;
+
+    fn name(&self) -> &'static str {
+        F::NAMES[1]
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![variant::<F>(include_str!("../../../shaders/activation_gradient.wgsl"))]
+    }
+
+    fn groups(&self, params: &ActivationParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ActivationParams) -> u64 {
+        (1 + F::FLOPS[1]) * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, params: &ActivationParams, args: &mut Args<'_, T>) {
+        let (gradient, input, out) = (args.real("gradient"), args.real("input"), args.real_mut("out"));
+        let slope = T::of(params.slope.into());
+        each_row(out, 1, |i, out| out[0] = gradient[i] * F::derivative(input[i], slope));
+    }
+
+    /// The derivative's own bound, and the rounding of the product.
+    fn tolerance(&self, case: &Case<ActivationParams>, output: &str, values: &Values) -> Tolerance {
+        let slope = f64::from(case.params.slope);
+        let factors = values.before("gradient").iter().zip(values.before("input"));
+        let bound = |((g, &x), out): ((&f64, &f64), &f64)| {
+            g.abs() * F::derivative_error(x, slope) + UNIT * out.abs() + f64::from(f32::MIN_POSITIVE)
+        };
+        Tolerance { hard: factors.zip(values.after(output)).map(bound).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["gradient"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ActivationParams>> {
+        activation_cases(effort)
+    }
+
+    fn fill(&self, case: &Case<ActivationParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
+        (binding == "input" && case.inputs == Inputs::Extreme).then(|| extreme_inputs(n, random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::elementwise::activation::{Gelu, GeluTanh, LeakyRelu, Sigmoid, Silu, Softplus, Tanh};
+
+    /// Central differences in f64 at points of both signs, none at the kink of leaky ReLU.
+    fn is_derivative<F: Function>() {
+        let (slope, step) = (0.3f64, 1e-5);
+        for i in -60..60 {
+            let x = (f64::from(i) + 0.5) / 8.0;
+            let difference = F::activation(x + step, slope) - F::activation(x - step, slope);
+            let (found, expected) = (F::derivative(x, slope), difference / (2.0 * step));
+            let near = (found - expected).abs() <= 1e-6 * expected.abs() + 1e-9;
+            assert!(near, "{}: f'({x}) is {found}, differences give {expected}", F::NAMES[0]);
+        }
+        let slopes = (-8_000..8_000).map(|i| F::derivative(f64::from(i) / 1_000.0, slope).abs());
+        let steepest = slopes.fold(0.0, f64::max);
+        let fits = steepest <= F::STEEPEST && steepest > 0.99 * F::STEEPEST;
+        assert!(fits, "{}: f' reaches {steepest}, not {}", F::NAMES[0], F::STEEPEST);
+    }
+
+    #[test]
+    fn derivatives_are_what_finite_differences_give() {
+        is_derivative::<LeakyRelu>();
+        is_derivative::<Sigmoid>();
+        is_derivative::<Tanh>();
+        is_derivative::<Gelu>();
+        is_derivative::<GeluTanh>();
+        is_derivative::<Silu>();
+        is_derivative::<Softplus>();
+    }
+}

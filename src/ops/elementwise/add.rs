@@ -1,0 +1,77 @@
+//! out = a + b: also how the gradients of a value that is used twice are summed.
+
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+
+crate::params! {
+    /// Parameters of [`Add`].
+    pub struct AddParams {
+        /// Elements.
+        pub n: u32,
+    }
+}
+
+/// The sum of two arrays of one shape.
+#[derive(Debug)]
+pub struct Add;
+
+impl Kernel for Add {
+    type Params = AddParams;
+
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../../shaders/add.wgsl")])]
+    }
+
+    fn groups(&self, params: &AddParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &AddParams) -> u64 {
+        params.n.into()
+    }
+
+    fn twin<T: Real>(&self, _params: &AddParams, args: &mut Args<'_, T>) {
+        let (a, b, out) = (args.real("a"), args.real("b"), args.real_mut("out"));
+        each_row(out, 1, |i, out| out[0] = a[i] + b[i]);
+    }
+
+    /// One rounding.
+    fn tolerance(&self, _case: &Case<AddParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a", "b"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<AddParams>> {
+        flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(AddParams { n }, alternate(i))).collect()
+    }
+}
+
+impl Op for Add {
+    /// Two equal shapes give a third.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        if inputs[0] == inputs[1] {
+            return Ok(vec![inputs[0].clone()]);
+        }
+        Err(mistake(format!("{} added to {}", inputs[1], inputs[0])))
+    }
+
+    fn gradient(&self, _graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(upstream), Some(upstream)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, b, out], n) = crate::ops::support::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
+        plan.dispatch(label, &Add, AddParams { n }, &[("a", a), ("b", b), ("out", out)])
+    }
+}

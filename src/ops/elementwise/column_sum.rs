@@ -1,0 +1,103 @@
+//! out\[n] = sum over m of a\[m, n]: the gradient of a bias.
+
+use crate::error::Result;
+use crate::graph::{Op, mistake};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::ops::support::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`ColumnSum`].
+    pub struct ColumnSumParams {
+        /// Rows.
+        pub m: u32,
+        /// Columns.
+        pub n: u32,
+    }
+}
+
+/// Adds up the rows.
+#[derive(Debug)]
+pub struct ColumnSum;
+
+impl Kernel for ColumnSum {
+    type Params = ColumnSumParams;
+
+    fn name(&self) -> &'static str {
+        "column_sum"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../../shaders/column_sum.wgsl")])]
+    }
+
+    fn groups(&self, params: &ColumnSumParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ColumnSumParams) -> u64 {
+        operations(1, [params.m, params.n])
+    }
+
+    fn twin<T: Real>(&self, _params: &ColumnSumParams, args: &mut Args<'_, T>) {
+        column_sums(args.real("a"), args.real_mut("out"));
+    }
+
+    fn tolerance(&self, case: &Case<ColumnSumParams>, _output: &str, values: &Values) -> Tolerance {
+        column_sum_tolerance([case.params.m, case.params.n], case.inputs, values.before("a"))
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(ColumnSumParams { m, n }, alternate(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+/// `out[n]`, the sums of the columns of `a`.
+pub(in crate::ops) fn column_sums<T: Real>(a: &[T], out: &mut [T]) {
+    let n = out.len();
+    let block = if a.len() < 1 << 15 { n } else { 256 };
+    out.par_chunks_mut(block).enumerate().for_each(|(task, out)| {
+        out.fill(T::zero());
+        for row in a.chunks_exact(n) {
+            for (sum, &a) in out.iter_mut().zip(&row[task * block..]) {
+                *sum += a;
+            }
+        }
+    });
+}
+
+/// g_m sum |a|, with g_m = m u / (1 - m u): Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., eq. 4.4,
+/// for sums in any order.
+pub(in crate::ops) fn column_sum_tolerance([m, n]: [u32; 2], inputs: Inputs, a: &[f64]) -> Tolerance {
+    if inputs == Inputs::Integers {
+        return Tolerance::exact(n as usize);
+    }
+    let mu = f64::from(m) * UNIT;
+    let mut hard = vec![f64::from(f32::MIN_POSITIVE); n as usize];
+    for row in a.chunks_exact(n as usize) {
+        hard.iter_mut().zip(row).for_each(|(hard, a)| *hard += mu / (1.0 - mu) * a.abs());
+    }
+    Tolerance { hard, soft: None }
+}
+
+impl Op for ColumnSum {
+    /// `[m, n]` gives `[n]`.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        match inputs[0].extents() {
+            &[_, n] => Ok(vec![Shape::from([n])]),
+            _ => Err(mistake(format!("the column sums of shape {}", inputs[0]))),
+        }
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+        plan.dispatch(label, &ColumnSum, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])])
+    }
+}

@@ -1,0 +1,54 @@
+//! out = a: keeps weights, or brings kept ones back, without a byte leaving the device.
+
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::support::{LINEAR, alternate, flat_sizes, linear_groups};
+
+crate::params! {
+    /// Parameters of [`CopyArray`].
+    pub struct CopyParams {
+        /// Elements.
+        pub n: u32,
+    }
+}
+
+/// Copies an array.
+#[derive(Debug)]
+pub struct CopyArray;
+
+impl Kernel for CopyArray {
+    type Params = CopyParams;
+
+    fn name(&self) -> &'static str {
+        "copy"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../../shaders/copy.wgsl")])]
+    }
+
+    fn groups(&self, params: &CopyParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, _params: &CopyParams) -> u64 {
+        0
+    }
+
+    fn twin<T: Real>(&self, _params: &CopyParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        out.copy_from_slice(a);
+    }
+
+    /// Nothing is computed.
+    fn tolerance(&self, case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(case.params.n as usize)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<CopyParams>> {
+        flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(CopyParams { n }, alternate(i))).collect()
+    }
+}

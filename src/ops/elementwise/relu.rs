@@ -1,0 +1,79 @@
+//! out = max(a, 0).
+
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::matmul::{self, with_epilogue};
+use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use std::sync::Arc;
+
+crate::params! {
+    /// Parameters of [`Relu`].
+    pub struct ReluParams {
+        /// Elements.
+        pub n: u32,
+    }
+}
+
+/// The rectifier.
+#[derive(Debug)]
+pub struct Relu;
+
+impl Kernel for Relu {
+    type Params = ReluParams;
+
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../../shaders/relu.wgsl")])]
+    }
+
+    fn groups(&self, params: &ReluParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ReluParams) -> u64 {
+        params.n.into()
+    }
+
+    fn twin<T: Real>(&self, _params: &ReluParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        each_row(out, 1, |i, out| out[0] = a[i].max(T::zero()));
+    }
+
+    /// Nothing is rounded.
+    fn tolerance(&self, case: &Case<ReluParams>, _output: &str, _values: &Values) -> Tolerance {
+        Tolerance::exact(case.params.n as usize)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
+        flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(ReluParams { n }, alternate(i))).collect()
+    }
+}
+
+impl Op for Relu {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(graph.apply(crate::ops::elementwise::relu_gradient::ReluGradient, &[upstream, node.outputs[0]])?)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
+        plan.dispatch(label, &Relu, ReluParams { n }, &[("a", a), ("out", out)])
+    }
+
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        with_epilogue(producer, &matmul::NN_BIAS, &matmul::NN_BIAS_RELU)
+    }
+}

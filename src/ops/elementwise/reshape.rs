@@ -1,0 +1,35 @@
+//! The same numbers in the same order under another shape. No kernel: the output is a view of the input.
+
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+
+/// Gives its input this shape, of as many elements.
+#[derive(Clone, Debug)]
+pub struct Reshape(pub Shape);
+
+impl Op for Reshape {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        if inputs[0].elements()? == self.0.elements()? {
+            return Ok(vec![self.0.clone()]);
+        }
+        Err(mistake(format!("{} reshaped to {}", inputs[0], self.0)))
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let back = Self(graph.shape(node.inputs[0]).clone());
+        Ok(vec![Some(graph.apply(back, &[upstream])?)])
+    }
+
+    /// Only where the output has a place of its own, and so cannot be a view.
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
+        plan.dispatch(label, &CopyArray, CopyParams { n }, &[("a", a), ("out", out)])
+    }
+
+    fn is_view(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,99 @@
+//! out = factor a.
+
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
+use crate::plan::{Plan, SlotId};
+use crate::shape::Shape;
+use std::any::Any;
+use std::sync::Arc;
+
+crate::params! {
+    /// Parameters of [`Scale`].
+    pub struct ScaleParams {
+        /// Elements.
+        pub n: u32,
+        /// What each is multiplied by.
+        pub factor: f32,
+    }
+}
+
+/// An array times a number.
+#[derive(Debug)]
+pub struct Scale;
+
+impl Kernel for Scale {
+    type Params = ScaleParams;
+
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, include_str!("../../../shaders/scale.wgsl")])]
+    }
+
+    fn groups(&self, params: &ScaleParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    fn flops(&self, params: &ScaleParams) -> u64 {
+        params.n.into()
+    }
+
+    fn twin<T: Real>(&self, params: &ScaleParams, args: &mut Args<'_, T>) {
+        let (a, out) = (args.real("a"), args.real_mut("out"));
+        let factor = T::of(params.factor.into());
+        each_row(out, 1, |i, out| out[0] = factor * a[i]);
+    }
+
+    /// One rounding.
+    fn tolerance(&self, _case: &Case<ScaleParams>, output: &str, values: &Values) -> Tolerance {
+        Tolerance::ulps(values.after(output), 1.0)
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["a"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<ScaleParams>> {
+        let factors = [-0.3, 0.125, 1e-3, 7.0];
+        let case = |(i, n)| Case::new(ScaleParams { n, factor: factors[i % 4] }, alternate(i / 4));
+        flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+}
+
+/// An array times a number, as an op.
+#[derive(Clone, Copy, Debug)]
+pub struct ScaleOp {
+    /// What each element is multiplied by.
+    pub factor: f32,
+}
+
+impl Op for ScaleOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn gradient(&self, graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        Ok(vec![Some(graph.apply(*self, &[upstream])?)])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
+        plan.dispatch(label, &Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
+    }
+
+    /// A scale by 1.
+    fn is_view(&self) -> bool {
+        self.factor == 1.0
+    }
+
+    /// Two scales are one by the product of their factors, where that is neither too large nor too small to be exact.
+    fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
+        let Self { factor } = (producer as &dyn Any).downcast_ref()?;
+        let factor = self.factor * factor;
+        factor.is_normal().then(|| Arc::new(Self { factor }) as Arc<dyn Op>)
+    }
+}

@@ -1,0 +1,4 @@
+//! Rows of a table by their indices.
+
+pub mod embedding;
+pub mod embedding_gradient;

@@ -1,0 +1,199 @@
+//! Cross-entropy of a softmax against class labels with label smoothing and class weights, and its gradient for the
+//! logits.
+//!
+//! What is wanted of class j in a row with label y is t_j = w_j ((1 - e) \[j = y] + e / n), with the weights w of the
+//! classes and the smoothing e: Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for
+//! Computer Vision", CVPR 2016, section 7. A row's cross-entropy is c_i = -sum_j t_ij log(softmax(z_i)_j), and the
+//! loss is the weighted mean, sum over i of c_i / W, with W = sum over the rows in use of w at their labels: the
+//! convention of PyTorch's `CrossEntropyLoss` (the smoothed part, too, is weighted by w_j and divided by W).
+//!
+//! `losses` holds c_i rows / W, so that its mean over the rows in use is the loss, as with every other loss;
+//! gradient_ij = (softmax(z_i)_j sum_k t_ik - t_ij) / W. With weights of one and no smoothing both are those of
+//! [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy). Where W is 0, since every label in the
+//! batch has weight 0, loss and gradient are 0 (PyTorch: NaN): such a batch teaches nothing, and is no reason to stop.
+
+use crate::error::Result;
+use crate::graph::{Node, Op, Value, mistake};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::ops::elementwise::softmax::{kind, softmax_row};
+use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
+use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
+use crate::plan::{Plan, SlotId};
+use crate::random::Random;
+use crate::shape::Shape;
+
+crate::params! {
+    /// Parameters of [`SoftmaxCrossEntropyWeighted`].
+    pub struct SoftmaxCrossEntropyWeightedParams {
+        /// Rows of the batch.
+        pub m: u32,
+        /// Classes.
+        pub n: u32,
+        /// What of each row's weight is spread evenly over all classes, from 0 to 1.
+        pub smoothing: f32,
+    }
+}
+
+/// The loss of each row, and the gradient of the weighted mean loss.
+#[derive(Debug)]
+pub struct SoftmaxCrossEntropyWeighted;
+
+/// Invocations of a workgroup, which share the sum of the weights.
+const WORKGROUP: usize = 256;
+
+/// The weights of the labels of all rows in use, added up in the shader's order: every 256th, then as a tree.
+fn sum_of_weights<T: Real>(labels: &[u32], class_weights: &[T]) -> T {
+    let weight = |label: &u32| class_weights.get(*label as usize).copied().unwrap_or_else(T::zero);
+    let lane = |local: usize| labels.iter().skip(local).step_by(WORKGROUP).map(weight).sum::<T>();
+    let mut weight_sums: Vec<T> = (0..WORKGROUP).map(lane).collect();
+    let mut half = WORKGROUP / 2;
+    while half > 0 {
+        let (front, back) = weight_sums.split_at_mut(half);
+        front.iter_mut().zip(back).for_each(|(sum, &mut other)| *sum += other);
+        half /= 2;
+    }
+    weight_sums[0]
+}
+
+/// How much of class j is wanted in a row with this label.
+fn wanted<T: Real>(label: usize, j: usize, smoothing: T, class_weights: &[T]) -> T {
+    let share = if j == label { T::one() - smoothing } else { T::zero() };
+    class_weights[j] * (share + smoothing / T::of(class_weights.len() as f64))
+}
+
+impl Kernel for SoftmaxCrossEntropyWeighted {
+    type Params = SoftmaxCrossEntropyWeightedParams;
+
+    fn name(&self) -> &'static str {
+        "softmax_cross_entropy_weighted"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        let shader = include_str!("../../../shaders/softmax_cross_entropy_weighted.wgsl");
+        vec![Variant::plain(&[LINEAR, COUNTERS, BITS, shader])]
+    }
+
+    fn groups(&self, params: &SoftmaxCrossEntropyWeightedParams, _variant: &Variant) -> u64 {
+        linear_groups(params.m.into())
+    }
+
+    fn flops(&self, params: &SoftmaxCrossEntropyWeightedParams) -> u64 {
+        operations(16, [params.m, params.n])
+    }
+
+    fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyWeightedParams, args: &mut Args<'_, T>) {
+        let (logits, labels, counters) = (args.real("logits"), args.word("labels"), args.word("counters"));
+        let (losses, gradient) = (args.real_mut("losses"), args.real_mut("gradient"));
+        let class_weights = args.real("class_weights");
+        let smoothing = T::of(params.smoothing.into());
+        let weight_sum = sum_of_weights(labels, class_weights);
+        let scale = if weight_sum > T::zero() { T::one() / weight_sum } else { T::zero() };
+        let rows = T::of(counters[counter::ROWS].into());
+        each_loss((logits, labels), (losses, gradient), |logits, label, gradient| {
+            let largest = logits.iter().copied().fold(T::neg_infinity(), T::max);
+            let log_sum = logits.iter().map(|&z| (z - largest).exp()).sum::<T>().ln();
+            let (mut loss, mut total) = (T::zero(), T::zero());
+            for (j, &z) in logits.iter().enumerate() {
+                let y = wanted(label, j, smoothing, class_weights);
+                loss += y * (log_sum - (z - largest));
+                total += y;
+            }
+            softmax_row(logits, gradient);
+            for (j, g) in gradient.iter_mut().enumerate() {
+                *g = (*g * total - wanted(label, j, smoothing, class_weights)) * scale;
+            }
+            loss * scale * rows
+        });
+    }
+
+    /// W is a sum of m / 256 + 8 numbers that are not negative; what is wanted has 5 roundings, its total n more. Loss:
+    /// each logarithm as in [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy), times what is
+    /// wanted of its class, and n roundings of a sum that is not negative. Gradient: softmax's bound times the total.
+    fn tolerance(&self, case: &Case<Self::Params>, output: &str, values: &Values) -> Tolerance {
+        let SoftmaxCrossEntropyWeightedParams { m, n, smoothing } = case.params;
+        let (labels, rows_used) = labels_and_rows(values);
+        let class_weights = values.before("class_weights");
+        let weight_sum = sum_of_weights(labels, class_weights);
+        let scale = if weight_sum > 0.0 { 1.0 / weight_sum } else { 0.0 };
+        let scale_error = (f64::from(m.div_ceil(256)) + 16.0) * UNIT;
+        let columns = f64::from(n);
+        let tiny = f64::from(f32::MIN_POSITIVE);
+        let mut hard = Vec::with_capacity(values.after(output).len());
+        let rows = values.before("logits").chunks_exact(n as usize).zip(labels);
+        for (row, (logits, &label)) in rows.enumerate() {
+            // What is not in use is zero, whatever its logits are.
+            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
+            let y = |j: usize| wanted(label as usize, j, smoothing.into(), class_weights);
+            let total: f64 = (0..n as usize).map(y).sum();
+            if output == "losses" {
+                let largest = logits.iter().fold(0.0f64, |most, z| most.max(z.abs()));
+                let logarithm = total * (4e-6 + columns * UNIT + 4.0 * UNIT * largest) * scale * rows_used;
+                let loss = values.after(output)[row];
+                hard.push(if_used(logarithm + ((columns + 8.0) * UNIT + scale_error) * loss + tiny));
+                continue;
+            }
+            let mut probabilities = logits.to_vec();
+            softmax_row(logits, &mut probabilities);
+            let bound = |(j, p): (usize, &f64)| {
+                let softmax = 1e-6 + (2.0 * columns + 8.0) * UNIT * p;
+                let g = (p * total - y(j)).abs();
+                if_used((softmax * total + 8.0 * UNIT * y(j) + scale_error * g) * scale + tiny)
+            };
+            hard.extend(probabilities.iter().enumerate().map(bound));
+        }
+        Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Shifted("logits")]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<Self::Params>> {
+        let smoothing = |i: usize| [0.1, 0.0, 0.4, 1.0][i % 4];
+        let params = |i, [m, n]: [u32; 2]| SoftmaxCrossEntropyWeightedParams { m, n, smoothing: smoothing(i) };
+        let case = |(i, size): (usize, [u32; 2])| Case::new(params(i, size), kind(i));
+        // No class counts for anything; a workgroup's invocation adds up several rows in use.
+        let more = [Case::new(params(0, [1, 7]), Inputs::Extreme), Case::new(params(0, [700, 3]), Inputs::Random)];
+        row_sizes(effort).into_iter().enumerate().map(case).chain(more).collect()
+    }
+
+    fn fill(&self, case: &Case<Self::Params>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
+        // Some classes count for nothing; in one row of strained logits, all.
+        let none = case.params.m == 1 && case.inputs == Inputs::Extreme;
+        let mut weight = || if none || random.below(5) == 0 { 0.0 } else { random.between(0.1, 4.0) };
+        match binding {
+            "class_weights" => Some(bits((0..n).map(|_| weight()))),
+            _ => fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random),
+        }
+    }
+}
+
+/// The loss as an op: logits `[m, n]`, labels `[m]`, counters and class weights `[n]` give losses `[m]` and, as output
+/// 1, the logits' gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxCrossEntropyWeightedOp {
+    /// See [`SoftmaxCrossEntropyWeightedParams::smoothing`].
+    pub smoothing: f32,
+}
+
+impl Op for SoftmaxCrossEntropyWeightedOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let outputs = crate::ops::support::loss_outputs(inputs)?;
+        if inputs[0].extents().get(1..) != Some(inputs[3].extents()) {
+            return Err(mistake(format!("a loss of logits {} and class weights {}", inputs[0], inputs[3])));
+        }
+        Ok(outputs)
+    }
+
+    fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
+        Some(vec![Some(node.outputs[1]), None, None, None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+        let params = SoftmaxCrossEntropyWeightedParams { m, n, smoothing: self.smoothing };
+        let bindings =
+            [&crate::ops::support::loss_bindings(inputs, outputs)[..], &[("class_weights", inputs[3])]].concat();
+        plan.dispatch(label, &SoftmaxCrossEntropyWeighted, params, &bindings)
+    }
+}

@@ -1,0 +1,217 @@
+//! out\[i, j] = (a\[i, j] - mean_j) / sqrt(variance_j + epsilon) weight\[j] + bias\[j], with the moments of column j over
+//! the rows in use: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1.
+//!
+//! For evaluation it keeps running moments as PyTorch does: running += momentum (new - running), where the new variance
+//! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and leaves
+//! the running variance as it was; its output is the bias. An empty one, as the last micro-batches of an epoch may be,
+//! leaves both as they were. Running means start at 0 and variances at 1.
+
+use crate::error::Result;
+use crate::graph::{Graph, Node, Op, Value};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::ops::elementwise::softmax::kind;
+use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
+use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
+use crate::plan::{Plan, SlotId};
+use crate::random::Random;
+use crate::shape::Shape;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`BatchNorm`].
+    pub struct BatchNormParams {
+        /// Rows of the batch.
+        pub m: u32,
+        /// Columns.
+        pub n: u32,
+        /// Added to the variance, against division by zero.
+        pub epsilon: f32,
+        /// The share of this batch in the running moments.
+        pub momentum: f32,
+    }
+}
+
+impl BatchNormParams {
+    /// PyTorch's values: an epsilon of 1e-5 and a momentum of 0.1.
+    pub fn new(m: u32, n: u32) -> Self {
+        Self { m, n, epsilon: 1e-5, momentum: 0.1 }
+    }
+}
+
+/// Normalises each column in training, updates its running moments in place, and keeps its mean and the reciprocal of
+/// its deviation for the gradient.
+#[derive(Debug)]
+pub struct BatchNorm;
+
+/// How many rows of a batch of `m` are in use.
+pub(in crate::ops) fn rows_in_use(counters: &[u32], m: u32) -> usize {
+    counters[counter::ROWS].min(m) as usize
+}
+
+impl Kernel for BatchNorm {
+    type Params = BatchNormParams;
+
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, COUNTERS, MOMENTS, include_str!("../../../shaders/batch_norm.wgsl")])]
+    }
+
+    fn groups(&self, params: &BatchNormParams, _variant: &Variant) -> u64 {
+        linear_groups(params.n.into())
+    }
+
+    /// Two for the mean, three for the variance, four for the output.
+    fn flops(&self, params: &BatchNormParams) -> u64 {
+        operations(9, [params.m, params.n])
+    }
+
+    fn twin<T: Real>(&self, params: &BatchNormParams, args: &mut Args<'_, T>) {
+        let (a, weight, bias) = (args.real("a"), args.real("weight"), args.real("bias"));
+        let (counters, statistics) = (args.word("counters"), args.real_mut("statistics"));
+        let (running_mean, running_variance) = (args.real_mut("running_mean"), args.real_mut("running_variance"));
+        let out = args.real_mut("out");
+        let n = params.n as usize;
+        let rows = rows_in_use(counters, params.m);
+        let (epsilon, momentum) = (T::of(params.epsilon.into()), T::of(params.momentum.into()));
+        let (means, reciprocals) = statistics.split_at_mut(n);
+        let running = running_mean.par_iter_mut().zip(running_variance);
+        let columns = means.par_iter_mut().zip(reciprocals.par_iter_mut()).zip(running);
+        columns.enumerate().with_min_len((4096 / rows.max(1)).max(1)).for_each(|(column, (of_batch, running))| {
+            let [mean, variance] = moments(a[column..].iter().step_by(n).take(rows.max(1)).copied());
+            *of_batch.0 = mean;
+            *of_batch.1 = (variance + epsilon).sqrt().recip();
+            if rows > 0 {
+                *running.0 += momentum * (mean - *running.0);
+            }
+            if rows > 1 {
+                let unbiased = variance * (T::of(rows as f64) / T::of((rows - 1) as f64));
+                *running.1 += momentum * (unbiased - *running.1);
+            }
+        });
+        each_row(out, n, |row, out| {
+            if row >= rows {
+                return out.fill(T::zero());
+            }
+            for (column, out) in out.iter_mut().enumerate() {
+                let normalised = (a[row * n + column] - means[column]) * reciprocals[column];
+                *out = normalised * weight[column] + bias[column];
+            }
+        });
+    }
+
+    /// By the bounds of the column's moments. A running moment has theirs by its momentum, at most five roundings of
+    /// the unbiased variance, three of the change, and one of its own.
+    fn tolerance(&self, case: &Case<BatchNormParams>, output: &str, values: &Values) -> Tolerance {
+        let BatchNormParams { m, n, epsilon, momentum } = case.params;
+        let (n, momentum, tiny) = (n as usize, f64::from(momentum), f64::from(f32::MIN_POSITIVE));
+        let rows = rows_in_use(values.words("counters"), m);
+        let (a, after) = (values.before("a"), values.after(output));
+        let columns: Vec<_> = (0..n)
+            .map(|column| BoundedMoments::of(a[column..].iter().step_by(n).take(rows.max(1)).copied(), epsilon))
+            .collect();
+        let running = |new: &dyn Fn(&BoundedMoments) -> f64| {
+            let change = values.before(output).iter().zip(after).map(|(before, after)| (after - before).abs());
+            let own = change.zip(after).map(|(change, after)| (3.0 * change + after.abs()) * UNIT + tiny);
+            own.zip(&columns).map(|(own, column)| momentum * new(column) + own).collect()
+        };
+        let unbiased = if rows > 1 { rows as f64 / (rows - 1) as f64 } else { 0.0 };
+        let hard = match output {
+            "running_mean" => running(&|column| column.mean_bound),
+            "running_variance" => running(&|c| unbiased * (c.variance_bound + 5.0 * UNIT * c.variance)),
+            "statistics" => {
+                let means = columns.iter().map(|column| column.mean_bound + tiny);
+                means.chain(columns.iter().map(|column| column.reciprocal_bound)).collect()
+            }
+            _ => {
+                let bound = |i: usize| columns[i % n].normalised_bound(a[i], values.before("weight")[i % n], after[i]);
+                (0..after.len()).map(|i| if i / n < rows { bound(i) } else { tiny }).collect()
+            }
+        };
+        Tolerance { hard, soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["weight", "bias"], outputs: &["out"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<BatchNormParams>> {
+        let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(BatchNormParams::new(m, n), kind(i));
+        row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn fill(
+        &self,
+        case: &Case<BatchNormParams>,
+        binding: &str,
+        elements: usize,
+        random: &mut Random,
+    ) -> Option<Vec<u32>> {
+        let BatchNormParams { m, n, .. } = case.params;
+        match binding {
+            "counters" => Some(some_rows(m, random)),
+            "running_variance" => Some(bits((0..elements).map(|_| random.between(0.1, 2.0)))),
+            "a" if case.inputs == Inputs::Extreme => {
+                let columns = straining_groups(n, random);
+                let rows = (0..m).flat_map(|_| &columns);
+                Some(bits(rows.map(|[offset, scale]| offset + scale * random.normal() as f32)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A batch norm in training as an op: `a [m, n]`, `weight [n]`, `bias [n]` and the step's counters give `[m, n]` and,
+/// as output 1, the statistics `[2, n]` that its gradient needs.
+///
+/// Whenever its output is computed, it moves the running moments in the slots that it holds. These are no values of
+/// the graph, which may neither share one such op between two uses nor be asked for the moments. The slots may share
+/// a buffer with each other, but with nothing that the op reads, so not with weights and biases.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormOp {
+    /// Slot `[n]` of the running means.
+    pub running_mean: SlotId,
+    /// Slot `[n]` of the running variances.
+    pub running_variance: SlotId,
+    /// Added to the variance; see [`BatchNormParams::epsilon`].
+    pub epsilon: f32,
+    /// The share of this batch in the running moments.
+    pub momentum: f32,
+}
+
+impl BatchNormOp {
+    /// With epsilon and momentum of [`BatchNormParams::new`].
+    pub fn new(running_mean: SlotId, running_variance: SlotId) -> Self {
+        let BatchNormParams { epsilon, momentum, .. } = BatchNormParams::new(0, 0);
+        Self { running_mean, running_variance, epsilon, momentum }
+    }
+}
+
+impl Op for BatchNormOp {
+    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [_, n] = crate::ops::norm::layer_norm::norm_extents("batch norm", &inputs[..3])?;
+        Ok(vec![inputs[0].clone(), Shape::from([2, n])])
+    }
+
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+        let (a, weight, counters, statistics) = (node.inputs[0], node.inputs[1], node.inputs[3], node.outputs[1]);
+        let inputs = [upstream, a, weight, statistics, counters];
+        let of_a = graph.apply(crate::ops::norm::batch_norm_gradient::BatchNormGradient, &inputs)?;
+        Ok(vec![Some(of_a), graph.output(of_a, 1), graph.output(of_a, 2), None])
+    }
+
+    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+        let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2]), ("counters", inputs[3])];
+        let running = [("running_mean", self.running_mean), ("running_variance", self.running_variance)];
+        let bindings = [&given[..], &running, &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
+        let params = BatchNormParams { m, n, epsilon: self.epsilon, momentum: self.momentum };
+        plan.dispatch(label, &BatchNorm, params, &bindings)
+    }
+
+    fn mutates(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,96 @@
+//! Gradient accumulation: the mean gradient over a batch out of those of its micro-batches, one after another.
+//!
+//! mean += (gradient - mean) rows' / rows, with the rows' of this micro-batch and the rows of the batch up to its end.
+//! West, "Updating Mean and Variance Estimates: An Improved Method", Communications of the ACM 22(9), 1979, with rows for
+//! weights. The first gradient of a batch is its mean so far; one of an empty micro-batch changes nothing.
+
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::ops::support::{COUNTERS, LINEAR, UNIT, alternate, counter, flat_sizes, linear_groups};
+use crate::random::Random;
+use rayon::prelude::*;
+
+crate::params! {
+    /// Parameters of [`Accumulate`].
+    pub struct AccumulateParams {
+        /// Elements of both arenas, a multiple of 4.
+        pub n: u32,
+    }
+}
+
+/// Takes the gradient of a micro-batch into the mean, in place.
+#[derive(Debug)]
+pub struct Accumulate;
+
+/// The share of a micro-batch in the rows of its batch up to its end; none where it has no rows.
+fn share(counters: &[u32], micro_counters: &[u32]) -> Option<f64> {
+    let micro_rows = micro_counters[counter::ROWS];
+    let rows = micro_counters[counter::POSITION] - counters[counter::POSITION] + micro_rows;
+    (micro_rows > 0).then(|| f64::from(micro_rows) / f64::from(rows))
+}
+
+impl Kernel for Accumulate {
+    type Params = AccumulateParams;
+
+    fn name(&self) -> &'static str {
+        "accumulate"
+    }
+
+    fn variants(&self, _caps: &Caps) -> Vec<Variant> {
+        vec![Variant::plain(&[LINEAR, COUNTERS, include_str!("../../../shaders/accumulate.wgsl")])]
+    }
+
+    fn groups(&self, params: &AccumulateParams, _variant: &Variant) -> u64 {
+        linear_groups(u64::from(params.n) / 4)
+    }
+
+    fn flops(&self, params: &AccumulateParams) -> u64 {
+        3 * u64::from(params.n)
+    }
+
+    fn twin<T: Real>(&self, _params: &AccumulateParams, args: &mut Args<'_, T>) {
+        let (gradient, mean) = (args.real("gradient"), args.real_mut("mean"));
+        let Some(share) = share(args.word("counters"), args.word("micro_counters")).map(T::of) else { return };
+        let update = |(mean, &gradient): (&mut T, &T)| *mean += share * (gradient - *mean);
+        mean.par_iter_mut().zip(gradient).with_min_len(1 << 14).for_each(update);
+    }
+
+    /// The change: 2 conversions, a quotient of 2.5 units, a difference and a product, each of the magnitudes of its
+    /// terms. The sum costs one more of its own. Each may also flush to zero.
+    fn tolerance(&self, _case: &Case<AccumulateParams>, output: &str, values: &Values) -> Tolerance {
+        let share = share(values.words("counters"), values.words("micro_counters")).unwrap_or(0.0);
+        let terms = values.before("gradient").iter().zip(values.before("mean")).zip(values.after(output));
+        let bound = |((gradient, mean), after): ((&f64, &f64), &f64)| {
+            let change = share * (gradient.abs() + mean.abs());
+            (7.0 * change + after.abs()) * UNIT + f64::from(f32::MIN_POSITIVE)
+        };
+        Tolerance { hard: terms.map(bound).collect(), soft: None }
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![Relation::Apart("n"), Relation::Proportional { of: &["gradient", "mean"], outputs: &["mean"] }]
+    }
+
+    fn cases(&self, effort: Effort) -> Vec<Case<AccumulateParams>> {
+        let case = |(i, n): (usize, u32)| Case::new(AccumulateParams { n: n.next_multiple_of(4) }, alternate(i));
+        let strained = [4, 8, 12].map(|n| Case::new(AccumulateParams { n }, Inputs::Extreme));
+        flat_sizes(effort).into_iter().enumerate().map(case).chain(strained).collect()
+    }
+
+    /// The second to fourth micro-batch of 48 rows, the last often a shorter one. Strained: one of a single row, an empty
+    /// one, and one of an empty batch.
+    fn fill(&self, case: &Case<AccumulateParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
+        match binding {
+            "counters" => Some(vec![7, 3, 960, 192]),
+            "micro_counters" if case.inputs == Inputs::Extreme => Some(match case.params.n {
+                4 => vec![26, 3, 1008, 1],
+                8 => vec![28, 3, 1152, 0],
+                _ => vec![25, 3, 960, 0],
+            }),
+            "micro_counters" => {
+                let index = 1 + random.below(3);
+                Some(vec![25 + index, 3, 960 + 48 * index, if index < 3 { 48 } else { 1 + random.below(48) }])
+            }
+            _ => None,
+        }
+    }
+}
