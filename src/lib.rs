@@ -111,16 +111,16 @@
 //!    names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or workgroup
 //!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
 //!    of other ops, lowering, and what it fuses with. Start from `src/ops/elementwise/relu.rs`.
-//! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and fails with its name until two
-//!    tables know it: `tests/harness.rs` wants a fault seeded into its shader, to see it found, and
-//!    `src/verify/graphs.rs` wants a use of it whose gradients are checked, by finite differences and on the device, or
-//!    `tests/graph_gradients.rs` the reason why it has none. `tests/mutants --shaders NAME` tells which small faults in
+//! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and seeds the faults that its
+//!    file lists into its shader, each of which has to be found. It fails with the kernel's name until there is one, and
+//!    until `src/verify/graphs.rs` has a use of it whose gradients are checked, by finite differences and on the device,
+//!    or `tests/graph_gradients.rs` the reason why it has none. `tests/mutants --shaders NAME` tells which small faults in
 //!    the shader its cases would not find.
 //!
 //! The op that was added last, [`ops::batch::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
 //! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
 //! passes one by one; its cases hold images that are all alike and sets that do not fill a part. The registry names it.
-//! Six faults stand in the harness, such as a mean taken about 0 instead of about the nearest byte; and since it is
+//! Six faults stand in its file, such as a mean taken about 0 instead of about the nearest byte; and since it is
 //! measured once, before training, the table of gradients says that it has none. [`ops::elementwise::dropout`] shows the same for an
 //! op that is differentiated.
 //!

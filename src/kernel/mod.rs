@@ -6,6 +6,7 @@
 mod args;
 mod caps;
 mod case;
+mod fault;
 mod params;
 mod real;
 mod relation;
@@ -14,6 +15,7 @@ mod variant;
 pub use args::{Args, Array, FewBindings, View};
 pub use caps::Caps;
 pub use case::{Case, Effort, Inputs, Tolerance, Values, edge_sizes, ulp};
+pub use fault::ShaderFault;
 pub use params::{ParamScalar, Params, word};
 pub use real::Real;
 pub use relation::Relation;
@@ -90,6 +92,11 @@ pub trait Kernel: Sync {
         Vec::new()
     }
 
+    /// Faults to seed into its shader, each of which its cases must find. A kernel of the registry needs at least one.
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[]
+    }
+
     /// The words of an input binding with `elements` elements for a case; `None` takes the default for its kind.
     fn fill(
         &self,
@@ -141,6 +148,8 @@ pub trait AnyKernel: Sync {
     fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>>;
     /// See [`Kernel::relations`].
     fn relations(&self) -> Vec<Relation>;
+    /// See [`Kernel::faults`].
+    fn faults(&self) -> &'static [ShaderFault];
     /// See [`Kernel::fill`].
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>>;
 }
@@ -226,6 +235,10 @@ impl<K: Kernel> AnyKernel for K {
 
     fn relations(&self) -> Vec<Relation> {
         Kernel::relations(self)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        Kernel::faults(self)
     }
 
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {

@@ -1,6 +1,6 @@
 //! Kernels with a fault in their shaders, to see it found.
 
-use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Relation, Tolerance, Values, Variant};
+use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Relation, ShaderFault, Tolerance, Values, Variant};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 
@@ -70,6 +70,9 @@ impl AnyKernel for Faulty {
     }
     fn relations(&self) -> Vec<Relation> {
         self.kernel.relations()
+    }
+    fn faults(&self) -> &'static [ShaderFault] {
+        self.kernel.faults()
     }
     fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         self.kernel.fill(case, binding, elements, random)

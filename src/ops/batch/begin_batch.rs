@@ -4,7 +4,7 @@
 //! those of the step before, and whoever sees the step off hands the new ones over, as
 //! [`crate::ops::loss::softmax_cross_entropy_metrics`] does.
 
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::batch::gather::{self, GATHER_ROW, GatherParams};
 use crate::ops::batch::step_state::{self, NEXT_STEP, StepStateParams};
 use crate::ops::support::{COUNTERS, RANDOM, RATES, counter};
@@ -141,5 +141,13 @@ impl Kernel for BeginBatch {
             "rates" => Some(step_state::some_rates(random)),
             _ => gather::Gather.fill(&case.map(BeginBatchParams::gather), binding, elements, random),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "gather_row(row, local, next)", to: "gather_row(row, local, last)" },
+            ShaderFault { from: "counters[i] = next[i]", to: "counters[i] = last[i]" },
+            ShaderFault { from: "params.beta2 * rates[CORRECTION2]", to: "params.beta1 * rates[CORRECTION2]" },
+        ]
     }
 }

@@ -5,7 +5,9 @@
 //!
 //! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
+};
 use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
 use crate::random::{Random, permute};
 
@@ -181,5 +183,15 @@ impl Kernel for Gather {
             "normalisation" => Some(some_normalisation(random)),
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "row < step[ROWS]", to: "row <= step[ROWS]" },
+            ShaderFault { from: "round < 6u", to: "round < 5u" },
+            ShaderFault { from: "- normalisation[0]", to: "" },
+            ShaderFault { from: "* normalisation[1]", to: "" },
+            ShaderFault { from: "select(0.0, input, used)", to: "input" },
+        ]
     }
 }

@@ -4,7 +4,7 @@
 //! at the end of an epoch the last ones may have fewer, or none. Its step is (STEP - 1) count + index + 1, so that what
 //! is drawn at random by the step, or kept by it in a ring, is not the same in two micro-batches.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{COUNTERS, counter};
 use crate::random::Random;
 
@@ -75,5 +75,13 @@ impl Kernel for MicroBatch {
         let MicroBatchParams { count, rows, .. } = case.params;
         let counters = [1 + random.below(1000), random.below(9), random.below(60_000), 1 + random.below(count * rows)];
         (binding == "counters").then(|| counters.to_vec())
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "(counters[STEP] - 1u) * params.count", to: "counters[STEP]" },
+            ShaderFault { from: "counters[ROWS] - min(before, counters[ROWS])", to: "counters[ROWS]" },
+            ShaderFault { from: "counters[POSITION] + before", to: "counters[POSITION]" },
+        ]
     }
 }

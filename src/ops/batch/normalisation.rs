@@ -6,7 +6,7 @@
 //! [`crate::ops::batch::pixel_sums`] give those of d without loss, whatever the images: they are whole numbers. Where all pixels
 //! are equal, the reciprocal is 1: what is left of such images is 0.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::batch::pixel_sums::{CONSTANTS, PixelSumsParams};
 use crate::ops::support::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::ops::update::square_sums::LANES;
@@ -113,5 +113,16 @@ impl Kernel for Normalisation {
             sums.extend([sum(|byte| byte), sum(|byte| byte * byte)]);
         }
         Some(sums)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "total / pixels + 0.5", to: "0.0" },
+            ShaderFault { from: "- 2u * c * s", to: "- c * s" },
+            ShaderFault { from: "- difference * difference", to: "" },
+            ShaderFault { from: "word / words * params.features", to: "4u * (word - word % words)" },
+            ShaderFault { from: "square > 0.0", to: "square > 1e9" },
+            ShaderFault { from: "var reciprocal = 1.0", to: "var reciprocal = 255.0" },
+        ]
     }
 }

@@ -5,7 +5,9 @@
 //! The bytes that fill the last word of an image are not counted.
 
 use crate::error::Result;
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::support::{LINEAR, word};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -113,5 +115,15 @@ impl Kernel for PixelSums {
     /// The largest bytes are the most that a sum has to hold.
     fn fill(&self, case: &Case<PixelSumsParams>, binding: &str, words: usize, _: &mut Random) -> Option<Vec<u32>> {
         (binding == "images" && case.inputs == Inputs::Extreme).then(|| vec![u32::MAX; words])
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "8u * pixels", to: "32u" },
+            ShaderFault { from: "4u * (w % words)", to: "4u * w" },
+            ShaderFault { from: "w < end", to: "w + 1u < end" },
+            ShaderFault { from: "dot(bytes, bytes)", to: "dot(bytes, vec4(1u))" },
+            ShaderFault { from: "half > 0u", to: "half > 1u" },
+        ]
     }
 }

@@ -3,7 +3,7 @@
 //! The correction 1 - beta^t is the running mean c = beta c + (1 - beta) of ones, which neither raises to a power nor
 //! cancels while t is small.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{COUNTERS, RATES, bits, counter, rate, some_counters};
 use crate::random::Random;
 
@@ -96,6 +96,10 @@ impl Kernel for StepState {
             "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
             _ => Some(some_rates(random)),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "next[POSITION] >= params.samples", to: "next[POSITION] > params.samples" }]
     }
 }
 

@@ -3,7 +3,7 @@
 //! By bits (IEEE 754, section 3.4: all bits of the exponent are set), as comparisons in shaders may assume that there
 //! is no NaN.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{BITS, LINEAR, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -93,5 +93,16 @@ impl Kernel for NonFinite {
             _ => (random.normal() as f32).to_bits(),
         };
         Some((0..n).map(|_| word()).collect())
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "== 0x7f800000u", to: "> 0x7f800000u" },
+            ShaderFault { from: "bitcast<u32>(x) & 0x7f800000u", to: "bitcast<u32>(x) & 0xff800000u" },
+            ShaderFault { from: "min(first, i)", to: "i" },
+            ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
+            ShaderFault { from: "i += params.parts", to: "i += 2u * params.parts" },
+            ShaderFault { from: "part >= params.parts", to: "part + 1u >= params.parts" },
+        ]
     }
 }

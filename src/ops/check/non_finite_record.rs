@@ -1,7 +1,9 @@
 //! Joins what [`crate::ops::check::non_finite::NonFinite`] found in an array, and keeps it with the step where nothing was found
 //! before: the second stage of a scan.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
+};
 use crate::ops::check::non_finite::NONE;
 use crate::ops::support::{COUNTERS, LINEAR, counter};
 use crate::random::Random;
@@ -107,5 +109,17 @@ impl Kernel for NonFiniteRecord {
                 Some((0..parts).flat_map(part).collect())
             }
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "min(first, found[2u * part])", to: "found[2u * part]" },
+            ShaderFault { from: "part < params.parts", to: "part + 1u < params.parts" },
+            ShaderFault { from: "half > 0u", to: "half > 1u" },
+            ShaderFault { from: " && record[place] == 0u", to: "" },
+            ShaderFault { from: "counts[0] > 0u && ", to: "" },
+            ShaderFault { from: "3u * params.row", to: "0u" },
+            ShaderFault { from: "counters[STEP]", to: "counters[EPOCH]" },
+        ]
     }
 }

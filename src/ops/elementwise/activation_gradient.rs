@@ -5,7 +5,9 @@
 //! from their output without an exponential, as y (1 - y) and 1 - y^2, but both cancel where y is near 1 and are zero
 //! long before the derivative is.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::elementwise::activation::{ActivationParams, Function, activation_cases, extreme_inputs, variant};
 use crate::ops::support::{UNIT, each_row, linear_groups};
 use crate::random::Random;
@@ -59,6 +61,10 @@ impl<F: Function> Kernel for ActivationGradient<F> {
 
     fn fill(&self, case: &Case<ActivationParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "input" && case.inputs == Inputs::Extreme).then(|| extreme_inputs(n, random))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        F::FAULTS[1]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
@@ -54,6 +54,13 @@ impl Kernel for Add {
 
     fn cases(&self, effort: Effort) -> Vec<Case<AddParams>> {
         flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(AddParams { n }, alternate(i))).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "a[i] + b[i]", to: "a[i] - b[i]" },
+            ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
+        ]
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -68,6 +70,10 @@ impl Kernel for BiasAdd {
     fn cases(&self, effort: Effort) -> Vec<Case<BiasAddParams>> {
         let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(BiasAddParams { m, n }, alternate(i));
         row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "i % params.n", to: "i / params.n" }]
     }
 }
 

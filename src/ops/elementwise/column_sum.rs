@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::support::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
@@ -56,6 +58,10 @@ impl Kernel for ColumnSum {
     fn cases(&self, effort: Effort) -> Vec<Case<ColumnSumParams>> {
         let case = |(i, [m, n]): (usize, [u32; 2])| Case::new(ColumnSumParams { m, n }, alternate(i));
         row_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "row < params.m", to: "row + 1u < params.m" }]
     }
 }
 

@@ -1,6 +1,6 @@
 //! out = a: keeps weights, or brings kept ones back, without a byte leaving the device.
 
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, alternate, flat_sizes, linear_groups};
 
 crate::params! {
@@ -50,5 +50,12 @@ impl Kernel for CopyArray {
 
     fn cases(&self, effort: Effort) -> Vec<Case<CopyParams>> {
         flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(CopyParams { n }, alternate(i))).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "= a[i]", to: "= a[i] * 1.0001" },
+            ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
+        ]
     }
 }

@@ -7,7 +7,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::support::{COUNTERS, LINEAR, RANDOM, counter, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::random::{Random, seed_words, step_words, stream};
@@ -103,6 +105,15 @@ impl Kernel for Dropout {
     fn fill(&self, case: &Case<DropoutParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         let step = if case.inputs == Inputs::Extreme { 1 } else { 1 + random.below(100_000) };
         (binding == "counters").then(|| vec![step, 3, 0, 1])
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "words[i] >= params.threshold", to: "words[i] > 0x80000000u" },
+            ShaderFault { from: "DROPOUT + params.layer", to: "DROPOUT" },
+            ShaderFault { from: "counters[STEP]", to: "counters[EPOCH]" },
+            ShaderFault { from: "params.factor * a", to: "a" },
+        ]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
@@ -56,6 +56,13 @@ impl Kernel for Relu {
 
     fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
         flat_sizes(effort).into_iter().enumerate().map(|(i, n)| Case::new(ReluParams { n }, alternate(i))).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "max(a[i], 0.0)", to: "abs(a[i])" },
+            ShaderFault { from: "i < params.n", to: "i < params.n + 1u" },
+        ]
     }
 }
 

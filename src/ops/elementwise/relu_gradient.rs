@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
@@ -57,6 +57,10 @@ impl Kernel for ReluGradient {
     fn cases(&self, effort: Effort) -> Vec<Case<ReluGradientParams>> {
         let case = |(i, n)| Case::new(ReluGradientParams { n }, alternate(i));
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "activation[i] > 0.0", to: "activation[i] >= 0.0" }]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::shape::Shape;
@@ -61,6 +61,13 @@ impl Kernel for Scale {
         let factors = [-0.3, 0.125, 1e-3, 7.0];
         let case = |(i, n)| Case::new(ScaleParams { n, factor: factors[i % 4] }, alternate(i / 4));
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "params.factor * a[i]", to: "a[i]" },
+            ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
+        ]
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::support::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -99,6 +101,10 @@ impl Kernel for Softmax {
 
     fn fill(&self, case: &Case<SoftmaxParams>, _: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         (case.inputs == Inputs::Extreme).then(|| extreme_logits(case.params.n, elements, random))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "- largest", to: "" }]
     }
 }
 

@@ -4,7 +4,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::{SoftmaxParams, extreme_logits, kind, softmax_row};
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -96,6 +98,14 @@ impl Kernel for SoftmaxGradient {
         }
         // What a device may take for zero is zero.
         Some(bits(probabilities.into_iter().map(|p| if p < 1e-30 { 0.0 } else { p })))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "gradient[start + j] - sum", to: "gradient[start + j]" },
+            ShaderFault { from: "j < params.n", to: "j + 1u < params.n" },
+            ShaderFault { from: "= probabilities[start + j] *", to: "=" },
+        ]
     }
 }
 

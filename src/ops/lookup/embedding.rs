@@ -3,7 +3,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -93,6 +95,13 @@ impl Kernel for Embedding {
 
     fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "index").then(|| some_indices(&case.params, random))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "entry < params.entries", to: "entry <= params.entries" },
+            ShaderFault { from: "i % params.n", to: "i / params.n" },
+        ]
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::lookup::embedding::{EmbeddingParams, cases, some_indices};
 use crate::ops::support::{LINEAR, each_row, linear_groups, roundings};
 use crate::plan::{Plan, SlotId};
@@ -73,6 +75,13 @@ impl Kernel for EmbeddingGradient {
 
     fn fill(&self, case: &Case<EmbeddingParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "index").then(|| some_indices(&case.params, random))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "index[row] == entry", to: "index[row] >= entry" },
+            ShaderFault { from: "sum += gradient", to: "sum = gradient" },
+        ]
     }
 }
 

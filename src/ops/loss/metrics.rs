@@ -1,6 +1,8 @@
 //! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations, ulp};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
+};
 use crate::ops::support::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
 use crate::random::Random;
 
@@ -123,5 +125,9 @@ impl Kernel for Metrics {
             }
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "counters[STEP] - 1u", to: "counters[STEP]" }]
     }
 }

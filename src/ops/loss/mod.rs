@@ -19,7 +19,8 @@ pub use measure::Measure;
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
 use crate::kernel::{
-    Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations,
+    Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+    operations,
 };
 use crate::ops::elementwise::softmax::{extreme_logits, kind, softmax_row};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
@@ -53,19 +54,56 @@ pub struct Loss {
     name: &'static str,
     softmax: bool,
     measure: Measure,
+    faults: &'static [ShaderFault],
 }
 
 /// Mean squared error of the logits.
-pub static MSE: Loss = Loss { name: "mse_loss", softmax: false, measure: Measure::Squared };
+pub static MSE: Loss = Loss {
+    name: "mse_loss",
+    softmax: false,
+    measure: Measure::Squared,
+    faults: &[
+        ShaderFault { from: "2.0 * (x - y)", to: "(x - y)" },
+        ShaderFault { from: "loss / f32(params.n)", to: "loss" },
+    ],
+};
 /// Mean squared error of the softmax of the logits.
-pub static SOFTMAX_MSE: Loss = Loss { name: "softmax_mse_loss", softmax: true, measure: Measure::Squared };
+pub static SOFTMAX_MSE: Loss = Loss {
+    name: "softmax_mse_loss",
+    softmax: true,
+    measure: Measure::Squared,
+    faults: &[
+        ShaderFault { from: "x * (g - mean_slope)", to: "x * g" },
+        ShaderFault { from: "mean_slope += x * slope(x, y)", to: "mean_slope += slope(x, y)" },
+    ],
+};
 /// Mean absolute error of the logits.
-pub static L1: Loss = Loss { name: "l1_loss", softmax: false, measure: Measure::Absolute };
+pub static L1: Loss = Loss {
+    name: "l1_loss",
+    softmax: false,
+    measure: Measure::Absolute,
+    faults: &[
+        ShaderFault { from: "sign(x - y)", to: "sign(x)" },
+        ShaderFault { from: "broken || is_not_finite(z)", to: "is_not_finite(z)" },
+    ],
+};
 /// Huber's loss of the logits.
-pub static HUBER: Loss = Loss { name: "huber_loss", softmax: false, measure: Measure::Huber };
+pub static HUBER: Loss = Loss {
+    name: "huber_loss",
+    softmax: false,
+    measure: Measure::Huber,
+    faults: &[
+        ShaderFault { from: "0.5 * params.delta", to: "params.delta" },
+        ShaderFault { from: "distance <= params.delta", to: "distance >= params.delta" },
+    ],
+};
 /// Binary cross-entropy of the logistic of each logit: every class is a question of its own.
-pub static BINARY_CROSS_ENTROPY: Loss =
-    Loss { name: "binary_cross_entropy_loss", softmax: false, measure: Measure::BinaryCrossEntropy };
+pub static BINARY_CROSS_ENTROPY: Loss = Loss {
+    name: "binary_cross_entropy_loss",
+    softmax: false,
+    measure: Measure::BinaryCrossEntropy,
+    faults: &[ShaderFault { from: "exp(-abs(x))", to: "exp(-x)" }, ShaderFault { from: "x >= 0.0", to: "x >= 1.0" }],
+};
 
 /// The losses in use.
 pub static ALL: [&Loss; 5] = [&MSE, &SOFTMAX_MSE, &L1, &HUBER, &BINARY_CROSS_ENTROPY];
@@ -244,6 +282,10 @@ impl Kernel for Loss {
             }
         }
         Tolerance { hard, soft: None }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        self.faults
     }
 
     fn relations(&self) -> Vec<Relation> {

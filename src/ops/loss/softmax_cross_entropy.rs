@@ -6,7 +6,9 @@
 
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::loss::fill_batch;
 use crate::ops::support::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
@@ -120,6 +122,10 @@ impl Kernel for SoftmaxCrossEntropy {
         random: &mut Random,
     ) -> Option<Vec<u32>> {
         fill_batch([case.params.m, case.params.n], case.inputs, binding, elements, random)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "1.0 / f32(counters[ROWS])", to: "1.0 / f32(counters[ROWS] + 1u)" }]
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::loss::metrics::{self, MetricsParams, RECORD_METRICS};
 use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use crate::ops::support::{BITS, COUNTERS, counter};
@@ -111,6 +111,14 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
             return Some(vec![1 + random.below(100), random.below(9), random.below(1000), used]);
         }
         SoftmaxCrossEntropy.fill(&case.map(|params| params.loss()), binding, elements, random)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "losses[row] = row_loss", to: "losses[row] = loss" },
+            ShaderFault { from: "right += right_answer(row)", to: "right = right_answer(row)" },
+            ShaderFault { from: "last_counters[local] = counters[local]", to: "last_counters[local] = 0u" },
+        ]
     }
 }
 

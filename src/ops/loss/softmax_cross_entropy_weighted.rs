@@ -14,7 +14,9 @@
 
 use crate::error::Result;
 use crate::graph::{Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
@@ -165,6 +167,17 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
             "class_weights" => Some(bits((0..n).map(|_| weight()))),
             _ => fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "1.0 - params.smoothing", to: "1.0" },
+            ShaderFault { from: "half > 0u", to: "half > 1u" },
+            ShaderFault { from: "class_weights[label]", to: "1.0" },
+            ShaderFault { from: "p * total", to: "p" },
+            ShaderFault { from: "1.0 / weight_sum, weight_sum > 0.0", to: "1.0 / weight_sum, true" },
+            ShaderFault { from: "row += WORKGROUP", to: "row += params.m" },
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a product's kernel does to each sum before it stores it.
 
-use super::MatmulParams;
-use crate::kernel::{Case, Inputs, Real, Relation};
+use super::{Layout, MatmulParams};
+use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
 use crate::ops::support::bits;
 use crate::random::Random;
 
@@ -31,6 +31,9 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
     /// The largest absolute error of what is stored, where x has the error `of_x`, and a sum of x and y is rounded by
     /// `unit` of itself: 0 for whole numbers.
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64;
+
+    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of the product of this layout.
+    fn faults(layout: Layout) -> &'static [ShaderFault];
 
     /// [`Kernel::fill`](crate::kernel::Kernel::fill).
     fn fill(_case: &Case<MatmulParams>, _binding: &str, _elements: usize, _random: &mut Random) -> Option<Vec<u32>> {
@@ -64,6 +67,16 @@ impl Epilogue for Plain {
     fn error(_: f64, _: f64, of_x: f64, _: f64) -> f64 {
         of_x
     }
+
+    fn faults(layout: Layout) -> &'static [ShaderFault] {
+        match layout {
+            Layout::NN => &[ShaderFault { from: "min(row, rows - 1u)", to: "min(row, rows - 2u)" }],
+            Layout::TN => {
+                &[ShaderFault { from: "row < params.m && c < params.n", to: "row < params.m && c <= params.n" }]
+            }
+            Layout::NT => &[ShaderFault { from: "k < params.k; k += 4u", to: "k + 4u < params.k; k += 4u" }],
+        }
+    }
 }
 
 /// `bias[n]` is added.
@@ -91,6 +104,10 @@ impl Epilogue for Bias {
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
         sum_error(x, y, of_x, unit)
     }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" }]
+    }
 }
 
 /// `bias[n]` is added, and negative numbers become zero.
@@ -112,6 +129,10 @@ impl Epilogue for BiasRelu {
 
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
         sum_error(x, y, of_x, unit)
+    }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "max(x + bias[column / PACK], Element())", to: "x + bias[column / PACK]" }]
     }
 }
 
@@ -140,6 +161,10 @@ impl Epilogue for ReluMask {
         let relu = binding == "activation" && case.inputs == Inputs::Random;
         relu.then(|| bits((0..elements).map(|_| random.normal().max(0.0) as f32)))
     }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "> Element()", to: ">= Element()" }]
+    }
 }
 
 /// Nothing; but the columns of B are added up on the way. Where C = A B is backward of Y = X W + b, with A = X^T and B the
@@ -165,5 +190,13 @@ impl Epilogue for ColumnSums {
 
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
         Plain::error(x, y, of_x, unit)
+    }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "c < params.n) { sums", to: "c + 4u < params.n) { sums" },
+            ShaderFault { from: "pack(total, i)", to: "1.0001 * pack(total, i)" },
+            ShaderFault { from: "COLUMN_SUMS && row == 0u", to: "COLUMN_SUMS && row == 32u" },
+        ]
     }
 }

@@ -6,8 +6,8 @@ mod graph;
 mod update;
 
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, edge_sizes,
-    operations,
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+    edge_sizes, operations,
 };
 use crate::ops::elementwise::column_sum::{column_sum_tolerance, column_sums};
 use crate::ops::support::{UNIT, each_row, roundings};
@@ -217,6 +217,10 @@ impl<E: Epilogue> Kernel for Matmul<E> {
 
     fn relations(&self) -> Vec<Relation> {
         [&[Relation::Apart("m"), Relation::Apart("n")], E::PROPORTIONAL].concat()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        E::faults(self.layout)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {

@@ -2,7 +2,9 @@
 //! not come back from memory for the update.
 
 use super::{Epilogue, FEW_SHAPES, Family, Layout, MatmulParams, Plain, TN_COLUMN_SUMS, Vectors, shapes};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::support::{RATES, UNIT, bits, rate};
 use crate::ops::update::adam::{self, AdamParams};
 use crate::plan::{ALIGNMENT_WORDS, Dispatch, SlotId};
@@ -206,6 +208,15 @@ impl Kernel for TnAdam {
                 small.then(|| bits((0..n).map(|_| 0.1 * random.normal() as f32)))
             }),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "update((params.bias_at + c)", to: "update((params.weight_at + c)" },
+            ShaderFault { from: "params.weight_at + row * params.n", to: "params.weight_at + row * params.m" },
+            ShaderFault { from: "sqrt(v_hat) + params.epsilon", to: "sqrt(v_hat) * 1.001" },
+            ShaderFault { from: "rates[LEARNING_RATE] * decay", to: "decay" },
+        ]
     }
 }
 

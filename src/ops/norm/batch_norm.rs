@@ -8,7 +8,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
@@ -160,6 +162,15 @@ impl Kernel for BatchNorm {
             }
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "f32(rows) / f32(rows - 1u)", to: "1.0" },
+            ShaderFault { from: "min(counters[ROWS], params.m)", to: "min(counters[ROWS] + 1u, params.m)" },
+            ShaderFault { from: "params.momentum * (mean", to: "(1.0 - params.momentum) * (mean" },
+            ShaderFault { from: "rows > 1u", to: "rows > 0u" },
+        ]
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::error::Result;
 use crate::graph::Op;
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
@@ -118,6 +120,13 @@ impl Kernel for BatchNormEvaluate {
             "a" | "running_mean" if extreme => Some(bits((0..elements).map(|_| 1e3 + random.normal() as f32))),
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "running_variance[column] + params.epsilon", to: "running_variance[column]" },
+            ShaderFault { from: "i / params.n < counters[ROWS]", to: "i / params.n <= counters[ROWS]" },
+        ]
     }
 }
 

@@ -7,7 +7,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::norm::batch_norm::rows_in_use;
 use crate::ops::norm::layer_norm_gradient::fill_saved;
@@ -136,6 +138,13 @@ impl Kernel for BatchNormGradient {
             }
             _ => fill_saved(case.inputs, binding, elements, random),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "product_sum / f32(rows)", to: "product_sum / f32(params.m)" },
+            ShaderFault { from: "weight[column] * reciprocal", to: "weight[column]" },
+        ]
     }
 }
 

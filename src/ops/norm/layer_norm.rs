@@ -5,7 +5,9 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, straining_groups};
 use crate::ops::support::{LINEAR, bits, linear_groups, row_sizes};
@@ -110,6 +112,15 @@ impl Kernel for LayerNorm {
                 .flat_map(|row| (0..n).map(|_| *row))
                 .map(|[offset, scale]| offset + scale * random.normal() as f32),
         ))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "start + i * stride] - shift", to: "start + i * stride]" },
+            ShaderFault { from: "both.y + params.epsilon", to: "both.y" },
+            ShaderFault { from: "squares / f32(count)", to: "squares / f32(count - 1u)" },
+            ShaderFault { from: "weight[j] + bias[j]", to: "weight[j] - bias[j]" },
+        ]
     }
 }
 

@@ -5,7 +5,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -134,6 +136,10 @@ impl Kernel for LayerNormGradient {
         random: &mut Random,
     ) -> Option<Vec<u32>> {
         fill(case.inputs, binding, elements, random)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "g - g_mean", to: "g" }, ShaderFault { from: "- normalised * product_mean", to: "" }]
     }
 }
 

@@ -4,7 +4,9 @@
 
 use crate::error::Result;
 use crate::graph::{Op, mistake};
-use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, Tolerance, Values, Variant, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
+};
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::norm::layer_norm_gradient::{LayerNormGradientParams, fill};
 use crate::ops::support::{LINEAR, linear_groups, roundings, row_sizes};
@@ -94,6 +96,13 @@ impl Kernel for LayerNormWeightGradient {
         random: &mut Random,
     ) -> Option<Vec<u32>> {
         fill(case.inputs, binding, elements, random)
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "* statistics[2u * row + 1u]", to: "" },
+            ShaderFault { from: "row < params.m", to: "row + 1u < params.m" },
+        ]
     }
 }
 

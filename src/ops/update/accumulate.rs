@@ -4,7 +4,9 @@
 //! West, "Updating Mean and Variance Estimates: An Improved Method", Communications of the ACM 22(9), 1979, with rows for
 //! weights. The first gradient of a batch is its mean so far; one of an empty micro-batch changes nothing.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, alternate, counter, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -92,5 +94,13 @@ impl Kernel for Accumulate {
             }
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "- counters[POSITION] + micro_counters[ROWS]", to: "- counters[POSITION]" },
+            ShaderFault { from: "(gradient[i] - mean[i])", to: "gradient[i]" },
+            ShaderFault { from: "i >= params.n / 4u", to: "i + 1u >= params.n / 4u" },
+        ]
     }
 }

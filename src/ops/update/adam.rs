@@ -8,7 +8,9 @@
 //! "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2, with the decay scaled by the rate as in PyTorch's
 //! `torch.optim.AdamW`.
 
-use crate::kernel::{Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::support::{RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -190,5 +192,14 @@ impl Kernel for Adam {
             "gradient" if extreme => Some(wide_range(n, random)),
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "sqrt(v_hat) + params.epsilon", to: "sqrt(v_hat + params.epsilon)" },
+            ShaderFault { from: "m / rates[CORRECTION1]", to: "m" },
+            ShaderFault { from: "4u * i < params.decayed", to: "4u * i <= params.decayed" },
+            ShaderFault { from: "w -= rates[LEARNING_RATE] * decay", to: "w -= decay" },
+        ]
     }
 }

@@ -3,7 +3,9 @@
 //! Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1. A norm
 //! beyond f32 counts as infinite, so that the step is zero; elements that are not finite stay so.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::support::{LINEAR, UNIT, bits, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -68,5 +70,9 @@ impl Kernel for Clip {
 
     fn fill(&self, _: &Case<ClipParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "norm").then(|| bits(std::iter::once(random.between(2.0, 4.0))))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[ShaderFault { from: "max(norm[0], params.max_norm)", to: "norm[0]" }]
     }
 }

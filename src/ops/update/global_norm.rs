@@ -1,6 +1,8 @@
 //! norm = sqrt(sum of squares\[parts]): the second stage of an array's norm.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, edge_sizes};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
+};
 use crate::ops::support::{LINEAR, UNIT, WORKGROUP_SUM, bits};
 use crate::ops::update::square_sums::{LANES, workgroup_sum};
 use crate::random::Random;
@@ -56,5 +58,12 @@ impl Kernel for GlobalNorm {
 
     fn fill(&self, _: &Case<GlobalNormParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "squares").then(|| bits((0..n).map(|_| 100.0 * (random.normal() as f32).powi(2))))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "local < params.parts", to: "local + 1u < params.parts" },
+            ShaderFault { from: "sqrt(sum)", to: "sum" },
+        ]
     }
 }

@@ -4,7 +4,7 @@
 //! Learning", lecture 6e, 2012, with epsilon outside the root, as PyTorch's `torch.optim.RMSprop` has it. Weight decay
 //! is its L2 form: g is the gradient plus decay w.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -118,5 +118,12 @@ impl Kernel for RmsProp {
             "gradient" if case.inputs == Inputs::Extreme => Some(wide_range(n, random)),
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "sqrt(v) + params.epsilon", to: "sqrt(v + params.epsilon)" },
+            ShaderFault { from: "params.one_minus_alpha * (g * g)", to: "(g * g)" },
+        ]
     }
 }

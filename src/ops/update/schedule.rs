@@ -8,7 +8,7 @@
 //!     Gradient Descent with Warm Restarts", ICLR 2017, eq. 5, without restarts and with a least rate of 0. It is
 //!     computed as sin^2(pi (steps - s) / (2 steps)), which does not cancel near the end.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{COUNTERS, RATES, UNIT, bits, counter, rate};
 use crate::random::Random;
 
@@ -125,6 +125,13 @@ impl Kernel for Schedule {
             "counters" => Some(vec![1 + random.below(p.warmup + p.steps), 0, 0, 1]),
             _ => Some(bits((0..rate::COUNT).map(|_| 1e-3 + random.uniform()))),
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "counters[STEP] - 1u - params.warmup", to: "counters[STEP] - params.warmup" },
+            ShaderFault { from: "counters[STEP] <= params.warmup", to: "counters[STEP] < params.warmup" },
+        ]
     }
 }
 

@@ -5,7 +5,7 @@
 //! outside the velocity and Nesterov's look-ahead folded into the step, as PyTorch's `torch.optim.SGD` has them. Weight
 //! decay is its L2 form: g is the gradient plus decay w.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -99,5 +99,13 @@ impl Kernel for Sgd {
 
     fn fill(&self, _case: &Case<SgdParams>, binding: &str, _: usize, _: &mut Random) -> Option<Vec<u32>> {
         (binding == "rates").then(|| bits([0.1, 0.0, 0.0].into_iter()))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "direction = g + params.momentum * v", to: "direction = v + params.momentum * g" },
+            ShaderFault { from: "params.momentum * velocity[i] + g", to: "params.momentum * (velocity[i] + g)" },
+            ShaderFault { from: "4u * i < params.decayed", to: "i < params.decayed" },
+        ]
     }
 }

@@ -1,6 +1,6 @@
 //! out\[parts] = sums of a\[n]^2 over interleaved parts of the array: the first stage of its norm.
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, UNIT, WORKGROUP_SUM, alternate, flat_sizes};
 use rayon::prelude::*;
 
@@ -86,6 +86,13 @@ impl Kernel for SquareSums {
             Case::new(SquareSumsParams { parts, ..params }, alternate(i))
         };
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "i += params.parts * WORKGROUP", to: "i += 2u * params.parts * WORKGROUP" },
+            ShaderFault { from: "half > 0u", to: "half > 1u" },
+        ]
     }
 }
 

@@ -13,7 +13,9 @@ mod bound;
 mod draw;
 mod frame;
 
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, View, operations};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, View, operations,
+};
 use crate::ops::batch::gather::{Normalised, byte, sample_of, some_normalisation};
 use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
 use crate::random::{Random, step_words, stream};
@@ -267,6 +269,30 @@ impl Kernel for GatherAugmented {
             "normalisation" => Some(some_normalisation(random)),
             _ => None,
         }
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        &[
+            ShaderFault { from: "row < counters[ROWS]", to: "row <= counters[ROWS]" },
+            ShaderFault { from: "draw.cosine * moved.y - draw.sine", to: "draw.cosine * moved.y + draw.sine" },
+            ShaderFault { from: "1.0 / 120.0", to: "1.0 / 121.0" },
+            ShaderFault { from: "* draw.zoom", to: "" },
+            ShaderFault { from: "draw.shear * turned.y", to: "draw.shear * turned.x" },
+            ShaderFault { from: "- draw.shift", to: "+ draw.shift" },
+            ShaderFault { from: "part.x * (pixel(sample, x + 1, y + 1)", to: "part.y * (pixel(sample, x + 1, y + 1)" },
+            ShaderFault { from: "x >= 0 && y >= 0", to: "y >= 0" },
+            ShaderFault { from: "params.horizontal_flip)", to: "params.vertical_flip)" },
+            ShaderFault { from: "choice_words.z, params.vertical_flip", to: "choice_words.y, params.vertical_flip" },
+            ShaderFault { from: "- 510.0", to: "- 511.0" },
+            ShaderFault { from: "sample * words + index", to: "index" },
+            ShaderFault { from: "noise_words[index % 4u]", to: "noise_words[index % 3u]" },
+            ShaderFault { from: "0.0, 1.0)", to: "0.0, 2.0)" },
+            ShaderFault { from: "(extent - size + 1u)", to: "(extent - size)" },
+            ShaderFault { from: "place < draw.erased_to", to: "place <= draw.erased_to" },
+            ShaderFault { from: "- normalisation[0]", to: "+ normalisation[0]" },
+            ShaderFault { from: "* normalisation[1]", to: "" },
+            ShaderFault { from: "select(0.0, input, used)", to: "input" },
+        ]
     }
 }
 

@@ -1,8 +1,8 @@
 //! Activation functions in the stores of products.
 
 use super::{Function, SLOPE, TINY, UNIT, extreme_inputs};
-use crate::kernel::{Case, Inputs, Real, Relation};
-use crate::ops::matmul::{Epilogue, MatmulParams, sum_error};
+use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
+use crate::ops::matmul::{Epilogue, Layout, MatmulParams, sum_error};
 use crate::ops::support::bits;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -44,6 +44,10 @@ impl<F: Function> Epilogue for BiasThen<F> {
             _ => None,
         }
     }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        F::FAULTS[2]
+    }
 }
 
 /// Times the derivative at `input[m, n]`, what the activation was given: its gradient.
@@ -73,5 +77,9 @@ impl<F: Function> Epilogue for TimesDerivative<F> {
 
     fn fill(case: &Case<MatmulParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         (binding == "input" && case.inputs == Inputs::Extreme).then(|| extreme_inputs(elements, random))
+    }
+
+    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+        F::FAULTS[3]
     }
 }

@@ -5,7 +5,7 @@
 //! Abramowitz and Stegun, "Handbook of Mathematical Functions", formula 7.1.26, with an error of at most 1.5e-7. The
 //! twin's erfc is right to the last digits of f64.
 
-use super::{Function, Real, TINY, UNIT, exp_error};
+use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// The Gaussian error linear unit, exact.
@@ -45,6 +45,25 @@ impl Function for Gelu {
     const PARTS: &'static [&'static str] = &[include_str!("../../../../shaders/lib/activation_gelu.wgsl")];
     const FLOPS: [u64; 2] = [20, 22];
     const STEEPEST: f64 = 1.13; // at the root of 2
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault { from: "1.0 - tail, x >= 0.0", to: "1.0 - tail, x >= 1.0" },
+            ShaderFault { from: "1.061405429", to: "1.06" },
+            ShaderFault { from: "0.3275911", to: "0.327" },
+        ],
+        &[
+            ShaderFault { from: "x * at.density", to: "at.density" },
+            ShaderFault { from: "0.3989422804014327", to: "0.398" },
+        ],
+        &[
+            ShaderFault { from: "x + bias[column / PACK]", to: "max(x, bias[column / PACK])" },
+            ShaderFault { from: "0.3275911", to: "0.327" },
+        ],
+        &[
+            ShaderFault { from: "derivative(z[i], SLOPE)", to: "activation(z[i], SLOPE)" },
+            ShaderFault { from: "x * at.density", to: "at.density" },
+        ],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x * distribution(x)

@@ -4,7 +4,7 @@
 //! As (1 + tanh v) / 2 = sigmoid(2 v), it is x sigmoid(w) with w = 2 sqrt(2 / pi) (x + 0.044715 x^3): no cancellation.
 
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_derivative, sigmoid_derivative_error, sigmoid_error};
-use super::{Function, Real, TINY, UNIT};
+use super::{Function, Real, ShaderFault, TINY, UNIT};
 
 /// GELU in the tanh form, which lies within 5e-4 of the exact one.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,21 @@ impl Function for GeluTanh {
         &[SIGMOID, include_str!("../../../../shaders/lib/activation_gelu_tanh.wgsl")];
     const FLOPS: [u64; 2] = [9, 18];
     const STEEPEST: f64 = 1.13; // near the root of 2
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault { from: "CUBIC_TERM = 0.07135481627260025", to: "CUBIC_TERM = 0.0713" },
+            ShaderFault { from: "x * sigmoid(w)", to: "sigmoid(w)" },
+        ],
+        &[ShaderFault { from: "3.0 * CUBIC_TERM", to: "CUBIC_TERM" }, ShaderFault { from: "(x * dw)", to: "dw" }],
+        &[
+            ShaderFault { from: "bias[column / PACK]", to: "bias[row / PACK]" },
+            ShaderFault { from: "CUBIC_TERM = 0.07135481627260025", to: "CUBIC_TERM = 0.0713" },
+        ],
+        &[
+            ShaderFault { from: "i < PACK", to: "i + 1u < PACK" },
+            ShaderFault { from: "3.0 * CUBIC_TERM", to: "CUBIC_TERM" },
+        ],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x * sigmoid(argument(x).0)

@@ -1,7 +1,7 @@
 //! f(x) = x where x > 0, else slope x: Maas, Hannun and Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic
 //! Models", ICML 2013, equation 2.
 
-use super::{Function, Real, TINY, UNIT};
+use super::{Function, Real, ShaderFault, TINY, UNIT};
 
 /// The leaky rectifier. At exactly zero its derivative is the slope.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,15 @@ impl Function for LeakyRelu {
     const PARTS: &'static [&'static str] = &[include_str!("../../../../shaders/lib/activation_leaky_relu.wgsl")];
     const FLOPS: [u64; 2] = [2, 1];
     const STEEPEST: f64 = 1.0;
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault { from: "slope * x, x, x > 0.0", to: "slope, x, x > 0.0" },
+            ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
+        ],
+        &[ShaderFault { from: "x > 0.0", to: "x >= 0.0" }, ShaderFault { from: "gradient[i] *", to: "gradient[0] *" }],
+        &[ShaderFault { from: "SLOPE = 0.01", to: "SLOPE = 0.011" }, ShaderFault { from: "x > 0.0", to: "x > 0.5" }],
+        &[ShaderFault { from: "SLOPE = 0.01", to: "SLOPE = 0.011" }, ShaderFault { from: "x > 0.0", to: "x >= 0.0" }],
+    ];
 
     fn activation<T: Real>(x: T, slope: T) -> T {
         if x > T::zero() { x } else { slope * x }

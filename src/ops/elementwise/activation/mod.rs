@@ -23,7 +23,9 @@ pub use silu::Silu;
 pub use softplus::Softplus;
 pub use tanh::Tanh;
 
-use crate::kernel::{AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, Tolerance, Values, Variant};
+use crate::kernel::{
+    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+};
 use crate::ops::elementwise::activation_gradient::ActivationGradient;
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::matmul::{Layout, Matmul, Product};
@@ -45,6 +47,9 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
 
     /// No |f'(x)| is larger, by any slope up to 1.
     const STEEPEST: f64;
+
+    /// [`Kernel::faults`] of its [`Kernels`], in their order.
+    const FAULTS: [&'static [ShaderFault]; 4];
 
     /// f(x).
     fn activation<T: Real>(x: T, slope: T) -> T;
@@ -181,5 +186,9 @@ impl<F: Function> Kernel for Activation<F> {
 
     fn fill(&self, case: &Case<ActivationParams>, _: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         (case.inputs == Inputs::Extreme).then(|| extreme_inputs(n, random))
+    }
+
+    fn faults(&self) -> &'static [ShaderFault] {
+        F::FAULTS[0]
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! With e = exp(-|x|) nothing overflows: f(x) is 1 / (1 + e) for positive x and e / (1 + e) for negative x.
 
-use super::{Function, Real, TINY, UNIT, exp_error};
+use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
 
 /// The logistic function.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,18 @@ impl Function for Sigmoid {
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../../shaders/lib/activation_sigmoid.wgsl")];
     const FLOPS: [u64; 2] = [4, 5];
     const STEEPEST: f64 = 0.25; // at 0
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault { from: "exp(-abs(x))", to: "exp(-x)" },
+            ShaderFault { from: "i < params.n", to: "i < params.n + 1u" },
+        ],
+        &[ShaderFault { from: "e * p * p", to: "e * p" }, ShaderFault { from: "gradient[i] *", to: "gradient[0] *" }],
+        &[
+            ShaderFault { from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" },
+            ShaderFault { from: "select(e * p, p, x >= 0.0)", to: "p" },
+        ],
+        &[ShaderFault { from: "x * pack(y, 0u)", to: "pack(y, 0u)" }, ShaderFault { from: "e * p * p", to: "e * p" }],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         sigmoid(x)

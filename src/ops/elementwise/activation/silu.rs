@@ -2,7 +2,7 @@
 //! Approximation in Reinforcement Learning", Neural Networks 107, 2018, equations 5 and 6. Also called swish.
 
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_derivative, sigmoid_derivative_error, sigmoid_error};
-use super::{Function, Real, UNIT};
+use super::{Function, Real, ShaderFault, UNIT};
 
 /// The sigmoid-weighted linear unit.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,24 @@ impl Function for Silu {
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../../shaders/lib/activation_silu.wgsl")];
     const FLOPS: [u64; 2] = [5, 11];
     const STEEPEST: f64 = 1.1; // at 2.4
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault { from: "x * sigmoid(x)", to: "x * sigmoid(-x)" },
+            ShaderFault { from: "1.0 / (1.0 + e)", to: "1.0 / (1.0001 + e)" },
+        ],
+        &[
+            ShaderFault { from: "x * sigmoid_derivative(x)", to: "sigmoid_derivative(x)" },
+            ShaderFault { from: "sigmoid(x) + x", to: "x" },
+        ],
+        &[
+            ShaderFault { from: "y[i] = activation(z[i], SLOPE)", to: "y[i] = z[i] * activation(z[i], SLOPE)" },
+            ShaderFault { from: "x * sigmoid(x)", to: "x * sigmoid(-x)" },
+        ],
+        &[
+            ShaderFault { from: "x * pack(y, 0u)", to: "x + pack(y, 0u)" },
+            ShaderFault { from: "sigmoid(x) + x", to: "x" },
+        ],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x * sigmoid(x)

@@ -6,7 +6,7 @@
 //! Mathematical Functions, section 4.38) up to s^15.
 
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_error};
-use super::{Function, Real, TINY, UNIT, exp_error};
+use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
 
 /// The smooth rectifier.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,18 @@ impl Function for Softplus {
     const PARTS: &'static [&'static str] = &[SIGMOID, include_str!("../../../../shaders/lib/activation_softplus.wgsl")];
     const FLOPS: [u64; 2] = [23, 4];
     const STEEPEST: f64 = 1.0;
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[ShaderFault { from: "max(x, 0.0) +", to: "" }, ShaderFault { from: "1.0 / 7.0 + z * sum", to: "0.0" }],
+        &[
+            ShaderFault { from: "return sigmoid(x)", to: "return sigmoid_derivative(x)" },
+            ShaderFault { from: "gradient[i] *", to: "gradient[0] *" },
+        ],
+        &[ShaderFault { from: "i < PACK", to: "i + 1u < PACK" }, ShaderFault { from: "max(x, 0.0) +", to: "" }],
+        &[
+            ShaderFault { from: "derivative(z[i], SLOPE)", to: "derivative(-z[i], SLOPE)" },
+            ShaderFault { from: "return sigmoid(x)", to: "return sigmoid_derivative(x)" },
+        ],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x.max(T::zero()) + (-x.abs()).exp().ln_1p()

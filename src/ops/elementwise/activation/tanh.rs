@@ -4,7 +4,7 @@
 //! Mathematical Functions, section 4.39, equation 4.39.1) after five terms: x (945 + 105 x^2 + x^4) / (945 + 420 x^2 +
 //! 15 x^4).
 
-use super::{Function, Real, TINY, UNIT, exp_error};
+use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
 
 /// The hyperbolic tangent.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,25 @@ impl Function for Tanh {
     const PARTS: &'static [&'static str] = &[include_str!("../../../../shaders/lib/activation_tanh.wgsl")];
     const FLOPS: [u64; 2] = [16, 7];
     const STEEPEST: f64 = 1.0; // at 0
+    const FAULTS: [&'static [ShaderFault]; 4] = [
+        &[
+            ShaderFault {
+                from: "let near = x * (945.0 + z * (105.0 + z)) /",
+                to: "let near = x * (945.0 + z * 105.0) /",
+            },
+            ShaderFault { from: "select(far, near, abs(x) < 0.5)", to: "near" },
+            ShaderFault { from: "sign(x) *", to: "" },
+        ],
+        &[
+            ShaderFault { from: "4.0 * e", to: "2.0 * e" },
+            ShaderFault { from: "exp(-2.0 * abs(x))", to: "exp(-2.0 * x)" },
+        ],
+        &[ShaderFault { from: "activation(z[i], SLOPE)", to: "z[i]" }, ShaderFault { from: "sign(x) *", to: "" }],
+        &[
+            ShaderFault { from: "row * params.n + column) / PACK]); //", to: "column) / PACK]); //" },
+            ShaderFault { from: "4.0 * e", to: "4.001 * e" },
+        ],
+    ];
 
     fn activation<T: Real>(x: T, _slope: T) -> T {
         x.tanh()
