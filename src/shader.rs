@@ -13,7 +13,7 @@
 //! ```
 
 use crate::error::{Error, Kind, Result};
-use crate::shape::{DType, Shape};
+use crate::shape::{DType, Layout, Shape, TensorType};
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 use naga::{AddressSpace, ScalarKind, TypeInner};
 
@@ -39,6 +39,8 @@ pub struct Binding {
     pub access: Access,
     /// Its element type.
     pub dtype: DType,
+    /// How its elements lie.
+    pub layout: Layout,
     /// Its extents, each a field of `Params` or a number.
     pub extents: Vec<String>,
 }
@@ -79,14 +81,18 @@ pub struct Reflection {
 }
 
 impl Binding {
-    /// The shape of this binding for the parameter values that `value` knows by name.
-    pub fn shape(&self, value: impl Fn(&str) -> Option<u32>) -> Result<Shape> {
+    /// The type of this binding for the parameter values that `value` knows by name.
+    ///
+    /// # Errors
+    /// Names an extent that is neither a number nor known.
+    pub fn ty(&self, value: impl Fn(&str) -> Option<u32>) -> Result<TensorType> {
         let extent = |text: &String| {
             text.parse().ok().or_else(|| value(text).map(|v| v as usize)).ok_or_else(|| {
                 broken(&self.name, format!("extent `{text}` is neither a number nor a u32 field of Params"))
             })
         };
-        Ok(Shape::new(self.extents.iter().map(extent).collect::<Result<Vec<_>>>()?))
+        let shape = Shape::new(self.extents.iter().map(extent).collect::<Result<Vec<_>>>()?);
+        Ok(TensorType { shape, dtype: self.dtype, layout: self.layout })
     }
 }
 
@@ -200,7 +206,7 @@ fn storage_binding(
     // What is written in part keeps its other elements, just as if it had read and written them back.
     let partly = access == Access::Write && doc.contains("partly written");
     let access = if partly { Access::ReadWrite } else { access };
-    Ok(Binding { name, index, access, dtype, extents })
+    Ok(Binding { name, index, access, dtype, layout: Layout::RowMajor, extents })
 }
 
 /// Whether the module's constant `name` is the literal `true`.
@@ -265,7 +271,7 @@ mod tests {
         let dtypes: Vec<_> = reflection.bindings.iter().map(|b| b.dtype).collect();
         assert_eq!(dtypes, [DType::U8, DType::F32, DType::F32, DType::F32]);
         let value = |name: &str| [("m", 3), ("n", 5)].iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-        assert_eq!(reflection.binding("a").expect("a exists").shape(value).expect("known"), Shape::from([5, 3]));
+        assert_eq!(reflection.binding("a").expect("a exists").ty(value).expect("known"), TensorType::f32([5, 3]));
         assert_eq!(reflection.params[2], Field { name: "n".into(), offset: 8, scalar: Scalar::U32 });
         assert_eq!((reflection.workgroup_size, reflection.workgroup_memory), ([8, 4, 1], 256));
     }
@@ -275,7 +281,7 @@ mod tests {
         let error = Reflection::of("test", &SOURCE.replace("/// [m, n] u8", "")).expect_err("`bytes` has no shape");
         assert!(error.cause().contains("`bytes` needs its shape"), "{error}");
         let unknown = Reflection::of("test", &SOURCE.replace("[m, n] u8", "[rows, n] u8")).expect("parses");
-        let error = unknown.bindings[0].shape(|_| None).expect_err("`rows` is unknown");
+        let error = unknown.bindings[0].ty(|_| None).expect_err("`rows` is unknown");
         assert!(error.cause().contains("`rows`"), "{error}");
     }
 }

@@ -1,10 +1,10 @@
-//! Shapes and element types of the arrays that plans work on.
+//! Types of the arrays that plans work on: shape, element type and layout.
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 
 /// The element type of an array on the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DType {
     /// 32-bit float. The f64 oracle widens these, and only these.
     F32,
@@ -25,7 +25,7 @@ impl fmt::Display for DType {
 }
 
 /// Extents of a row-major array, outermost first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shape(Vec<usize>);
 
 impl Shape {
@@ -74,5 +74,66 @@ impl<const N: usize> From<[usize; N]> for Shape {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
+    }
+}
+
+/// How the elements of a tensor follow one another in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layout {
+    /// The last dimension varies fastest.
+    #[default]
+    RowMajor,
+}
+
+/// What every value, slot and binding declares: extents, element type and layout.
+///
+/// Printed as on a shader's bindings: `[4, 5]` for f32, `[4] u32` for other element types.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TensorType {
+    /// The extents, in an order that does not depend on the layout.
+    pub shape: Shape,
+    /// The element type.
+    pub dtype: DType,
+    /// How the elements lie.
+    pub layout: Layout,
+}
+
+impl TensorType {
+    /// Elements of `dtype` in row-major order.
+    pub fn new(dtype: DType, shape: impl Into<Shape>) -> Self {
+        Self { shape: shape.into(), dtype, layout: Layout::default() }
+    }
+
+    /// 32-bit floats in row-major order.
+    pub fn f32(shape: impl Into<Shape>) -> Self {
+        Self::new(DType::F32, shape)
+    }
+
+    /// The same type with another shape.
+    #[must_use]
+    pub fn with_shape(&self, shape: impl Into<Shape>) -> Self {
+        Self { shape: shape.into(), ..*self }
+    }
+
+    /// The extents, outermost first.
+    pub fn extents(&self) -> &[usize] {
+        self.shape.extents()
+    }
+
+    /// How many 32-bit words a tensor of this type takes on the device.
+    ///
+    /// # Errors
+    /// If they cannot be counted.
+    pub fn words(&self) -> Result<usize> {
+        self.shape.words(self.dtype)
+    }
+}
+
+impl fmt::Display for TensorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dtype {
+            DType::F32 => self.shape.fmt(f),
+            dtype => write!(f, "{} {dtype}", self.shape),
+        }
     }
 }

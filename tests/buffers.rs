@@ -35,7 +35,7 @@ fn tensors_of_an_arena_are_aligned_and_found_by_name() {
     let places: Vec<_> = arena.tensors.iter().map(|&id| (memory.slot(id).offset, memory.slot(id).words)).collect();
     assert_eq!(places, [(0, 64), (64, 65), (192, 1), (256, 3)]);
     let all = memory.slot(arena.all);
-    assert_eq!((all.offset, all.words, &all.shape, all.buffer), (0, 320, &Shape::from([320]), 1));
+    assert_eq!((all.offset, all.words, &all.ty.shape, all.buffer), (0, 320, &Shape::from([320]), 1));
     assert_eq!(memory.buffers()[1].words, 320);
     assert_eq!(memory.find("arena/2"), Some(arena.tensors[2]));
     assert_eq!(memory.find("first"), Some(first));
@@ -50,7 +50,7 @@ fn a_view_lies_where_its_slot_does_and_is_no_larger() {
     let view = memory.view(arena.tensors[1], "rows", [3, 4]).expect("it is as big");
     let slot = memory.slot(view);
     assert_eq!((slot.name.as_str(), slot.buffer, slot.offset, slot.words), ("rows", 0, 64, 12));
-    assert_eq!(slot.shape, Shape::from([3, 4]));
+    assert_eq!(slot.ty.shape, Shape::from([3, 4]));
     let smaller = memory.view(arena.tensors[1], "start", [5]).expect("it is smaller");
     assert_eq!((memory.slot(smaller).offset, memory.slot(smaller).words), (64, 5));
     assert_eq!(memory.find("start"), Some(smaller));

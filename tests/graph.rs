@@ -19,7 +19,7 @@ use shadegrad::ops::elementwise::column_sum::ColumnSum;
 use shadegrad::ops::elementwise::relu::Relu;
 use shadegrad::ops::elementwise::reshape::Reshape;
 use shadegrad::ops::elementwise::scale::ScaleOp;
-use shadegrad::ops::matmul::{Layout, product};
+use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -160,7 +160,7 @@ fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
     let mut graph = Graph::default();
     let (x, gradient) = (leaf(&mut graph, &[4, 5]), leaf(&mut graph, &[4, 6]));
     let of_bias = graph.apply(ColumnSum, &[gradient]).expect("any matrix does");
-    let of_weight = product(&mut graph, Layout::TN, x, gradient).expect("the shapes go together");
+    let of_weight = product(&mut graph, Operands::TN, x, gradient).expect("the shapes go together");
     let doubled = graph.apply(Add, &[of_bias, of_bias]).expect("one shape");
     let (simple, roots) = graph.simplify(&[of_bias, of_weight, doubled]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
@@ -168,8 +168,8 @@ fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
     assert_eq!(shapes(&simple, &roots), shapes(&graph, &[of_bias, of_weight, doubled]));
     // A product that needs the sums cannot be computed with them, nor can one of something else.
     let later = graph.apply(BiasAdd, &[gradient, of_bias]).expect("the shapes go together");
-    let of_later = product(&mut graph, Layout::TN, later, gradient).expect("the shapes go together");
-    let other = product(&mut graph, Layout::TN, gradient, x).expect("the shapes go together");
+    let of_later = product(&mut graph, Operands::TN, later, gradient).expect("the shapes go together");
+    let other = product(&mut graph, Operands::TN, gradient, x).expect("the shapes go together");
     let (simple, _) = graph.simplify(&[of_later, other]);
     assert_eq!(simple.operations(), 4, "{}", simple.explain(&memory));
 }
@@ -312,7 +312,7 @@ fn what_does_not_go_together_is_refused_by_name() {
     };
     let (a, b) = (leaf(&mut graph, [4, 5]), leaf(&mut graph, [4, 6]));
     let says = |error: shadegrad::error::Error, words: &str| assert!(error.cause().contains(words), "{error}");
-    says(product(&mut graph, Layout::NN, a, b).expect_err("5 is not 4"), "a product of [4, 5] and [4, 6]");
+    says(product(&mut graph, Operands::NN, a, b).expect_err("5 is not 4"), "a product of [4, 5] and [4, 6]");
     says(graph.apply(Add, &[a, b]).expect_err("two shapes"), "[4, 6] added to [4, 5]");
     let active = graph.apply(Relu, &[a]).expect("any shape does");
     says(graph.gradients(active, &[a], Arc::new(Add)).expect_err("no loss"), "is not a loss");

@@ -20,7 +20,7 @@ use shadegrad::ops::elementwise::dropout::DropoutOp;
 use shadegrad::ops::elementwise::reshape::Reshape;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::elementwise::softmax::Softmax;
-use shadegrad::ops::matmul::{Layout, product};
+use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -39,7 +39,7 @@ enum Step {
     Activate(Activation, Index),
     Scale(f32, Index),
     Add(Index, Index),
-    Product(Layout, Index),
+    Product(Operands, Index),
     Linear(Index),
     Bias(Index),
     LayerNorm(Index),
@@ -60,7 +60,7 @@ fn step(activations: Vec<Activation>) -> impl Strategy<Value = Step> {
         3 => (prop::sample::select(activations), index()).prop_map(|(f, x)| Step::Activate(f, x)),
         2 => (scale, index()).prop_map(|(factor, x)| Step::Scale(factor, x)),
         3 => (index(), index()).prop_map(|(a, b)| Step::Add(a, b)),
-        2 => (prop::sample::select(vec![Layout::NN, Layout::NT]), index()).prop_map(|(l, x)| Step::Product(l, x)),
+        2 => (prop::sample::select(vec![Operands::NN, Operands::NT]), index()).prop_map(|(l, x)| Step::Product(l, x)),
         3 => index().prop_map(Step::Linear),
         1 => index().prop_map(Step::Bias),
         1 => index().prop_map(Step::LayerNorm),
@@ -172,7 +172,7 @@ proptest! {
             let normed = nn::layer_norm(graph, sum, p[2], p[2])?;
             let small = graph.apply(ScaleOp { factor: 0.25 }, &[normed])?;
             let last = nn::linear(graph, small, p[1], p[2])?;
-            let logits = product(graph, Layout::NN, last, p[3])?;
+            let logits = product(graph, Operands::NN, last, p[3])?;
             Objective::CrossEntropy.losses(graph, logits, given.labels, given.counters)
         });
         let gradients = gradients.unwrap_or_else(|error| panic!("{error}"));

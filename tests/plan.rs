@@ -246,7 +246,7 @@ fn weights_decay_and_biases_do_not() {
             for (tensor, shape) in model.tensors() {
                 let slot = plan.memory.find(&format!("{arena}/{tensor}")).expect("the plan has it");
                 let slot = plan.memory.slot(slot);
-                assert_eq!(slot.shape, shape);
+                assert_eq!(slot.ty.shape, shape);
                 let weight = decays && tensor.ends_with("weight");
                 assert!(if weight { slot.offset + slot.words <= decayed } else { slot.offset >= decayed }, "{tensor}");
             }

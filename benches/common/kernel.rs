@@ -117,7 +117,7 @@ fn fill(kernel: &dyn AnyKernel, bindings: &[Binding], params: &[u8]) -> Result<V
     let numbers: Vec<u32> = (0..65_521).map(|_| (random.normal() as f32).to_bits()).collect();
     let case = Case::new(params.to_vec(), Inputs::Random);
     let words = |binding: &Binding| {
-        let length = binding.shape(|name| word(&fields, params, name))?.words(binding.dtype)?;
+        let length = binding.ty(|name| word(&fields, params, name))?.words()?;
         let filled = kernel.fill(&case, &binding.name, length, &mut random);
         Ok(filled.unwrap_or_else(|| numbers.iter().copied().cycle().take(length).collect()))
     };

@@ -88,8 +88,8 @@ fn largest(kernel: &dyn AnyKernel) -> Result<Vec<u8>> {
     let cases = kernel.cases(Effort::QUICK).into_iter().filter(|case| case.inputs == Inputs::Random);
     let mut largest = (0, Vec::new());
     for Case { params, .. } in cases {
-        let shapes = bindings(kernel, &params)?.into_iter().map(|b| b.shape(|name| word(&fields, &params, name)));
-        let elements = shapes.map(|shape| shape?.elements()).sum::<Result<usize>>()?;
+        let types = bindings(kernel, &params)?.into_iter().map(|b| b.ty(|name| word(&fields, &params, name)));
+        let elements = types.map(|ty| ty?.shape.elements()).sum::<Result<usize>>()?;
         if elements > largest.0 {
             largest = (elements, params);
         }

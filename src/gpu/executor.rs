@@ -170,7 +170,7 @@ impl Executor for GpuExecutor {
 
     fn write_f32(&mut self, id: SlotId, data: &[f32]) -> Result<()> {
         let slot = self.plan.memory.slot(id);
-        if slot.dtype != DType::F32 || slot.words != data.len() {
+        if slot.ty.dtype != DType::F32 || slot.words != data.len() {
             return Err(slot.refuse("f32", data.len()));
         }
         self.upload(id, bytemuck::cast_slice(data))
@@ -178,7 +178,7 @@ impl Executor for GpuExecutor {
 
     fn write_words(&mut self, id: SlotId, data: &[u32]) -> Result<()> {
         let slot = self.plan.memory.slot(id);
-        if slot.dtype == DType::F32 || slot.words != data.len() {
+        if slot.ty.dtype == DType::F32 || slot.words != data.len() {
             return Err(slot.refuse("words", data.len()));
         }
         self.upload(id, bytemuck::cast_slice(data))
@@ -199,7 +199,7 @@ impl Executor for GpuExecutor {
     }
 
     async fn read(&mut self, id: SlotId) -> Result<Array<f64>> {
-        let (words, dtype) = (self.plan.memory.slot(id).words, self.plan.memory.slot(id).dtype);
+        let (words, dtype) = (self.plan.memory.slot(id).words, self.plan.memory.slot(id).ty.dtype);
         let bytes = self.download(id, 0, words).await?;
         Ok(match dtype {
             DType::F32 => {

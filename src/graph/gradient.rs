@@ -51,8 +51,8 @@ impl Graph {
     ) -> Result<()> {
         for (&input, gradient) in inputs.iter().zip(of_inputs) {
             let Some(gradient) = gradient else { continue };
-            if self.shape(gradient) != self.shape(input) {
-                let (found, expected) = (self.shape(gradient), self.shape(input));
+            if self.ty(gradient) != self.ty(input) {
+                let (found, expected) = (self.ty(gradient), self.ty(input));
                 return Err(mistake(format!("{}: a gradient is {found}, its value {expected}", self.scope)));
             }
             let sum = match gradients.get(&input) {

@@ -3,10 +3,10 @@
 use super::{Graph, Value, mistake};
 use crate::error::Result;
 use crate::plan::{Plan, Role, SlotId};
-use crate::shape::{DType, Shape};
+use crate::shape::{DType, Layout, TensorType};
 use std::collections::BTreeMap;
 
-/// Buffers of transients that are free to be used again, by their size in words.
+/// Buffers of transients that are free to be used again, by element type, layout and size.
 ///
 /// Sections of one plan may share a pool, for transients live within one run of a section.
 #[derive(Debug, Default)]
@@ -14,9 +14,10 @@ pub struct Pool {
     free: Vec<Owned>,
 }
 
-/// A buffer that belongs to a value for a while: its size in words, and the slot that is all of it.
+/// A buffer that belongs to a value for a while: what its elements are, its size in words, and the slot that is all of it.
 #[derive(Clone, Copy, Debug)]
 struct Owned {
+    kind: (DType, Layout),
     words: usize,
     whole: SlotId,
 }
@@ -35,19 +36,20 @@ impl Lowered {
 }
 
 impl Pool {
-    /// A transient of this shape: in the smallest free buffer that holds it, else in a new one.
-    fn take(&mut self, plan: &mut Plan, name: &str, shape: &Shape) -> Result<(Owned, SlotId)> {
-        let words = shape.words(DType::F32)?;
+    /// A transient of this type: in the smallest free buffer that holds it, else in a new one.
+    fn take(&mut self, plan: &mut Plan, name: &str, ty: &TensorType) -> Result<(Owned, SlotId)> {
+        let (kind, words) = ((ty.dtype, ty.layout), ty.words()?);
         // A buffer more than twice as big is left for something bigger.
-        let fits =
-            self.free.iter().enumerate().filter(|(_, free)| (words..=words.saturating_mul(2)).contains(&free.words));
+        let sizes = words..=words.saturating_mul(2);
+        let fits = |free: &Owned| free.kind == kind && sizes.contains(&free.words);
+        let fits = self.free.iter().enumerate().filter(|(_, free)| fits(free));
         if let Some(place) = fits.min_by_key(|(_, free)| free.words).map(|(place, _)| place) {
             let owned = self.free.swap_remove(place);
             plan.reused_words = plan.reused_words.saturating_add(words);
-            return Ok((owned, plan.memory.view(owned.whole, name, shape.clone())?));
+            return Ok((owned, plan.memory.view(owned.whole, name, ty.shape.clone())?));
         }
-        let whole = plan.memory.array(name, Role::Transient, DType::F32, shape.clone())?;
-        Ok((Owned { words, whole }, whole))
+        let whole = plan.memory.tensor(name, Role::Transient, ty.clone())?;
+        Ok((Owned { kind, words, whole }, whole))
     }
 }
 
@@ -86,16 +88,16 @@ impl Graph {
                 lowered.slots.extend(node.outputs.iter().copied().zip(node.slot));
                 continue;
             };
-            for (&output, shape) in node.outputs.iter().zip(&node.shapes) {
+            for (&output, ty) in node.outputs.iter().zip(&node.types) {
                 let nth = if output.output == 0 { String::new() } else { format!(".{}", output.output) };
                 let name = format!("{prefix}/{}.{number}{nth}", node.scope.replace(' ', "."));
                 let viewed = lowered.slot(backing(output));
                 let slot = if let Some(slot) = stored(output) {
                     slot
                 } else if let Some(slot) = viewed {
-                    plan.memory.view(slot, &name, shape.clone())?
+                    plan.memory.view(slot, &name, ty.shape.clone())?
                 } else {
-                    let (buffer, slot) = pool.take(plan, &name, shape)?;
+                    let (buffer, slot) = pool.take(plan, &name, ty)?;
                     owned.insert(output, buffer);
                     slot
                 };

@@ -12,18 +12,18 @@ pub use lower::{Lowered, Pool};
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Memory, Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::{Shape, TensorType};
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A differentiable operation: everything that the graph needs to know of it. Implemented in the op's file.
 pub trait Op: Debug + Any {
-    /// The shape of each output, for inputs of these shapes.
+    /// The type of each output, for inputs of these types. Lowering holds the element types to those of the kernel.
     ///
     /// # Errors
     /// Where the shapes do not go together: names all of them.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>>;
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>>;
 
     /// The gradient for each input, in terms of other ops, given that of output 0; `None` for an input that has none,
     /// such as labels.
@@ -82,7 +82,7 @@ pub struct Node {
     pub inputs: Vec<Value>,
     /// What it gives.
     pub outputs: Vec<Value>,
-    shapes: Vec<Shape>,
+    types: Vec<TensorType>,
     slot: Option<SlotId>,
     /// The layer it belongs to, such as `fc1`.
     pub scope: String,
@@ -103,8 +103,8 @@ impl Graph {
 
     /// A value that is in memory already.
     pub fn leaf(&mut self, memory: &Memory, slot: SlotId) -> Value {
-        let shapes = vec![memory.slot(slot).shape.clone()];
-        self.push(None, Vec::new(), shapes, Some(slot))
+        let types = vec![memory.slot(slot).ty.clone()];
+        self.push(None, Vec::new(), types, Some(slot))
     }
 
     /// Applies an op; gives its output 0.
@@ -117,21 +117,32 @@ impl Graph {
 
     /// [`Self::apply`] for an op that is shared with others.
     pub fn apply_shared(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
-        let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
-        let outputs = op.infer(&shapes)?;
+        let types: Vec<&TensorType> = inputs.iter().map(|&input| self.ty(input)).collect();
+        let outputs = op.infer(&types)?;
         Ok(self.push(Some(op), inputs.to_vec(), outputs, None))
     }
 
-    fn push(&mut self, op: Option<Arc<dyn Op>>, inputs: Vec<Value>, shapes: Vec<Shape>, slot: Option<SlotId>) -> Value {
+    fn push(
+        &mut self,
+        op: Option<Arc<dyn Op>>,
+        inputs: Vec<Value>,
+        types: Vec<TensorType>,
+        slot: Option<SlotId>,
+    ) -> Value {
         let node = self.nodes.len();
-        let outputs = (0..shapes.len()).map(|output| Value { node, output }).collect();
-        self.nodes.push(Node { op, inputs, outputs, shapes, slot, scope: self.scope.clone() });
+        let outputs = (0..types.len()).map(|output| Value { node, output }).collect();
+        self.nodes.push(Node { op, inputs, outputs, types, slot, scope: self.scope.clone() });
         Value { node, output: 0 }
     }
 
     /// The shape of a value.
     pub fn shape(&self, value: Value) -> &Shape {
-        &self.nodes[value.node].shapes[value.output]
+        &self.ty(value).shape
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, value: Value) -> &TensorType {
+        &self.nodes[value.node].types[value.output]
     }
 
     /// Another output of the node that gave `value`, where it has so many.
@@ -155,9 +166,9 @@ impl Graph {
         for (number, node) in self.nodes.iter().enumerate() {
             if let Some(op) = &node.op {
                 let inputs: Vec<_> = node.inputs.iter().map(&name).collect();
-                let shapes: Vec<_> = node.shapes.iter().map(Shape::to_string).collect();
-                let (inputs, shapes) = (inputs.join(", "), shapes.join(", "));
-                text += &format!("  %{number:<3} = {op:?}({inputs}) : {shapes}  # {}\n", node.scope);
+                let types: Vec<_> = node.types.iter().map(TensorType::to_string).collect();
+                let (inputs, types) = (inputs.join(", "), types.join(", "));
+                text += &format!("  %{number:<3} = {op:?}({inputs}) : {types}  # {}\n", node.scope);
             }
         }
         text

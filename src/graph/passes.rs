@@ -84,8 +84,8 @@ impl Graph {
             let [op, sibling] = [pair.op, pair.sibling].map(|number| &self.nodes[number]);
             let inputs = op.inputs.iter().map(|input| renaming.of(input)).collect();
             let outputs = vec![Value { node: 0, output: 0 }, Value { node: 0, output: 1 }];
-            let shapes = op.shapes.iter().chain(&sibling.shapes).cloned().collect();
-            let joined = Node { op: Some(Arc::clone(&pair.joined)), inputs, outputs, shapes, ..op.clone() };
+            let types = op.types.iter().chain(&sibling.types).cloned().collect();
+            let joined = Node { op: Some(Arc::clone(&pair.joined)), inputs, outputs, types, ..op.clone() };
             Kept::Part(joined, output)
         })
     }

@@ -7,7 +7,7 @@ use crate::ops::elementwise::bias_add::BiasAdd;
 use crate::ops::elementwise::dropout::DropoutOp;
 use crate::ops::elementwise::reshape::Reshape;
 use crate::ops::lookup::embedding::Embedding;
-use crate::ops::matmul::{Layout, product};
+use crate::ops::matmul::{Operands, product};
 use crate::ops::norm::batch_norm::BatchNormOp;
 use crate::ops::norm::batch_norm_evaluate::BatchNormEvaluateOp;
 use crate::ops::norm::layer_norm::LayerNormOp;
@@ -19,7 +19,7 @@ use crate::shape::Shape;
 /// # Errors
 /// Where the shapes do not go together.
 pub fn linear(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Result<Value> {
-    let product = product(graph, Layout::NN, x, weight)?;
+    let product = product(graph, Operands::NN, x, weight)?;
     graph.apply(BiasAdd, &[product, bias])
 }
 

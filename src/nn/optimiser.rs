@@ -234,7 +234,7 @@ pub(super) fn arena(memory: &mut Memory, name: &str, role: Role, tensors: &[(Str
 
 /// How many elements of an [`arena`] decay, from the first on, with the gaps between tensors.
 fn decayed(memory: &Memory, weights: &Arena) -> Result<u32> {
-    let slots = weights.tensors.iter().map(|&id| memory.slot(id)).filter(|slot| decays(&slot.shape));
+    let slots = weights.tensors.iter().map(|&id| memory.slot(id)).filter(|slot| decays(&slot.ty.shape));
     let end = slots.map(|slot| slot.offset + slot.words).max().unwrap_or(0);
     word(end.next_multiple_of(ALIGNMENT_WORDS))
 }

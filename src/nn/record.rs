@@ -152,7 +152,7 @@ impl Model {
     pub fn add_measuring(&self, plan: &mut Plan) -> Result<()> {
         let normalisation = self.find_state(plan)?.normalisation;
         let images = find(plan, "train/images")?;
-        let samples = plan.memory.slot(images).shape.extents()[0];
+        let samples = plan.memory.slot(images).ty.extents()[0];
         let params = PixelSumsParams::new(samples, self.inputs())?;
         let shape = [params.parts as usize, 2];
         let sums = plan.memory.array("measure/part_sums", Role::Transient, DType::U32, shape)?;

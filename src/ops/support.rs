@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::{Effort, Inputs, Real, edge_sizes};
 use crate::plan::{Memory, Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 /// Elements of `counters`; `shaders/lib/counters.wgsl` names them for the shaders.
@@ -133,7 +133,7 @@ pub fn word(size: usize) -> Result<u32> {
 
 /// The extents of a slot that is a matrix.
 pub(in crate::ops) fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<[u32; 2]> {
-    match memory.slot(slot).shape.extents() {
+    match memory.slot(slot).ty.extents() {
         &[m, n] => Ok([word(m)?, word(n)?]),
         _ => Err(crate::graph::mistake(format!("{} is no matrix", memory.slot(slot).name))),
     }
@@ -141,9 +141,9 @@ pub(in crate::ops) fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<
 
 /// The shapes that a loss gives for logits `[m, n]`, labels `[m]` and counters: losses `[m]`, and as output 1 the
 /// gradient of their mean for the logits.
-pub(in crate::ops) fn loss_outputs(inputs: &[&Shape]) -> Result<Vec<Shape>> {
+pub(in crate::ops) fn loss_outputs(inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
     match (inputs[0].extents(), inputs[1].extents()) {
-        (&[m, _], &[rows]) if m == rows => Ok(vec![Shape::from([m]), inputs[0].clone()]),
+        (&[m, _], &[rows]) if m == rows => Ok(vec![TensorType::f32([m]), inputs[0].clone()]),
         _ => Err(crate::graph::mistake(format!("a loss of logits {} and labels {}", inputs[0], inputs[1]))),
     }
 }
@@ -162,7 +162,7 @@ pub(in crate::ops) fn flat<const N: usize>(plan: &mut Plan, slots: [SlotId; N]) 
     for view in &mut views {
         let slot = plan.memory.slot(*view);
         elements = slot.words;
-        if slot.shape.extents().len() != 1 {
+        if slot.ty.extents().len() != 1 {
             let name = slot.name.clone();
             *view = plan.memory.view(*view, &name, [elements])?;
         }

@@ -30,7 +30,7 @@ impl Plan {
                 bytes = cost.1.saturating_add(bytes);
                 let bindings = dispatch.bindings().map(|(binding, id)| {
                     let slot = self.memory.slot(id);
-                    format!("{}={} {}", binding.name, slot.name, slot.shape)
+                    format!("{}={} {}", binding.name, slot.name, slot.ty.shape)
                 });
                 rows.push([
                     (number + 1).to_string(),
@@ -70,7 +70,7 @@ impl Plan {
                 kept.to_owned(),
                 buffer.dtype.to_string(),
                 format!("{:.1}", buffer.words as f64 * 4.0 / 1e3),
-                slots.map(|slot| format!("{} {}", slot.name, slot.shape)).collect::<Vec<_>>().join(", "),
+                slots.map(|slot| format!("{} {}", slot.name, slot.ty.shape)).collect::<Vec<_>>().join(", "),
             ]);
         }
         format!("{}\n{}", self.total_memory(), columns(&rows))

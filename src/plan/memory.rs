@@ -1,7 +1,7 @@
 //! Buffers and the slots in them.
 
 use crate::error::{Error, Kind, Result};
-use crate::shape::{DType, Shape};
+use crate::shape::{DType, Shape, TensorType};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -45,10 +45,8 @@ pub struct Slot {
     pub offset: usize,
     /// Its size in words.
     pub words: usize,
-    /// Its extents.
-    pub shape: Shape,
-    /// Its element type.
-    pub dtype: DType,
+    /// Its shape, element type and layout.
+    pub ty: TensorType,
 }
 
 impl Slot {
@@ -62,7 +60,7 @@ impl Slot {
     pub fn refuse(&self, kind: &str, length: usize) -> Error {
         Error::new(
             Kind::Usage,
-            format!("{length} {kind} cannot go into {}, which holds {} {}", self.name, self.words, self.dtype),
+            format!("{length} {kind} cannot go into {}, which holds {} {}", self.name, self.words, self.ty.dtype),
             "pass exactly as many elements as the slot holds",
         )
     }
@@ -91,12 +89,22 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A buffer of its own for one array.
+    /// A buffer of its own for one row-major array.
+    ///
+    /// # Errors
+    /// Where the elements of the shape cannot be counted.
     pub fn array(&mut self, name: &str, role: Role, dtype: DType, shape: impl Into<Shape>) -> Result<SlotId> {
-        let shape = shape.into();
-        let words = shape.words(dtype)?;
-        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role, gaps: Vec::new() });
-        Ok(self.push(name.to_owned(), 0, words, shape, dtype))
+        self.tensor(name, role, TensorType::new(dtype, shape))
+    }
+
+    /// A buffer of its own for one tensor.
+    ///
+    /// # Errors
+    /// Where the elements of its shape cannot be counted.
+    pub fn tensor(&mut self, name: &str, role: Role, ty: TensorType) -> Result<SlotId> {
+        let words = ty.words()?;
+        self.buffers.push(Buffer { name: name.to_owned(), dtype: ty.dtype, words, role, gaps: Vec::new() });
+        Ok(self.push(name.to_owned(), 0, words, ty))
     }
 
     /// A buffer for several f32 tensors, whose slots are named `ARENA/TENSOR`.
@@ -109,14 +117,14 @@ impl Memory {
         self.buffers.push(Buffer { name: name.to_owned(), dtype: DType::F32, words: 0, role, gaps: Vec::new() });
         let (mut end, mut ids, mut gaps) = (0usize, Vec::new(), Vec::new());
         for ((tensor, shape), words) in tensors.iter().zip(sizes) {
-            ids.push(self.push(format!("{name}/{tensor}"), end, words, shape.clone(), DType::F32));
+            ids.push(self.push(format!("{name}/{tensor}"), end, words, TensorType::f32(shape.clone())));
             let filled = end.saturating_add(words);
             end = filled.saturating_add(ALIGNMENT_WORDS - 1) / ALIGNMENT_WORDS * ALIGNMENT_WORDS;
             gaps.push(filled..end);
         }
         self.buffers[buffer].words = end;
         self.buffers[buffer].gaps = gaps;
-        let all = self.push(name.to_owned(), 0, end, Shape::from([end]), DType::F32);
+        let all = self.push(name.to_owned(), 0, end, TensorType::f32([end]));
         Ok(Arena { all, tensors: ids })
     }
 
@@ -125,18 +133,19 @@ impl Memory {
     /// # Errors
     /// Where the shape needs more words than the slot has.
     pub fn view(&mut self, of: SlotId, name: &str, shape: impl Into<Shape>) -> Result<SlotId> {
-        let (shape, slot) = (shape.into(), self.slot(of).clone());
-        let words = shape.words(slot.dtype)?;
+        let slot = self.slot(of).clone();
+        let ty = slot.ty.with_shape(shape);
+        let words = ty.words()?;
         if words > slot.words {
-            return Err(slot.refuse(&format!("words of {name} {shape}"), words));
+            return Err(slot.refuse(&format!("words of {name} {}", ty.shape), words));
         }
-        self.slots.push(Slot { name: name.to_owned(), words, shape, ..slot });
+        self.slots.push(Slot { name: name.to_owned(), words, ty, ..slot });
         Ok(SlotId(self.slots.len() - 1))
     }
 
-    fn push(&mut self, name: String, offset: usize, words: usize, shape: Shape, dtype: DType) -> SlotId {
+    fn push(&mut self, name: String, offset: usize, words: usize, ty: TensorType) -> SlotId {
         let buffer = self.buffers.len() - 1;
-        self.slots.push(Slot { name, buffer, offset, words, shape, dtype });
+        self.slots.push(Slot { name, buffer, offset, words, ty });
         SlotId(self.slots.len() - 1)
     }
 

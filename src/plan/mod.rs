@@ -154,12 +154,12 @@ impl Plan {
             let (Some(&(_, id)), None) = (bound.next(), bound.next()) else {
                 return Err(mistake(format!("{label}: {name} needs `{}` bound once", binding.name)));
             };
-            let expected = binding.shape(|field| word(&fields, &params, field))?;
+            let expected = binding.ty(|field| word(&fields, &params, field))?;
             let slot = self.memory.slot(id);
-            if (&expected, binding.dtype) != (&slot.shape, slot.dtype) {
+            if expected != slot.ty {
                 return Err(mistake(format!(
-                    "{label}: `{}` of {name} is {expected} {}, but the slot {} is {} {}",
-                    binding.name, binding.dtype, slot.name, slot.shape, slot.dtype
+                    "{label}: `{}` of {name} is {} {}, but the slot {} is {} {}",
+                    binding.name, expected.shape, expected.dtype, slot.name, slot.ty.shape, slot.ty.dtype
                 )));
             }
             if slot.words == 0 {

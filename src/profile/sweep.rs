@@ -128,8 +128,8 @@ impl Job {
         let mut memory = Memory::default();
         let mut slots = Vec::new();
         for binding in &reflection.bindings {
-            let shape = binding.shape(|name| word(&fields, &self.params, name))?;
-            slots.push(memory.array(&binding.name, Role::State, binding.dtype, shape)?);
+            let ty = binding.ty(|name| word(&fields, &self.params, name))?;
+            slots.push(memory.tensor(&binding.name, Role::State, ty)?);
         }
         let names = reflection.bindings.iter().map(|binding| binding.name.as_str());
         let bindings: Vec<_> = names.zip(slots.iter().copied()).collect();
@@ -156,8 +156,7 @@ fn reflection(kernel: &'static dyn AnyKernel) -> Result<Reflection> {
 /// Words of each binding.
 fn words(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u8]) -> Result<Vec<usize>> {
     let (fields, _) = kernel.fields();
-    let binding =
-        |binding: &crate::shader::Binding| binding.shape(|name| word(&fields, params, name))?.words(binding.dtype);
+    let binding = |binding: &crate::shader::Binding| binding.ty(|name| word(&fields, params, name))?.words();
     reflection.bindings.iter().map(binding).collect()
 }
 
@@ -242,7 +241,7 @@ async fn clock(executor: &mut GpuExecutor) -> Result<Clock> {
 /// Writes the inputs, and times the one dispatch.
 async fn time<S: Subject>(subject: &mut S, prepared: &Prepared, slots: &[SlotId], peaks: &Peaks) -> Result<Row> {
     for ((&slot, words), &length) in slots.iter().zip(&prepared.words).zip(&prepared.lengths) {
-        match subject.memory().slot(slot).dtype {
+        match subject.memory().slot(slot).ty.dtype {
             DType::F32 => subject.write_f32(slot, bytemuck::cast_slice(&words[..length]))?,
             DType::U32 | DType::U8 => subject.write_words(slot, &words[..length])?,
         }

@@ -107,7 +107,7 @@ fn element(memory: &Memory, arena: SlotId, index: usize) -> String {
     let slot = memory.slots().iter().find(holds).unwrap_or(arena);
     let mut rest = index - slot.offset;
     let mut place: Vec<usize> = Vec::new();
-    for extent in slot.shape.extents().iter().rev() {
+    for extent in slot.ty.extents().iter().rev() {
         place.push(rest % extent);
         rest /= extent;
     }

@@ -177,7 +177,7 @@ fn arrays(kernel: &dyn AnyKernel, params: &[u8], reflection: &Reflection) -> Res
     let numbers: Vec<u32> = (0..4096).map(|_| (random.normal() as f32).to_bits()).collect();
     let (case, (fields, _)) = (Case::new(params.to_vec(), Inputs::Random), kernel.fields());
     let array = |binding: &crate::shader::Binding| {
-        let words = binding.shape(|name| word(&fields, params, name))?.words(binding.dtype)?;
+        let words = binding.ty(|name| word(&fields, params, name))?.words()?;
         let mut given = || kernel.fill(&case, &binding.name, words, &mut random);
         Ok(match (binding.access, binding.dtype) {
             (Access::Write, _) => vec![0; words],

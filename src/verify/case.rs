@@ -59,7 +59,7 @@ pub fn prepare_altered(
     let mut random = Random::new(seed, stream::CASES.wrapping_add(index as u32));
     let (mut words, mut lengths) = (Vec::new(), Vec::new());
     for binding in &reflection.bindings {
-        let length = binding.shape(|name| word(&fields, &case.params, name))?.words(binding.dtype)?;
+        let length = binding.ty(|name| word(&fields, &case.params, name))?.words()?;
         let mut data = match binding.access {
             Access::Write => vec![POISON; length],
             _ => {

@@ -10,7 +10,7 @@ use crate::kernel::Array;
 use crate::nn::Objective;
 use crate::ops::elementwise::add::Add;
 use crate::ops::elementwise::scale::ScaleOp;
-use crate::ops::matmul::{Layout, product};
+use crate::ops::matmul::{Operands, product};
 use crate::plan::{Executor, Memory, Plan, Role, SlotId};
 use crate::random::{Random, stream};
 use crate::shape::{DType, Shape};
@@ -72,7 +72,7 @@ impl Gradients {
             let (readout, p) = p.split_last().ok_or_else(|| mistake("an op without a parameter".to_owned()))?;
             let first = graph.apply(ScaleOp { factor: 1.5 }, &p[..1])?;
             let out = op(graph, &[&[first], &p[1..]].concat(), given)?;
-            let logits = product(graph, Layout::NN, out, *readout)?;
+            let logits = product(graph, Operands::NN, out, *readout)?;
             Objective::CrossEntropy.losses(graph, logits, given.labels, given.counters)
         })
     }

@@ -12,7 +12,7 @@ use crate::ops::elementwise::scale::ScaleOp;
 use crate::ops::elementwise::softmax::Softmax;
 use crate::ops::loss::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
 use crate::ops::loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
-use crate::ops::matmul::{Layout, product};
+use crate::ops::matmul::{Operands, product};
 use crate::plan::SlotId;
 use crate::shape::Shape;
 
@@ -52,9 +52,9 @@ fn alone(activation: Activation, graph: &mut Graph, x: Value) -> Result<Value> {
 
 /// Ops that give `[4, 5]`.
 pub const OPS: &[Entry] = &[
-    ("product NN", &[&[4, 3], &[3, 5]], |graph, p, _| product(graph, Layout::NN, p[0], p[1])),
-    ("product TN", &[&[3, 4], &[3, 5]], |graph, p, _| product(graph, Layout::TN, p[0], p[1])),
-    ("product NT", &[&[4, 3], &[5, 3]], |graph, p, _| product(graph, Layout::NT, p[0], p[1])),
+    ("product NN", &[&[4, 3], &[3, 5]], |graph, p, _| product(graph, Operands::NN, p[0], p[1])),
+    ("product TN", &[&[3, 4], &[3, 5]], |graph, p, _| product(graph, Operands::TN, p[0], p[1])),
+    ("product NT", &[&[4, 3], &[5, 3]], |graph, p, _| product(graph, Operands::NT, p[0], p[1])),
     ("bias_add", &[&[4, 5], &[5]], |graph, p, _| graph.apply(BiasAdd, p)),
     ("linear", &[&[4, 3], &[3, 5], &[5]], |graph, p, _| linear(graph, p[0], p[1], p[2])),
     // Bias, ReLU and the mask of its gradient go into the products.
@@ -103,9 +103,9 @@ pub const OPS: &[Entry] = &[
     ("softplus alone", &[&[4, 5]], |graph, p, _| alone(Activation::Softplus, graph, p[0])),
     // The input reaches the end through the products and past them, and the weight is used forwards and transposed.
     ("a tied weight", &[&[4, 5], &[5, 5]], |graph, p, _| {
-        let forwards = product(graph, Layout::NN, p[0], p[1])?;
+        let forwards = product(graph, Operands::NN, p[0], p[1])?;
         let hidden = graph.apply(Relu, &[forwards])?;
-        let back = product(graph, Layout::NT, hidden, p[1])?;
+        let back = product(graph, Operands::NT, hidden, p[1])?;
         let sum = graph.apply(Add, &[back, p[0]])?;
         graph.apply(Add, &[sum, sum])
     }),

@@ -85,7 +85,7 @@ pub async fn lockstep(
                     variant: dispatch.kernel.choose(&dispatch.params, &executor.gpu().caps),
                     fault,
                     device: executor.gpu().identity(),
-                    shapes: dispatch.slots.iter().map(|&id| executor.memory().slot(id).shape.clone()).collect(),
+                    shapes: dispatch.slots.iter().map(|&id| executor.memory().slot(id).ty.shape.clone()).collect(),
                     dispatch: dispatch.clone(),
                     prepared,
                     after,
@@ -128,7 +128,7 @@ fn poison(executor: &mut GpuExecutor, dispatch: &Dispatch) -> Result<()> {
     for (_, id) in dispatch.bindings().filter(|(binding, _)| binding.access == Access::Write) {
         let slot = executor.memory().slot(id);
         let poison = vec![POISON; slot.words];
-        match slot.dtype {
+        match slot.ty.dtype {
             DType::F32 => executor.write_f32(id, bytemuck::cast_slice(&poison))?,
             DType::U32 | DType::U8 => executor.write_words(id, &poison)?,
         }

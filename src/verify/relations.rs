@@ -151,7 +151,7 @@ impl<'a> Changes<'a> {
                 self.reflection.bindings.iter().zip(&self.prepared.words).zip(&self.prepared.lengths)
             {
                 let (elements, tail) = words_before.split_at(*length);
-                let shape = binding.shape(|name| word(&fields, params, name))?;
+                let shape = binding.ty(|name| word(&fields, params, name))?.shape;
                 let mut selected = selected(binding, &shape, field, &order, elements)?;
                 selected.extend_from_slice(tail);
                 words.push(selected);
@@ -193,7 +193,7 @@ impl Change {
             if binding.access == Access::Read {
                 continue;
             }
-            let shape = binding.shape(|name| word(&fields, &case.params, name))?;
+            let shape = binding.ty(|name| word(&fields, &case.params, name))?.shape;
             let before = &before[..shape.words(binding.dtype)?];
             let expected: Vec<u32> = match &self.expected {
                 Expected::Selected(field, order) => selected(binding, &shape, field, order, before)?,

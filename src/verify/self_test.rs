@@ -212,7 +212,7 @@ fn cut_down(dispatch: &Dispatch, variant: &Variant) -> Result<Vec<u8>> {
 
 /// Words of all bindings together.
 fn words(reflection: &Reflection, value: impl Fn(&str) -> Option<u32>) -> Result<usize> {
-    let words = reflection.bindings.iter().map(|binding| binding.shape(&value)?.words(binding.dtype));
+    let words = reflection.bindings.iter().map(|binding| binding.ty(&value)?.words());
     words.sum()
 }
 

@@ -3,7 +3,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::Value;
 use crate::nn::toml::Table;
 use crate::nn::{self, Initialiser};
-use crate::ops::matmul::{Layout, product};
+use crate::ops::matmul::{Operands, product};
 use crate::shape::Shape;
 
 /// x W + b: rows `[k]` become rows `[outputs]`.
@@ -70,7 +70,7 @@ impl Layer for Linear {
             let bias = pass.parameter()?;
             nn::linear(pass.graph, x, weight, bias)
         } else {
-            product(pass.graph, Layout::NN, x, weight)
+            product(pass.graph, Operands::NN, x, weight)
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`Add`].
@@ -66,7 +66,7 @@ impl Kernel for Add {
 
 impl Op for Add {
     /// Two equal shapes give a third.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }

@@ -8,7 +8,7 @@ use crate::kernel::{
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use std::sync::Arc;
 
 crate::params! {
@@ -79,7 +79,7 @@ impl Kernel for BiasAdd {
 
 impl Op for BiasAdd {
     /// `[m, n]` and `[n]` give `[m, n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
             ([_, n], [columns]) if n == columns => Ok(vec![inputs[0].clone()]),
             _ => Err(mistake(format!("a bias of shape {} added to {}", inputs[1], inputs[0]))),

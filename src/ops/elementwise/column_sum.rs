@@ -7,7 +7,7 @@ use crate::kernel::{
 };
 use crate::ops::support::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
@@ -95,9 +95,9 @@ pub(in crate::ops) fn column_sum_tolerance([m, n]: [u32; 2], inputs: Inputs, a: 
 
 impl Op for ColumnSum {
     /// `[m, n]` gives `[n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
-            &[_, n] => Ok(vec![Shape::from([n])]),
+            &[_, n] => Ok(vec![TensorType::f32([n])]),
             _ => Err(mistake(format!("the column sums of shape {}", inputs[0]))),
         }
     }

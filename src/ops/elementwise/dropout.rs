@@ -13,7 +13,7 @@ use crate::kernel::{
 use crate::ops::support::{COUNTERS, LINEAR, RANDOM, counter, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::random::{Random, seed_words, step_words, stream};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`Dropout`].
@@ -129,7 +129,7 @@ pub struct DropoutOp {
 }
 
 impl Op for DropoutOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         Ok(vec![inputs[0].clone()])
     }
 

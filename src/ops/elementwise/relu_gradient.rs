@@ -6,7 +6,7 @@ use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFaul
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use std::sync::Arc;
 
 crate::params! {
@@ -66,7 +66,7 @@ impl Kernel for ReluGradient {
 
 impl Op for ReluGradient {
     /// Two equal shapes give a third.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }

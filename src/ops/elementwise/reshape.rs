@@ -4,16 +4,16 @@ use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::ops::elementwise::copy::{CopyArray, CopyParams};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::{Shape, TensorType};
 
 /// Gives its input this shape, of as many elements.
 #[derive(Clone, Debug)]
 pub struct Reshape(pub Shape);
 
 impl Op for Reshape {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        if inputs[0].elements()? == self.0.elements()? {
-            return Ok(vec![self.0.clone()]);
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+        if inputs[0].shape.elements()? == self.0.elements()? {
+            return Ok(vec![inputs[0].with_shape(self.0.clone())]);
         }
         Err(mistake(format!("{} reshaped to {}", inputs[0], self.0)))
     }

@@ -5,7 +5,7 @@ use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ pub struct ScaleOp {
 }
 
 impl Op for ScaleOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         Ok(vec![inputs[0].clone()])
     }
 

@@ -8,7 +8,7 @@ use crate::kernel::{
 use crate::ops::support::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`Softmax`].
@@ -110,7 +110,7 @@ impl Kernel for Softmax {
 
 impl Op for Softmax {
     /// `[m, n]` gives `[m, n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
             [_, _] => Ok(vec![inputs[0].clone()]),
             _ => Err(mistake(format!("a softmax of the rows of {}", inputs[0]))),

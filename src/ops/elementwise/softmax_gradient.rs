@@ -11,7 +11,7 @@ use crate::ops::elementwise::softmax::{SoftmaxParams, extreme_logits, kind, soft
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 /// The gradient for the logits of [`crate::ops::elementwise::softmax::Softmax`].
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Kernel for SoftmaxGradient {
 
 impl Op for SoftmaxGradient {
     /// The upstream gradient and the probabilities, of one shape `[m, n]`, give a third.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }

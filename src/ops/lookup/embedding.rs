@@ -9,7 +9,7 @@ use crate::kernel::{
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`Embedding`] and of [`crate::ops::lookup::embedding_gradient::EmbeddingGradient`].
@@ -107,9 +107,9 @@ impl Kernel for Embedding {
 
 impl Op for Embedding {
     /// The table `[entries, n]` and the indices `[m]` give `[m, n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
-            (&[_, n], &[m]) => Ok(vec![Shape::from([m, n])]),
+            (&[_, n], &[m]) => Ok(vec![TensorType::f32([m, n])]),
             _ => Err(mistake(format!("an embedding of indices {} in a table {}", inputs[1], inputs[0]))),
         }
     }

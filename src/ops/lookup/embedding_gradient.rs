@@ -10,7 +10,7 @@ use crate::ops::lookup::embedding::{EmbeddingParams, cases, some_indices};
 use crate::ops::support::{LINEAR, each_row, linear_groups, roundings};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 /// The gradient of the table of [`crate::ops::lookup::embedding::Embedding`]. Every element of the table scans all indices, which
 /// suits small tables.
@@ -93,9 +93,9 @@ pub struct EmbeddingGradientOp {
 }
 
 impl Op for EmbeddingGradientOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
-            (&[m, n], &[indices]) if m == indices => Ok(vec![Shape::from([self.entries, n])]),
+            (&[m, n], &[indices]) if m == indices => Ok(vec![TensorType::f32([self.entries, n])]),
             _ => Err(mistake(format!("a gradient of shape {} for an embedding of {}", inputs[0], inputs[1]))),
         }
     }

@@ -26,7 +26,7 @@ use crate::ops::elementwise::softmax::{extreme_logits, kind, softmax_row};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
@@ -315,7 +315,7 @@ pub struct LossOp {
 }
 
 impl Op for LossOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::support::loss_outputs(inputs)
     }
 

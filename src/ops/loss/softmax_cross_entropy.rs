@@ -14,7 +14,7 @@ use crate::ops::loss::fill_batch;
 use crate::ops::support::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`SoftmaxCrossEntropy`].
@@ -131,7 +131,7 @@ impl Kernel for SoftmaxCrossEntropy {
 
 /// As an op: logits `[m, n]`, labels `[m]` and counters give losses `[m]` and, as output 1, the logits' gradient.
 impl Op for SoftmaxCrossEntropy {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::support::loss_outputs(inputs)
     }
 

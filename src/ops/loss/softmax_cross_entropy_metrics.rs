@@ -9,7 +9,7 @@ use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, So
 use crate::ops::support::{BITS, COUNTERS, counter};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`SoftmaxCrossEntropyMetrics`].
@@ -134,7 +134,7 @@ pub struct SoftmaxCrossEntropyMetricsOp {
 }
 
 impl Op for SoftmaxCrossEntropyMetricsOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::support::loss_outputs(inputs)
     }
 

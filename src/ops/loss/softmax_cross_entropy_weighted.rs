@@ -22,7 +22,7 @@ use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`SoftmaxCrossEntropyWeighted`].
@@ -190,7 +190,7 @@ pub struct SoftmaxCrossEntropyWeightedOp {
 }
 
 impl Op for SoftmaxCrossEntropyWeightedOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let outputs = crate::ops::support::loss_outputs(inputs)?;
         if inputs[0].extents().get(1..) != Some(inputs[3].extents()) {
             return Err(mistake(format!("a loss of logits {} and class weights {}", inputs[0], inputs[3])));

@@ -1,6 +1,6 @@
 //! What a product's kernel does to each sum before it stores it.
 
-use super::{Layout, MatmulParams};
+use super::{MatmulParams, Operands};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
 use crate::ops::support::bits;
 use crate::random::Random;
@@ -32,8 +32,8 @@ pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
     /// `unit` of itself: 0 for whole numbers.
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64;
 
-    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of the product of this layout.
-    fn faults(layout: Layout) -> &'static [ShaderFault];
+    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of the product of these operands.
+    fn faults(operands: Operands) -> &'static [ShaderFault];
 
     /// [`Kernel::fill`](crate::kernel::Kernel::fill).
     fn fill(_case: &Case<MatmulParams>, _binding: &str, _elements: usize, _random: &mut Random) -> Option<Vec<u32>> {
@@ -68,13 +68,13 @@ impl Epilogue for Plain {
         of_x
     }
 
-    fn faults(layout: Layout) -> &'static [ShaderFault] {
-        match layout {
-            Layout::NN => &[ShaderFault { from: "min(row, rows - 1u)", to: "min(row, rows - 2u)" }],
-            Layout::TN => {
+    fn faults(operands: Operands) -> &'static [ShaderFault] {
+        match operands {
+            Operands::NN => &[ShaderFault { from: "min(row, rows - 1u)", to: "min(row, rows - 2u)" }],
+            Operands::TN => {
                 &[ShaderFault { from: "row < params.m && c < params.n", to: "row < params.m && c <= params.n" }]
             }
-            Layout::NT => &[ShaderFault { from: "k < params.k; k += 4u", to: "k + 4u < params.k; k += 4u" }],
+            Operands::NT => &[ShaderFault { from: "k < params.k; k += 4u", to: "k + 4u < params.k; k += 4u" }],
         }
     }
 }
@@ -105,7 +105,7 @@ impl Epilogue for Bias {
         sum_error(x, y, of_x, unit)
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         &[ShaderFault { from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" }]
     }
 }
@@ -131,7 +131,7 @@ impl Epilogue for BiasRelu {
         sum_error(x, y, of_x, unit)
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         &[ShaderFault { from: "max(x + bias[column / PACK], Element())", to: "x + bias[column / PACK]" }]
     }
 }
@@ -162,7 +162,7 @@ impl Epilogue for ReluMask {
         relu.then(|| bits((0..elements).map(|_| random.normal().max(0.0) as f32)))
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         &[ShaderFault { from: "> Element()", to: ">= Element()" }]
     }
 }
@@ -192,7 +192,7 @@ impl Epilogue for ColumnSums {
         Plain::error(x, y, of_x, unit)
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "c < params.n) { sums", to: "c + 4u < params.n) { sums" },
             ShaderFault { from: "pack(total, i)", to: "1.0001 * pack(total, i)" },

@@ -1,6 +1,6 @@
 //! The families of product kernels, and which one suits an adapter and a shape.
 
-use super::{Layout, MatmulParams};
+use super::{MatmulParams, Operands};
 use crate::kernel::{Caps, Constant, Variant};
 
 /// A family with its blocking. Each is a file `shaders/lib/matmul_FAMILY.wgsl`, which explains it.
@@ -35,18 +35,18 @@ pub(super) struct Vectors {
 
 impl Vectors {
     /// The most that the stored rows of these matrices allow: those whose length is a multiple of 4.
-    pub(super) fn of(params: &MatmulParams, layout: Layout) -> Self {
-        let a = if layout == Layout::TN { params.m } else { params.k };
-        let b = if layout == Layout::NT { params.k } else { params.n };
+    pub(super) fn of(params: &MatmulParams, operands: Operands) -> Self {
+        let a = if operands == Operands::TN { params.m } else { params.k };
+        let b = if operands == Operands::NT { params.k } else { params.n };
         let whole = |length: u32| length.is_multiple_of(4);
         Self { a: whole(a), b: whole(b), out: whole(params.n) }
     }
 
-    /// All that occur in a layout: B and the output share n except in NT, where A and B share k.
-    pub(super) fn all(layout: Layout) -> [Self; 4] {
-        [(true, true), (true, false), (false, true), (false, false)].map(|(first, second)| match layout {
-            Layout::NN | Layout::TN => Self { a: first, b: second, out: second },
-            Layout::NT => Self { a: first, b: first, out: second },
+    /// All that occur with these operands: B and the output share n except in NT, where A and B share k.
+    pub(super) fn all(operands: Operands) -> [Self; 4] {
+        [(true, true), (true, false), (false, true), (false, false)].map(|(first, second)| match operands {
+            Operands::NN | Operands::TN => Self { a: first, b: second, out: second },
+            Operands::NT => Self { a: first, b: first, out: second },
         })
     }
 
@@ -104,13 +104,13 @@ impl Family {
         }
     }
 
-    /// This family as a variant of a kernel with that layout, whose source has also these parts: parameters, epilogue and
+    /// This family as a variant of a kernel with these operands, whose source has also these parts: parameters, epilogue and
     /// column sums.
-    pub(super) fn variant(self, layout: Layout, others: &[&'static str], vectors: Vectors) -> Variant {
+    pub(super) fn variant(self, operands: Operands, others: &[&'static str], vectors: Vectors) -> Variant {
         let load = |vector: bool| Constant::Alias(if vector { "vec4<f32>" } else { "f32" });
         let mut constants = vec![
-            ("TRANSPOSE_A", Constant::Bool(layout == Layout::TN)),
-            ("TRANSPOSE_B", Constant::Bool(layout == Layout::NT)),
+            ("TRANSPOSE_A", Constant::Bool(operands == Operands::TN)),
+            ("TRANSPOSE_B", Constant::Bool(operands == Operands::NT)),
             ("VECTOR_A", Constant::Bool(vectors.a)),
             ("VECTOR_B", Constant::Bool(vectors.b)),
             ("LoadA", load(vectors.a)),

@@ -1,16 +1,16 @@
 //! Products in graphs: shapes, gradients, and the epilogues that other ops become.
 
-use super::{Layout, MatmulParams, NN, NT, Product, TN, TN_COLUMN_SUMS};
+use super::{MatmulParams, NN, NT, Operands, Product, TN, TN_COLUMN_SUMS};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::Kernel;
 use crate::ops::elementwise::column_sum::ColumnSum;
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use std::any::Any;
 use std::sync::Arc;
 
-/// A product kernel as an op: inputs A and B as the layout stores them, then what the epilogue takes.
+/// A product kernel as an op: inputs A and B as [`Operands`] says, then what the epilogue takes.
 #[derive(Clone, Copy)]
 pub struct MatmulOp(&'static dyn Product);
 
@@ -20,15 +20,15 @@ impl std::fmt::Debug for MatmulOp {
     }
 }
 
-/// Applies a product to A and B, stored as `layout` says.
+/// Applies a product to A and B, stored as `operands` says.
 ///
 /// # Errors
 /// Where the shapes do not go together.
-pub fn product(graph: &mut Graph, layout: Layout, a: Value, b: Value) -> Result<Value> {
-    let plain = match layout {
-        Layout::NN => &NN,
-        Layout::TN => &TN,
-        Layout::NT => &NT,
+pub fn product(graph: &mut Graph, operands: Operands, a: Value, b: Value) -> Result<Value> {
+    let plain = match operands {
+        Operands::NN => &NN,
+        Operands::TN => &TN,
+        Operands::NT => &NT,
     };
     graph.apply(MatmulOp(plain), &[a, b])
 }
@@ -40,42 +40,42 @@ pub fn with_epilogue(producer: &dyn Op, before: &dyn Product, after: &'static dy
 }
 
 /// m, k and n for A and B of these shapes, where they go together.
-fn extents(layout: Layout, a: &Shape, b: &Shape) -> Option<[usize; 3]> {
+fn extents(operands: Operands, a: &TensorType, b: &TensorType) -> Option<[usize; 3]> {
     let (&[a0, a1], &[b0, b1]) = (a.extents(), b.extents()) else { return None };
-    let (m, k) = if layout == Layout::TN { (a1, a0) } else { (a0, a1) };
-    let (k_of_b, n) = if layout == Layout::NT { (b1, b0) } else { (b0, b1) };
+    let (m, k) = if operands == Operands::TN { (a1, a0) } else { (a0, a1) };
+    let (k_of_b, n) = if operands == Operands::NT { (b1, b0) } else { (b0, b1) };
     (k == k_of_b).then_some([m, k, n])
 }
 
 impl Op for MatmulOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        let extents = extents(self.0.layout(), inputs[0], inputs[1]);
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+        let extents = extents(self.0.operands(), inputs[0], inputs[1]);
         let [m, _, n] = extents.ok_or_else(|| {
-            mistake(format!("a product of {} and {} in layout {:?}", inputs[0], inputs[1], self.0.layout()))
+            mistake(format!("a product of {} and {}, stored as {:?}", inputs[0], inputs[1], self.0.operands()))
         })?;
-        let sums = self.0.has_column_sums().then(|| Shape::from([n]));
-        Ok(std::iter::once(Shape::from([m, n])).chain(sums).collect())
+        let sums = self.0.has_column_sums().then(|| TensorType::f32([n]));
+        Ok(std::iter::once(TensorType::f32([m, n])).chain(sums).collect())
     }
 
-    /// For C = A B: dA = dC B^T and dB = A^T dC, each in the layout that needs no transposition of what is stored.
+    /// For C = A B: dA = dC B^T and dB = A^T dC, each with the operands that need no transposition of what is stored.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
         if self.0.operand().is_some() || self.0.has_column_sums() {
             return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name())));
         }
         let (a, b) = (node.inputs[0], node.inputs[1]);
-        let ((a_layout, a_left, a_right), (b_layout, b_left, b_right)) = match self.0.layout() {
-            Layout::NN => ((Layout::NT, upstream, b), (Layout::TN, a, upstream)),
-            Layout::TN => ((Layout::NT, b, upstream), (Layout::NN, a, upstream)),
-            Layout::NT => ((Layout::NN, upstream, b), (Layout::TN, upstream, a)),
+        let ((for_a, a_left, a_right), (for_b, b_left, b_right)) = match self.0.operands() {
+            Operands::NN => ((Operands::NT, upstream, b), (Operands::TN, a, upstream)),
+            Operands::TN => ((Operands::NT, b, upstream), (Operands::NN, a, upstream)),
+            Operands::NT => ((Operands::NN, upstream, b), (Operands::TN, upstream, a)),
         };
-        let of_b = product(graph, b_layout, b_left, b_right)?;
-        let of_a = product(graph, a_layout, a_left, a_right)?;
+        let of_b = product(graph, for_b, b_left, b_right)?;
+        let of_a = product(graph, for_a, a_left, a_right)?;
         Ok(vec![Some(of_a), Some(of_b)])
     }
 
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [a, b] = [inputs[0], inputs[1]].map(|slot| plan.memory.slot(slot));
-        let found = extents(self.0.layout(), &a.shape, &b.shape);
+        let found = extents(self.0.operands(), &a.ty, &b.ty);
         let [m, k, n] = found.ok_or_else(|| mistake(format!("a product of {} and {}", a.name, b.name)))?;
         let [m, k, n] = [crate::ops::support::word(m)?, crate::ops::support::word(k)?, crate::ops::support::word(n)?];
         let mut bindings = vec![("a", inputs[0]), ("b", inputs[1]), ("out", outputs[0])];

@@ -33,7 +33,7 @@ crate::params! {
 
 /// How the factors are stored: N as they enter the product, T transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum Operands {
     /// `a [m, k]`, `b [k, n]`: the forward pass.
     NN,
     /// `a [k, m]`, `b [k, n]`: the gradient of a weight.
@@ -46,14 +46,14 @@ pub enum Layout {
 #[derive(Debug)]
 pub struct Matmul<E> {
     name: &'static str,
-    layout: Layout,
+    operands: Operands,
     epilogue: PhantomData<E>,
 }
 
 /// The kernel of a product, whatever its epilogue.
 pub trait Product: AnyKernel {
     /// How the factors are stored.
-    fn layout(&self) -> Layout;
+    fn operands(&self) -> Operands;
 
     /// The binding that the epilogue takes besides the sums.
     fn operand(&self) -> Option<&'static str>;
@@ -63,8 +63,8 @@ pub trait Product: AnyKernel {
 }
 
 impl<E: Epilogue> Product for Matmul<E> {
-    fn layout(&self) -> Layout {
-        self.layout
+    fn operands(&self) -> Operands {
+        self.operands
     }
 
     fn operand(&self) -> Option<&'static str> {
@@ -77,33 +77,33 @@ impl<E: Epilogue> Product for Matmul<E> {
 }
 
 /// A B.
-pub static NN: Matmul<Plain> = Matmul::new("matmul_nn", Layout::NN);
+pub static NN: Matmul<Plain> = Matmul::new("matmul_nn", Operands::NN);
 /// A^T B.
-pub static TN: Matmul<Plain> = Matmul::new("matmul_tn", Layout::TN);
+pub static TN: Matmul<Plain> = Matmul::new("matmul_tn", Operands::TN);
 /// A B^T.
-pub static NT: Matmul<Plain> = Matmul::new("matmul_nt", Layout::NT);
+pub static NT: Matmul<Plain> = Matmul::new("matmul_nt", Operands::NT);
 /// A B + bias.
-pub static NN_BIAS: Matmul<Bias> = Matmul::new("matmul_nn_bias", Layout::NN);
+pub static NN_BIAS: Matmul<Bias> = Matmul::new("matmul_nn_bias", Operands::NN);
 /// max(A B + bias, 0).
-pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", Layout::NN);
+pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", Operands::NN);
 /// A B^T where the activation is positive, else 0.
-pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Layout::NT);
+pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Operands::NT);
 
 /// A^T B, and the sums of the columns of B.
-pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Layout::TN);
+pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Operands::TN);
 
 /// The products in use, but for those that [`activation`](crate::ops::elementwise::activation) adds.
 pub static ALL: [&dyn AnyKernel; 8] =
     [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
 
 impl<E: Epilogue> Matmul<E> {
-    pub(in crate::ops) const fn new(name: &'static str, layout: Layout) -> Self {
-        Self { name, layout, epilogue: PhantomData }
+    pub(in crate::ops) const fn new(name: &'static str, operands: Operands) -> Self {
+        Self { name, operands, epilogue: PhantomData }
     }
 
     /// Whether A, and whether B, is stored transposed.
     fn transposed(&self) -> [bool; 2] {
-        [self.layout == Layout::TN, self.layout == Layout::NT]
+        [self.operands == Operands::TN, self.operands == Operands::NT]
     }
 
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
@@ -113,7 +113,7 @@ impl<E: Epilogue> Matmul<E> {
             include_str!("../../../shaders/lib/no_column_sums.wgsl")
         };
         let params = include_str!("../../../shaders/lib/matmul_params.wgsl");
-        family.variant(self.layout, &[&[params][..], &E::parts(), &[sums]].concat(), vectors)
+        family.variant(self.operands, &[&[params][..], &E::parts(), &[sums]].concat(), vectors)
     }
 }
 
@@ -125,10 +125,10 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn body(&self) -> &'static str {
-        match self.layout {
-            Layout::NN => NN.name,
-            Layout::TN => TN.name,
-            Layout::NT => NT.name,
+        match self.operands {
+            Operands::NN => NN.name,
+            Operands::TN => TN.name,
+            Operands::NT => NT.name,
         }
     }
 
@@ -137,25 +137,25 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let vectors = Vectors::all(self.layout);
+        let vectors = Vectors::all(self.operands);
         Family::all(caps).into_iter().flat_map(|family| vectors.map(|vectors| self.variant(family, vectors))).collect()
     }
 
     fn choose(&self, params: &MatmulParams, caps: &Caps) -> Variant {
         let family = Family::choose(params, caps);
-        self.variant(family, Vectors::of(params, self.layout))
+        self.variant(family, Vectors::of(params, self.operands))
     }
 
     /// Every family, each with as many vectors as the shape allows.
     fn candidates(&self, params: &MatmulParams, caps: &Caps) -> Vec<Variant> {
-        let vectors = Vectors::of(params, self.layout);
+        let vectors = Vectors::of(params, self.operands);
         Family::all(caps).into_iter().map(|family| self.variant(family, vectors)).collect()
     }
 
     fn accepts(&self, params: &MatmulParams, variant: &Variant) -> bool {
-        let most = Vectors::of(params, self.layout);
+        let most = Vectors::of(params, self.operands);
         let named = |vectors: &Vectors| variant.name.ends_with(&format!("-{}", vectors.name()));
-        Vectors::all(self.layout).into_iter().find(named).is_some_and(|vectors| vectors.within(most))
+        Vectors::all(self.operands).into_iter().find(named).is_some_and(|vectors| vectors.within(most))
     }
 
     fn groups(&self, params: &MatmulParams, variant: &Variant) -> u64 {
@@ -220,7 +220,7 @@ impl<E: Epilogue> Kernel for Matmul<E> {
     }
 
     fn faults(&self) -> &'static [ShaderFault] {
-        E::faults(self.layout)
+        E::faults(self.operands)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<MatmulParams>> {

@@ -1,7 +1,7 @@
 //! The gradient of a layer's weight and bias, and their step of Adam, in one pass: what a product has in registers need
 //! not come back from memory for the update.
 
-use super::{Epilogue, FEW_SHAPES, Family, Layout, MatmulParams, Plain, TN_COLUMN_SUMS, Vectors, shapes};
+use super::{Epilogue, FEW_SHAPES, Family, MatmulParams, Operands, Plain, TN_COLUMN_SUMS, Vectors, shapes};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -90,7 +90,7 @@ impl TnAdam {
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
         let epilogue = include_str!("../../../shaders/lib/epilogue_adam.wgsl");
         let sums = include_str!("../../../shaders/lib/column_sums_adam.wgsl");
-        family.variant(Layout::TN, &[RATES, adam::ADAM_STEP, epilogue, sums], vectors)
+        family.variant(Operands::TN, &[RATES, adam::ADAM_STEP, epilogue, sums], vectors)
     }
 }
 
@@ -110,17 +110,17 @@ impl Kernel for TnAdam {
     }
 
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let vectors = Vectors::all(Layout::TN);
+        let vectors = Vectors::all(Operands::TN);
         Family::all(caps).into_iter().flat_map(|family| vectors.map(|vectors| self.variant(family, vectors))).collect()
     }
 
     fn choose(&self, params: &TnAdamParams, caps: &Caps) -> Variant {
         let product = params.product();
-        self.variant(Family::choose(&product, caps), Vectors::of(&product, Layout::TN))
+        self.variant(Family::choose(&product, caps), Vectors::of(&product, Operands::TN))
     }
 
     fn candidates(&self, params: &TnAdamParams, caps: &Caps) -> Vec<Variant> {
-        let vectors = Vectors::of(&params.product(), Layout::TN);
+        let vectors = Vectors::of(&params.product(), Operands::TN);
         Family::all(caps).into_iter().map(|family| self.variant(family, vectors)).collect()
     }
 

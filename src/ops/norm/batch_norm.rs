@@ -16,7 +16,7 @@ use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, some_rows, str
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
@@ -201,9 +201,9 @@ impl BatchNormOp {
 }
 
 impl Op for BatchNormOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [_, n] = crate::ops::norm::layer_norm::norm_extents("batch norm", &inputs[..3])?;
-        Ok(vec![inputs[0].clone(), Shape::from([2, n])])
+        Ok(vec![inputs[0].clone(), TensorType::f32([2, n])])
     }
 
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {

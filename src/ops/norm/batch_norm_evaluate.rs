@@ -11,7 +11,7 @@ use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`BatchNormEvaluate`].
@@ -146,7 +146,7 @@ impl Default for BatchNormEvaluateOp {
 }
 
 impl Op for BatchNormEvaluateOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::norm::layer_norm::norm_extents("batch norm", &inputs[..5])?;
         Ok(vec![inputs[0].clone()])
     }

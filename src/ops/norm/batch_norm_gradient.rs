@@ -17,7 +17,7 @@ use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
@@ -151,9 +151,11 @@ impl Kernel for BatchNormGradient {
 impl Op for BatchNormGradient {
     /// The upstream gradient and the input `[m, n]`, weight, statistics and counters give the gradients of the input
     /// `[m, n]`, of the weight and of the bias `[n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
-            &[_, n] if inputs[0] == inputs[1] => Ok(vec![inputs[0].clone(), Shape::from([n]), Shape::from([n])]),
+            &[_, n] if inputs[0] == inputs[1] => {
+                Ok(vec![inputs[0].clone(), TensorType::f32([n]), TensorType::f32([n])])
+            }
             _ => Err(mistake(format!("a gradient of shape {} for a batch norm of {}", inputs[0], inputs[1]))),
         }
     }

@@ -13,7 +13,7 @@ use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, straining_grou
 use crate::ops::support::{LINEAR, bits, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
@@ -140,7 +140,7 @@ impl Default for LayerNormOp {
 }
 
 /// m and n of a norm's input `[m, n]`, where weight and bias, and whatever else there is a column, are `[n]`.
-pub(in crate::ops) fn norm_extents(name: &str, inputs: &[&Shape]) -> Result<[usize; 2]> {
+pub(in crate::ops) fn norm_extents(name: &str, inputs: &[&TensorType]) -> Result<[usize; 2]> {
     match inputs[0].extents() {
         &[m, n] if inputs[1..].iter().all(|shape| shape.extents() == [n]) => Ok([m, n]),
         _ => {
@@ -151,9 +151,9 @@ pub(in crate::ops) fn norm_extents(name: &str, inputs: &[&Shape]) -> Result<[usi
 }
 
 impl Op for LayerNormOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [m, _] = norm_extents("layer norm", inputs)?;
-        Ok(vec![inputs[0].clone(), Shape::from([m, 2])])
+        Ok(vec![inputs[0].clone(), TensorType::f32([m, 2])])
     }
 
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {

@@ -12,7 +12,7 @@ use crate::ops::elementwise::softmax::kind;
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 
 crate::params! {
     /// Parameters of [`LayerNormGradient`] and of [`crate::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradient`].
@@ -145,7 +145,7 @@ impl Kernel for LayerNormGradient {
 
 impl Op for LayerNormGradient {
     /// The upstream gradient and the input `[m, n]`, weight and statistics give `[m, n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }

@@ -12,7 +12,7 @@ use crate::ops::norm::layer_norm_gradient::{LayerNormGradientParams, fill};
 use crate::ops::support::{LINEAR, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use rayon::prelude::*;
 
 /// The gradients for weight and bias of [`crate::ops::norm::layer_norm::LayerNorm`].
@@ -108,9 +108,9 @@ impl Kernel for LayerNormWeightGradient {
 
 impl Op for LayerNormWeightGradient {
     /// The upstream gradient and the input `[m, n]`, and the statistics, give the gradients of weight and bias `[n]`.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
-            &[_, n] if inputs[0] == inputs[1] => Ok(vec![Shape::from([n]), Shape::from([n])]),
+            &[_, n] if inputs[0] == inputs[1] => Ok(vec![TensorType::f32([n]), TensorType::f32([n])]),
             _ => Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1]))),
         }
     }

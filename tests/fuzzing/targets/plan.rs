@@ -5,7 +5,7 @@ use shadegrad::kernel::{AnyKernel, Caps, word};
 use shadegrad::ops::registry;
 use shadegrad::plan::{ALIGNMENT_WORDS, Plan, Role, Section, SlotId};
 use shadegrad::shader::{Access, Reflection, Scalar};
-use shadegrad::shape::{DType, Shape};
+use shadegrad::shape::{DType, Shape, TensorType};
 use std::sync::LazyLock;
 
 /// A byte or two make a slot or a dispatch, with its names; what counts is that extents take nothing.
@@ -89,7 +89,7 @@ impl Script<'_> {
         match instruction % 8 {
             0 => {
                 let (role, dtype, shape) = (ROLES[self.pick(3)], TYPES[self.pick(3)], self.shape());
-                self.array(role, dtype, shape);
+                self.array(role, TensorType::new(dtype, shape));
             }
             1 => self.arena(),
             2 => {
@@ -121,10 +121,10 @@ impl Script<'_> {
         }
     }
 
-    fn array(&mut self, role: Role, dtype: DType, shape: Shape) -> Option<SlotId> {
+    fn array(&mut self, role: Role, ty: TensorType) -> Option<SlotId> {
         let name = format!("array {}", self.plan.memory.slots().len());
         // Refused where the shape cannot be counted.
-        let id = self.plan.memory.array(&name, role, dtype, shape).ok();
+        let id = self.plan.memory.tensor(&name, role, ty).ok();
         self.ids.extend(id);
         id
     }
@@ -159,16 +159,16 @@ impl Script<'_> {
         }
         let mut bindings = Vec::new();
         for binding in &reflection.bindings {
-            let shape = binding.shape(|name| word(&fields, &params, name)).expect("its extents are fields");
+            let ty = binding.ty(|name| word(&fields, &params, name)).expect("its extents are fields");
             let choice = self.pick(64);
             let memory = &self.plan.memory;
-            let fits = |id: &&SlotId| (memory.slot(**id).dtype, &memory.slot(**id).shape) == (binding.dtype, &shape);
+            let fits = |id: &&SlotId| memory.slot(**id).ty == ty;
             let fitting: Vec<SlotId> = self.ids.iter().filter(fits).copied().collect();
             let fitting = fitting.get(choice / 4 % fitting.len().max(1)).copied();
             let slot = match choice % 4 {
                 0 => self.slot(),
-                1 => self.array(ROLES[choice / 4 % 3], binding.dtype, shape),
-                _ => fitting.or_else(|| self.array(ROLES[choice / 4 % 3], binding.dtype, shape)),
+                1 => self.array(ROLES[choice / 4 % 3], ty),
+                _ => fitting.or_else(|| self.array(ROLES[choice / 4 % 3], ty)),
             };
             bindings.extend(slot.map(|slot| (binding.name.as_str(), slot)));
         }

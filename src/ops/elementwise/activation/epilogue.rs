@@ -2,7 +2,7 @@
 
 use super::{Function, SLOPE, TINY, UNIT, extreme_inputs};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
-use crate::ops::matmul::{Epilogue, Layout, MatmulParams, sum_error};
+use crate::ops::matmul::{Epilogue, MatmulParams, Operands, sum_error};
 use crate::ops::support::bits;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -45,7 +45,7 @@ impl<F: Function> Epilogue for BiasThen<F> {
         }
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         F::FAULTS[2]
     }
 }
@@ -79,7 +79,7 @@ impl<F: Function> Epilogue for TimesDerivative<F> {
         (binding == "input" && case.inputs == Inputs::Extreme).then(|| extreme_inputs(elements, random))
     }
 
-    fn faults(_layout: Layout) -> &'static [ShaderFault] {
+    fn faults(_operands: Operands) -> &'static [ShaderFault] {
         F::FAULTS[3]
     }
 }

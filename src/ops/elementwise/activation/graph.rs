@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::plan::{Plan, SlotId};
-use crate::shape::Shape;
+use crate::shape::TensorType;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl fmt::Debug for ActivationOp {
 }
 
 impl Op for ActivationOp {
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         Ok(vec![inputs[0].clone()])
     }
 
@@ -69,7 +69,7 @@ impl fmt::Debug for ActivationGradientOp {
 
 impl Op for ActivationGradientOp {
     /// Two equal shapes give a third.
-    fn infer(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }

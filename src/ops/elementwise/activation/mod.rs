@@ -28,7 +28,7 @@ use crate::kernel::{
 };
 use crate::ops::elementwise::activation_gradient::ActivationGradient;
 use crate::ops::elementwise::softmax::kind;
-use crate::ops::matmul::{Layout, Matmul, Product};
+use crate::ops::matmul::{Matmul, Operands, Product};
 use crate::ops::support::{LINEAR, UNIT, bits, each_row, flat_sizes, linear_groups};
 use crate::random::Random;
 
@@ -99,8 +99,8 @@ macro_rules! kernels {
         [$(Kernels {
             activation: &Activation($function),
             gradient: &ActivationGradient($function),
-            of_product: &Matmul::<BiasThen<$function>>::new($function::NAMES[2], Layout::NN),
-            gradient_of_product: &Matmul::<TimesDerivative<$function>>::new($function::NAMES[3], Layout::NT),
+            of_product: &Matmul::<BiasThen<$function>>::new($function::NAMES[2], Operands::NN),
+            gradient_of_product: &Matmul::<TimesDerivative<$function>>::new($function::NAMES[3], Operands::NT),
         }),*]
     };
 }
