@@ -49,7 +49,7 @@
 //!
 //! 1. `cli::train` loads the data on one thread while the device opens on another. [`gpu::choose`] takes a hardware
 //!    GPU, or what `--device` names; without one the CPU path trains.
-//! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::Blueprint`] that flags or a TOML file gave, and asks
+//! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::ModelConfig`] that flags or a TOML file gave, and asks
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
 //!    lowered: `train` has 7 dispatches for two layers, 8 where [`kernel::Caps::most_fused`] wants the update by itself.
 //!    `evaluate` likewise.

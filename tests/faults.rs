@@ -8,7 +8,7 @@ use shadegrad::data::{Dataset, Split};
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run, Stopwatch};
 use shadegrad::kernel::AnyKernel;
-use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::matmul::{MatmulParams, NN};
 use shadegrad::train::{ModelFile, TrainConfig, Trainer};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,12 @@ fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: 
 
 /// Two steps, so that how many are submitted at a time does not depend on how long they take.
 fn config() -> TrainConfig {
-    TrainConfig { model: Blueprint::mlp(&[8], &Recipe::default()), batch_size: 48, epochs: 1, ..TrainConfig::default() }
+    TrainConfig {
+        model: ModelConfig::mlp(&[8], &MlpConfig::default()),
+        batch_size: 48,
+        epochs: 1,
+        ..TrainConfig::default()
+    }
 }
 
 /// A drill in which `mishap` comes at the moment of number `at` among those of one kind and stays; and the count of

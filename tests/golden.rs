@@ -11,7 +11,7 @@ use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Blueprint, Model, NORMALISATION, Normalisation, Optimisation, Optimiser, Training};
+use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation, Optimisation, Optimiser, Training};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::{permute, seed_words};
 use shadegrad::train::upload_images;
@@ -126,7 +126,7 @@ fn runs() -> impl Iterator<Item = Run> {
             (None, Some(weight_decay)) => Optimiser::AdamW { weight_decay },
             (None, None) => Optimiser::Adam,
         };
-        let blueprint = Blueprint::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
+        let blueprint = ModelConfig::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
         let model = blueprint.build(golden.images.features(), 4).expect("the layers go together");
         Run { name, golden, model, optimiser }
     })

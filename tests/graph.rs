@@ -9,7 +9,8 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
 use shadegrad::nn::{
-    Activation, Blueprint, Evaluation, Model, Optimisation, Recipe, Training, batch_norm, flatten, layer_norm, linear,
+    Activation, Evaluation, MlpConfig, Model, ModelConfig, Optimisation, Training, batch_norm, flatten, layer_norm,
+    linear,
 };
 use shadegrad::ops::counter;
 use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
@@ -177,7 +178,7 @@ fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
 #[test]
 fn activations_go_into_the_products_before_them() {
     let plan = |activation| {
-        let blueprint = Blueprint::mlp(&[33, 17], &Recipe { activation, ..Recipe::default() });
+        let blueprint = ModelConfig::mlp(&[33, 17], &MlpConfig { activation, ..MlpConfig::default() });
         let model = blueprint.build(20, 10).expect("the layers go together");
         model.plan(Some(training()), Some(Evaluation { samples: 12, batch: 5 })).expect("the plan is valid")
     };

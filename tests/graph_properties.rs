@@ -9,10 +9,10 @@ use shadegrad::error::Result;
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
 use shadegrad::kernel::Caps;
-use shadegrad::nn::layer::{Activate, BatchNorm, Drop, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
+use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{
-    self, Activation, Blueprint, ClassWeights, Criterion, Evaluation, Initialiser, Objective, Optimisation, Training,
+    self, Activation, ClassWeights, Criterion, Evaluation, Initializer, ModelConfig, Objective, Optimisation, Training,
 };
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::ops::elementwise::bias_add::BiasAdd;
@@ -183,15 +183,15 @@ proptest! {
 
 /// Layers on rows of `width` elements, which keep that width.
 fn layers(width: usize) -> impl Strategy<Value = Vec<Arc<dyn Layer>>> {
-    let initialisers = vec![None, Some(Initialiser::XavierUniform), Some(Initialiser::Zeros)];
-    let linear = (any::<bool>(), prop::sample::select(initialisers)).prop_map(move |(bias, initialiser)| {
-        Arc::new(Linear { outputs: Some(width), bias, initialiser }) as Arc<dyn Layer>
+    let initializers = vec![None, Some(Initializer::XavierUniform), Some(Initializer::Zeros)];
+    let linear = (any::<bool>(), prop::sample::select(initializers)).prop_map(move |(bias, initializer)| {
+        Arc::new(Linear { outputs: Some(width), bias, initializer }) as Arc<dyn Layer>
     });
     let activation = prop::sample::select(Activation::all().collect::<Vec<_>>());
     let layer = prop_oneof![
         3 => linear,
         3 => activation.prop_map(|function| Arc::new(Activate(function)) as Arc<dyn Layer>),
-        1 => (0.0..0.99f64).prop_map(|probability| Arc::new(Drop { probability }) as Arc<dyn Layer>),
+        1 => (0.0..0.99f64).prop_map(|probability| Arc::new(Dropout { probability }) as Arc<dyn Layer>),
         1 => Just(Arc::new(BatchNorm) as Arc<dyn Layer>),
         1 => Just(Arc::new(LayerNorm) as Arc<dyn Layer>),
         1 => Just(Arc::new(Flatten) as Arc<dyn Layer>),
@@ -205,7 +205,7 @@ fn layers(width: usize) -> impl Strategy<Value = Vec<Arc<dyn Layer>>> {
 }
 
 /// Blueprints for ten classes.
-fn blueprint() -> impl Strategy<Value = Blueprint> {
+fn blueprint() -> impl Strategy<Value = ModelConfig> {
     let hidden = prop::collection::vec((1usize..20).prop_flat_map(|width| (Just(width), layers(width))), 0..3);
     let weights = prop_oneof![
         Just(ClassWeights::Equal),
@@ -219,19 +219,19 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
     });
     let plain = prop::sample::select(vec![Objective::Mse, Objective::Huber, Objective::CrossEntropy]);
     let criterion = prop_oneof![weighted, plain.prop_map(|objective| Criterion { objective, ..Criterion::default() })];
-    let initialiser = prop::sample::select(vec![Initialiser::He, Initialiser::Lecun, Initialiser::TruncatedNormal]);
-    (hidden, criterion, initialiser).prop_map(|(hidden, criterion, initialiser)| {
+    let initializer = prop::sample::select(vec![Initializer::He, Initializer::Lecun, Initializer::TruncatedNormal]);
+    (hidden, criterion, initializer).prop_map(|(hidden, criterion, initializer)| {
         let widened = hidden.into_iter().flat_map(|(width, layers)| {
             std::iter::once(Arc::new(Linear::new(Some(width))) as Arc<dyn Layer>).chain(layers)
         });
         let layers: Vec<_> = widened.chain([Arc::new(Linear::new(None)) as Arc<dyn Layer>]).collect();
-        Blueprint { criterion, initialiser, ..Blueprint::new(layers) }
+        ModelConfig { criterion, initializer, ..ModelConfig::new(layers) }
     })
 }
 
-fn read(text: &str) -> Result<Blueprint> {
+fn read(text: &str) -> Result<ModelConfig> {
     let mut table = Table::parse("model.toml", text)?;
-    let blueprint = Blueprint::read(&mut table)?;
+    let blueprint = ModelConfig::read(&mut table)?;
     table.finish()?;
     Ok(blueprint)
 }
@@ -255,10 +255,10 @@ proptest! {
         let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values)).collect();
         let bytes = ModelFile::encode(&model, &tensors, &[]).unwrap_or_else(|error| panic!("{error}"));
         let file = ModelFile::decode(&bytes).unwrap_or_else(|error| panic!("{error}"));
-        prop_assert_eq!(file.model.blueprint(), model.blueprint());
+        prop_assert_eq!(file.model.config(), model.config());
         prop_assert_eq!(file.weights, model.initial(seed));
 
-        let weighted = model.blueprint().criterion.class_weights != ClassWeights::Equal;
+        let weighted = model.config().criterion.class_weights != ClassWeights::Equal;
         let training = Training {
             samples: 50,
             batch,

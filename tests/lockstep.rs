@@ -12,7 +12,7 @@ use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::AnyKernel;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, Blueprint, Normalisation, Optimisation, Recipe};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation, Optimisation};
 use shadegrad::ops::matmul;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
@@ -74,7 +74,7 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
             ] },
             { kind = "silu" }, { kind = "linear" },
         ]"#;
-    let layers = Blueprint::read(&mut Table::parse("layers", layers).expect("TOML")).expect("a model");
+    let layers = ModelConfig::read(&mut Table::parse("layers", layers).expect("TOML")).expect("a model");
     let optimisation = Optimisation { clip_norm: Some(1.0), warmup: 2, ..Optimisation::default() };
     let usual = TrainConfig { patience: Some(2), ..TrainConfig::default() };
     for config in [
@@ -103,7 +103,7 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
 
 #[test]
 fn a_model_of_a_file_goes_through_training_and_evaluation() {
-    let (data, blueprint) = (data(), Blueprint::mlp(&[30], &Recipe::default()));
+    let (data, blueprint) = (data(), ModelConfig::mlp(&[30], &MlpConfig::default()));
     let model = blueprint.build(data.train.features(), data.classes()).expect("the widths are valid");
     let file = ModelFile { weights: model.initial(3), model };
     let mut labels = Vec::new();
@@ -123,7 +123,7 @@ fn a_model_of_a_file_goes_through_training_and_evaluation() {
 /// What a section leaves is what it leaves without stops, bit for bit.
 #[test]
 fn steps_in_lockstep_are_those_of_training() {
-    let config = TrainConfig { model: Blueprint::mlp(&[20], &Recipe::default()), ..TrainConfig::default() };
+    let config = TrainConfig { model: ModelConfig::mlp(&[20], &MlpConfig::default()), ..TrainConfig::default() };
     let (mut stepped, mut whole) = (ready(&config, |_| ()), ready(&config, |_| ()));
     run(&mut stepped, &["train", "train"]);
     whole.run("train", 2).expect("it runs");

@@ -9,7 +9,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser};
+use shadegrad::nn::{Augment, ModelConfig, Optimisation, Optimiser};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{Score, TrainConfig, Trainer};
 
@@ -50,9 +50,9 @@ augment = "shift=1"
 seed = 7
 "#;
 
-fn blueprint() -> Blueprint {
+fn blueprint() -> ModelConfig {
     let mut table = Table::parse("layers", LAYERS).expect("it is TOML");
-    Blueprint::read(&mut table).expect("it is a model")
+    ModelConfig::read(&mut table).expect("it is a model")
 }
 
 /// 3,200 digits to train on, and some to validate and test on.

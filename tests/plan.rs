@@ -7,7 +7,7 @@ use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps, word};
 use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
-use shadegrad::nn::{Blueprint, Evaluation, Model, Optimisation, Optimiser, Recipe, Training};
+use shadegrad::nn::{Evaluation, MlpConfig, Model, ModelConfig, Optimisation, Optimiser, Training};
 use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
@@ -255,7 +255,11 @@ fn weights_decay_and_biases_do_not() {
 }
 
 /// The kernels that update the weights of this model, and the decay that each has for the first of them.
-fn updates(blueprint: &Blueprint, optimisation: Optimisation, micro_batch: Option<usize>) -> Vec<(&'static str, f32)> {
+fn updates(
+    blueprint: &ModelConfig,
+    optimisation: Optimisation,
+    micro_batch: Option<usize>,
+) -> Vec<(&'static str, f32)> {
     let model = blueprint.clone().build(70, 10).expect("the widths are valid");
     let (samples, batch, learning_rate, seed, ring) = (100, 32, 1e-3, 1, 16);
     let training =
@@ -273,7 +277,7 @@ fn updates(blueprint: &Blueprint, optimisation: Optimisation, micro_batch: Optio
 
 #[test]
 fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_changes_those() {
-    let perceptron = Blueprint::mlp(&[9, 8], &Recipe::default());
+    let perceptron = ModelConfig::mlp(&[9, 8], &MlpConfig::default());
     let with = |optimiser| Optimisation { optimiser, ..Optimisation::default() };
     let adamw = with(Optimiser::AdamW { weight_decay: 0.25 });
     assert_eq!(updates(&perceptron, with(Optimiser::Adam), None), [("matmul_tn_adam", 0.0); 3]);
@@ -289,7 +293,7 @@ fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_ch
     assert_eq!(updates(&perceptron, adamw, Some(8)), [("adam", 0.25)]);
     let layers: [Arc<dyn Layer>; 3] =
         [Arc::new(Linear::new(Some(9))), Arc::new(BatchNorm), Arc::new(Linear::new(None))];
-    let normed = Blueprint::new(layers);
+    let normed = ModelConfig::new(layers);
     assert_eq!(updates(&normed, adamw, None), [("adam", 0.25)]);
 }
 

@@ -6,7 +6,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Amount, Dataset, Dropped, Flaw, Preparation, Split, check, digits};
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::random::Random;
 use shadegrad::train::{Ending, Outcome, Score, Target, TrainConfig, Trainer, Update};
@@ -109,7 +109,7 @@ fn on_cpu(plan: Plan) -> CpuExecutor<f32> {
 /// Batches of 32: 15 steps an epoch, the last of two images.
 fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
-        model: Blueprint::mlp(&[16], &Recipe::default()),
+        model: ModelConfig::mlp(&[16], &MlpConfig::default()),
         batch_size: 32,
         epochs,
         learning_rate: 0.01,

@@ -9,7 +9,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor};
 use shadegrad::kernel::Effort;
-use shadegrad::nn::{Blueprint, Recipe};
+use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::registry;
 use shadegrad::profile::{
     Clock, Comparison, Job, Peaks, Profile, Request, Resource, Spread, Sweep, Verdict, kernels, noise, peaks, step,
@@ -37,7 +37,7 @@ fn measured() -> &'static Peaks {
 }
 
 fn config() -> TrainConfig {
-    TrainConfig { model: Blueprint::mlp(&[32], &Recipe::default()), batch_size: 64, ..TrainConfig::default() }
+    TrainConfig { model: ModelConfig::mlp(&[32], &MlpConfig::default()), batch_size: 64, ..TrainConfig::default() }
 }
 
 fn request(steps: usize) -> Request {

@@ -10,7 +10,7 @@ use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
-use shadegrad::nn::{Activation, Blueprint, Recipe};
+use shadegrad::nn::{Activation, MlpConfig, ModelConfig};
 use shadegrad::plan::{Executor, Memory, Pending, Plan, SlotId, Traffic};
 use shadegrad::train::{Outcome, TrainConfig, Trainer};
 use std::sync::Arc;
@@ -96,7 +96,7 @@ fn fifty_steps() -> (TrainConfig, Dataset) {
     let relu = Activate(Activation::Relu);
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(12))), Arc::new(BatchNorm), Arc::new(relu), Arc::new(Linear::new(None))];
-    let model = Blueprint::new(layers);
+    let model = ModelConfig::new(layers);
     (TrainConfig { model, batch_size: 32, epochs: 2, scan_every: 10, ..TrainConfig::default() }, data)
 }
 
@@ -179,7 +179,7 @@ fn a_loss_that_is_not_finite_is_told_with_what_surrounds_it() {
 #[test]
 fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoilt() {
     let (config, data) = fifty_steps();
-    let model = Blueprint::mlp(&[8], &Recipe::default());
+    let model = ModelConfig::mlp(&[8], &MlpConfig::default());
     for scan_every in [1, 10] {
         let config = TrainConfig { learning_rate: 3e38, scan_every, model: model.clone(), ..config.clone() };
         for outcome in [train(on_gpu, &config, &data).1, train(on_cpu, &config, &data).1] {

@@ -9,7 +9,7 @@ use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Optimisation, Optimiser, Schedule};
 use shadegrad::ops::update::adam::{Adam, AdamParams};
 use shadegrad::plan::{Dispatch, Plan};
 use shadegrad::random::Random;
@@ -140,7 +140,7 @@ fn a_kernel_without_a_sound_variant_is_refused() {
 fn what_has_passed_is_kept_in_a_file_and_told_apart() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("made/for/it");
-    let config = TrainConfig { model: Blueprint::mlp(&[16], &Recipe::default()), ..TrainConfig::default() };
+    let config = TrainConfig { model: ModelConfig::mlp(&[16], &MlpConfig::default()), ..TrainConfig::default() };
     let data = digits(7);
     let tests = |config: &TrainConfig| {
         let started = Instant::now();
@@ -184,10 +184,10 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
             { kind = "linear", outputs = 20 }, { kind = "sigmoid" },
             { kind = "linear", outputs = 20 }, { kind = "gelu_tanh" }, { kind = "linear" },
         ]"#;
-    let blueprint = |text: &str| Blueprint::read(&mut Table::parse("layers", text).expect("TOML")).expect("a model");
+    let blueprint = |text: &str| ModelConfig::read(&mut Table::parse("layers", text).expect("TOML")).expect("a model");
     let mlp = |widths: &[usize], loss: &str| {
         let criterion = shadegrad::nn::Criterion { objective: loss.parse().expect("a loss"), ..Default::default() };
-        Blueprint::mlp(widths, &Recipe { criterion, ..Recipe::default() })
+        ModelConfig::mlp(widths, &MlpConfig { criterion, ..MlpConfig::default() })
     };
     let sgd = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let augment = Augment { rotate: 10.0, erase: 0.1, noise: 0.1, ..Augment::default() };

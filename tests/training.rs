@@ -10,8 +10,8 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Array, Effort};
-use shadegrad::nn::layer::{BatchNorm, Drop, Layer, Linear};
-use shadegrad::nn::{Activation, Augment, Blueprint, Normalisation, Optimisation, Optimiser, Recipe, Schedule};
+use shadegrad::nn::layer::{BatchNorm, Dropout, Layer, Linear};
+use shadegrad::nn::{Activation, Augment, MlpConfig, ModelConfig, Normalisation, Optimisation, Optimiser, Schedule};
 use shadegrad::ops::matmul::TN_ADAM;
 use shadegrad::ops::registry;
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
@@ -62,11 +62,11 @@ fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
 #[test]
 fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
     let (config, mut data) = hundred_steps();
-    let recipe = Recipe { activation: Activation::Tanh, ..Recipe::default() };
+    let recipe = MlpConfig { activation: Activation::Tanh, ..MlpConfig::default() };
     // Adam would divide by the root of tiny gradients, and so turn their roundings into steps.
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let optimisation = Optimisation { optimiser, ..Optimisation::default() };
-    let model = Blueprint::mlp(&[128, 64], &recipe);
+    let model = ModelConfig::mlp(&[128, 64], &recipe);
     let config = TrainConfig { model, learning_rate: 0.05, optimisation, ..config };
     data.validation = Some(data.test.clone());
     let gpu = trace(on_gpu, &config, &data);
@@ -111,7 +111,7 @@ fn an_update_of_its_own_gives_what_products_that_update_give() {
 fn six_steps() -> (TrainConfig, Dataset) {
     let (config, mut data) = hundred_steps();
     data.train = cut(&data.train, 0..1_500);
-    let model = Blueprint::mlp(&[16], &Recipe::default());
+    let model = ModelConfig::mlp(&[16], &MlpConfig::default());
     (TrainConfig { model, batch_size: 1_024, epochs: 3, ..config }, data)
 }
 
@@ -141,14 +141,14 @@ fn micro_batches_make_the_updates_of_whole_batches() {
 #[test]
 fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
     let (config, data) = six_steps();
-    let dropout = Drop { probability: 0.3 };
+    let dropout = Dropout { probability: 0.3 };
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
     // Adam would make steps of the roundings in the gradient of a bias before a norm, which is zero.
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let optimisation =
         Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, ..Optimisation::default() };
-    let (model, learning_rate) = (Blueprint::new(layers), 0.05);
+    let (model, learning_rate) = (ModelConfig::new(layers), 0.05);
     let config = TrainConfig { model, micro_batch: Some(256), learning_rate, optimisation, ..config };
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
     let [loss, weights] = apart(&trace(on_gpu, &config, &data), &double);
@@ -163,7 +163,7 @@ fn each_micro_batch_has_dropout_masks_of_its_own() {
     data.train.images = cut(&data.train, 0..1).images.repeat(64);
     data.train.labels = vec![data.train.labels[0]; 64];
     let entries = |dropout| {
-        let model = Blueprint::mlp(&[16], &Recipe { dropout, ..Recipe::default() });
+        let model = ModelConfig::mlp(&[16], &MlpConfig { dropout, ..MlpConfig::default() });
         let config = TrainConfig { model, batch_size: 64, micro_batch: Some(16), ..config.clone() };
         let (mut executor, [metrics]) = ready(&config, &data, ["train/metrics"]);
         executor.run("train", 2).expect("it runs");
@@ -217,7 +217,7 @@ fn numbers(executor: &mut GpuExecutor, slot: SlotId) -> Vec<f64> {
 #[test]
 fn learning_rates_follow_their_schedules() {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { model: Blueprint::mlp(&[4], &Recipe::default()), ..config };
+    let config = TrainConfig { model: ModelConfig::mlp(&[4], &MlpConfig::default()), ..config };
     let (rate, steps) = (f64::from(config.learning_rate), 100.0);
     let step_decay = Schedule::Step { every: 13, gamma: 0.5 };
     for (schedule, warmup) in [Schedule::Constant, step_decay, Schedule::Cosine]
@@ -341,7 +341,7 @@ fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let optimisation = Optimisation { optimiser, schedule: Schedule::Cosine, warmup: 3, ..Optimisation::default() };
-    let model = |hidden: &[usize]| Blueprint::mlp(hidden, &Recipe { dropout: 0.2, ..Recipe::default() });
+    let model = |hidden: &[usize]| ModelConfig::mlp(hidden, &MlpConfig { dropout: 0.2, ..MlpConfig::default() });
     let wide = TrainConfig { model: model(&[33, 20]), batch_size: 64, patience: Some(2), ..config.clone() };
     let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
     let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };

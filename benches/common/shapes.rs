@@ -4,7 +4,7 @@ use super::common::Device;
 use super::models::{MODELS, images};
 use shadegrad::error::Result;
 use shadegrad::kernel::{AnyKernel, Caps, Case, Effort, Inputs, word};
-use shadegrad::nn::{Blueprint, Normalisation, Optimisation, Recipe, Schedule};
+use shadegrad::nn::{MlpConfig, ModelConfig, Normalisation, Optimisation, Schedule};
 use shadegrad::ops::registry;
 use shadegrad::shader::{Binding, Reflection};
 use shadegrad::train::{TrainConfig, Trainer};
@@ -36,7 +36,7 @@ fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut found = Vec::new();
     for hidden in [MODELS[1], MODELS[2]] {
         let config = TrainConfig {
-            model: Blueprint::mlp(hidden, &Recipe::default()),
+            model: ModelConfig::mlp(hidden, &MlpConfig::default()),
             // A norm beyond what kernels are filled with: clipping must not make the same numbers ever smaller.
             optimisation: Optimisation {
                 schedule: Schedule::Cosine,

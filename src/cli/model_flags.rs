@@ -4,7 +4,7 @@ use super::data_flags::flag;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::nn::toml::Table;
-use crate::nn::{Activation, Blueprint, ClassWeights, Criterion, Initialiser, Objective, Recipe};
+use crate::nn::{Activation, ClassWeights, Criterion, Initializer, MlpConfig, ModelConfig, Objective};
 use std::path::{Path, PathBuf};
 
 /// A model file, or widths and recipe of a perceptron.
@@ -42,7 +42,7 @@ pub(super) struct CriterionFlags {
     class_weights: Option<ClassWeights>,
     /// How weights begin: he, he-uniform, xavier, xavier-uniform, lecun, truncated-normal or zeros [default: he]
     #[arg(long, value_name = "INITIALISER")]
-    init: Option<Initialiser>,
+    init: Option<Initializer>,
 }
 
 impl ModelFlags {
@@ -50,13 +50,13 @@ impl ModelFlags {
     ///
     /// # Errors
     /// Where the file cannot be read, or something in it is wrong: gives file, line and column.
-    pub(super) fn blueprint(&self) -> Result<(Blueprint, Settings)> {
+    pub(super) fn model_config(&self) -> Result<(ModelConfig, Settings)> {
         let (blueprint, settings) = match &self.model {
             Some(path) => read(path)?,
             None => {
                 let Self { hidden, activation, dropout, .. } = self;
-                let recipe = Recipe { activation: *activation, dropout: *dropout, ..Recipe::default() };
-                (Blueprint::mlp(hidden, &recipe), Settings::default())
+                let recipe = MlpConfig { activation: *activation, dropout: *dropout, ..MlpConfig::default() };
+                (ModelConfig::mlp(hidden, &recipe), Settings::default())
             }
         };
         Ok((self.criterion.apply(blueprint), settings))
@@ -65,8 +65,8 @@ impl ModelFlags {
 
 impl CriterionFlags {
     /// The blueprint with what the flags ask for.
-    pub(super) fn apply(&self, mut blueprint: Blueprint) -> Blueprint {
-        blueprint.initialiser = self.init.unwrap_or(blueprint.initialiser);
+    pub(super) fn apply(&self, mut blueprint: ModelConfig) -> ModelConfig {
+        blueprint.initializer = self.init.unwrap_or(blueprint.initializer);
         let Criterion { objective, label_smoothing, class_weights } = blueprint.criterion;
         blueprint.criterion = Criterion {
             objective: self.loss.unwrap_or(objective),
@@ -90,11 +90,11 @@ impl CriterionFlags {
 }
 
 /// The layers of a file, and what its table `training` says.
-fn read(path: &Path) -> Result<(Blueprint, Settings)> {
+fn read(path: &Path) -> Result<(ModelConfig, Settings)> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
     let name = path.display().to_string();
     let mut table = Table::parse(&name, &text)?;
-    let blueprint = Blueprint::read(&mut table)?;
+    let blueprint = ModelConfig::read(&mut table)?;
     let settings = match table.take_table("training")? {
         Some(training) => Settings::read(training)?,
         None => Settings::default(),

@@ -162,7 +162,7 @@ impl ProfileFlags {
             device: device.describe(),
             title: format!(
                 "a training step of {model} ({}), batch {}, {}, on {}",
-                model.blueprint(),
+                model.config(),
                 config.batch_size,
                 config.optimisation,
                 data.name

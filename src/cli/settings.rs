@@ -67,7 +67,7 @@ impl Settings {
     /// # Errors
     /// Where the file cannot be read, or what is asked for does not fit together.
     pub(super) fn config(&self, model: &ModelFlags) -> Result<TrainConfig> {
-        let (model, file) = model.blueprint()?;
+        let (model, file) = model.model_config()?;
         let (settings, usual) = (self.clone().or(file), TrainConfig::default());
         Ok(TrainConfig {
             model,

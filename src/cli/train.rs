@@ -10,7 +10,7 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuExecutor};
-use crate::nn::{Blueprint, Model, Normalisation, Optimisation, Recipe};
+use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation, Optimisation};
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use crate::tuner::{self, Choice};
@@ -132,7 +132,7 @@ fn announce(
     output.line(format_args!("data    {}", describe_data(data)))?;
     let dropped = tell_dropped(output, dropped)?;
     if !is_classic(model) {
-        output.line(format_args!("recipe  {}", model.blueprint()))?;
+        output.line(format_args!("recipe  {}", model.config()))?;
     }
     if *optimisation != Optimisation::default() {
         output.line(format_args!("update  {optimisation}"))?;
@@ -143,7 +143,7 @@ fn announce(
     output.event(&json!({
         "event": "start",
         "device": device.json(),
-        "recipe": model.blueprint().to_string(),
+        "recipe": model.config().to_string(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
@@ -157,7 +157,7 @@ fn announce(
 /// Whether a model is the usual perceptron, of which its widths tell all.
 fn is_classic(model: &Model) -> bool {
     let hidden = &model.widths()[1..model.widths().len() - 1];
-    *model.blueprint() == Blueprint::mlp(hidden, &Recipe::default())
+    *model.config() == ModelConfig::mlp(hidden, &MlpConfig::default())
 }
 
 /// A run with everything chosen but the executor.

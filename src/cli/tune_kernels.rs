@@ -58,7 +58,7 @@ impl TuneKernels {
         output.line(format_args!("device  {}", device.describe()))?;
         output.line(format_args!("model   {model}, batches of {}", config.batch_size))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
-        output.event(&json!({ "event": "start", "device": device.json(), "recipe": model.blueprint().to_string() }))?;
+        output.event(&json!({ "event": "start", "device": device.json(), "recipe": model.config().to_string() }))?;
         let started = Instant::now();
         let mut pipelines = Pipelines::new(Checks::Off);
         let tuned = pollster::block_on(tune(gpu, &plan, &mut pipelines, &mut found, budget))?;

@@ -107,6 +107,11 @@ impl Graph {
         self.push(None, Vec::new(), types, Some(slot))
     }
 
+    /// A value of this type that lies nowhere: a graph with placeholders has types, but cannot be lowered.
+    pub fn placeholder(&mut self, ty: TensorType) -> Value {
+        self.push(None, Vec::new(), vec![ty], None)
+    }
+
     /// Applies an op; gives its output 0.
     ///
     /// # Errors

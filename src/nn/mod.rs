@@ -2,11 +2,12 @@
 
 mod activation;
 mod augment;
-mod blueprint;
+mod builder;
+mod config;
 mod criterion;
-mod init;
+mod functions;
+mod initializer;
 pub mod layer;
-mod layers;
 mod micro_batches;
 mod model;
 mod names;
@@ -19,10 +20,11 @@ pub mod toml;
 
 pub use activation::Activation;
 pub use augment::Augment;
-pub use blueprint::{Blueprint, Recipe};
+pub use builder::{Declared, Init, Mode, ModelBuilder, Owned, Signal, Signature, Tensor};
+pub use config::{MlpConfig, ModelConfig};
 pub use criterion::{ClassWeights, Criterion};
-pub use init::Initialiser;
-pub use layers::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
+pub use functions::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
+pub use initializer::Initializer;
 pub use micro_batches::MicroBatches;
 pub use model::{CLASS_WEIGHTS, Model, NORMALISATION};
 pub use normalisation::Normalisation;

@@ -1,7 +1,7 @@
-//! Models: layers for images of a known size, and what they own.
+//! Models: layers for rows of a known shape, and what they own.
 
-use super::layer::{Begins, Declarations, Tensor};
-use super::{Blueprint, Normalisation, Recipe};
+use super::builder::{Declared, Init, Tensor};
+use super::{MlpConfig, ModelBuilder, ModelConfig, Normalisation, Signal, Signature};
 use crate::error::{Error, Kind, Result};
 use crate::shape::Shape;
 
@@ -11,14 +11,13 @@ pub const CLASS_WEIGHTS: &str = "class_weights";
 /// The slot of a plan, and the tensor of a model file, that hold what images are normalised by.
 pub const NORMALISATION: &str = "normalisation";
 
-/// A model: its layers, for images of a known size and a known number of classes.
+/// A model: its layers, for rows of a known shape and a known number of outputs, and the tensors that they declared.
 #[derive(Clone, Debug)]
 pub struct Model {
-    blueprint: Blueprint,
+    config: ModelConfig,
     widths: Vec<usize>,
-    classes: usize,
-    parameters: Vec<Tensor>,
-    statistics: Vec<Tensor>,
+    signature: Signature,
+    declared: Declared,
 }
 
 impl Model {
@@ -26,10 +25,14 @@ impl Model {
     ///
     /// # Errors
     /// Where a size does not fit the device's 32-bit indices.
-    pub(super) fn new(blueprint: Blueprint, widths: Vec<usize>, declared: Declarations) -> Result<Self> {
-        let Declarations { classes, parameters, statistics, .. } = declared;
-        let model = Self { blueprint, widths, classes, parameters, statistics };
-        let bytes = model.parameters.iter().try_fold(0usize, |sum, Tensor { shape, .. }| {
+    pub(super) fn new(
+        config: ModelConfig,
+        widths: Vec<usize>,
+        signature: Signature,
+        declared: Declared,
+    ) -> Result<Self> {
+        let model = Self { config, widths, signature, declared };
+        let bytes = model.declared.parameters.iter().try_fold(0usize, |sum, Tensor { shape, .. }| {
             sum.checked_add(shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256)?)
         });
         match bytes {
@@ -53,7 +56,7 @@ impl Model {
     pub fn mlp(widths: impl AsRef<[usize]>) -> Result<Self> {
         match widths.as_ref() {
             [inputs, hidden @ .., classes] if !widths.as_ref().contains(&0) => {
-                Blueprint::mlp(hidden, &Recipe::default()).build(*inputs, *classes)
+                ModelConfig::mlp(hidden, &MlpConfig::default()).build(*inputs, *classes)
             }
             widths => Err(Error::new(
                 Kind::Usage,
@@ -64,8 +67,27 @@ impl Model {
     }
 
     /// What it is made of.
-    pub fn blueprint(&self) -> &Blueprint {
-        &self.blueprint
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// What it takes and gives.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// What its layers own.
+    pub fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    /// One way through the layers, from the first input on.
+    ///
+    /// # Errors
+    /// Where the layers own other tensors than when the model was built.
+    pub(super) fn forward(&self, b: &mut ModelBuilder<'_>) -> Result<Signal> {
+        let x = b.first_input(&self.signature)?;
+        self.config.layers.iter().try_fold(x, |x, layer| layer.build(b, x))
     }
 
     /// Elements of a row of the input, and of those of each layer that changes them.
@@ -73,40 +95,40 @@ impl Model {
         &self.widths
     }
 
-    /// Pixels of an image.
+    /// Elements of a row of the input.
     pub fn inputs(&self) -> usize {
         self.widths[0]
     }
 
     /// Classes that it tells apart.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.signature.outputs
     }
 
     /// Names and shapes of the parameters: `fc1.weight [784, 1024]`, `fc1.bias [1024]`, and so on.
     pub fn tensors(&self) -> Vec<(String, Shape)> {
-        listed(&self.parameters)
+        listed(&self.declared.parameters)
     }
 
     /// How many numbers the model learns.
     pub fn parameters(&self) -> usize {
         // That they can be counted was checked when the model was made.
-        self.parameters.iter().filter_map(|tensor| tensor.shape.elements().ok()).sum()
+        self.declared.parameters.iter().filter_map(|tensor| tensor.shape.elements().ok()).sum()
     }
 
     /// Names and shapes of what it keeps of the batches seen: `bn1.running_mean [1024]`, and so on.
-    pub fn statistics(&self) -> Vec<(String, Shape)> {
-        listed(&self.statistics)
+    pub fn running_state(&self) -> Vec<(String, Shape)> {
+        listed(&self.declared.running_state)
     }
 
-    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of each
-    /// statistic, and of [`NORMALISATION`].
+    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of all running
+    /// state, and of [`NORMALISATION`].
     pub fn state(&self) -> Vec<(String, String, Shape)> {
         let inside = |arena: &'static str| {
             move |Tensor { name, shape, .. }: &Tensor| (format!("{arena}/{name}"), name.clone(), shape.clone())
         };
-        let tensors = self.parameters.iter().map(inside("weights"));
-        let tensors = tensors.chain(self.statistics.iter().map(inside("statistics")));
+        let Declared { parameters, running_state } = &self.declared;
+        let tensors = parameters.iter().map(inside("weights")).chain(running_state.iter().map(inside("statistics")));
         let normalisation = (NORMALISATION.to_owned(), NORMALISATION.to_owned(), Shape::from([2]));
         tensors.chain([normalisation]).collect()
     }
@@ -116,17 +138,18 @@ impl Model {
     /// # Errors
     /// None for a model that was built: its weights were counted then.
     pub fn class_weights(&self) -> Result<Option<Vec<f32>>> {
-        self.blueprint.criterion.weights(self.classes)
+        self.config.criterion.weights(self.classes())
     }
 
     /// Initial values in the order of [`Self::state`].
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
-        let begin = |(number, tensor): (usize, &Tensor)| match (tensor.begins, tensor.shape.extents()) {
-            (Begins::Drawn(initialiser), &[fan_in, fan_out]) => initialiser.draw(seed, number, [fan_in, fan_out]),
-            (Begins::Drawn(initialiser), extents) => initialiser.draw(seed, number, [1, extents.iter().product()]),
-            (Begins::Constant(first), extents) => vec![first; extents.iter().product()],
+        let initial = |(number, tensor): (usize, &Tensor)| match (tensor.init, tensor.shape.extents()) {
+            (Init::Drawn(initializer), &[fan_in, fan_out]) => initializer.draw(seed, number, [fan_in, fan_out]),
+            (Init::Drawn(initializer), extents) => initializer.draw(seed, number, [1, extents.iter().product()]),
+            (Init::Constant(first), extents) => vec![first; extents.iter().product()],
         };
-        let tensors = self.parameters.iter().chain(&self.statistics).enumerate().map(begin);
+        let Declared { parameters, running_state } = &self.declared;
+        let tensors = parameters.iter().chain(running_state).enumerate().map(initial);
         tensors.chain([Normalisation::UNIT.to_vec()]).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! A model's plan: forward pass and loss are a graph, whose gradients are derived; what mutates (counters, gathering,
 //! metrics, update) is recorded into the plan around it.
 
-use super::layer::Pass;
+use super::builder::{Mode, ModelBuilder, Owned, Signature};
 use super::micro_batches::{Accumulation, MicroBatches};
 use super::model::{CLASS_WEIGHTS, NORMALISATION};
 use super::optimiser::{self, Optimisation};
@@ -187,14 +187,14 @@ impl Model {
             if !joined {
                 self.record_gather(plan, &slots, state.normalisation, Some(training))?;
             }
-            let mut forward = self.forward(&plan.memory, state, &slots, Some(training.seed))?;
+            let mut forward = self.graph_of(&mut plan.memory, state, &slots, Mode::Train { seed: training.seed })?;
             let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
             forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
         };
         if division.count == 1 {
             pass(plan, slots.counters, &gradients)?;
         } else {
-            self.blueprint().criterion.can_be_divided()?;
+            self.config().criterion.can_be_divided()?;
             let accumulation = Accumulation::new(plan, slots.counters, &gradients, &self.tensors())?;
             division.record(plan, &accumulation, |plan| {
                 pass(plan, accumulation.micro_counters, &accumulation.micro_gradients)
@@ -216,7 +216,7 @@ impl Model {
         plan.begin(section);
         record_step(plan, &slots, step_params(&slots, batch, 0.0)?)?;
         self.record_gather(plan, &slots, state.normalisation, None)?;
-        let forward = self.forward(&plan.memory, state, &slots, None)?;
+        let forward = self.graph_of(&mut plan.memory, state, &slots, Mode::Evaluate)?;
         forward.record(plan, pool, &slots, set, &[], &[])
     }
 
@@ -240,21 +240,21 @@ impl Model {
         })
     }
 
-    /// The layers one after another, then the loss. `seed` is given in training.
-    fn forward(&self, memory: &Memory, state: &State, slots: &Slots, seed: Option<u64>) -> Result<Forward> {
+    /// The layers one after another, then the loss.
+    fn graph_of(&self, memory: &mut Memory, state: &State, slots: &Slots, mode: Mode) -> Result<Forward> {
         let mut graph = Graph::default();
-        let parameters: Vec<Value> = state.weights.tensors.iter().map(|&slot| graph.leaf(memory, slot)).collect();
-        let x = graph.leaf(memory, slots.inputs);
-        let [labels, counters] = [slots.labels, slots.counters].map(|slot| graph.leaf(memory, slot));
-        let statistics = state.statistics.as_ref().map_or(&[][..], |arena| &arena.tensors);
-        let mut pass = Pass::new(&mut graph, memory, (&parameters, statistics), counters, seed);
-        let layers = &self.blueprint().layers;
-        let logits = layers.iter().try_fold(x, |x, placed| placed.layer.forward(&mut pass, x))?;
+        let [x, labels, counters] = [slots.inputs, slots.labels, slots.counters].map(|slot| graph.leaf(memory, slot));
+        let inputs = [(Signature::INPUT.to_owned(), x.into())].into();
+        let running_state = state.statistics.as_ref().map_or(&[][..], |arena| &arena.tensors);
+        let owned = Owned { parameters: &state.weights.tensors, running_state };
+        let mut builder = ModelBuilder::using(&mut graph, memory, (mode, counters, inputs), (self, owned));
+        let logits = self.forward(&mut builder)?.value;
+        let parameters = builder.parameter_values();
         graph.scope("loss");
         let weights = state.class_weights.map(|slot| graph.leaf(memory, slot));
         let inputs = [logits, labels, counters];
         let losses = match slots.last_counters {
-            None => self.blueprint().criterion.losses(&mut graph, inputs, weights)?,
+            None => self.config().criterion.losses(&mut graph, inputs, weights)?,
             Some(last_counters) => {
                 graph.apply(SoftmaxCrossEntropyMetricsOp { metrics: slots.metrics, last_counters }, &inputs)?
             }
@@ -266,7 +266,7 @@ impl Model {
     /// images are normalised by.
     fn state_slots(&self, memory: &mut Memory) -> Result<State> {
         let weights = optimiser::arena(memory, "weights", Role::State, &self.tensors())?;
-        let statistics = self.statistics();
+        let statistics = self.running_state();
         let statistics = match statistics.as_slice() {
             [] => None,
             tensors => Some(memory.arena("statistics", Role::State, tensors)?),
@@ -286,7 +286,7 @@ impl Model {
                 tensors.iter().map(|(tensor, _)| find(plan, &format!("{name}/{tensor}"))).collect::<Result<_>>()?;
             Ok(Arena { all: find(plan, name)?, tensors: slots })
         };
-        let statistics = Some(self.statistics()).filter(|tensors| !tensors.is_empty());
+        let statistics = Some(self.running_state()).filter(|tensors| !tensors.is_empty());
         Ok(State {
             weights: arena("weights", self.tensors())?,
             statistics: statistics.map(|tensors| arena("statistics", tensors)).transpose()?,
@@ -300,7 +300,7 @@ impl Model {
     fn can_join_ends(&self, training: &Training) -> bool {
         let augmented = training.augment.is_some_and(|(augment, _)| augment.is_on());
         let logits = training.batch.saturating_mul(self.classes());
-        !augmented && self.blueprint().criterion == Criterion::default() && logits <= MOST_JOINED_LOGITS
+        !augmented && self.config().criterion == Criterion::default() && logits <= MOST_JOINED_LOGITS
     }
 
     /// Begins a step and gathers its batch at once.

@@ -3,13 +3,13 @@
 use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
-use crate::nn::{Augment, Blueprint, MicroBatches, Normalisation, Optimisation, Recipe};
+use crate::nn::{Augment, MicroBatches, MlpConfig, ModelConfig, Normalisation, Optimisation};
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainConfig {
     /// Layers, loss and initialiser.
-    pub model: Blueprint,
+    pub model: ModelConfig,
     /// Rows of a batch.
     pub batch_size: usize,
     /// Rows of a batch that are on the device at a time, at most all; without it, all.
@@ -38,7 +38,7 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            model: Blueprint::mlp(&[1024], &Recipe::default()),
+            model: ModelConfig::mlp(&[1024], &MlpConfig::default()),
             batch_size: 128,
             micro_batch: None,
             epochs: 5,

@@ -3,7 +3,7 @@
 use crate::data::Dropped;
 use crate::error::{Error, Kind, Result};
 use crate::nn::toml::Table;
-use crate::nn::{Blueprint, Model, NORMALISATION, Normalisation};
+use crate::nn::{Model, ModelConfig, NORMALISATION, Normalisation};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
@@ -54,7 +54,7 @@ impl ModelFile {
             let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.images, d.flaw)).collect();
             about += &format!("dropped = \"{}\"\n", dropped.join(", "));
         }
-        about += &model.blueprint().to_toml();
+        about += &model.config().to_toml();
         let about = [(MODEL.to_owned(), about)].into_iter().collect();
         safetensors::serialize(views, Some(about)).map_err(refuse)
     }
@@ -119,7 +119,7 @@ fn described(bytes: &[u8]) -> Result<Model> {
     let mut count = |key| table.take::<usize>(key)?.ok_or_else(|| table.missing(key, "a whole number"));
     let (inputs, classes) = (count("inputs")?, count("classes")?);
     table.take::<String>("dropped")?;
-    let blueprint = Blueprint::read(&mut table)?;
+    let blueprint = ModelConfig::read(&mut table)?;
     table.finish()?;
     blueprint.build(inputs, classes)
 }

@@ -2,7 +2,7 @@
 
 use super::TrainConfig;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Activation, Blueprint, Optimisation, Recipe};
+use crate::nn::{Activation, MlpConfig, ModelConfig, Optimisation};
 use crate::random::{Random, stream};
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -196,14 +196,14 @@ impl Settings {
     /// optimiser, schedule, normalisation, augmentation.
     pub fn config(&self, fixed: &TrainConfig) -> TrainConfig {
         let optimiser = fixed.optimisation.optimiser.with_weight_decay(self.weight_decay);
-        let recipe = Recipe {
+        let recipe = MlpConfig {
             activation: self.activation,
             dropout: self.dropout,
             criterion: fixed.model.criterion.clone(),
-            initialiser: fixed.model.initialiser,
+            initializer: fixed.model.initializer,
         };
         TrainConfig {
-            model: Blueprint::mlp(&vec![self.width; self.depth], &recipe),
+            model: ModelConfig::mlp(&vec![self.width; self.depth], &recipe),
             batch_size: self.batch_size,
             learning_rate: self.learning_rate,
             optimisation: Optimisation { optimiser, ..fixed.optimisation },

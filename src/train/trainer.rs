@@ -7,7 +7,7 @@ use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, Blueprint, CLASS_WEIGHTS, Evaluation, Model, NORMALISATION, Normalisation, Training};
+use crate::nn::{Augment, CLASS_WEIGHTS, Evaluation, Model, ModelConfig, NORMALISATION, Normalisation, Training};
 use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -75,9 +75,9 @@ impl<E: Executor> Trainer<E> {
                 "set some of the training images aside, such as --validation 0.1",
             ));
         }
-        let Blueprint { criterion, .. } = &config.model;
+        let ModelConfig { criterion, .. } = &config.model;
         let criterion = criterion.clone().settled(&data.train.labels, data.classes());
-        let blueprint = Blueprint { criterion, ..config.model.clone() };
+        let blueprint = ModelConfig { criterion, ..config.model.clone() };
         let model = blueprint.build(data.train.features(), data.classes())?;
         let division = config.division(data.train.len());
         // The device counts steps, and the micro-batches of all steps, in 32 bits.

@@ -7,7 +7,7 @@ use super::whole::{Bench, Outcome};
 use crate::error::Result;
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Effort};
-use crate::nn::{Blueprint, Recipe};
+use crate::nn::{MlpConfig, ModelConfig};
 use crate::train::TrainConfig;
 
 /// The kernels that sum, as a sum depends on its order.
@@ -75,7 +75,7 @@ async fn of_kernel(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, repeats: u
 async fn of_training(bench: &Bench<'_>, repeats: usize) -> Result<Option<String>> {
     let (config, mut data) = hundred_steps();
     (data.train, data.test) = (first(&data.train, 640), first(&data.test, 10));
-    let model = Blueprint::mlp(&[32], &Recipe::default());
+    let model = ModelConfig::mlp(&[32], &MlpConfig::default());
     let config = TrainConfig { model, batch_size: 64, epochs: 1, ..config };
     let before = on_device(&bench.gpu, &config, &data).await?;
     for repeat in 1..repeats {

@@ -108,7 +108,7 @@ pub async fn lockstep_model(
     steps: usize,
     mut watch: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Option<Parted>> {
-    let config = TrainConfig { model: file.model.blueprint().clone(), ..TrainConfig::default() }.suited_to(&gpu.caps);
+    let config = TrainConfig { model: file.model.config().clone(), ..TrainConfig::default() }.suited_to(&gpu.caps);
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
     let mut executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
     upload_images(&mut executor, "train", &data.train)?;

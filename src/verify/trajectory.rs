@@ -7,7 +7,7 @@ use crate::data::{Dataset, Split, digits};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::kernel::{Effort, Real};
-use crate::nn::{Blueprint, Optimisation, Optimiser, Recipe, Schedule};
+use crate::nn::{MlpConfig, ModelConfig, Optimisation, Optimiser, Schedule};
 use crate::plan::{Executor, Plan};
 use crate::train::{Outcome as Trained, TrainConfig, Trainer};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Trace {
 pub fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
     (data.train, data.test) = (first(&data.train, 6_400), first(&data.test, 500));
-    (TrainConfig { model: Blueprint::mlp(&[128], &Recipe::default()), epochs: 2, ..TrainConfig::default() }, data)
+    (TrainConfig { model: ModelConfig::mlp(&[128], &MlpConfig::default()), epochs: 2, ..TrainConfig::default() }, data)
 }
 
 /// The first images of a split.

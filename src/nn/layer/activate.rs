@@ -1,8 +1,6 @@
-use super::{Declarations, Layer, Pass};
+use super::Layer;
 use crate::error::Result;
-use crate::graph::Value;
-use crate::nn::Activation;
-use crate::shape::Shape;
+use crate::nn::{Activation, ModelBuilder, Signal};
 
 /// An activation function of each element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,11 +11,7 @@ impl Layer for Activate {
         self.0.name()
     }
 
-    fn declare(&self, _declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        Ok(row.clone())
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        self.0.apply(pass.graph, x)
+    fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
+        Ok(x.with(self.0.apply(b.graph, x.value)?))
     }
 }

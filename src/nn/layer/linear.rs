@@ -1,33 +1,31 @@
-use super::{Begins, Declarations, Layer, Pass, width};
+use super::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::graph::Value;
 use crate::nn::toml::Table;
-use crate::nn::{self, Initialiser};
+use crate::nn::{self, Init, Initializer, ModelBuilder, Signal};
 use crate::ops::matmul::{Operands, product};
-use crate::shape::Shape;
 
 /// x W + b: rows `[k]` become rows `[outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
-    /// How wide its rows are; without it, one for each class.
+    /// How wide its rows are; without it, as many as the task wants.
     pub outputs: Option<usize>,
     /// Whether there is a b. A norm that follows makes it superfluous.
     pub bias: bool,
-    /// How W begins; without it as the model says.
-    pub initialiser: Option<Initialiser>,
+    /// How W is drawn; without it as the model says.
+    pub initializer: Option<Initializer>,
 }
 
 impl Linear {
     /// With a bias.
     pub fn new(outputs: Option<usize>) -> Self {
-        Self { outputs, bias: true, initialiser: None }
+        Self { outputs, bias: true, initializer: None }
     }
 
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
         Ok(Self {
             outputs: table.take_valid("outputs", "a whole number above 0", |&outputs| outputs > 0)?,
             bias: table.take("bias")?.unwrap_or(true),
-            initialiser: table.take_named("initialiser")?,
+            initializer: table.take_named("initialiser")?,
         })
     }
 }
@@ -40,8 +38,8 @@ impl Layer for Linear {
     fn settings(&self) -> Vec<(&'static str, String)> {
         let outputs = self.outputs.map(|outputs| ("outputs", outputs.to_string()));
         let bias = (!self.bias).then(|| ("bias", "false".to_owned()));
-        let initialiser = self.initialiser.map(|initialiser| ("initialiser", format!("\"{initialiser}\"")));
-        [outputs, bias, initialiser].into_iter().flatten().collect()
+        let initializer = self.initializer.map(|initializer| ("initialiser", format!("\"{initializer}\"")));
+        [outputs, bias, initializer].into_iter().flatten().collect()
     }
 
     fn validate(&self) -> Result<()> {
@@ -52,25 +50,16 @@ impl Layer for Linear {
         Ok(())
     }
 
-    fn declare(&self, declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        let (k, n) = (width(row)?, self.outputs.unwrap_or(declared.classes));
-        declared.begin("fc");
-        let initialiser = self.initialiser.unwrap_or(declared.initialiser);
-        declared.parameter("weight", [k, n], Begins::Drawn(initialiser));
-        if self.bias {
-            declared.parameter("bias", [n], Begins::Constant(0.0));
-        }
-        Ok(Shape::from([n]))
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        pass.begin("fc");
-        let weight = pass.parameter()?;
-        if self.bias {
-            let bias = pass.parameter()?;
-            nn::linear(pass.graph, x, weight, bias)
+    fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
+        let (k, n) = (b.width(x)?, self.outputs.unwrap_or(b.outputs()));
+        b.begin("fc");
+        let weight = b.parameter("weight", [k, n], Init::Drawn(self.initializer.unwrap_or(b.initializer())))?;
+        let out = if self.bias {
+            let bias = b.parameter("bias", [n], Init::Constant(0.0))?;
+            nn::linear(b.graph, x.value, weight, bias)?
         } else {
-            product(pass.graph, Operands::NN, x, weight)
-        }
+            product(b.graph, Operands::NN, x.value, weight)?
+        };
+        Ok(x.with(out))
     }
 }

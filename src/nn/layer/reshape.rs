@@ -1,8 +1,7 @@
-use super::{Declarations, Layer, Pass};
+use super::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::graph::Value;
-use crate::nn;
 use crate::nn::toml::Table;
+use crate::nn::{ModelBuilder, Signal};
 use crate::ops::elementwise::reshape;
 use crate::shape::Shape;
 
@@ -12,10 +11,6 @@ pub struct Reshape {
     /// The shape of a row.
     pub row: Vec<usize>,
 }
-
-/// Each row's elements side by side. It costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flatten;
 
 impl Reshape {
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
@@ -35,35 +30,17 @@ impl Layer for Reshape {
         vec![("row", format!("{:?}", self.row))]
     }
 
-    fn declare(&self, _declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        let shape = Shape::new(self.row.clone());
-        if shape.elements()? == row.elements()? {
-            return Ok(shape);
+    fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
+        let (row, new) = (b.row(x), Shape::new(self.row.clone()));
+        if new.elements()? != row.elements()? {
+            return Err(Error::new(
+                Kind::Model,
+                format!("rows of {new} out of rows of {row}, which have {} elements", row.elements()?),
+                "give a shape of as many elements",
+            ));
         }
-        Err(Error::new(
-            Kind::Model,
-            format!("rows of {shape} out of rows of {row}, which have {} elements", row.elements()?),
-            "give a shape of as many elements",
-        ))
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        let batch = pass.graph.shape(x).extents().first().copied().unwrap_or(1);
-        let shape = [&[batch], &self.row[..]].concat();
-        pass.graph.apply(reshape::Reshape(Shape::new(shape)), &[x])
-    }
-}
-
-impl Layer for Flatten {
-    fn kind(&self) -> &'static str {
-        "flatten"
-    }
-
-    fn declare(&self, _declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        Ok(Shape::from([row.elements()?]))
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        nn::flatten(pass.graph, x)
+        let batch = b.graph.shape(x.value).extents().first().copied().unwrap_or(1);
+        let shape = Shape::new([&[batch], &self.row[..]].concat());
+        Ok(x.with(b.graph.apply(reshape::Reshape(shape), &[x.value])?))
     }
 }

@@ -1,9 +1,8 @@
-use super::{Declarations, Layer, Pass, Placed};
+use super::{Layer, Placed};
 use crate::error::{Error, Kind, Result};
-use crate::graph::Value;
 use crate::nn::toml::Table;
+use crate::nn::{ModelBuilder, Signal};
 use crate::ops::elementwise::add::Add;
-use crate::shape::Shape;
 
 /// x + layers(x), as [`crate::nn::residual`].
 #[derive(Clone, Debug)]
@@ -32,17 +31,13 @@ impl Layer for Residual {
         self.layers.iter().try_for_each(Placed::validate)
     }
 
-    fn declare(&self, declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        let end = self.layers.iter().try_fold(row.clone(), |row, layer| layer.declare(declared, &row))?;
-        if end == *row {
-            return Ok(end);
+    fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
+        let branch = self.layers.iter().try_fold(x, |x, layer| layer.build(b, x))?;
+        let (row, end) = (b.row(x), b.row(branch));
+        if end != row {
+            let cause = format!("its layers make rows of {end} out of rows of {row}, expected the same shape");
+            return Err(Error::new(Kind::Model, cause, "let its last layer give rows as wide as those that it takes"));
         }
-        let cause = format!("its layers make rows of {end} out of rows of {row}, expected the same shape");
-        Err(Error::new(Kind::Model, cause, "let its last layer give rows as wide as those that it takes"))
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        let change = self.layers.iter().try_fold(x, |x, placed| placed.layer.forward(pass, x))?;
-        pass.graph.apply(Add, &[x, change])
+        Ok(x.with(b.graph.apply(Add, &[x.value, branch.value])?))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Limit, Usage};
 use shadegrad::error::Result;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Blueprint, Model};
+use shadegrad::nn::{Model, ModelConfig};
 
 /// A tree of values is larger than its text: each table is a node of a search tree with room for eleven entries, and a
 /// key of three bytes, such as `a.b`, makes one.
@@ -26,9 +26,9 @@ pub fn blueprint(bytes: &[u8]) -> Usage {
     usage
 }
 
-fn read(text: &str) -> Result<Blueprint> {
+fn read(text: &str) -> Result<ModelConfig> {
     let mut table = Table::parse("model.toml", text)?;
-    let blueprint = Blueprint::read(&mut table)?;
+    let blueprint = ModelConfig::read(&mut table)?;
     table.finish()?;
     Ok(blueprint)
 }
@@ -37,11 +37,11 @@ fn read(text: &str) -> Result<Blueprint> {
 fn described(model: Result<Model>) -> Option<String> {
     let model = model.ok()?;
     let state = model.state();
-    let begins = model.parameters() < 10_000 && model.statistics().len() < 100;
+    let begins = model.parameters() < 10_000 && model.running_state().len() < 100;
     let initial = begins.then(|| model.initial(1));
     if let Some(initial) = &initial {
         let sizes: Vec<_> = state.iter().map(|(.., shape)| shape.elements().ok()).collect();
         assert_eq!(sizes, initial.iter().map(|values| Some(values.len())).collect::<Vec<_>>());
     }
-    Some(format!("{model} {} {state:?} {:?} {initial:?}", model.blueprint(), model.widths()))
+    Some(format!("{model} {} {state:?} {:?} {initial:?}", model.config(), model.widths()))
 }

@@ -20,7 +20,7 @@ pub fn model_file(bytes: &[u8]) -> Usage {
         let written = ModelFile::encode(&file.model, &tensors, &[]).expect("what was read can be written");
         let again = ModelFile::decode(&written).expect("what was written can be read");
         assert_eq!(again.weights, file.weights);
-        assert_eq!(again.model.blueprint(), file.model.blueprint());
+        assert_eq!(again.model.config(), file.model.config());
         assert_eq!(again.model.state(), file.model.state());
     }
     usage

@@ -1,19 +1,17 @@
-use super::{Declarations, Layer, Pass};
+use super::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::graph::Value;
-use crate::nn;
 use crate::nn::toml::Table;
+use crate::nn::{self, Mode, ModelBuilder, Signal};
 use crate::ops::elementwise::dropout::DropoutOp;
-use crate::shape::Shape;
 
 /// Dropout: in training, zero in place of some elements. Evaluation goes without.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drop {
+pub struct Dropout {
     /// The share of elements that is dropped, from 0 to less than 1.
     pub probability: f64,
 }
 
-impl Drop {
+impl Dropout {
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
         let expected = "a number from 0 to below 1";
         let probability = table.take_valid("probability", expected, |p| (0.0..1.0).contains(p))?;
@@ -21,7 +19,7 @@ impl Drop {
     }
 }
 
-impl Layer for Drop {
+impl Layer for Dropout {
     fn kind(&self) -> &'static str {
         "dropout"
     }
@@ -38,18 +36,15 @@ impl Layer for Drop {
         Ok(())
     }
 
-    fn declare(&self, _declared: &mut Declarations, row: &Shape) -> Result<Shape> {
-        Ok(row.clone())
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Value) -> Result<Value> {
-        let layer = pass.next_random();
-        match pass.training.filter(|_| self.probability > 0.0) {
-            Some(seed) => {
-                let op = DropoutOp { seed, layer, probability: self.probability };
-                nn::dropout(pass.graph, x, pass.counters, op)
+    fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
+        // Counted in either mode, so that a layer has one number.
+        let layer = b.next_random();
+        match b.mode() {
+            Mode::Train { seed } if self.probability > 0.0 => {
+                let (counters, op) = (b.counters(), DropoutOp { seed, layer, probability: self.probability });
+                Ok(x.with(nn::dropout(b.graph, x.value, counters, op)?))
             }
-            None => Ok(x),
+            _ => Ok(x),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::random::{Random, stream};
 
 /// How the weights of a layer begin. Biases begin at zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Initialiser {
+pub enum Initializer {
     /// Normal with variance 2 / fan_in, which keeps the scale of activations through layers of ReLU: He, Zhang, Ren and
     /// Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10.
     #[default]
@@ -26,19 +26,19 @@ pub enum Initialiser {
 }
 
 /// Each initialiser by the name that it has on the command line.
-const NAMES: [(&str, Initialiser); 7] = [
-    ("he", Initialiser::He),
-    ("he-uniform", Initialiser::HeUniform),
-    ("xavier", Initialiser::Xavier),
-    ("xavier-uniform", Initialiser::XavierUniform),
-    ("lecun", Initialiser::Lecun),
-    ("truncated-normal", Initialiser::TruncatedNormal),
-    ("zeros", Initialiser::Zeros),
+const NAMES: [(&str, Initializer); 7] = [
+    ("he", Initializer::He),
+    ("he-uniform", Initializer::HeUniform),
+    ("xavier", Initializer::Xavier),
+    ("xavier-uniform", Initializer::XavierUniform),
+    ("lecun", Initializer::Lecun),
+    ("truncated-normal", Initializer::TruncatedNormal),
+    ("zeros", Initializer::Zeros),
 ];
 
-named!(Initialiser, "initialiser", NAMES);
+named!(Initializer, "initialiser", NAMES);
 
-impl Initialiser {
+impl Initializer {
     /// The weights `[fan_in, fan_out]` of the tensor that has number `tensor` in its model, so that no two tensors draw
     /// the same numbers.
     pub fn draw(self, seed: u64, tensor: usize, [fan_in, fan_out]: [usize; 2]) -> Vec<f32> {
@@ -87,15 +87,15 @@ mod tests {
             let found = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / count;
             let untruncated = initialiser.variance(fan_in as f64, fan_out as f64);
             // Cut at two deviations, a normal keeps 0.7737 of its variance (Johnson, Kotz and Balakrishnan, 1994).
-            let expected = if initialiser == Initialiser::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
+            let expected = if initialiser == Initializer::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
             // Five standard errors of a variance and of a mean, for distributions of no more than normal kurtosis.
             assert!((found - expected).abs() <= 5.0 * expected * (2.0 / count).sqrt(), "{name}: {found}, {expected}");
             assert!(mean.abs() <= 5.0 * (untruncated / count).sqrt(), "{name}: mean {mean}");
             let largest = weights.iter().fold(0.0f64, |most, w| most.max(w.abs())) / untruncated.sqrt();
             match initialiser {
-                Initialiser::HeUniform | Initialiser::XavierUniform => assert!(largest < 1.7321 && largest > 1.73),
-                Initialiser::TruncatedNormal => assert!(largest <= 2.0 + 1e-6 && largest > 1.99, "{largest}"),
-                Initialiser::Zeros => assert!(weights.iter().all(|w| *w == 0.0)),
+                Initializer::HeUniform | Initializer::XavierUniform => assert!(largest < 1.7321 && largest > 1.73),
+                Initializer::TruncatedNormal => assert!(largest <= 2.0 + 1e-6 && largest > 1.99, "{largest}"),
+                Initializer::Zeros => assert!(weights.iter().all(|w| *w == 0.0)),
                 _ => assert!(largest > 3.5, "{largest}"),
             }
             assert_eq!(initialiser.to_string().parse(), Ok(initialiser));
@@ -104,10 +104,10 @@ mod tests {
 
     #[test]
     fn seeds_and_tensors_draw_different_weights() {
-        let draw = |seed, tensor| Initialiser::He.draw(seed, tensor, [10, 10]);
+        let draw = |seed, tensor| Initializer::He.draw(seed, tensor, [10, 10]);
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(2, 0));
         assert_ne!(draw(1, 0), draw(1, 2));
-        assert!("he-normal".parse::<Initialiser>().is_err_and(|error| error.exit_code() == 2));
+        assert!("he-normal".parse::<Initializer>().is_err_and(|error| error.exit_code() == 2));
     }
 }

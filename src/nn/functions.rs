@@ -93,11 +93,11 @@ pub fn residual(graph: &mut Graph, x: Value, branch: impl FnOnce(&mut Graph, Val
 /// Each row's elements side by side: `[m, a, b, ...]` gives `[m, a b ...]`. It costs nothing.
 ///
 /// # Errors
-/// Where x has no rows.
+/// Where the elements of a row cannot be counted.
 pub fn flatten(graph: &mut Graph, x: Value) -> Result<Value> {
     let extents = graph.shape(x).extents();
     let flat = match extents.split_first() {
-        Some((&rows, row)) => [rows, row.iter().product()],
+        Some((&rows, row)) => [rows, Shape::new(row).elements()?],
         None => [1, 1],
     };
     graph.apply(Reshape(Shape::from(flat)), &[x])

@@ -1,27 +1,29 @@
-//! What a model is made of, before it is known what images it will see: from flags, from a file, or by functions.
+//! What a model is made of, before it is known what data it will see: from flags, from a file, or by functions.
 
-use super::layer::{Activate, Declarations, Drop, Layer, Linear, Placed};
+use super::layer::{Activate, Dropout, Layer, Linear, Placed};
 use super::toml::Table;
-use super::{Activation, Criterion, Initialiser, Model};
+use super::{Activation, Criterion, Initializer, Model, ModelBuilder, Signature};
 use crate::error::{Error, Kind, Result};
+use crate::graph::Graph;
+use crate::plan::Memory;
 use crate::shape::Shape;
 use std::fmt;
 use std::sync::Arc;
 
 /// Layers in their order, what training makes small, and how weights begin.
 #[derive(Clone, Debug)]
-pub struct Blueprint {
-    /// The layers, from the images on. Linear layers without a width, as the last one mostly is, get one for each class.
+pub struct ModelConfig {
+    /// The layers, from the input on. Linear layers without a width, as the last one mostly is, get as many as the task wants.
     pub layers: Vec<Placed>,
     /// What training makes small.
     pub criterion: Criterion,
     /// How weights begin where their layer does not say.
-    pub initialiser: Initialiser,
+    pub initializer: Initializer,
 }
 
 /// What a perceptron is made of besides its widths. The default is the classic one.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Recipe {
+pub struct MlpConfig {
     /// What follows each hidden layer.
     pub activation: Activation,
     /// The share of each hidden layer's outputs that training drops, from 0 to less than 1.
@@ -29,31 +31,31 @@ pub struct Recipe {
     /// What training makes small.
     pub criterion: Criterion,
     /// How weights begin.
-    pub initialiser: Initialiser,
+    pub initializer: Initializer,
 }
 
-impl Blueprint {
+impl ModelConfig {
     /// These layers, with cross-entropy and weights after He.
     pub fn new(layers: impl IntoIterator<Item = Arc<dyn Layer>>) -> Self {
         let placed = |(i, layer)| Placed { layer, place: format!("layer {}", i + 1) };
         let layers = layers.into_iter().enumerate().map(placed).collect();
-        Self { layers, criterion: Criterion::default(), initialiser: Initialiser::default() }
+        Self { layers, criterion: Criterion::default(), initializer: Initializer::default() }
     }
 
     /// A perceptron: hidden linear layers of these widths, each followed by an activation and in training by dropout, and
     /// one more linear layer for the classes.
-    pub fn mlp(hidden: &[usize], recipe: &Recipe) -> Self {
+    pub fn mlp(hidden: &[usize], recipe: &MlpConfig) -> Self {
         let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
         for &width in hidden {
             layers.push(Arc::new(Linear::new(Some(width))));
             layers.push(Arc::new(Activate(recipe.activation)));
             if recipe.dropout != 0.0 {
-                layers.push(Arc::new(Drop { probability: recipe.dropout }));
+                layers.push(Arc::new(Dropout { probability: recipe.dropout }));
             }
         }
         layers.push(Arc::new(Linear::new(None)));
-        let Recipe { criterion, initialiser, .. } = recipe.clone();
-        Self { criterion, initialiser, ..Self::new(layers) }
+        let MlpConfig { criterion, initializer, .. } = recipe.clone();
+        Self { criterion, initializer, ..Self::new(layers) }
     }
 
     /// Takes the keys of a model out of a file's table; others are left in it.
@@ -69,17 +71,17 @@ impl Blueprint {
             class_weights: table.take_named("class_weights")?.unwrap_or_default(),
         };
         criterion.validate().map_err(|error| table.refuse(error.cause()))?;
-        let initialiser = table.take_named("initialiser")?.unwrap_or_default();
+        let initializer = table.take_named("initialiser")?.unwrap_or_default();
         let layers = Placed::read_all(table)?;
         if layers.is_empty() {
             return Err(table.refuse("`layers` is empty: expected a linear layer at least"));
         }
-        Ok(Self { layers, criterion, initialiser })
+        Ok(Self { layers, criterion, initializer })
     }
 
-    /// The blueprint as the text of a model file.
+    /// The model as the text of a model file.
     pub fn to_toml(&self) -> String {
-        let Self { layers, criterion, initialiser } = self;
+        let Self { layers, criterion, initializer } = self;
         let mut text = format!("loss = \"{}\"\n", criterion.objective);
         if criterion.label_smoothing > 0.0 {
             text += &format!("label_smoothing = {:?}\n", criterion.label_smoothing);
@@ -87,7 +89,7 @@ impl Blueprint {
         if criterion.class_weights != Default::default() {
             text += &format!("class_weights = \"{}\"\n", criterion.class_weights);
         }
-        text += &format!("initialiser = \"{initialiser}\"\nlayers = [\n");
+        text += &format!("initialiser = \"{initializer}\"\nlayers = [\n");
         layers.iter().for_each(|layer| text += &format!("    {},\n", layer.to_toml()));
         text + "]\n"
     }
@@ -101,46 +103,57 @@ impl Blueprint {
         self.layers.iter().try_for_each(Placed::validate)
     }
 
-    /// The model for images of `inputs` pixels and `classes` classes.
+    /// The model for flat rows of `inputs` numbers, that gives `outputs` numbers for each, such as one for each class.
     ///
     /// # Errors
-    /// Where a layer does not take what the one before it makes, the last does not give a number for each class, or a
-    /// size does not fit the device's 32-bit indices.
-    pub fn build(self, inputs: usize, classes: usize) -> Result<Model> {
+    /// Those of [`Self::build_for`].
+    pub fn build(self, inputs: usize, outputs: usize) -> Result<Model> {
+        self.build_for(Signature::flat(inputs, outputs))
+    }
+
+    /// The model for these inputs and outputs.
+    ///
+    /// # Errors
+    /// Where a layer does not take what the one before it makes, the last does not give as many numbers as there are
+    /// outputs, or a size does not fit the device's 32-bit indices.
+    pub fn build_for(self, signature: Signature) -> Result<Model> {
         self.validate()?;
-        self.criterion.check_classes(classes)?;
-        let mut declared = Declarations::new(classes, self.initialiser);
-        let mut widths = vec![inputs];
-        let mut row = Shape::from([inputs]);
+        self.criterion.check_classes(signature.outputs)?;
+        let (mut graph, mut memory) = (Graph::default(), Memory::default());
+        let mut b = ModelBuilder::declaring(&mut graph, &mut memory, &signature, self.initializer)?;
+        let mut x = b.first_input(&signature)?;
+        let mut widths = vec![b.row(x).elements()?];
         for layer in &self.layers {
-            row = layer.declare(&mut declared, &row)?;
-            let width = row.elements()?;
+            x = layer.build(&mut b, x)?;
+            let width = b.row(x).elements()?;
             // A layer of the same width counts where it learns: 10-10-10 has two.
             if layer.layer.kind() == "linear" || widths.last() != Some(&width) {
                 widths.push(width);
             }
         }
-        if row != Shape::from([classes]) {
+        let (row, outputs) = (b.row(x), signature.outputs);
+        if row != Shape::from([outputs]) {
             let place = self.layers.last().map_or("the model", |last| last.place.as_str());
             return Err(Error::new(
                 Kind::Model,
-                format!("{place}: the last layer makes rows of {row}, expected [{classes}], one number for each class"),
+                format!("{place}: the last layer makes rows of {row}, expected [{outputs}], one number for each class"),
                 "let a linear layer without outputs be the last",
             ));
         }
-        Model::new(self, widths, declared)
+        let declared = b.into_declared();
+        Model::new(self, widths, signature, declared)
     }
 }
 
 /// As their texts are.
-impl PartialEq for Blueprint {
+impl PartialEq for ModelConfig {
     fn eq(&self, other: &Self) -> bool {
         self.to_toml() == other.to_toml()
     }
 }
 
 /// The layers, then what is not as usual, on one line.
-impl fmt::Display for Blueprint {
+impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let setting = |(key, value): &(&str, String)| match value.parse::<f64>() {
             Ok(_) => format!(" {value}"),
@@ -150,7 +163,7 @@ impl fmt::Display for Blueprint {
             format!("{}{}", layer.kind(), layer.settings().iter().map(setting).collect::<String>())
         };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
-        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.criterion, self.initialiser)
+        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.criterion, self.initializer)
     }
 }
 
@@ -174,18 +187,18 @@ layers = [
 ]
 "#;
 
-    fn read(text: &str) -> Result<Blueprint> {
+    fn read(text: &str) -> Result<ModelConfig> {
         let mut table = Table::parse("model.toml", text)?;
-        let blueprint = Blueprint::read(&mut table)?;
+        let config = ModelConfig::read(&mut table)?;
         table.finish()?;
-        Ok(blueprint)
+        Ok(config)
     }
 
     #[test]
     fn models_of_every_kind_of_layer_are_read_and_written() {
-        let blueprint = read(FILE).expect("it is valid");
-        assert_eq!(read(&blueprint.to_toml()).expect("what is written can be read"), blueprint);
-        let model = blueprint.build(12, 3).expect("the shapes go together");
+        let config = read(FILE).expect("it is valid");
+        assert_eq!(read(&config.to_toml()).expect("what is written can be read"), config);
+        let model = config.build(12, 3).expect("the shapes go together");
         assert_eq!(model.to_string(), "12-8-3");
         let names: Vec<_> = model.state().into_iter().map(|(slot, ..)| slot).collect();
         let expected = [
@@ -206,7 +219,7 @@ layers = [
         let begun = model.initial(1);
         assert!(begun[0].iter().all(|&weight| weight == 0.0) && begun[5].iter().any(|&weight| weight != 0.0));
         assert!([1, 3, 10].iter().all(|&tensor| begun[tensor] == [1.0; 8]), "norms and variances begin as 1");
-        let mlp = Blueprint::mlp(&[5], &Recipe { dropout: 0.1, ..Recipe::default() });
+        let mlp = ModelConfig::mlp(&[5], &MlpConfig { dropout: 0.1, ..MlpConfig::default() });
         assert_eq!(read(&mlp.to_toml()).expect("what is written can be read"), mlp);
     }
 
@@ -276,8 +289,8 @@ layers = [
                 "1:11: residual: model.toml:1:42: reshape: rows of [5]",
             ),
         ] {
-            let blueprint = read(&format!("layers = [{layers}]")).expect("as TOML it is sound");
-            let error = blueprint.build(12, 3).expect_err(layers);
+            let config = read(&format!("layers = [{layers}]")).expect("as TOML it is sound");
+            let error = config.build(12, 3).expect_err(layers);
             assert!(error.cause().starts_with(&format!("model.toml:{words}")), "{layers}: {}", error.cause());
         }
     }
