@@ -2,47 +2,15 @@
 //! others. That the device computes the same is among what tests/kernels.rs runs.
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::error::Result;
 use shadegrad::graph::{Graph, Pool};
 use shadegrad::kernel::Array;
 use shadegrad::nn::{batch_norm, batch_norm_evaluate};
-use shadegrad::ops::registry;
+use shadegrad::ops::{GradientCheck, GradientGraph, gradient_checks, registry};
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
 use shadegrad::verify::gradients::Gradients;
-use shadegrad::verify::graphs::{Entry, LOSSES, OPS};
+use shadegrad::verify::graphs::graphs;
 use std::collections::BTreeSet;
-
-/// Kernels that no derivative passes through, and why.
-const WITHOUT_GRADIENT: &[(&str, &str)] = &[
-    ("matmul_nn_bias_leaky_relu", "in evaluation alone: a gradient needs the sums before the activation"),
-    ("matmul_nn_bias_sigmoid", "the same"),
-    ("matmul_nn_bias_tanh", "the same"),
-    ("matmul_nn_bias_gelu", "the same"),
-    ("matmul_nn_bias_gelu_tanh", "the same"),
-    ("matmul_nn_bias_silu", "the same"),
-    ("matmul_nn_bias_softplus", "the same"),
-    ("step_state", "counts"),
-    ("begin_batch", "makes a batch of bytes, which are not learnt"),
-    ("gather", "the same"),
-    ("gather_augmented", "the same"),
-    ("pixel_sums", "sums bytes, which are not learnt"),
-    ("normalisation", "the same"),
-    ("metrics", "reports losses that have been computed"),
-    ("batch_norm_evaluate", "evaluation has no gradients; it is held to batch_norm below"),
-    ("square_sums", "works on gradients, to clip them"),
-    ("global_norm", "the same"),
-    ("clip", "the same"),
-    ("schedule", "sets the learning rate"),
-    ("adam", "an update, held to PyTorch's by tests/golden.rs"),
-    ("matmul_tn_adam", "the same"),
-    ("sgd", "the same"),
-    ("rmsprop", "an update"),
-    ("micro_batch", "counts"),
-    ("non_finite", "looks for what is no number"),
-    ("non_finite_record", "the same"),
-    ("accumulate", "works on gradients, held to those of whole batches by tests/training.rs"),
-];
 
 fn real<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f64> {
     match pollster::block_on(executor.read(slot)) {
@@ -51,44 +19,53 @@ fn real<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f64> {
     }
 }
 
-/// Every graph with its name.
-fn graphs(ops: &[Entry], losses: &[Entry]) -> Vec<(&'static str, Gradients)> {
-    let ops = ops.iter().map(|&(name, shapes, op)| (name, Gradients::of_op(shapes, op)));
-    let losses = losses.iter().map(|&(name, shapes, loss)| (name, Gradients::of_loss(shapes, loss)));
-    let made = |(name, made): (_, Result<_>)| (name, made.unwrap_or_else(|error| panic!("{name}: {error}")));
-    ops.chain(losses).map(made).collect()
+fn gradients(graph: &GradientGraph) -> Gradients {
+    Gradients::of(graph).unwrap_or_else(|error| panic!("{}: {error}", graph.name))
 }
 
 /// tests/kernels.rs has `shadegrad verify` find no derivative wrong; here it is made to find one.
 #[test]
 fn derivatives_a_thousandth_too_large_are_found_in_every_graph() {
-    for (name, gradients) in graphs(OPS, LOSSES) {
+    for graph in graphs() {
+        let (name, gradients) = (&graph.name, gradients(&graph));
         let wrong = |fault| pollster::block_on(gradients.first_wrong(fault)).expect("the plan is valid");
         assert_eq!(wrong(1.0), None, "{name}");
         assert!(wrong(1.001).is_some(), "{name}: the check is blind to a thousandth");
     }
 }
 
-/// The kernels of the registry that no plan of these entries uses.
-fn unused_kernels(ops: &[Entry], losses: &[Entry]) -> BTreeSet<&'static str> {
-    let mut unused: BTreeSet<_> = registry().into_iter().map(|kernel| kernel.name()).collect();
-    for (_, gradients) in graphs(ops, losses) {
-        for dispatch in &gradients.plan.sections[0].dispatches {
-            unused.remove(dispatch.kernel.name());
-        }
-    }
-    unused
+/// The kernels that the plan of a graph's gradients uses.
+fn kernels_of(graph: &GradientGraph) -> BTreeSet<&'static str> {
+    gradients(graph).plan.sections[0].dispatches.iter().map(|dispatch| dispatch.kernel.name()).collect()
+}
+
+/// The kernels of the registry that no plan of these graphs uses.
+fn unused_kernels(graphs: &[GradientGraph]) -> BTreeSet<&'static str> {
+    let used: BTreeSet<_> = graphs.iter().flat_map(kernels_of).collect();
+    registry().into_iter().map(|kernel| kernel.name()).filter(|name| !used.contains(name)).collect()
 }
 
 #[test]
 fn every_kernel_takes_part_in_a_gradient_that_is_checked() {
-    let excused: BTreeSet<_> = WITHOUT_GRADIENT.iter().map(|&(name, _)| name).collect();
-    let unused = unused_kernels(OPS, LOSSES);
-    assert_eq!(unused, excused, "on the left what no entry of OPS or LOSSES uses, on the right what none need use");
-    let fewer: Vec<Entry> = OPS.iter().filter(|(name, _, _)| !name.starts_with("softplus")).copied().collect();
-    let missing: Vec<_> = unused_kernels(&fewer, LOSSES).difference(&excused).copied().collect();
+    let excuse = |(name, check)| matches!(check, GradientCheck::Without(_)).then_some(name);
+    let excused: BTreeSet<_> = gradient_checks().into_iter().filter_map(excuse).collect();
+    let mut graphs = graphs();
+    assert_eq!(unused_kernels(&graphs), excused, "on the left what no graph uses, on the right what none need use");
+    graphs.retain(|graph| !graph.name.starts_with("softplus"));
+    let missing: Vec<_> = unused_kernels(&graphs).difference(&excused).copied().collect();
     let expected = ["matmul_nt_softplus_gradient", "softplus", "softplus_gradient"];
     assert_eq!(missing, expected, "the check is blind");
+}
+
+#[test]
+fn the_graphs_beside_a_kernel_are_about_it() {
+    for (name, check) in gradient_checks() {
+        let GradientCheck::Graphs(graphs) = check else { continue };
+        assert!(!graphs.is_empty(), "{name} is checked in no graph");
+        for graph in graphs {
+            assert!(kernels_of(&graph).contains(name), "{name} has no part in its graph {:?}", graph.name);
+        }
+    }
 }
 
 /// Training and evaluation meet in the running moments: these become the batch's, with the unbiased variance.

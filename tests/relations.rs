@@ -173,7 +173,7 @@ fn products_of_transposes_are_those_of_the_factors_and_others_are_found() {
     for (entry, fault) in Whole::Transposes.entries(Effort::QUICK).into_iter().zip(&LEFT_WRONG) {
         let run = |kernels: &[&'static dyn AnyKernel]| {
             let bench = Bench::new(gpu.clone(), kernels, Effort::QUICK);
-            pollster::block_on(Whole::Transposes.run(&bench, entry)).expect("the device works")
+            pollster::block_on(Whole::Transposes.run(&bench, &entry)).expect("the device works")
         };
         let outcome = run(&sound);
         assert!(matches!(&outcome, Outcome::Fine(worst) if worst.cases == 12), "{entry}: {outcome:?}");

@@ -86,7 +86,7 @@ fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
     let optimisers = Whole::Trajectory.entries(bench.effort);
     assert_eq!(optimisers.len(), 6);
     for optimiser in optimisers {
-        let outcome = pollster::block_on(Whole::Trajectory.run(&bench, optimiser)).expect("training ends well");
+        let outcome = pollster::block_on(Whole::Trajectory.run(&bench, &optimiser)).expect("training ends well");
         println!("{optimiser}: {outcome:?}");
         assert!(matches!(outcome, verify::Outcome::Fine(_)), "{optimiser}: {outcome:?}");
     }

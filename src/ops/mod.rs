@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod check;
 pub mod elementwise;
+mod gradient_check;
 pub mod lookup;
 pub mod loss;
 pub mod matmul;
@@ -10,16 +11,26 @@ pub mod norm;
 mod support;
 pub mod update;
 
+pub use gradient_check::{Given, GradientCheck, GradientGraph, ROWS, Registered};
 pub use support::{NO_LABEL, counter, rate, word};
 
 use crate::kernel::AnyKernel;
 
-/// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line here.
+/// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line in this file.
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
+    registered().into_iter().map(|kernel| kernel as &dyn AnyKernel).collect()
+}
+
+/// How the gradients in which each kernel takes part are checked, by the kernel's name.
+pub fn gradient_checks() -> Vec<(&'static str, GradientCheck)> {
+    registered().into_iter().map(|kernel| (kernel.name(), kernel.gradient_check())).collect()
+}
+
+fn registered() -> Vec<&'static dyn Registered> {
     let mut kernels = matmul::ALL.to_vec();
     kernels.extend(elementwise::activation::ALL.iter().flat_map(elementwise::activation::Kernels::all));
     kernels.extend([
-        &elementwise::add::Add as &dyn AnyKernel,
+        &elementwise::add::Add as &dyn Registered,
         &elementwise::bias_add::BiasAdd,
         &elementwise::column_sum::ColumnSum,
         &elementwise::scale::Scale,
@@ -59,6 +70,6 @@ pub fn registry() -> Vec<&'static dyn AnyKernel> {
         &check::non_finite::NonFinite,
         &check::non_finite_record::NonFiniteRecord,
     ]);
-    kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn AnyKernel));
+    kernels.extend(loss::ALL.iter().map(|&kernel| kernel as &dyn Registered));
     kernels
 }

@@ -1,7 +1,7 @@
 //! Gradients as they are derived from a graph: those of finite differences, and the same on the device.
 
 use super::compare::Worst;
-use super::graphs::{Entry, Given, LOSSES, OPS, ROWS};
+use super::graphs::graphs;
 use super::whole::{Bench, Outcome};
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
@@ -11,6 +11,7 @@ use crate::nn::Objective;
 use crate::ops::elementwise::add::Add;
 use crate::ops::elementwise::scale::ScaleOp;
 use crate::ops::matmul::{Operands, product};
+use crate::ops::{Given, GradientGraph, ROWS};
 use crate::plan::{Executor, Memory, Plan, Role, SlotId};
 use crate::random::{Random, stream};
 use crate::shape::{DType, Shape};
@@ -34,18 +35,16 @@ pub struct Gradients {
 }
 
 /// The names of all graphs.
-pub(super) fn entries() -> Vec<&'static str> {
-    OPS.iter().chain(LOSSES).map(|(name, _, _)| *name).collect()
+pub(super) fn entries() -> Vec<String> {
+    graphs().into_iter().map(|graph| graph.name).collect()
 }
 
 /// Checks the graph of this name.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
-    let named = |(name, _, _): &&Entry| *name == entry;
-    let gradients = match (OPS.iter().find(named), LOSSES.iter().find(named)) {
-        (Some(&(_, shapes, op)), _) => Gradients::of_op(shapes, op)?,
-        (None, Some(&(_, shapes, loss))) => Gradients::of_loss(shapes, loss)?,
-        (None, None) => return Ok(Outcome::NotRun(format!("there is no graph {entry:?}"))),
+    let Some(graph) = graphs().into_iter().find(|graph| graph.name == entry) else {
+        return Ok(Outcome::NotRun(format!("there is no graph {entry:?}")));
     };
+    let gradients = Gradients::of(&graph)?;
     match gradients.first_wrong(1.0).await? {
         Some(wrong) => Ok(Outcome::Wrong(wrong)),
         None => gradients.on_device(bench).await,
@@ -53,6 +52,14 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
 }
 
 impl Gradients {
+    /// Those of a graph.
+    ///
+    /// # Errors
+    /// Where its shapes do not go together.
+    pub fn of(graph: &GradientGraph) -> Result<Self> {
+        if graph.is_loss { Self::of_loss(graph.shapes, &graph.build) } else { Self::of_op(graph.shapes, &graph.build) }
+    }
+
     /// Those of a loss, of parameters of these shapes.
     ///
     /// # Errors
@@ -63,10 +70,7 @@ impl Gradients {
 
     /// Those of a loss of an op's output `[4, 5]`, with ops before and after, whose gradients are neither one nor all
     /// equal.
-    ///
-    /// # Errors
-    /// Where the shapes do not go together.
-    pub fn of_op(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
+    fn of_op(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         let shapes: Vec<_> = shapes.iter().copied().chain([&[5, 3][..]]).collect();
         Self::new(&shapes, |graph, p, given| {
             let (readout, p) = p.split_last().ok_or_else(|| mistake("an op without a parameter".to_owned()))?;

@@ -39,7 +39,7 @@ pub(super) enum Job {
     Kernel(&'static dyn AnyKernel, Vec<Form>),
     /// A kernel in as many of these forms as time allows.
     Spare(&'static dyn AnyKernel, Vec<Form>),
-    Whole(Whole, &'static str),
+    Whole(Whole, String),
 }
 
 /// What `settings` select.
@@ -66,7 +66,7 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         (Vec::new(), Vec::new(), Vec::new(), 0, Vec::new());
     for whole in Whole::ALL.into_iter().filter(|whole| settings.case.is_none() && among(&settings.op, whole.name())) {
         let entries = whole.entries(settings.effort);
-        variants.extend(entries.iter().map(|entry| (*entry).to_owned()));
+        variants.extend(entries.iter().cloned());
         let chosen = entries.into_iter().filter(|entry| among(&settings.variant, entry));
         jobs.extend(chosen.map(|entry| Job::Whole(whole, entry)));
     }

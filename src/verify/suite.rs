@@ -211,7 +211,7 @@ impl Job {
                 Ok(Found { rows: found.rows, forms: found.forms, products, broken: found.broken })
             }
             Self::Whole(whole, entry) => {
-                let (op, variant) = (whole.name(), (*entry).to_owned());
+                let (op, variant) = (whole.name(), entry.clone());
                 let row = match whole.run(bench, entry).await? {
                     Outcome::Fine(worst) => Row { op, variant, worst, failed: 0, verdict: Verdict::Passed },
                     Outcome::NotRun(reason) => not_run(op, variant, reason),

@@ -81,14 +81,15 @@ impl Whole {
     }
 
     /// The names of its entries.
-    pub fn entries(self, effort: Effort) -> Vec<&'static str> {
-        match self {
+    pub fn entries(self, effort: Effort) -> Vec<String> {
+        let names = match self {
             Self::Trajectory => trajectory::entries(effort),
             Self::Determinism => determinism::entries(),
             Self::Limits => limits::entries(effort),
-            Self::Gradients => gradients::entries(),
+            Self::Gradients => return gradients::entries(),
             Self::Transposes => transposes::entries(),
-        }
+        };
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// Does one of its entries.

@@ -7,6 +7,7 @@
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::batch::gather::{self, GATHER_ROW, GatherParams};
 use crate::ops::batch::step_state::{self, NEXT_STEP, StepStateParams};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, RANDOM, RATES, counter};
 use crate::random::Random;
 
@@ -149,5 +150,11 @@ impl Kernel for BeginBatch {
             ShaderFault { from: "counters[i] = next[i]", to: "counters[i] = last[i]" },
             ShaderFault { from: "params.beta2 * rates[CORRECTION2]", to: "params.beta1 * rates[CORRECTION2]" },
         ]
+    }
+}
+
+impl Registered for BeginBatch {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("makes a batch of bytes, which are not learnt")
     }
 }

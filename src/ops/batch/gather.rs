@@ -8,6 +8,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
 use crate::random::{Random, permute};
 
@@ -193,5 +194,11 @@ impl Kernel for Gather {
             ShaderFault { from: "* normalisation[1]", to: "" },
             ShaderFault { from: "select(0.0, input, used)", to: "input" },
         ]
+    }
+}
+
+impl Registered for Gather {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("makes a batch of bytes, which are not learnt")
     }
 }

@@ -8,6 +8,7 @@
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::batch::pixel_sums::{CONSTANTS, PixelSumsParams};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::ops::update::square_sums::LANES;
 use crate::random::Random;
@@ -124,5 +125,11 @@ impl Kernel for Normalisation {
             ShaderFault { from: "square > 0.0", to: "square > 1e9" },
             ShaderFault { from: "var reciprocal = 1.0", to: "var reciprocal = 255.0" },
         ]
+    }
+}
+
+impl Registered for Normalisation {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("measures bytes, which are not learnt")
     }
 }

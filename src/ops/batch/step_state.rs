@@ -4,6 +4,7 @@
 //! cancels while t is small.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, RATES, bits, counter, rate, some_counters};
 use crate::random::Random;
 
@@ -100,6 +101,12 @@ impl Kernel for StepState {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "next[POSITION] >= params.samples", to: "next[POSITION] > params.samples" }]
+    }
+}
+
+impl Registered for StepState {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("counts")
     }
 }
 

@@ -4,6 +4,7 @@
 //! is no NaN.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{BITS, LINEAR, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -104,5 +105,11 @@ impl Kernel for NonFinite {
             ShaderFault { from: "i += params.parts", to: "i += 2u * params.parts" },
             ShaderFault { from: "part >= params.parts", to: "part + 1u >= params.parts" },
         ]
+    }
+}
+
+impl Registered for NonFinite {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("looks for what is no number")
     }
 }

@@ -5,6 +5,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
 };
 use crate::ops::check::non_finite::NONE;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LINEAR, counter};
 use crate::random::Random;
 
@@ -121,5 +122,11 @@ impl Kernel for NonFiniteRecord {
             ShaderFault { from: "3u * params.row", to: "0u" },
             ShaderFault { from: "counters[STEP]", to: "counters[EPOCH]" },
         ]
+    }
+}
+
+impl Registered for NonFiniteRecord {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("looks for what is no number")
     }
 }

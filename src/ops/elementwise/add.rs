@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::shape::TensorType;
@@ -61,6 +62,12 @@ impl Kernel for Add {
             ShaderFault { from: "a[i] + b[i]", to: "a[i] - b[i]" },
             ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
         ]
+    }
+}
+
+impl Registered for Add {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("add", &[&[4, 5], &[4, 5]], |graph, p, _| graph.apply(Add, p))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -74,6 +75,12 @@ impl Kernel for BiasAdd {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "i % params.n", to: "i / params.n" }]
+    }
+}
+
+impl Registered for BiasAdd {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("bias_add", &[&[4, 5], &[5]], |graph, p, _| graph.apply(BiasAdd, p))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LINEAR, RANDOM, counter, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::random::{Random, seed_words, step_words, stream};
@@ -114,6 +115,13 @@ impl Kernel for Dropout {
             ShaderFault { from: "counters[STEP]", to: "counters[EPOCH]" },
             ShaderFault { from: "params.factor * a", to: "a" },
         ]
+    }
+}
+
+impl Registered for Dropout {
+    fn gradient_check(&'static self) -> GradientCheck {
+        let op = DropoutOp { seed: 3, layer: 1, probability: 0.4 };
+        GradientCheck::of_op("dropout", &[&[4, 5]], move |graph, p, given| graph.apply(op, &[p[0], given.counters]))
     }
 }
 

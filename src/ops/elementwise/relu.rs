@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
@@ -63,6 +64,12 @@ impl Kernel for Relu {
             ShaderFault { from: "max(a[i], 0.0)", to: "abs(a[i])" },
             ShaderFault { from: "i < params.n", to: "i < params.n + 1u" },
         ]
+    }
+}
+
+impl Registered for Relu {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("relu", &[&[4, 5]], |graph, p, _| graph.apply(Relu, p))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
@@ -61,6 +62,12 @@ impl Kernel for ReluGradient {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "activation[i] > 0.0", to: "activation[i] >= 0.0" }]
+    }
+}
+
+impl Registered for ReluGradient {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Elsewhere
     }
 }
 

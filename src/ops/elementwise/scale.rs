@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::shape::TensorType;
@@ -68,6 +69,12 @@ impl Kernel for Scale {
             ShaderFault { from: "params.factor * a[i]", to: "a[i]" },
             ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
         ]
+    }
+}
+
+impl Registered for Scale {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("scale", &[&[4, 5]], |graph, p, _| graph.apply(ScaleOp { factor: -0.3 }, p))
     }
 }
 

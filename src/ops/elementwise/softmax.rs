@@ -5,6 +5,7 @@ use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, UNIT, bits, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -105,6 +106,12 @@ impl Kernel for Softmax {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "- largest", to: "" }]
+    }
+}
+
+impl Registered for Softmax {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("softmax", &[&[4, 5]], |graph, p, _| graph.apply(Softmax, p))
     }
 }
 

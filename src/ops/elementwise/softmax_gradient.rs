@@ -8,6 +8,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::{SoftmaxParams, extreme_logits, kind, softmax_row};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -106,6 +107,12 @@ impl Kernel for SoftmaxGradient {
             ShaderFault { from: "j < params.n", to: "j + 1u < params.n" },
             ShaderFault { from: "= probabilities[start + j] *", to: "=" },
         ]
+    }
+}
+
+impl Registered for SoftmaxGradient {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Elsewhere
     }
 }
 

@@ -6,6 +6,7 @@ use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -102,6 +103,12 @@ impl Kernel for Embedding {
             ShaderFault { from: "entry < params.entries", to: "entry <= params.entries" },
             ShaderFault { from: "i % params.n", to: "i / params.n" },
         ]
+    }
+}
+
+impl Registered for Embedding {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("embedding", &[&[6, 5]], |graph, p, given| graph.apply(Embedding, &[p[0], given.labels]))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::graph::{Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::lookup::embedding::{EmbeddingParams, cases, some_indices};
 use crate::ops::support::{LINEAR, each_row, linear_groups, roundings};
 use crate::plan::{Plan, SlotId};
@@ -82,6 +83,12 @@ impl Kernel for EmbeddingGradient {
             ShaderFault { from: "index[row] == entry", to: "index[row] >= entry" },
             ShaderFault { from: "sum += gradient", to: "sum = gradient" },
         ]
+    }
+}
+
+impl Registered for EmbeddingGradient {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Elsewhere
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
 use crate::random::Random;
 
@@ -129,5 +130,11 @@ impl Kernel for Metrics {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "counters[STEP] - 1u", to: "counters[STEP]" }]
+    }
+}
+
+impl Registered for Metrics {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("reports losses that have been computed")
     }
 }

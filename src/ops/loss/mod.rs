@@ -23,6 +23,7 @@ use crate::kernel::{
     operations,
 };
 use crate::ops::elementwise::softmax::{extreme_logits, kind, softmax_row};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
@@ -301,6 +302,14 @@ impl Kernel for Loss {
 
     fn fill(&self, case: &Case<LossParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         fill_batch([case.params.m, case.params.n], case.inputs, binding, n, random)
+    }
+}
+
+impl Registered for Loss {
+    fn gradient_check(&'static self) -> GradientCheck {
+        let op = LossOp { loss: self, delta: LossParams::new(0, 0).delta };
+        let name = self.name.trim_end_matches("_loss");
+        GradientCheck::of_loss(name, move |graph, p, given| graph.apply(op, &[p[0], given.labels, given.counters]))
     }
 }
 

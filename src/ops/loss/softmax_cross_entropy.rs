@@ -10,6 +10,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::{kind, softmax_row};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::fill_batch;
 use crate::ops::support::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -126,6 +127,14 @@ impl Kernel for SoftmaxCrossEntropy {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "1.0 / f32(counters[ROWS])", to: "1.0 / f32(counters[ROWS] + 1u)" }]
+    }
+}
+
+impl Registered for SoftmaxCrossEntropy {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_loss("softmax_cross_entropy", |graph, p, given| {
+            graph.apply(SoftmaxCrossEntropy, &[p[0], given.labels, given.counters])
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::graph::{Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::metrics::{self, MetricsParams, RECORD_METRICS};
 use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use crate::ops::support::{BITS, COUNTERS, counter};
@@ -119,6 +120,16 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
             ShaderFault { from: "right += right_answer(row)", to: "right = right_answer(row)" },
             ShaderFault { from: "last_counters[local] = counters[local]", to: "last_counters[local] = 0u" },
         ]
+    }
+}
+
+impl Registered for SoftmaxCrossEntropyMetrics {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_loss("softmax_cross_entropy_metrics", |graph, p, given| {
+            let [metrics, last_counters] = given.recorded;
+            let op = SoftmaxCrossEntropyMetricsOp { metrics, last_counters };
+            graph.apply(op, &[p[0], given.labels, given.counters])
+        })
     }
 }
 

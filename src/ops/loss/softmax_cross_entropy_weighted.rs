@@ -18,6 +18,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::{kind, softmax_row};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
 use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -178,6 +179,15 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
             ShaderFault { from: "1.0 / weight_sum, weight_sum > 0.0", to: "1.0 / weight_sum, true" },
             ShaderFault { from: "row += WORKGROUP", to: "row += params.m" },
         ]
+    }
+}
+
+impl Registered for SoftmaxCrossEntropyWeighted {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_loss("softmax_cross_entropy_weighted", |graph, p, given| {
+            let inputs = [p[0], given.labels, given.counters, given.class_weights];
+            graph.apply(SoftmaxCrossEntropyWeightedOp { smoothing: 0.1 }, &inputs)
+        })
     }
 }
 

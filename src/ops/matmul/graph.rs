@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A product kernel as an op: inputs A and B as [`Operands`] says, then what the epilogue takes.
 #[derive(Clone, Copy)]
-pub struct MatmulOp(&'static dyn Product);
+pub struct MatmulOp(pub(super) &'static dyn Product);
 
 impl std::fmt::Debug for MatmulOp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

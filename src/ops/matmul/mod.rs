@@ -6,10 +6,11 @@ mod graph;
 mod update;
 
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
-    edge_sizes, operations,
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, edge_sizes,
+    operations,
 };
 use crate::ops::elementwise::column_sum::{column_sum_tolerance, column_sums};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{UNIT, each_row, roundings};
 use crate::random::Random;
 pub(in crate::ops) use epilogue::sum_error;
@@ -51,7 +52,7 @@ pub struct Matmul<E> {
 }
 
 /// The kernel of a product, whatever its epilogue.
-pub trait Product: AnyKernel {
+pub trait Product: Registered {
     /// How the factors are stored.
     fn operands(&self) -> Operands;
 
@@ -93,7 +94,7 @@ pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", O
 pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Operands::TN);
 
 /// The products in use, but for those that [`activation`](crate::ops::elementwise::activation) adds.
-pub static ALL: [&dyn AnyKernel; 8] =
+pub static ALL: [&dyn Registered; 8] =
     [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
 
 impl<E: Epilogue> Matmul<E> {
@@ -235,6 +236,12 @@ impl<E: Epilogue> Kernel for Matmul<E> {
 
     fn fill(&self, case: &Case<MatmulParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         E::fill(case, binding, n, random)
+    }
+}
+
+impl<E: Epilogue> Registered for Matmul<E> {
+    fn gradient_check(&'static self) -> GradientCheck {
+        E::gradient_check(self)
     }
 }
 

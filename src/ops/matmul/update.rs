@@ -5,6 +5,7 @@ use super::{Epilogue, FEW_SHAPES, Family, MatmulParams, Operands, Plain, TN_COLU
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{RATES, UNIT, bits, rate};
 use crate::ops::update::adam::{self, AdamParams};
 use crate::plan::{ALIGNMENT_WORDS, Dispatch, SlotId};
@@ -217,6 +218,12 @@ impl Kernel for TnAdam {
             ShaderFault { from: "sqrt(v_hat) + params.epsilon", to: "sqrt(v_hat) * 1.001" },
             ShaderFault { from: "rates[LEARNING_RATE] * decay", to: "decay" },
         ]
+    }
+}
+
+impl Registered for TnAdam {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::kind;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -171,6 +172,15 @@ impl Kernel for BatchNorm {
             ShaderFault { from: "params.momentum * (mean", to: "(1.0 - params.momentum) * (mean" },
             ShaderFault { from: "rows > 1u", to: "rows > 0u" },
         ]
+    }
+}
+
+impl Registered for BatchNorm {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("batch_norm", &[&[4, 5], &[5], &[5]], |graph, p, given| {
+            let [mean, variance] = given.running;
+            graph.apply(BatchNormOp::new(mean, variance), &[p[0], p[1], p[2], given.counters])
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::kind;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -127,6 +128,12 @@ impl Kernel for BatchNormEvaluate {
             ShaderFault { from: "running_variance[column] + params.epsilon", to: "running_variance[column]" },
             ShaderFault { from: "i / params.n < counters[ROWS]", to: "i / params.n <= counters[ROWS]" },
         ]
+    }
+}
+
+impl Registered for BatchNormEvaluate {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("evaluation has no gradients; tests/graph_gradients.rs holds it to batch_norm")
     }
 }
 

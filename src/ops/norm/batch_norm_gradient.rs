@@ -11,6 +11,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::kind;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::batch_norm::rows_in_use;
 use crate::ops::norm::layer_norm_gradient::fill_saved;
 use crate::ops::norm::moments::some_rows;
@@ -145,6 +146,12 @@ impl Kernel for BatchNormGradient {
             ShaderFault { from: "product_sum / f32(rows)", to: "product_sum / f32(params.m)" },
             ShaderFault { from: "weight[column] * reciprocal", to: "weight[column]" },
         ]
+    }
+}
+
+impl Registered for BatchNormGradient {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Elsewhere
     }
 }
 

@@ -9,6 +9,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::kind;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, straining_groups};
 use crate::ops::support::{LINEAR, bits, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
@@ -121,6 +122,12 @@ impl Kernel for LayerNorm {
             ShaderFault { from: "squares / f32(count)", to: "squares / f32(count - 1u)" },
             ShaderFault { from: "weight[j] + bias[j]", to: "weight[j] - bias[j]" },
         ]
+    }
+}
+
+impl Registered for LayerNorm {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op("layer_norm", &[&[4, 5], &[5], &[5]], |graph, p, _| graph.apply(LayerNormOp::default(), p))
     }
 }
 

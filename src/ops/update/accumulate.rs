@@ -7,6 +7,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, alternate, counter, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -102,5 +103,11 @@ impl Kernel for Accumulate {
             ShaderFault { from: "(gradient[i] - mean[i])", to: "gradient[i]" },
             ShaderFault { from: "i >= params.n / 4u", to: "i + 1u >= params.n / 4u" },
         ]
+    }
+}
+
+impl Registered for Accumulate {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("works on gradients, held to those of whole batches by tests/training.rs")
     }
 }

@@ -11,6 +11,7 @@
 use crate::kernel::{
     Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -201,5 +202,11 @@ impl Kernel for Adam {
             ShaderFault { from: "4u * i < params.decayed", to: "4u * i <= params.decayed" },
             ShaderFault { from: "w -= rates[LEARNING_RATE] * decay", to: "w -= decay" },
         ]
+    }
+}
+
+impl Registered for Adam {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
     }
 }

@@ -6,6 +6,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, UNIT, bits, flat_sizes, linear_groups};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -74,5 +75,11 @@ impl Kernel for Clip {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "max(norm[0], params.max_norm)", to: "norm[0]" }]
+    }
+}
+
+impl Registered for Clip {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("works on gradients, to clip them")
     }
 }

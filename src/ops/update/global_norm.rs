@@ -3,6 +3,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
 };
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, UNIT, WORKGROUP_SUM, bits};
 use crate::ops::update::square_sums::{LANES, workgroup_sum};
 use crate::random::Random;
@@ -65,5 +66,11 @@ impl Kernel for GlobalNorm {
             ShaderFault { from: "local < params.parts", to: "local + 1u < params.parts" },
             ShaderFault { from: "sqrt(sum)", to: "sum" },
         ]
+    }
+}
+
+impl Registered for GlobalNorm {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("works on gradients, to clip them")
     }
 }

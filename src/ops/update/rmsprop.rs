@@ -5,6 +5,7 @@
 //! is its L2 form: g is the gradient plus decay w.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate, wide_range};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -125,5 +126,11 @@ impl Kernel for RmsProp {
             ShaderFault { from: "sqrt(v) + params.epsilon", to: "sqrt(v + params.epsilon)" },
             ShaderFault { from: "params.one_minus_alpha * (g * g)", to: "(g * g)" },
         ]
+    }
+}
+
+impl Registered for RmsProp {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("an update")
     }
 }

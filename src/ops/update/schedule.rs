@@ -9,6 +9,7 @@
 //!     computed as sin^2(pi (steps - s) / (2 steps)), which does not cancel near the end.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, RATES, UNIT, bits, counter, rate};
 use crate::random::Random;
 
@@ -132,6 +133,12 @@ impl Kernel for Schedule {
             ShaderFault { from: "counters[STEP] - 1u - params.warmup", to: "counters[STEP] - params.warmup" },
             ShaderFault { from: "counters[STEP] <= params.warmup", to: "counters[STEP] < params.warmup" },
         ]
+    }
+}
+
+impl Registered for Schedule {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("sets the learning rate")
     }
 }
 

@@ -6,6 +6,7 @@
 //! decay is its L2 form: g is the gradient plus decay w.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, RATES, UNIT, bits, flat_sizes, linear_groups, rate};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -107,5 +108,11 @@ impl Kernel for Sgd {
             ShaderFault { from: "params.momentum * velocity[i] + g", to: "params.momentum * (velocity[i] + g)" },
             ShaderFault { from: "4u * i < params.decayed", to: "i < params.decayed" },
         ]
+    }
+}
+
+impl Registered for Sgd {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
     }
 }

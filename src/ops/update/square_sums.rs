@@ -1,6 +1,7 @@
 //! out\[parts] = sums of a\[n]^2 over interleaved parts of the array: the first stage of its norm.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, UNIT, WORKGROUP_SUM, alternate, flat_sizes};
 use rayon::prelude::*;
 
@@ -93,6 +94,12 @@ impl Kernel for SquareSums {
             ShaderFault { from: "i += params.parts * WORKGROUP", to: "i += 2u * params.parts * WORKGROUP" },
             ShaderFault { from: "half > 0u", to: "half > 1u" },
         ]
+    }
+}
+
+impl Registered for SquareSums {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("works on gradients, to clip them")
     }
 }
 

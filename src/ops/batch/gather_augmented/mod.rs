@@ -17,6 +17,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, View, operations,
 };
 use crate::ops::batch::gather::{Normalised, byte, sample_of, some_normalisation};
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
 use crate::random::{Random, step_words, stream};
 use bound::pixel_bound;
@@ -293,6 +294,12 @@ impl Kernel for GatherAugmented {
             ShaderFault { from: "* normalisation[1]", to: "" },
             ShaderFault { from: "select(0.0, input, used)", to: "input" },
         ]
+    }
+}
+
+impl Registered for GatherAugmented {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::Without("makes a batch of bytes, which are not learnt")
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Function, SLOPE, TINY, UNIT, extreme_inputs};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
-use crate::ops::matmul::{Epilogue, MatmulParams, Operands, sum_error};
+use crate::ops::gradient_check::GradientCheck;
+use crate::ops::matmul::{Epilogue, Matmul, MatmulParams, Operands, sum_error};
 use crate::ops::support::bits;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -47,6 +48,10 @@ impl<F: Function> Epilogue for BiasThen<F> {
 
     fn faults(_operands: Operands) -> &'static [ShaderFault] {
         F::FAULTS[2]
+    }
+
+    fn gradient_check(_product: &'static Matmul<Self>) -> GradientCheck {
+        GradientCheck::Without("in evaluation alone: a gradient needs the sums before the activation")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Activation functions in graphs.
 
-use super::{ALL, ActivationParams, Kernels, SLOPE};
+use super::{ALL, ActivationParams, Function, Kernels, SLOPE};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::ops::matmul::{self, with_epilogue};
@@ -21,6 +21,15 @@ impl ActivationOp {
     pub fn named(name: &str, slope: f32) -> Option<Self> {
         let kernels = ALL.iter().find(|kernels| kernels.activation.name() == name)?;
         Some(Self { kernels, slope })
+    }
+
+    /// This function, at [`SLOPE`].
+    ///
+    /// # Errors
+    /// Where it is not in [`ALL`].
+    pub(in crate::ops) fn of<F: Function>() -> Result<Self> {
+        let missing = || mistake(format!("{} is no activation of the registry", F::NAMES[0]));
+        Self::named(F::NAMES[0], SLOPE).ok_or_else(missing)
     }
 }
 

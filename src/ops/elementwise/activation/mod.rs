@@ -24,10 +24,11 @@ pub use softplus::Softplus;
 pub use tanh::Tanh;
 
 use crate::kernel::{
-    AnyKernel, Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
+    Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
 use crate::ops::elementwise::activation_gradient::ActivationGradient;
 use crate::ops::elementwise::softmax::kind;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{Matmul, Operands, Product};
 use crate::ops::support::{LINEAR, UNIT, bits, each_row, flat_sizes, linear_groups};
 use crate::random::Random;
@@ -82,9 +83,9 @@ pub struct Activation<F>(pub F);
 #[derive(Clone, Copy)]
 pub struct Kernels {
     /// Of itself.
-    pub activation: &'static dyn AnyKernel,
+    pub activation: &'static dyn Registered,
     /// Of its gradient.
-    pub gradient: &'static dyn AnyKernel,
+    pub gradient: &'static dyn Registered,
     /// A B + bias, then the function, at [`SLOPE`].
     pub of_product: &'static dyn Product,
     /// A B^T times the derivative, at [`SLOPE`].
@@ -110,7 +111,7 @@ pub static ALL: [Kernels; 7] = kernels![LeakyRelu, Sigmoid, Tanh, Gelu, GeluTanh
 
 impl Kernels {
     /// All four.
-    pub fn all(&self) -> [&'static dyn AnyKernel; 4] {
+    pub fn all(&self) -> [&'static dyn Registered; 4] {
         [self.activation, self.gradient, self.of_product, self.gradient_of_product]
     }
 }
@@ -190,5 +191,11 @@ impl<F: Function> Kernel for Activation<F> {
 
     fn faults(&self) -> &'static [ShaderFault] {
         F::FAULTS[0]
+    }
+}
+
+impl<F: Function> Registered for Activation<F> {
+    fn gradient_check(&'static self) -> GradientCheck {
+        GradientCheck::of_op(F::NAMES[0], &[&[4, 5]], |graph, p, _| graph.apply(ActivationOp::of::<F>()?, p))
     }
 }
