@@ -4,7 +4,7 @@ struct Params { n: u32 }
 @group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
 /// [4], of the whole batch
 @group(0) @binding(2) var<storage, read> counters: array<u32>;
-/// [4], of the micro-batch that gave the gradient
+/// [4], of the micro-batch that produced the gradient
 @group(0) @binding(3) var<storage, read> micro_counters: array<u32>;
 /// [n]
 @group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;

@@ -22,11 +22,11 @@ struct Params {
 
 alias Element = vec4<f32>;
 
-// A workgroup updates LANES * EACH elements. Where AHEAD, for a driver whose gathers hold up all behind them if they miss
-// the cache, numbers by which all lanes share an address, plain loads, first fetch what comes UNROLLED rounds later.
+// A workgroup updates LANES * EACH elements. AHEAD is for drivers whose gathers stall on a cache miss: uniform loads
+// (one address for all lanes) first prefetch the data needed UNROLLED rounds later.
 const UNROLLED = min(EACH, 4u);
 
-// Bits of every line of the cache from element i on that a round reads.
+// Loads one word from each cache line that a round starting at element i reads.
 fn read_ahead(i: u32) -> u32 {
     var bits = 0u;
     for (var j = 0u; j < LANES; j += 4u) {
@@ -53,5 +53,5 @@ fn main(
             if (i < params.n / 4u) { update(i, gradient[i], select(0.0, params.decay, 4u * i < params.decayed)); }
         }
     }
-    if (AHEAD && params.n == 0u) { weight[0] = vec4<f32>(f32(ahead)); } // never: else no driver would read ahead
+    if (AHEAD && params.n == 0u) { weight[0] = vec4<f32>(f32(ahead)); } // never; keeps the prefetch alive
 }

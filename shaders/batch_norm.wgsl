@@ -12,12 +12,12 @@ struct Params { m: u32, n: u32, epsilon: f32, momentum: f32 }
 @group(0) @binding(5) var<storage, read_write> running_mean: array<f32>;
 /// [n]
 @group(0) @binding(6) var<storage, read_write> running_variance: array<f32>;
-/// [m, n], zero in rows not in use
+/// [m, n], zero in invalid rows
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-/// [2, n]: the mean of each column, then the reciprocal of its deviation; of the first row where none is in use
+/// [2, n]: each column's mean, then 1 / its standard deviation; those of the first row if no row is valid
 @group(0) @binding(8) var<storage, read_write> statistics: array<f32>;
 
-// One invocation a column: neighbours read neighbouring words of each row.
+// One invocation per column: neighbors read adjacent words of each row.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

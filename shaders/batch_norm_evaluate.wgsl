@@ -12,7 +12,7 @@ struct Params { m: u32, n: u32, epsilon: f32 }
 @group(0) @binding(5) var<storage, read> running_variance: array<f32>;
 /// [4]
 @group(0) @binding(6) var<storage, read> counters: array<u32>;
-/// [m, n], zero in rows not in use
+/// [m, n], zero in invalid rows
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

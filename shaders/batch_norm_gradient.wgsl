@@ -1,24 +1,24 @@
 struct Params { m: u32, n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-/// [m, n], for the output of batch_norm
+/// [m, n], gradient of batch_norm's output
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
 /// [m, n]
 @group(0) @binding(2) var<storage, read> a: array<f32>;
 /// [n]
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
-/// [2, n], of batch_norm
+/// [2, n], from batch_norm
 @group(0) @binding(4) var<storage, read> statistics: array<f32>;
 /// [4]
 @group(0) @binding(5) var<storage, read> counters: array<u32>;
-/// [m, n], zero in rows not in use
+/// [m, n], zero in invalid rows
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 /// [n]
 @group(0) @binding(7) var<storage, read_write> weight_gradient: array<f32>;
 /// [n]
 @group(0) @binding(8) var<storage, read_write> bias_gradient: array<f32>;
 
-// One invocation a column, which adds up the rows in their order. The sums that the gradient of the input needs are
-// the gradients of weight and bias.
+// One invocation per column, summing rows in order. The sums needed for the input gradient are the weight and bias
+// gradients.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

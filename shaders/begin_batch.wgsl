@@ -16,20 +16,21 @@ struct Params {
 @group(0) @binding(1) var<storage, read> images: array<u32>;
 /// [samples] u8
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
-/// [4], of the step before
+/// [4], of the previous step
 @group(0) @binding(3) var<storage, read> last_counters: array<u32>;
-/// [2]: a mean that is subtracted, and what is multiplied by then
+/// [2]: the mean to subtract, then the factor to multiply by
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
 /// [4]
 @group(0) @binding(5) var<storage, read_write> counters: array<u32>;
 /// [3]
 @group(0) @binding(6) var<storage, read_write> rates: array<f32>;
-/// [batch, features], pixels from 0 to 1 normalised; zero in rows not in use
+/// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(7) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in rows not in use
+/// [batch], NO_LABEL in invalid rows
 @group(0) @binding(8) var<storage, read_write> labels: array<u32>;
 
-// One workgroup a row. Each works out the counters for itself, for none may read what another writes; the first keeps them.
+// One workgroup per row. Each computes the counters itself, since none may read another's writes; the first stores
+// them.
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

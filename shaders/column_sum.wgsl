@@ -5,7 +5,7 @@ struct Params { m: u32, n: u32 }
 /// [n]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-// One invocation a column: neighbours read neighbouring words of each row.
+// One invocation per column: neighbors read adjacent words of each row.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -7,7 +7,7 @@ struct Params { n: u32, seed_low: u32, seed_high: u32, layer: u32, threshold: u3
 /// [n]
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-// Four elements an invocation, for random words come in fours.
+// Four elements per invocation: random words come in fours.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -4,7 +4,7 @@ struct Params { m: u32, n: u32, entries: u32 }
 @group(0) @binding(1) var<storage, read> table: array<f32>;
 /// [m]
 @group(0) @binding(2) var<storage, read> index: array<u32>;
-/// [m, n], zero in rows whose index lies beyond the table
+/// [m, n], zero in rows whose index is out of range
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,13 +1,13 @@
 struct Params { m: u32, n: u32, entries: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-/// [m, n], for the output of embedding
+/// [m, n], gradient of embedding's output
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
 /// [m]
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 /// [entries, n]
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-// One invocation an element of the table, which adds up the rows that used its entry in their order.
+// One invocation per table element, summing the rows that used its entry in order.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

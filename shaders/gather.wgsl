@@ -6,14 +6,14 @@ struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low:
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [2]: a mean that is subtracted, and what is multiplied by then
+/// [2]: the mean to subtract, then the factor to multiply by
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
-/// [batch, features], pixels from 0 to 1 normalised; zero in rows not in use
+/// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in rows not in use
+/// [batch], NO_LABEL in invalid rows
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 
-// One workgroup a row, so that few invocations compute the row's place in the permutation.
+// One workgroup per row, so that few invocations compute the row's position in the permutation.
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -23,17 +23,17 @@ struct Params {
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [2]: a mean that is subtracted, and what is multiplied by then
+/// [2]: the mean to subtract, then the factor to multiply by
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
-/// [batch, features], pixels from 0 to 1 normalised; zero in rows not in use
+/// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in rows not in use
+/// [batch], NO_LABEL in invalid rows
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 
 const AUGMENT = 0x30000000u;
 const NOISE = AUGMENT + 3u;
 
-// What is done to one image. Vectors are (x, y).
+// The random transformation of one image. Vectors are (x, y).
 struct Draw {
     sine: f32,
     cosine: f32,
@@ -45,7 +45,7 @@ struct Draw {
     erased_to: vec2<u32>,
 }
 
-// From -1 to 1, exact in f32.
+// Uniform in [-1, 1], exact in f32.
 fn signed_unit(word: u32) -> f32 {
     return f32(word >> 8u) * (1.0 / 8388608.0) - 1.0;
 }
@@ -76,8 +76,8 @@ fn draw_augmentation(seed: vec2<u32>, epoch: u32, sample: u32) -> Draw {
     return draw;
 }
 
-// Where in the image the pixel at (x, y) of the result comes from: the inverse of mirror, shear, rotation, scale and
-// shift in turn, about the image's centre.
+// Source position of the output pixel (x, y): the inverse of mirror, shear, rotation, scale and shift, in that order,
+// about the image center.
 fn source_of(draw: Draw, place: vec2<f32>) -> vec2<f32> {
     let centre = 0.5 * (vec2(f32(params.columns), f32(params.rows)) - 1.0);
     let moved = (place - centre - draw.shift) * draw.zoom;
@@ -88,7 +88,7 @@ fn source_of(draw: Draw, place: vec2<f32>) -> vec2<f32> {
     return vec2(turned.x - draw.shear * turned.y, turned.y) * draw.mirror + centre;
 }
 
-// The byte of a pixel; outside of the image there is paper, 0.
+// The value of a pixel; 0 (paper) outside the image.
 fn pixel(sample: u32, x: i32, y: i32) -> f32 {
     let inside = x >= 0 && y >= 0 && x < i32(params.columns) && y < i32(params.rows);
     let index = select(0u, u32(y) * params.columns + u32(x), inside);
@@ -108,13 +108,13 @@ fn bilinear(sample: u32, source: vec2<f32>) -> f32 {
     return upper + part.y * (lower - upper);
 }
 
-// The sum of the four bytes of a random word, less its mean: nearly normal, and exact.
+// The sum of a random word's four bytes minus its mean: approximately normal, and exact.
 fn noise_of(word: u32) -> f32 {
     let sum = (word & 0xffu) + ((word >> 8u) & 0xffu) + ((word >> 16u) & 0xffu) + (word >> 24u);
     return f32(sum) - 510.0;
 }
 
-// One workgroup a row, as in `gather`.
+// One workgroup per row, as in `gather`.
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

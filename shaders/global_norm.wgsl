@@ -5,7 +5,7 @@ struct Params { parts: u32 }
 /// [1]
 @group(0) @binding(2) var<storage, read_write> norm: array<f32>;
 
-// One workgroup, one invocation a part.
+// One workgroup, one invocation per part.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     let local = id.x;

@@ -8,10 +8,10 @@ struct Params { m: u32, n: u32, epsilon: f32 }
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 /// [m, n]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
-/// [m, 2]: the mean of each row and the reciprocal of its deviation
+/// [m, 2]: each row's mean and 1 / standard deviation
 @group(0) @binding(5) var<storage, read_write> statistics: array<f32>;
 
-// One invocation a row.
+// One invocation per row.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

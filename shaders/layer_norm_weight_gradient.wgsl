@@ -1,17 +1,17 @@
 struct Params { m: u32, n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-/// [m, n], for the output of layer_norm
+/// [m, n], gradient of layer_norm's output
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
 /// [m, n]
 @group(0) @binding(2) var<storage, read> a: array<f32>;
-/// [m, 2], of layer_norm
+/// [m, 2], from layer_norm
 @group(0) @binding(3) var<storage, read> statistics: array<f32>;
 /// [n]
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<f32>;
 /// [n]
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<f32>;
 
-// One invocation a column, which adds up the rows in their order.
+// One invocation per column, summing rows in order.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -2,21 +2,21 @@ struct Params { m: u32, n: u32, delta: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, n]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-/// [m], below n, or NO_LABEL for a row that is not in use
+/// [m], below n, or NO_LABEL for an invalid row
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [m], zero in rows not in use
+/// [m], zero in invalid rows
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
-/// [m, n], of the mean loss over the rows in use
+/// [m, n], of the mean loss over the valid rows
 @group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
 
-// What is wanted of output j in a row with this label.
+// Target of output j for this label.
 fn wanted(label: u32, j: u32) -> f32 {
     return select(0.0, 1.0, j == label);
 }
 
-// The output that is held to what is wanted.
+// The output compared with the target.
 fn output(z: f32, largest: f32, sum: f32) -> f32 {
     if (SOFTMAX) {
         return exp(z - largest) / sum;
@@ -24,7 +24,7 @@ fn output(z: f32, largest: f32, sum: f32) -> f32 {
     return z;
 }
 
-// One invocation a row. A row that holds NaN or infinity gives NaN, which `max` and comparisons would lose.
+// One invocation per row. Non-finite logits yield NaN explicitly: `max` and comparisons would lose it.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -51,7 +51,7 @@ fn main(
         }
     }
     var loss = 0.0;
-    var mean_slope = 0.0; // weighted by the probabilities: what a softmax takes off every slope
+    var mean_slope = 0.0; // probability-weighted, subtracted by the softmax gradient
     for (var j = 0u; j < params.n; j++) {
         let x = output(logits[start + j], largest, sum);
         let y = wanted(label, j);
@@ -60,7 +60,7 @@ fn main(
     }
     let used = label < params.n;
     let scale = 1.0 / (f32(params.n) * f32(counters[ROWS]));
-    // NaN as a value that the compiler cannot fold: n is never zero.
+    // NaN the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
         let x = output(logits[start + j], largest, sum);

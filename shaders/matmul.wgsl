@@ -1,15 +1,15 @@
-// out = A . B, then the epilogue, for row-major matrices. A family's body from lib/matmul_*.wgsl follows this text.
+// out = A . B, then the epilogue, for row-major matrices. The family's body, lib/matmul_*.wgsl, follows.
 //
-// The prelude says how the matrices are stored and how wide their elements may be read:
+// The prelude defines the storage layout and load widths:
 //     TRANSPOSE_A, TRANSPOSE_B    bool constants, never both true
-//     LoadA, VECTOR_A             vec4<f32>, true where a stored row of A is a multiple of 4 long; else f32, false
+//     LoadA, VECTOR_A             vec4<f32>, true if the length of a stored row of A is a multiple of 4; else f32, false
 //     LoadB, VECTOR_B             likewise for B
-//     Element, PACK               vec4<f32>, 4 where n is a multiple of 4; else f32, 1: an element of `out`
-//     pack(x, i)                  element i of the 4 / PACK elements that x holds
-//     epilogue(row, column, x)    what to store for the Element x of row `row` that starts at column `column`
-//     COLUMN_SUMS                 whether the workgroups of the first rows of `out` also add up the columns of B
-//     store_sums(column, total)   stores these sums, of four columns from `column` on
-//     Params                      m, k and n, and what else epilogues take
+//     Element, PACK               vec4<f32>, 4 if n is a multiple of 4; else f32, 1: an element of `out`
+//     pack(x, i)                  element i of the 4 / PACK elements in x
+//     epilogue(row, column, x)    the value to store for Element x, which starts at (row, column)
+//     COLUMN_SUMS                 whether the workgroups of the first rows of `out` also sum the columns of B
+//     store_sums(column, total)   stores these sums for four columns starting at `column`
+//     Params                      m, k, n and the epilogue's parameters
 
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, k], or [k, m] where TRANSPOSE_A
@@ -19,9 +19,9 @@
 /// [m, n]
 @group(0) @binding(3) var<storage, read_write> out: array<Element>;
 
-// Four elements of A from a row as stored, with zeros outside the matrix: tiles that hang over an edge, in m, k or n,
-// then need no code of their own. Indices are clamped, so nothing outside is even read.
-// vec4(x) is x for a vector and a splat for a number, so that both branches are valid for either LoadA.
+// Four elements of a stored row of A, zero outside the matrix, so tiles that overhang an edge in m, k or n need no
+// special case. Indices are clamped: nothing out of bounds is read.
+// vec4(x) is the identity for a vector and a splat for a scalar, so both branches are valid for either LoadA.
 fn load_a(row: u32, column: u32) -> vec4<f32> {
     let rows = select(params.m, params.k, TRANSPOSE_A);
     let columns = select(params.k, params.m, TRANSPOSE_A);
@@ -56,7 +56,7 @@ fn load_b(row: u32, column: u32) -> vec4<f32> {
     return x;
 }
 
-// The 4x4 block of A at [row, k], a matrix row in each column of the result.
+// The 4x4 block of A at [row, k]; each column of the result is a matrix row.
 fn block_a(row: u32, k: u32) -> mat4x4<f32> {
     if (TRANSPOSE_A) {
         return transpose(mat4x4<f32>(load_a(k, row), load_a(k + 1u, row), load_a(k + 2u, row), load_a(k + 3u, row)));
@@ -64,7 +64,7 @@ fn block_a(row: u32, k: u32) -> mat4x4<f32> {
     return mat4x4<f32>(load_a(row, k), load_a(row + 1u, k), load_a(row + 2u, k), load_a(row + 3u, k));
 }
 
-// The 4x4 block of B at [k, column], a matrix row in each column of the result.
+// The 4x4 block of B at [k, column]; each column of the result is a matrix row.
 fn block_b(k: u32, column: u32) -> mat4x4<f32> {
     if (TRANSPOSE_B) {
         return transpose(mat4x4<f32>(load_b(column, k), load_b(column + 1u, k), load_b(column + 2u, k), load_b(column + 3u, k)));
@@ -72,13 +72,13 @@ fn block_b(k: u32, column: u32) -> mat4x4<f32> {
     return mat4x4<f32>(load_b(k, column), load_b(k + 1u, column), load_b(k + 2u, column), load_b(k + 3u, column));
 }
 
-// sum + left . right for four steps of k in increasing order, each an addition to the sum: the order of every family,
-// which is what makes their results equal to the last bit.
+// sum + left . right over four steps of k, added one at a time in increasing order. All families use this order, so
+// their results are bit-identical.
 fn accumulate(left: vec4<f32>, right: mat4x4<f32>, sum: vec4<f32>) -> vec4<f32> {
     return fma(left.wwww, right[3], fma(left.zzzz, right[2], fma(left.yyyy, right[1], fma(left.xxxx, right[0], sum))));
 }
 
-// Stores four columns of a row of `out`, as far as they exist.
+// Stores four columns of a row of `out`, clipped to the matrix.
 fn store(row: u32, column: u32, x: vec4<f32>) {
     for (var i = 0u; i < 4u / PACK; i++) {
         let c = column + i * PACK;

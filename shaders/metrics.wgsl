@@ -8,7 +8,7 @@ struct Params { m: u32, n: u32, ring: u32 }
 @group(0) @binding(3) var<storage, read> losses: array<f32>;
 /// [4]
 @group(0) @binding(4) var<storage, read> counters: array<u32>;
-/// [ring, 2], partly written: the mean loss and the number of right answers of step s in row (s - 1) % ring
+/// [ring, 2], partly written: the mean loss and the number of correct predictions of step s in row (s - 1) % ring
 @group(0) @binding(5) var<storage, read_write> metrics: array<f32>;
 
 @compute @workgroup_size(LANES)

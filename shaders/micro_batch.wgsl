@@ -5,7 +5,7 @@ struct Params { index: u32, count: u32, rows: u32 }
 /// [4], of this micro-batch
 @group(0) @binding(2) var<storage, read_write> micro_counters: array<u32>;
 
-// After the step has begun: one invocation.
+// Runs after the step's counters are set: one invocation.
 @compute @workgroup_size(1)
 fn main() {
     let before = params.index * params.rows;

@@ -2,12 +2,12 @@ struct Params { n: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [n]
 @group(0) @binding(1) var<storage, read> a: array<f32>;
-/// [parts, 2]: the index of the first element of a part that is not finite, or NONE, and how many there are
+/// [parts, 2]: the index of a part's first non-finite element, or NONE, and their count
 @group(0) @binding(2) var<storage, read_write> found: array<u32>;
 
 const NONE = 0xffffffffu;
 
-// One invocation a part. Together they stride over the array, so that neighbours read neighbouring words.
+// One invocation per part, strided over the array so that neighbors read adjacent words.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

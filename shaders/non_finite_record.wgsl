@@ -4,14 +4,15 @@ struct Params { parts: u32, row: u32, rows: u32 }
 @group(0) @binding(1) var<storage, read> found: array<u32>;
 /// [4]
 @group(0) @binding(2) var<storage, read> counters: array<u32>;
-/// [rows, 3], partly written: in `row`, how many elements there were when some first were, the first one, and the step
+/// [rows, 3], partly written: in `row`, for the first step with non-finite elements, their count, the index of the
+/// first, and the step
 @group(0) @binding(3) var<storage, read_write> record: array<u32>;
 
 const NONE = 0xffffffffu;
 var<workgroup> firsts: array<u32, WORKGROUP>;
 var<workgroup> counts: array<u32, WORKGROUP>;
 
-// One workgroup. What a row holds stays: it is of the first step.
+// One workgroup. A recorded row is kept: it belongs to the first bad step.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     let local = id.x;

@@ -1,20 +1,20 @@
 struct Params { samples: u32, features: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-/// [parts, 2]: of each PART words of the images the sum of their bytes, and of the bytes' squares
+/// [parts, 2]: for each PART words of the images, the sum of the bytes and of their squares
 @group(0) @binding(1) var<storage, read> part_sums: array<u32>;
-/// [2]: the mean of all pixels, from 0 to 1, and the reciprocal of their deviation
+/// [2]: the mean of all pixels, in [0, 1], and 1 / their standard deviation
 @group(0) @binding(2) var<storage, read_write> normalisation: array<f32>;
 
 var<workgroup> centre: u32;
 
-// How many pixels lie before a word of the images.
+// The number of pixels before a word of the images.
 fn pixels_before(word: u32) -> u32 {
     let words = (params.features + 3u) / 4u;
     return word / words * params.features + min(4u * (word % words), params.features);
 }
 
-// One workgroup. The first pass finds the byte nearest to the mean. The second takes the moments about it, which are
-// whole numbers in each part and exact though the terms wrap: differences below 2^24, squares below 2^32.
+// One workgroup. The first pass finds the byte nearest to the mean. The second sums moments about it, which are
+// integers per part and exact although intermediate terms wrap: differences stay below 2^24, squares below 2^32.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     let local = id.x;
@@ -44,7 +44,7 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     if (local == 0u) {
         normalisation[0] = (f32(c) + difference) * (1.0 / 255.0);
         var reciprocal = 1.0;
-        // Where no difference has a square, all pixels are equal.
+        // If all squares are zero, all pixels are equal.
         if (square > 0.0) {
             reciprocal = 255.0 / sqrt(square - difference * difference);
         }

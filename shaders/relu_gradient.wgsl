@@ -2,7 +2,7 @@ struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [n]
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
-/// [n], what ReLU gave
+/// [n], ReLU's output
 @group(0) @binding(2) var<storage, read> activation: array<f32>;
 /// [n]
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;

@@ -22,7 +22,7 @@ fn power(base: f32, exponent: u32) -> f32 {
     return result;
 }
 
-// sin(x) for x in [0, pi / 2] by its series to x^13: WGSL's own may be off by 2^-11.
+// sin(x) for x in [0, pi / 2], by its Taylor series to x^13: WGSL's sin may be off by 2^-11.
 fn sine(x: f32) -> f32 {
     let y = x * x;
     var sum = 1.0 - y * (1.0 / 156.0);
@@ -34,7 +34,7 @@ fn sine(x: f32) -> f32 {
     return x * sum;
 }
 
-// After the step has begun: one invocation.
+// Runs after the step's counters are set: one invocation.
 @compute @workgroup_size(1)
 fn main() {
     var factor = 1.0;

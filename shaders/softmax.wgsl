@@ -5,7 +5,7 @@ struct Params { m: u32, n: u32 }
 /// [m, n]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-// One invocation a row; the largest logit is taken off first, so that no exponential overflows.
+// One invocation per row; the maximum logit is subtracted first so that no exponential overflows.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

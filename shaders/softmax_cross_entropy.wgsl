@@ -2,16 +2,16 @@ struct Params { m: u32, n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, n]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-/// [m], below n, or NO_LABEL for a row that is not in use
+/// [m], below n, or NO_LABEL for an invalid row
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [m], zero in rows not in use
+/// [m], zero in invalid rows
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
-/// [m, n], of the mean loss over the rows in use
+/// [m, n], of the mean loss over the valid rows
 @group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
 
-// One invocation a row.
+// One invocation per row.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -2,20 +2,20 @@ struct Params { m: u32, n: u32, smoothing: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, n]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-/// [m], below n, or NO_LABEL for a row that is not in use
+/// [m], below n, or NO_LABEL for an invalid row
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
-/// [n], finite and not negative
+/// [n], finite and non-negative
 @group(0) @binding(4) var<storage, read> class_weights: array<f32>;
-/// [m], zero in rows not in use; their mean over the rows in use is the weighted mean
+/// [m], zero in invalid rows; their mean over the valid rows is the weighted mean
 @group(0) @binding(5) var<storage, read_write> losses: array<f32>;
 /// [m, n], of that mean
 @group(0) @binding(6) var<storage, read_write> gradient: array<f32>;
 
 var<workgroup> weight_sums: array<f32, WORKGROUP>;
 
-// The weights of the labels of all rows in use. Each workgroup adds them up for itself, in the same order.
+// The total weight of the labels of all valid rows. Each workgroup computes it itself, in the same order.
 fn sum_of_weights(local: u32) -> f32 {
     var weight_sum = 0.0;
     for (var row = local; row < params.m; row += WORKGROUP) {
@@ -35,13 +35,13 @@ fn sum_of_weights(local: u32) -> f32 {
     return weight_sums[0];
 }
 
-// How much of class j is wanted in a row with this label.
+// Target probability of class j for this label.
 fn wanted(label: u32, j: u32) -> f32 {
     let share = select(0.0, 1.0 - params.smoothing, j == label) + params.smoothing / f32(params.n);
     return class_weights[j] * share;
 }
 
-// One invocation a row. A row that holds NaN or infinity gives NaN, which `max` and comparisons would lose.
+// One invocation per row. Non-finite logits yield NaN explicitly: `max` and comparisons would lose it.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -69,7 +69,7 @@ fn main(
     }
     let log_sum = log(sum);
     var loss = 0.0;
-    var total = 0.0; // of what is wanted
+    var total = 0.0; // of the target probabilities
     for (var j = 0u; j < params.n; j++) {
         let y = wanted(label, j);
         loss += y * (log_sum - (logits[start + j] - largest));
@@ -77,7 +77,7 @@ fn main(
     }
     let used = label < params.n;
     let scale = select(0.0, 1.0 / weight_sum, weight_sum > 0.0);
-    // NaN as a value that the compiler cannot fold: n is never zero.
+    // NaN the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
         let p = exp(logits[start + j] - largest) / sum;

@@ -1,13 +1,13 @@
 struct Params { m: u32, n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-/// [m, n], for the output of softmax
+/// [m, n], gradient of softmax's output
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
-/// [m, n], of softmax
+/// [m, n], softmax's output
 @group(0) @binding(2) var<storage, read> probabilities: array<f32>;
 /// [m, n]
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-// One invocation a row.
+// One invocation per row.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

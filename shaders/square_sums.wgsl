@@ -5,7 +5,7 @@ struct Params { n: u32, parts: u32 }
 /// [parts]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-// One workgroup a part. Together they stride over the array, so that neighbours read neighbouring words.
+// One workgroup per part, strided over the array so that neighbors read adjacent words.
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -13,7 +13,7 @@ struct Params {
 /// [3]
 @group(0) @binding(2) var<storage, read_write> rates: array<f32>;
 
-// Begins a step: one invocation.
+// Begins a step; one invocation.
 @compute @workgroup_size(1)
 fn main() {
     let next = next_counters(vec4(counters[STEP], counters[EPOCH], counters[POSITION], counters[ROWS]));

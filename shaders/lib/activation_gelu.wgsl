@@ -1,4 +1,4 @@
-// The normal distribution function and density, by Abramowitz and Stegun's approximation 7.1.26 of erf.
+// The normal CDF and density, using Abramowitz and Stegun's approximation 7.1.26 of erf.
 struct Normal { distribution: f32, density: f32 }
 
 fn normal(x: f32) -> Normal {

@@ -1,6 +1,6 @@
 fn activation(x: f32, slope: f32) -> f32 {
-    // log(1 + e) = 2 artanh(s), s = e / (2 + e), which keeps the digits of a small e. Of the smallest normal e, s would
-    // be subnormal, and may be flushed to zero; 2 s is not.
+    // log(1 + e) = 2 artanh(s), s = e / (2 + e), which is accurate for small e. For the smallest normal e, s would be
+    // subnormal and may be flushed to zero; 2 s is not.
     let e = exp(-abs(x));
     let twice_s = e / (1.0 + 0.5 * e);
     let z = 0.25 * twice_s * twice_s;

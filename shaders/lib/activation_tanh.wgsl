@@ -1,4 +1,4 @@
-// WGSL's own tanh may be off by 1e-5.
+// WGSL's tanh may be off by 1e-5.
 fn activation(x: f32, slope: f32) -> f32 {
     // Near zero, where 1 - e cancels: five terms of the continued fraction.
     let z = x * x;

@@ -1,4 +1,4 @@
-// One step of Adam for element i of the arena, whose gradient is g; the weight decays first, by nothing where `decay` is 0.
+// One Adam step for element i of the arena with gradient g; weight decay is applied first (none if `decay` is 0).
 fn update(i: u32, g: Element, decay: f32) {
     let m = params.beta1 * first_moment[i] + params.one_minus_beta1 * g;
     let v = params.beta2 * second_moment[i] + params.one_minus_beta2 * (g * g);

@@ -1,6 +1,6 @@
 
-// The product is the gradient of a weight, the column sums that of the bias beside it: with each element that is stored,
-// that of the arena goes a step on, by adam_step.wgsl.
+// The product is a weight's gradient, the column sums that of the bias next to it: each stored element also updates its
+// element of the arena, by adam_step.wgsl.
 
 struct Params {
     m: u32,

@@ -3,7 +3,7 @@
 @group(0) @binding(4) var<storage, read> bias: array<Element>;
 
 fn epilogue(row: u32, column: u32, x: Element) -> Element {
-    let z = vec4<f32>(x + bias[column / PACK]); // a number is splat; only the first element then counts
+    let z = vec4<f32>(x + bias[column / PACK]); // a scalar is splat; only the first element is used
     var y: vec4<f32>;
     for (var i = 0u; i < PACK; i++) { y[i] = activation(z[i], SLOPE); }
     return pack(y, 0u);

@@ -1,4 +1,4 @@
-// Fills one row of the batch by the counters of the step, with the 64 invocations of a workgroup.
+// Fills one row of the batch for the step's counters, using the 64 invocations of a workgroup.
 fn gather_row(row: u32, local: u32, step: vec4<u32>) {
     let used = row < step[ROWS];
     let position = min(step[POSITION] + row, params.samples - 1u);

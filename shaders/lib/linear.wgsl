@@ -1,9 +1,9 @@
-// Workgroups have one dimension, so that the x of local_invocation_id is what local_invocation_index is: for that, software
-// drivers divide three times for each invocation.
+// Workgroups are one-dimensional, so local_invocation_id.x equals local_invocation_index, which software drivers
+// compute with three divisions per invocation.
 const WORKGROUP = 256u;
 
-// The number of this invocation in a dispatch whose workgroups were folded into two dimensions. Guard it: the last
-// workgroups reach past the end.
+// Global index of this invocation in a dispatch folded into two dimensions. Check bounds: the last workgroups
+// overshoot.
 fn linear_index(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + local;
 }

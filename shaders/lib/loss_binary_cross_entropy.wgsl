@@ -1,5 +1,5 @@
 
-// No exponential overflows: none is taken of a positive number.
+// Exponents are never positive, so nothing overflows.
 fn term(x: f32, y: f32) -> f32 {
     return max(x, 0.0) - x * y + log(1.0 + exp(-abs(x)));
 }

@@ -1,9 +1,8 @@
-// For drivers that run shaders on a CPU, without subgroups. As there every load costs an instruction or more for every
-// lane, and workgroup memory is no cheaper than a buffer, an invocation reads straight from the buffers into a block
-// of ROWS x 4 sums, so that each value read serves several products. More rows or columns pay less than they cost: the
-// loads of A and B outgrow what the driver can keep in registers.
+// For drivers that run shaders on a CPU without subgroups. There, each load costs at least one instruction per lane and
+// workgroup memory is no faster than a buffer, so an invocation reads directly from the buffers into a block of ROWS x
+// 4 sums, using each loaded value in several products. Larger blocks spill registers.
 //
-// A workgroup has LANES invocations side by side: ROWS x (4 * LANES) elements of `out`.
+// A workgroup is LANES invocations in a row and computes ROWS x (4 * LANES) elements of `out`.
 
 const BANDS = ROWS / 4u;
 const TILE_COLUMNS = 4u * LANES;

@@ -1,7 +1,7 @@
-// For few columns, on drivers that run shaders on a CPU: a lane has four rows of `out` to itself, so that none is idle
-// where the columns have run out. All lanes read the same numbers of B, which newer drivers load once for all of them.
+// For few columns, on drivers that run shaders on a CPU: each lane owns four rows of `out`, so none is idle past the
+// last column. All lanes read the same elements of B, which newer drivers load once for all of them.
 //
-// A workgroup has LANES invocations: (4 * LANES) x COLUMNS elements of `out`.
+// A workgroup is LANES invocations and computes (4 * LANES) x COLUMNS elements of `out`.
 
 const TILE_ROWS = 4u * LANES;
 const QUADS = COLUMNS / 4u;

@@ -1,5 +1,5 @@
-// For GPUs, where `out` is too small to occupy one and k is long: a workgroup computes only 4 x 4 elements of `out`, its
-// THREADS invocations (a power of two) share k out among them, and their sums are added up as a tree.
+// For GPUs, when `out` is too small to fill the device and k is long: a workgroup computes only 4 x 4 elements of
+// `out`; its THREADS invocations (a power of two) split k, and their sums are reduced as a tree.
 
 var<workgroup> partial: array<mat4x4<f32>, THREADS>;
 var<workgroup> partial_total: array<vec4<f32>, THREADS>;
@@ -12,9 +12,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let tile = group.y * groups.x + group.x;
     let row = tile / across * 4u;
     let column = tile % across * 4u;
-    if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
+    if (row >= params.m) { return; } // uniform over the workgroup, as the barriers below require
 
-    var sum: mat4x4<f32>; // a row of `out` in each column
+    var sum: mat4x4<f32>; // each column is a row of `out`
     var total: vec4<f32>;
     for (var k = 4u * index; k < params.k; k += 4u * THREADS) {
         let x = block_a(row, k);

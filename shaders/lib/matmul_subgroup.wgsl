@@ -1,28 +1,29 @@
-// For drivers that run shaders on a CPU, with subgroups. There a load costs an instruction or more for every lane, and
-// arithmetic one for all lanes, so each value read must serve many products: a lane holds ROWS x 4 sums, and the lanes
-// of a subgroup fetch A together, a block of SUBGROUP_SIZE rows x 4 steps of k with one vec4 each, and pass it around.
+// For drivers that run shaders on a CPU, with subgroups. There, a load costs at least one instruction per lane but
+// arithmetic one for all lanes, so each loaded value must be used in many products: a lane holds ROWS x 4 sums, and the
+// subgroup loads A cooperatively, a block of SUBGROUP_SIZE rows x 4 steps of k with one vec4 per lane, then shuffles
+// it.
 //
 // A workgroup is one subgroup and computes ROWS x (4 * SUBGROUP_SIZE) elements of `out`.
 //
-// RECENT drivers, Mesa's from 26 on, gather with the CPU's instructions. One that misses the cache holds up all behind it,
-// so that numbers by which all lanes share an address, plain loads, fetch what the next iteration needs of B.
+// RECENT drivers (Mesa 26 and later) use the CPU's gather instructions, which stall on a cache miss; uniform loads (one
+// address for all lanes) therefore prefetch the part of B that the next iteration needs.
 //
-// Bands are written out, not looped over: drivers refuse to unroll big loops, and sums that are indexed by a variable
-// live in memory (20 times slower). Only a copy of them, when they are done, is.
+// Bands are unrolled by hand: drivers refuse to unroll large loops, and sums indexed by a variable live in memory (20
+// times slower). Only the final copy is indexed.
 
-const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 8, whole
+const BANDS = ROWS / SUBGROUP_SIZE; // 1 to 8, exact
 const TILE_COLUMNS = 4u * SUBGROUP_SIZE;
-const LINE = 16u; // numbers in a line of the cache
+const LINE = 16u; // floats per cache line
 
-alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // a lane's four columns of so many rows
+alias Band = array<vec4<f32>, SUBGROUP_SIZE>; // four columns of SUBGROUP_SIZE rows
 
-// This lane's share of the block of A at [row, k]: a row of it, or in storage order where that is transposed.
+// This lane's share of the block of A at [row, k]: one row of it, in storage order if transposed.
 fn fetch(row: u32, k: u32, lane: u32) -> vec4<f32> {
     if (TRANSPOSE_A) { return load_a(k + lane % 4u, row + lane / 4u * 4u); }
     return load_a(row + lane, k);
 }
 
-// Row i of the block, from whichever lanes hold it.
+// Row i of the block, gathered from the lanes that hold it.
 fn broadcast(share: vec4<f32>, i: u32) -> vec4<f32> {
     if (TRANSPOSE_A) {
         let x = share[i % 4u];
@@ -33,7 +34,7 @@ fn broadcast(share: vec4<f32>, i: u32) -> vec4<f32> {
     return subgroupShuffle(share, i);
 }
 
-// Bits of four rows of B from k on: one number of each line that the tile has of them.
+// Loads one word from each cache line that the tile uses in four rows of B starting at k.
 fn read_ahead(k: u32, first: u32) -> u32 {
     var bits = 0u;
     for (var u = 0u; u < 4u; u++) {
@@ -55,7 +56,8 @@ fn multiply(share: vec4<f32>, right: mat4x4<f32>, band: Band) -> Band {
 @compute @workgroup_size(SUBGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(subgroup_invocation_id) lane: u32) {
-    // Tiles count down the rows first: a thread of the driver takes one after another, and has their part of B in its cache.
+    // Tiles advance down the rows first: a driver thread takes consecutive tiles and keeps their part of B in its
+    // cache.
     let down = (params.m + ROWS - 1u) / ROWS;
     let tile = group.y * groups.x + group.x;
     let row = tile % down * ROWS;
@@ -81,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if (BANDS > 6u) { sum[6] = multiply(share[6], right, sum[6]); }
         if (BANDS > 7u) { sum[7] = multiply(share[7], right, sum[7]); }
     }
-    if (RECENT && params.k == 0u) { store(row, column, vec4<f32>(f32(ahead))); } // never: else no driver would read ahead
+    if (RECENT && params.k == 0u) { store(row, column, vec4<f32>(f32(ahead))); } // never; keeps the prefetch alive
     if (COLUMN_SUMS && row == 0u) { store_sums(column, total); }
     if (RECENT) {
         for (var h = 0u; h < BANDS; h++) {
@@ -89,7 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
         return;
     }
-    // A loop that no driver can unroll: in older ones the stores, unrolled, would take longer to compile than all the rest.
+    // A loop that no driver can unroll: older ones would spend more time compiling the unrolled stores than everything
+    // else.
     var done = sum;
     let end = min(row + ROWS, params.m);
     for (var r = row; r < end; r++) { store(r, column, done[(r - row) / SUBGROUP_SIZE][(r - row) % SUBGROUP_SIZE]); }

@@ -1,24 +1,24 @@
-// For GPUs: a workgroup computes TILE_ROWS x TILE_COLUMNS elements of `out`, through TILE_DEPTH steps of k at a time in
-// workgroup memory; an invocation, a block of (4 * BANDS) x (4 * QUADS) of them in registers.
+// For GPUs: a workgroup computes TILE_ROWS x TILE_COLUMNS elements of `out`, staging TILE_DEPTH steps of k at a time in
+// workgroup memory; an invocation computes (4 * BANDS) x (4 * QUADS) of them in registers.
 //
-// - An invocation fetches one 4x4 block of each matrix, or of either where there are twice as many invocations as blocks,
-//   so that rows of B, and columns of A, reach workgroup memory as whole vectors whatever the layout: left[k] and
-//   right[k] are then read four numbers at a time.
-// - Eight neighbours fetch blocks side by side and write side by side: no bank conflicts; 32 together read pieces of
-//   at least 64 bytes of each stored row.
-// - The bands of an invocation lie TILE_ROWS / BANDS apart (its quads likewise): neighbours read side by side too.
-// - The next blocks are on their way from memory while the present ones are multiplied.
+// - An invocation loads one 4x4 block of each matrix, or of only one if there are twice as many invocations as blocks,
+//   so rows of B and columns of A reach workgroup memory as whole vectors in any layout: left[k] and right[k] are then
+//   read four floats at a time.
+// - Eight neighbors load adjacent blocks and store adjacent vectors: no bank conflicts; 32 together read at least 64
+//   contiguous bytes of each stored row.
+// - An invocation's bands are TILE_ROWS / BANDS apart (likewise its quads), so neighbors also read adjacent vectors.
+// - The next blocks are loaded while the current ones are multiplied.
 //
-// Needs (TILE_ROWS + TILE_COLUMNS) * TILE_DEPTH * 4 bytes of workgroup memory, sizes that are multiples of 32 (for
-// TILE_DEPTH, of 4; for BANDS and QUADS, 1 or 2), and as many invocations as either tile has 4x4 blocks, or as both.
+// Needs (TILE_ROWS + TILE_COLUMNS) * TILE_DEPTH * 4 bytes of workgroup memory, tile sizes that are multiples of 32
+// (TILE_DEPTH: of 4; BANDS and QUADS: 1 or 2), and as many invocations as either tile has 4x4 blocks, or as both have.
 
-const LEFT = TILE_ROWS / 4u; // vectors for each step of k
+const LEFT = TILE_ROWS / 4u; // vectors per step of k
 const RIGHT = TILE_COLUMNS / 4u;
-const STEPS = TILE_DEPTH / 4u; // blocks that a tile is deep
+const STEPS = TILE_DEPTH / 4u; // blocks per tile along k
 const DOWN = LEFT / BANDS; // invocations
 const ACROSS = RIGHT / QUADS;
-const BLOCKS = max(LEFT, RIGHT) * STEPS; // that are fetched of either matrix
-const APART = BLOCKS < DOWN * ACROSS; // those who fetch of A do not of B
+const BLOCKS = max(LEFT, RIGHT) * STEPS; // loaded of either matrix
+const APART = BLOCKS < DOWN * ACROSS; // invocations that load A do not load B
 
 var<workgroup> left: array<vec4<f32>, LEFT * TILE_DEPTH>; // [k][row / 4]
 var<workgroup> right: array<vec4<f32>, RIGHT * TILE_DEPTH>; // [k][column / 4]
@@ -31,9 +31,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let tile = group.y * groups.x + group.x;
     let row = tile / across * TILE_ROWS;
     let column = tile % across * TILE_COLUMNS;
-    if (row >= params.m) { return; } // the whole workgroup does, so the barriers below stay uniform
+    if (row >= params.m) { return; } // uniform over the workgroup, as the barriers below require
 
-    // The blocks that this invocation fetches: eight side by side, then along k, then the next eight.
+    // The blocks this invocation loads: eight adjacent ones, then along k, then the next eight.
     let block = index % BLOCKS;
     let along = block % 8u + block / (8u * STEPS) * 8u;
     let depth = block / 8u % STEPS;
@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             if (fetches_right) { right[(4u * depth + u) * RIGHT + along] = next_right[u]; }
         }
         workgroupBarrier();
-        let next = k + TILE_DEPTH + 4u * depth; // past the end, the blocks are zeros that nobody reads
+        let next = k + TILE_DEPTH + 4u * depth; // past the end the blocks are zeros and unused
         if (fetches_left) { next_left = transpose(block_a(row + 4u * along, next)); }
         if (fetches_right) { next_right = block_b(next, column + 4u * along); }
         for (var u = 0u; u < TILE_DEPTH; u++) {

@@ -1,7 +1,7 @@
-// Mean and variance of `count` numbers of `a`, the first at `start` and each `stride` after the one before.
+// Mean and variance of `count` elements of `a`, starting at `start`, `stride` apart.
 //
-// Two passes. The first adds up differences from the first number, so that the sum of numbers far from zero is not
-// rounded at their size, and the variance of equal numbers is exactly zero.
+// Two passes. The first sums differences from the first element, so that values far from zero lose no precision and the
+// variance of equal values is exactly zero.
 fn moments(start: u32, stride: u32, count: u32) -> vec2<f32> {
     let shift = a[start];
     var sum = 0.0;

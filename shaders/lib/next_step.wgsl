@@ -1,4 +1,4 @@
-// What a step begins with, from the last one's; `params` of the shader says how many samples, rows and so on.
+// A step's counters and rates, from the previous step's; sizes come from the shader's `params`.
 
 fn next_counters(last: vec4<u32>) -> vec4<u32> {
     var next = last;
@@ -12,7 +12,7 @@ fn next_counters(last: vec4<u32>) -> vec4<u32> {
     return next;
 }
 
-// 1 - beta^t, as the running mean of ones: no power, and no cancellation while t is small.
+// 1 - beta^t, as a running mean of ones: no power function, and no cancellation for small t.
 fn begin_rates() {
     rates[LEARNING_RATE] = params.learning_rate;
     rates[CORRECTION1] = params.beta1 * rates[CORRECTION1] + params.one_minus_beta1;

@@ -17,8 +17,8 @@ fn pcg4d(seed: vec4<u32>) -> vec4<u32> {
 
 const PERMUTATION = 1u;
 
-// Where position `index` of an epoch falls under a pseudo-random permutation of 0..n: a Feistel network walked along
-// its cycle until it falls below n, which it does because index < n lies on that cycle.
+// Position `index` of an epoch under a pseudo-random permutation of 0..n: a Feistel network, cycle-walked until the
+// result is below n, which terminates because index < n lies on the cycle.
 fn permute(seed: vec2<u32>, epoch: u32, index: u32, n: u32) -> u32 {
     let keys = pcg4d(vec4(seed, epoch, PERMUTATION));
     let half = (33u - countLeadingZeros(n - 1u)) / 2u;
@@ -43,7 +43,7 @@ fn permute(seed: vec2<u32>, epoch: u32, index: u32, n: u32) -> u32 {
 
 const DROPOUT = 0x20000000u;
 
-// Four random words for one step, from a stream of its own; `block` numbers them.
+// Four random words for one step, from their own stream; `block` numbers them.
 fn step_words(seed: vec2<u32>, stream: u32, step: u32, block: u32) -> vec4<u32> {
     let keys = pcg4d(vec4(seed, stream, step));
     return pcg4d(vec4(keys.xyz, block));

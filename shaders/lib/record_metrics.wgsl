@@ -1,9 +1,9 @@
-// One workgroup that goes through a batch: invocation i takes the rows i, i + LANES and so on.
+// One workgroup per batch: invocation i takes rows i, i + LANES and so on.
 const LANES = 64u;
 var<workgroup> loss_sums: array<f32, LANES>;
 var<workgroup> right_sums: array<u32, LANES>;
 
-// 1 where the first class of the largest logit is the label, else 0.
+// 1 if the first class with the largest logit is the label, else 0.
 fn right_answer(row: u32) -> u32 {
     let start = row * params.n;
     var best = 0u;
@@ -15,7 +15,7 @@ fn right_answer(row: u32) -> u32 {
     return select(0u, 1u, best == labels[row]);
 }
 
-// Writes the ring's entry of this step from what each invocation has summed; the first adds up all 64: a fixed order.
+// Writes this step's ring entry from each invocation's sums; the first adds up all 64 in a fixed order.
 fn record_metrics(local: u32, own_loss: f32, own_right: u32) {
     loss_sums[local] = own_loss;
     right_sums[local] = own_right;

@@ -1,4 +1,4 @@
-// Sine and cosine of twice `half`, from -pi/2 to pi/2, by their series: WGSL's own may be off by 2^-11.
+// Sine and cosine of 2 * half for half in [-pi/2, pi/2], by Taylor series: WGSL's may be off by 2^-11.
 fn sine_and_cosine_of_twice(half: f32) -> vec2<f32> {
     let z = half * half;
     let sine = half * (1.0 + z * (-1.0 / 6.0 + z * (1.0 / 120.0

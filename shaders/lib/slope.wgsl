@@ -1,3 +1,3 @@
 
-// The slope of leaky ReLU, where no parameter gives one; the other functions have none.
+// Slope of leaky ReLU if it is not a parameter; other functions have none.
 const SLOPE = 0.01;

@@ -1,5 +1,5 @@
-// The loss of a row, zero where it is not in use; its gradient is written. A row that holds NaN or infinity gives NaN,
-// which `max` and comparisons would lose.
+// Returns a row's loss (zero if invalid) and writes its gradient. Non-finite logits yield NaN explicitly: `max` and
+// comparisons would lose it.
 fn softmax_cross_entropy_row(row: u32) -> f32 {
     let start = row * params.n;
     let label = labels[row];
@@ -16,7 +16,7 @@ fn softmax_cross_entropy_row(row: u32) -> f32 {
     }
     let used = label < params.n;
     let scale = 1.0 / f32(counters[ROWS]);
-    // NaN as a value that the compiler cannot fold: n is never zero.
+    // NaN the compiler cannot fold: n is never zero.
     let nan = bitcast<f32>(select(0u, 0x7fc00000u, params.n > 0u));
     for (var j = 0u; j < params.n; j++) {
         let p = exp(logits[start + j] - largest) / sum;

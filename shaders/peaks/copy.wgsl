@@ -1,4 +1,4 @@
-// Copies EACH vectors of words an invocation; those of neighbours lie side by side.
+// Copies EACH vectors per invocation, adjacent across invocations.
 
 struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

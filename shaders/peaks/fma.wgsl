@@ -1,5 +1,5 @@
-// Nothing but multiply-adds, in eight chains that do not wait for each other: enough to fill a pipeline, few enough for
-// the registers of a CPU. With a factor and a term of 1, an output counts those that were done, exactly.
+// Multiply-adds only, in eight independent chains: enough to fill a pipeline, few enough for a CPU's registers. With
+// factor and term 1, each output is exactly the number of multiply-adds executed.
 
 struct Params { n: u32, rounds: u32, factor: f32, term: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,7 +22,7 @@ fn main(
     let factor = vec4<Number>(Number(params.factor));
     let term = vec4<Number>(Number(params.term));
     let back = term * Number(STEPS);
-    // Chains that begin alike would be computed once.
+    // Identical chains would be computed once.
     var x = vec4<Number>(0.0, 1.0, 2.0, 3.0) + Number(local % 4u);
     var y = x + 4.0;
     var total = 0.0;
@@ -32,7 +32,7 @@ fn main(
             y = advance(advance(advance(advance(y, factor, term), factor, term), factor, term), factor, term);
         }
         total += f32(dot(x + y, vec4<Number>(1.0)));
-        // Half precision counts no further than 2048.
+        // f16 counts only to 2048.
         x -= back;
         y -= back;
     }

@@ -1,4 +1,4 @@
-// Adds up EACH vectors of words an invocation; those of neighbours lie side by side.
+// Sums EACH vectors per invocation, adjacent across invocations.
 
 struct Params { n: u32, sums: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

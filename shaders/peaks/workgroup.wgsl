@@ -1,4 +1,4 @@
-// Reads workgroup memory, four words at a time and neighbours side by side, and adds up what it reads.
+// Reads workgroup memory four words at a time, adjacent across invocations, and sums them.
 
 struct Params { n: u32, rounds: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
