@@ -1,4 +1,4 @@
-//! `shadegrad profile`: what it measures adds up, whatever shows it agrees, and what is wrong is said.
+//! `shadegrad profile`: its measurements add up, all its outputs agree, and errors are reported.
 
 mod command;
 mod common;
@@ -26,7 +26,7 @@ fn gpu() -> Arc<Gpu> {
     pollster::block_on(Gpu::open_to_measure(&common::adapter())).expect("the adapter opens")
 }
 
-/// Peaks are sought once for all tests.
+/// Peaks, measured once for all tests.
 fn measured() -> &'static Peaks {
     static PEAKS: OnceLock<Peaks> = OnceLock::new();
     PEAKS.get_or_init(|| {
@@ -51,7 +51,7 @@ fn profile_on(gpu: &Arc<Gpu>, config: TrainConfig, data: &Dataset, steps: usize,
     pollster::block_on(step(&mut trainer.into_executor(), request(steps), peaks)).expect("the device works")
 }
 
-/// One profile for all tests that only look at it.
+/// One profile shared by all tests that only read it.
 fn profiled() -> &'static Profile {
     static PROFILE: OnceLock<Profile> = OnceLock::new();
     PROFILE.get_or_init(|| profile_on(&gpu(), config(), &digits(7), 400, measured().clone()))
@@ -74,7 +74,7 @@ fn kernels_that_measure_peaks_agree_with_their_twins() {
     }
 }
 
-/// Work that was left out must show in what comes out.
+/// Skipped work must show in the output.
 #[test]
 fn kernels_that_measure_peaks_and_work_less_are_found() {
     let gpu = gpu();
@@ -86,12 +86,15 @@ fn kernels_that_measure_peaks_and_work_less_are_found() {
         ("peak_read_8", "sum += a[i]", "sum = a[i]"),
     ];
     for (name, work, less) in shirked {
-        let kernel = *kernels(&peaks::registry(false), name).expect("there is one").first().expect("there is one");
+        let kernel = *kernels(&peaks::registry(false), name)
+            .expect("the kernel exists")
+            .first()
+            .expect("the family is not empty");
         let variant = kernel.variants(&gpu.caps).swap_remove(0);
         assert!(variant.source().contains(work), "{name} has no `{work}`");
         let variant = variant.edited("shirking", |part| part.replace(work, less));
         let outcome = pollster::block_on(check_variant(&gpu, kernel, &variant, Checks::On, Effort::QUICK));
-        let error = outcome.expect_err("it works less");
+        let error = outcome.expect_err("it skips work");
         assert!(error.cause().contains("`out`"), "{error}");
     }
 }
@@ -127,10 +130,10 @@ fn a_step_is_accounted_for() {
     assert_eq!((whole.steps, whole.per_submit, whole.rounds.len()), (400, 40, 10));
     let parts = whole.parts;
     assert!(parts.accounted() >= 0.95, "{parts:?}");
-    // Parts and shares tell of the same time as the clock around the submits.
+    // Parts, shares and the clock around the submissions agree.
     let timed = profile.submits.iter().filter(|submit| !submit.dispatches.is_empty());
     let by_clock = sum(timed.map(|submit| submit.host[3] - submit.host[0])) / 400.0;
-    assert!((parts.total() / by_clock - 1.0).abs() < 1e-6, "{parts:?} beside {by_clock}");
+    assert!((parts.total() / by_clock - 1.0).abs() < 1e-6, "{parts:?} vs. {by_clock}");
     let shares = sum(profile.rows.iter().filter_map(|row| row.share));
     assert!((shares - parts.dispatches / parts.total()).abs() < 1e-6, "{shares} of {parts:?}");
     assert!(whole.timing_cost.low > -1.0 && whole.wall.median > 0.0 && whole.timed.median > 0.0, "{whole:?}");
@@ -141,7 +144,7 @@ fn a_step_is_accounted_for() {
     }
 }
 
-/// Micro-batches run some dispatches several times a step.
+/// With micro-batches, some dispatches run several times per step.
 #[test]
 fn dispatches_that_repeat_within_a_step_share_a_row() {
     let config = TrainConfig { micro_batch: Some(16), ..config() };
@@ -158,7 +161,7 @@ fn dispatches_that_repeat_within_a_step_share_a_row() {
 
 #[test]
 fn without_timestamps_wall_time_is_told_as_such() {
-    // Opened as for training, the device has none.
+    // Opened as for training, the device has no timestamps.
     let profile = profile_on(&common::gpu(), config(), &digits(7), 20, Peaks::default());
     let Clock::Wall { reason } = &profile.clock else { panic!("{:?}", profile.clock) };
     assert!(reason.contains("no timestamps"), "{reason}");
@@ -196,11 +199,11 @@ fn table_page_values_and_trace_agree() {
         assert_eq!(number("time_median"), row.time.median);
         assert_eq!(number("roof_share"), row.roof.as_ref().expect("there are peaks").share);
         assert_eq!((values[column("label")], values[column("kernel")]), (row.label.as_str(), row.kernel.as_str()));
-        // The trace has every call: from these the same median follows.
+        // The trace contains every call, so its median must match.
         let traced = &times[&(row.label.clone(), row.kernel.clone(), row.shape.clone())];
         assert_eq!(traced.len(), row.calls, "{}", row.label);
         assert_eq!(Spread::of(traced), row.time, "{}", row.label);
-        // People see the same number everywhere.
+        // All formats show the same number.
         let told = text::digits(row.time.median);
         let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{} ", row.places[0])));
         let line = line.expect("the table has a line for each row");
@@ -210,7 +213,7 @@ fn table_page_values_and_trace_agree() {
         assert!(markdown.contains(&format!("| {told} |")), "{told}");
     }
     let cost = profile.step.as_ref().expect("it is a step's").timing_cost.median;
-    let cost = format!("that costs {:.1} %", 100.0 * cost);
+    let cost = format!("overhead {:.1} %", 100.0 * cost);
     assert!(table.contains(&cost) && html.contains(&cost) && markdown.contains(&cost), "{cost}");
 }
 
@@ -225,7 +228,7 @@ fn times_in(trace: &Value) -> BTreeMap<(String, String, String), Vec<f64>> {
     times
 }
 
-/// The rules of the "Trace Event Format" by which Perfetto reads it.
+/// The "Trace Event Format" rules that Perfetto relies on.
 #[test]
 fn the_trace_keeps_the_format_that_perfetto_opens() {
     let trace: Value = serde_json::from_str(&profiled().trace().to_string()).expect("it is JSON");
@@ -254,7 +257,7 @@ fn the_trace_keeps_the_format_that_perfetto_opens() {
     assert_eq!(tracks.len(), 2, "host and device");
     for (tid, mut spans) in tracks {
         assert!(named.contains_key(&("thread_name".to_owned(), tid)), "track {tid} has no name");
-        // Events of a track lie within each other or apart.
+        // Events of a track are nested or disjoint.
         spans.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
         let mut open: Vec<[f64; 2]> = Vec::new();
         for span in spans {
@@ -273,14 +276,14 @@ fn the_page_needs_nothing_else() {
     let html = profiled().html();
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     for outside in ["http", "src=", "href=", "@import", "url("] {
-        assert!(!html.contains(outside), "{outside:?} leads out of the page");
+        assert!(!html.contains(outside), "the page refers to {outside:?}");
     }
     for part in
         ["<svg", "aria-label=\"roofline\"", "aria-label=\"timeline\"", "<circle", "class=\"roof F32\"", "<table>"]
     {
         assert!(html.contains(part), "{part}");
     }
-    assert!(!html.contains("NaN") && !html.contains("inf"), "a number that is none");
+    assert!(!html.contains("NaN") && !html.contains("inf"), "NaN or infinity in the page");
 }
 
 #[test]
@@ -311,10 +314,10 @@ fn what_became_slower_is_named_and_noise_is_not() {
         [Verdict::Slower, Verdict::Faster, Verdict::New]
     );
     assert_eq!(comparison.slower().count(), 1, "{comparison:?}");
-    assert!(comparison.caveats.iter().any(|caveat| caveat.contains("another device")), "{:?}", comparison.caveats);
+    assert!(comparison.caveats.iter().any(|caveat| caveat.contains("different device")), "{:?}", comparison.caveats);
     let told = "fc1 (matmul_nn_bias_relu m=64 k=784 n=32) x100";
     for text in [after.table(), after.html(), after.markdown()] {
-        let line = text.lines().find(|line| line.contains("slower")).expect("it is told");
+        let line = text.lines().find(|line| line.contains("slower")).expect("the comparison reports it");
         assert!(text.contains(told) && text.contains("SLOWER"), "{line}");
     }
 }
@@ -331,14 +334,14 @@ fn what_seems_faster_than_the_device_is_an_error() {
     let mut profile = profiled().clone();
     for (number, row) in profile.rows.iter_mut().enumerate() {
         let roof = row.roof.as_mut().expect("there are peaks");
-        // All are as fast; but of one the peak's repeats differ by less.
+        // All are equally fast, but one peak's repeats are closer together.
         (roof.share, roof.most) = (1.25, if number == 1 { 1.2 } else { 1.25 });
     }
     let (table, html) = (profile.table(), profile.html());
     let told: Vec<_> = table.lines().filter(|line| line.starts_with("ERROR")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
-        told[0].contains("fc1 (matmul_nn_bias_relu) is at 125.0 %") && told[0].contains("beyond the 120.0 %"),
+        told[0].contains("fc1 (matmul_nn_bias_relu) reached 125.0 %") && told[0].contains("beyond the 120.0 %"),
         "{told:?}"
     );
     let marks = ["<tr class=\"ERROR\">", "class=\"point above\""].map(|mark| html.matches(mark).count());
@@ -393,7 +396,7 @@ fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
     let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &noise(64)).expect("it is valid");
     let find = |name| kernels(&registry(), name).expect("there is one")[0];
     let shapes = |name| Job::of_plans(find(name), std::slice::from_ref(&plan)).expect("its shader is valid");
-    // Forward in training and evaluation, each of two layers; the products with epilogues count as its own.
+    // Forward passes of training and evaluation, two layers each; fused products count as the same kernel.
     let forward: Vec<_> = shapes("matmul_nn").iter().map(|job| format!("{job:?}")).collect();
     assert!(forward.contains(&"matmul_nn m=64 k=784 n=32".to_owned()), "{forward:?}");
     assert_eq!(shapes("matmul_tn_adam").len(), 2);
@@ -402,9 +405,9 @@ fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
         let error = Job::with_extents(find(name), extents).expect_err("it is refused");
         assert!(error.cause().contains(cause), "{error}");
     };
-    refused("matmul_nn", &[1, 2], "2 extents for matmul_nn, which has 3");
+    refused("matmul_nn", &[1, 2], "2 extents for matmul_nn, expected 3");
     refused("matmul_nn", &[1, 0, 2], "k = 0");
-    refused("adam", &[1024], "more than a shape");
+    refused("adam", &[1024], "parameters beyond its shape");
     refused("accumulate", &[1025], "n = 1025");
 }
 
@@ -423,7 +426,7 @@ fn the_command_writes_all_that_is_asked_for_of_one_run() {
     assert_eq!(text("trace.json"), saved.trace().to_string());
     assert!(saved.title.contains("784-16-10") && saved.title.contains("batch 32"), "{}", saved.title);
 
-    // A product that took next to no time before has become slower; so has the step.
+    // The first product was nearly free before, so it and the step are slower now.
     let mut earlier = saved;
     let quick = |times: &mut Vec<f64>| times.iter_mut().for_each(|time| *time /= 1e3);
     let row = earlier.rows.iter_mut().find(|row| row.label == "fc1").expect("it is there");
@@ -431,9 +434,9 @@ fn the_command_writes_all_that_is_asked_for_of_one_run() {
     quick(&mut row.rounds);
     earlier.save(&place.path("before.json")).expect("writable");
     let table = place.run(&format!("{common} none --compare before.json")).lines().join("\n");
-    let slower = table.lines().find(|line| line.starts_with("slower")).expect("it is told");
+    let slower = table.lines().find(|line| line.starts_with("slower")).expect("the comparison reports it");
     assert!(slower.contains("fc1 (matmul_nn_bias_relu m=32 k=784 n=16)"), "{slower}");
-    assert!(table.contains("against before.json") && table.contains("another subject"), "{table}");
+    assert!(table.contains("against before.json") && table.contains("different subject"), "{table}");
 }
 
 #[test]
@@ -461,10 +464,10 @@ fn what_cannot_be_profiled_is_refused_in_two_lines() {
     refused("--steps 0", 2, "0 is not in 1..=10000", "--help");
     refused("--kernel matmull", 2, "there is no kernel \"matmull\"", "matmul_nn");
     refused("--kernel matmul:12xy", 2, "\"12xy\" is no shape", "--help");
-    refused("--kernel relu:0", 2, "n = 0 for relu", "above 0");
+    refused("--kernel relu:0", 2, "n = 0 for relu", "positive");
     refused("--kernel relu:4294967295 --batch-size 8", 5, "bytes", "smaller");
     refused("--kernel relu --trace t.json", 2, "cannot be used with", "usage");
-    refused("--compare damaged.json", 7, "is no saved profile", "--save");
+    refused("--compare damaged.json", 7, "is not a saved profile", "--save");
     refused("--compare missing.json", 7, "cannot read missing.json", "exists");
     refused("--steps 1 --data none --hidden 4 --html no/such/page.html", 7, "cannot write", "exists");
 }

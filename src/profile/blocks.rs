@@ -1,4 +1,4 @@
-//! Times of a section by itself, again and again, a block of runs in a submit.
+//! Timing one section in isolation: repeated blocks, each a submission of several runs.
 
 use super::subject::Subject;
 use crate::error::Result;
@@ -6,17 +6,17 @@ use crate::gpu::Stamps;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// For how long blocks are timed, where that is enough for the least number of them; and for how long at most.
+/// Time spent on blocks once the minimum count is reached, and the hard limit.
 const PATIENCE: Duration = Duration::from_millis(60);
 const LONGEST: Duration = Duration::from_secs(1);
-/// How many blocks at least and at most.
+/// Minimum and maximum number of blocks.
 const BLOCKS: Range<usize> = 5..60;
-/// Nanoseconds that a block should take, beside which those of its submit do not count.
+/// Target nanoseconds per block, long enough to hide submission overhead.
 const BLOCK: f64 = 4e6;
 
-/// Nanoseconds of a run of `section`, from each of several blocks.
+/// Nanoseconds per run of `section`, one value per block.
 pub(super) async fn blocks<S: Subject>(subject: &mut S, section: &str) -> Result<Vec<f64>> {
-    // The first is not counted: drivers still compile and allocate in it.
+    // Warm-up: drivers still compile and allocate.
     block(subject, section, 1).await?;
     let once = block(subject, section, 1).await?;
     let runs = (BLOCK / once).clamp(1.0, 1000.0) as u32;
@@ -30,7 +30,7 @@ pub(super) async fn blocks<S: Subject>(subject: &mut S, section: &str) -> Result
     }
 }
 
-/// Nanoseconds of one of so many runs: by the device's clock, or by the host's where that tells nothing.
+/// Nanoseconds per run, by device timestamps, or by the host clock if there are none.
 async fn block<S: Subject>(subject: &mut S, section: &str, runs: u32) -> Result<f64> {
     let timed = subject.timed(section, runs, Stamps::Ends).await?;
     let by_host = (timed.ended - timed.recorded).as_nanos() as f64;

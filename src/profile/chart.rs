@@ -1,4 +1,4 @@
-//! Drawings of a profile, as inline SVG: the roofline chart, and what happens when.
+//! Charts of a profile as inline SVG: the roofline and the timeline.
 
 use super::report::{Profile, Rate, Resource, Row};
 use super::table::percent;
@@ -6,20 +6,20 @@ use crate::text::{digits, escaped};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 960.0;
-/// Left, top, right and bottom of where something is drawn.
+/// Left, top, right and bottom of the plot area.
 const FRAME: [f64; 4] = [70.0, 20.0, 940.0, 420.0];
 
-/// A scale by decades.
+/// A logarithmic axis.
 struct Scale {
-    /// Exponents of ten of both ends.
+    /// Powers of ten at both ends.
     from: f64,
     to: f64,
-    /// Where they are drawn.
+    /// Their positions.
     at: [f64; 2],
 }
 
 impl Scale {
-    /// One that shows all of these numbers, in whole decades.
+    /// An axis covering all positive values, in whole decades.
     fn over(numbers: impl Iterator<Item = f64>, at: [f64; 2]) -> Self {
         let logs: Vec<f64> = numbers.filter(|x| *x > 0.0).map(f64::log10).collect();
         let from = logs.iter().copied().fold(f64::INFINITY, f64::min).floor();
@@ -33,7 +33,7 @@ impl Scale {
         self.at[0] + share * (self.at[1] - self.at[0])
     }
 
-    /// Places of the powers of ten, with what to write there.
+    /// Position and label of each power of ten.
     fn decades(&self) -> impl Iterator<Item = (f64, String)> {
         let told = |exponent: i32| format!("{:.places$}", 10f64.powi(exponent), places = (-exponent).max(0) as usize);
         (self.from as i32..=self.to as i32).map(move |exponent| (self.place(10f64.powi(exponent)), told(exponent)))
@@ -41,14 +41,14 @@ impl Scale {
 }
 
 impl Profile {
-    /// Rows by their arithmetic intensity and rate, under the roofs that the device has.
+    /// Rows by arithmetic intensity and rate, under the device's roofs.
     pub(super) fn roofline(&self) -> String {
         let [left, top, right, bottom] = FRAME;
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.gflops > 0.0).collect();
         let highest = self.peaks.arithmetic().map_or(1.0, |rate| rate.best);
-        let ridge = 100.0; // so that there is a flat piece of the roof to see
+        let ridge = 100.0; // shows some of the flat part of the roof
         let x = Scale::over(rows.iter().map(|row| row.intensity).chain([0.1, ridge]), [left, right]);
-        // What hardly computes at all lies on the bottom line.
+        // Rows with hardly any arithmetic lie on the bottom edge.
         let lowest = highest * 1e-5;
         let y = Scale::over(rows.iter().map(|row| row.gflops.max(lowest)).chain([highest]), [bottom, top]);
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} 470\" role=\"img\" aria-label=\"roofline\">\n");
@@ -62,7 +62,7 @@ impl Profile {
             let (before, at) = (left - 6.0, at + 4.0);
             let _ = writeln!(svg, "{line}<text x=\"{before}\" y=\"{at:.1}\" text-anchor=\"end\">{number}</text>");
         }
-        let _ = writeln!(svg, "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\">FLOP a byte</text>", bottom + 38.0);
+        let _ = writeln!(svg, "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\">FLOP/byte</text>", bottom + 38.0);
         let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"14\">GFLOP/s</text>", left - 60.0);
         for (number, rate) in self.drawn_roofs().into_iter().enumerate() {
             svg.push_str(&self.roof_line(rate, number, &x, &y));
@@ -73,7 +73,7 @@ impl Profile {
             let _ = writeln!(
                 svg,
                 "<circle class=\"{class}\" cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"{:.1}\"><title>{}</title></circle>",
-                // Its area is its share of the step.
+                // Area is proportional to the share of the step.
                 4.0 + 16.0 * row.share.unwrap_or(0.0).clamp(0.0, 1.0).sqrt(),
                 escaped(&told(row))
             );
@@ -87,7 +87,7 @@ impl Profile {
         svg
     }
 
-    /// Arithmetic, workgroup memory, the fastest memory, and what the largest arrays have.
+    /// The roofs to draw: arithmetic, workgroup memory, the fastest memory, and memory at the largest size.
     fn drawn_roofs(&self) -> Vec<&Rate> {
         let rates = &self.peaks.rates;
         let mut drawn: Vec<&Rate> = rates.iter().filter(|rate| rate.bytes.is_none()).collect();
@@ -97,7 +97,7 @@ impl Profile {
         drawn
     }
 
-    /// A peak of arithmetic as a level, one of memory as a slope up to where arithmetic is the limit.
+    /// An arithmetic peak is horizontal; a memory peak slopes up to the arithmetic limit.
     fn roof_line(&self, rate: &Rate, number: usize, x: &Scale, y: &Scale) -> String {
         let [left, top, right, bottom] = FRAME;
         let title = format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
@@ -108,7 +108,7 @@ impl Profile {
             }
             (format!("M{left} {height:.1}H{right}"), [right - 4.0, height - 5.0], "end")
         } else {
-            // From where it enters the frame to where it meets the level of arithmetic.
+            // From the frame's edge to the ridge point.
             let level = self.peaks.arithmetic().map_or(f64::INFINITY, |rate| rate.best).min(10f64.powf(y.to));
             let enters = 10f64.powf(x.from).max(10f64.powf(y.from) / rate.best);
             let leaves = (level / rate.best).min(10f64.powf(x.to));
@@ -117,7 +117,7 @@ impl Profile {
             }
             let place = |intensity: f64| [x.place(intensity), y.place(intensity * rate.best)];
             let [[ax, ay], [bx, by]] = [enters, leaves].map(place);
-            // Names stand apart, along the slopes.
+            // Spread labels along the slopes so they do not overlap.
             let share = 0.08 + 0.12 * number as f64;
             (
                 format!("M{ax:.1} {ay:.1}L{bx:.1} {by:.1}"),
@@ -135,7 +135,7 @@ impl Profile {
         )
     }
 
-    /// One step on the device, of usual length, with the gaps in it; below, the submit that it is of on the host.
+    /// A step of median duration on the device, with its gaps; below it, its host-side submission.
     pub(super) fn strip(&self) -> String {
         let rows = self.rows_of_step();
         let timed = self.submits.iter().filter(|submit| !submit.dispatches.is_empty());
@@ -147,15 +147,14 @@ impl Profile {
         let Some((submit, step)) = steps.get(steps.len() / 2) else { return String::new() };
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} 190\" role=\"img\" aria-label=\"timeline\">\n");
         let (from, whole) = (step[0][0], length(step));
-        let _ = writeln!(svg, "<text x=\"0\" y=\"14\">a step on the device, {} us</text>", digits(whole));
+        let _ = writeln!(svg, "<text x=\"0\" y=\"14\">one step on the device, {} us</text>", digits(whole));
         for (number, (row, [begin, end])) in rows.iter().zip(*step).enumerate() {
             let title = format!("{}, {} us here; median {}", row.label, digits(end - begin), told(row));
             bar(&mut svg, [begin - from, end - from], whole, 24.0, number % 6, &row.label, &title);
         }
         let [begun, recorded, submitted, ended] = submit.host;
         let total = ended - begun;
-        let line =
-            format!("its submit of {} steps, {} us: the device above, the host below", submit.steps, digits(total));
+        let line = format!("submission of {} steps, {} us: device (top), host (bottom)", submit.steps, digits(total));
         let _ = writeln!(svg, "<text x=\"0\" y=\"94\">{}</text>", escaped(&line));
         for (number, step) in submit.dispatches.chunks_exact(rows.len()).enumerate() {
             let span = [step[0][0] - begun, step[step.len() - 1][1] - begun];
@@ -171,7 +170,7 @@ impl Profile {
     }
 }
 
-/// A bar from one time to another of `whole`, with its name where there is room.
+/// A bar for a time span out of `whole`, labeled if the name fits.
 fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, colour: usize, name: &str, title: &str) {
     let scale = |time: f64| time / whole.max(1e-9) * WIDTH;
     let (x, width) = (scale(from), scale(to - from));
@@ -186,7 +185,7 @@ fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, colour: usi
     }
 }
 
-/// A row in a line.
+/// One-line description of a row.
 fn told(row: &Row) -> String {
     let roof = row.roof.as_ref().map_or(String::new(), |roof| format!(", {} of {}", percent(roof.share), roof.name));
     let (time, rate) = (digits(row.time.median), digits(row.gflops));

@@ -1,61 +1,61 @@
-//! A profile beside an earlier one: what became slower.
+//! Compares a profile with an earlier one.
 
 use super::over;
 use super::report::{Profile, Row};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// By how much a time must have changed to be told, if it is beyond the noise at all.
+/// Minimum relative change to report, provided it exceeds the noise.
 const LEAST: f64 = 0.03;
 
-/// What changed since an earlier profile.
+/// Changes since an earlier profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Where the earlier profile came from.
     pub with: String,
-    /// Why the two may not be comparable.
+    /// Reasons the two may not be comparable.
     pub caveats: Vec<String>,
-    /// The whole step, then each row of either profile.
+    /// The whole step, then each row that is in either profile.
     pub changes: Vec<Change>,
 }
 
-/// What became of one time.
+/// A change in one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of what: the step, or a row with its kernel and shape.
+    /// The step, or a row with its kernel and shape.
     pub name: String,
-    /// Then; none where it is new.
+    /// Earlier time; none if the row is new.
     pub before: Option<Band>,
-    /// Now; none where it is gone.
+    /// Current time; none if the row is gone.
     pub after: Option<Band>,
-    /// What follows.
+    /// The conclusion.
     pub verdict: Verdict,
 }
 
-/// A time with its noise.
+/// A time with its noise band.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// The median in microseconds.
     pub median: f64,
-    /// The lower end of the medians of repeats.
+    /// The lower end of the per-round medians.
     pub least: f64,
-    /// The upper end of them.
+    /// The upper end of the per-round medians.
     pub most: f64,
 }
 
-/// What follows from two bands.
+/// Result of comparing two bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The bands lie apart, and the later is above the earlier.
+    /// The bands do not overlap; the later one is higher.
     Slower,
-    /// The bands lie apart, and the later is below the earlier.
+    /// The bands do not overlap; the later one is lower.
     Faster,
-    /// The difference is noise, or too small to matter.
+    /// Within noise, or too small to matter.
     Same,
-    /// It was not there before.
+    /// Only in the later profile.
     New,
-    /// It is not there any more.
+    /// Only in the earlier profile.
     Gone,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Verdict {
 }
 
 impl Change {
-    /// The later time as a multiple of the earlier one.
+    /// Later time / earlier time.
     pub fn ratio(&self) -> Option<f64> {
         self.before.zip(self.after).map(|(before, after)| over(after.median, before.median))
     }
@@ -88,7 +88,7 @@ impl Change {
 }
 
 impl Band {
-    /// Of the medians of repeats. Of many, the least and the largest are left out: one mishap is not noise.
+    /// Band of per-round medians. With more than five, the extremes are dropped: a single outlier is not noise.
     fn of(median: f64, rounds: &[f64]) -> Self {
         let mut rounds = rounds.to_vec();
         rounds.sort_by(f64::total_cmp);
@@ -107,12 +107,12 @@ impl Band {
 }
 
 impl Comparison {
-    /// Compares `after` with `before`, which came from `with`.
+    /// Compares `after` with `before`, loaded from `with`.
     pub fn new(with: &str, before: &Profile, after: &Profile) -> Self {
         let mut caveats = Vec::new();
         let mut differ = |what: &str, then: &str, now: &str| {
             if then != now {
-                caveats.push(format!("another {what}: then {then}, now {now}"));
+                caveats.push(format!("different {what}: was {then}, now {now}"));
             }
         };
         differ("device", &before.device, &after.device);
@@ -133,13 +133,13 @@ impl Comparison {
         Self { with: with.to_owned(), caveats, changes }
     }
 
-    /// What became slower.
+    /// Changes for the worse.
     pub fn slower(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.verdict == Verdict::Slower)
     }
 }
 
-/// What a row is known by. Another variant of the same kernel is the same row; in a sweep, variants are rows.
+/// The key by which rows are matched. Variants of a kernel share a row, except in a sweep.
 fn name(row: &Row) -> String {
     match row.share {
         Some(_) => format!("{} ({})", row.label, format!("{} {}", row.kernel, row.shape).trim_end()),

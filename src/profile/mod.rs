@@ -1,7 +1,7 @@
-//! Where the time of a training step goes, and how near each dispatch comes to what the device can do.
+//! Profiles a training step against the device's measured peaks.
 //!
-//! A [`Profile`] is the one model of what was measured; tables, page, trace and files are made of it and of nothing else.
-//! Dispatches are timed by the device's clock where it has one that tells time, else by the host's, which is said.
+//! A [`Profile`] is the single data model from which tables, page, trace and files are generated. Dispatches are timed
+//! by device timestamps, or by the host clock if the device has none (reported).
 
 mod blocks;
 mod chart;
@@ -26,7 +26,7 @@ pub use sweep::{Job, Sweep, kernels, sweep_shaders, sweep_twins};
 use crate::data::{CLASSES, Dataset, Split};
 use crate::random::{Random, stream};
 
-/// Images of noise with labels, of the size of MNIST's: what a step takes does not depend on what they show.
+/// Labeled noise of MNIST's size; step times do not depend on the data.
 pub fn noise(images: usize) -> Dataset {
     let mut random = Random::new(0, stream::CASES);
     let mut split = |images: usize| Split {
@@ -38,7 +38,7 @@ pub fn noise(images: usize) -> Dataset {
     Dataset { name: "noise".to_owned(), train: split(images), validation: None, test: split(CLASSES) }
 }
 
-/// a / b, and 0 where that is no number.
+/// a / b, or 0 if undefined.
 fn over(a: f64, b: f64) -> f64 {
     let ratio = a / b;
     if ratio.is_finite() { ratio } else { 0.0 }

@@ -1,4 +1,4 @@
-//! A profile as a page: one file that needs no other, and no network.
+//! A profile as a self-contained HTML page.
 
 use super::report::Profile;
 use crate::text::escaped;
@@ -23,7 +23,7 @@ svg .on { fill: #fff; pointer-events: none }
 .c0 { fill: #2a6fb8 } .c1 { fill: #3b8a5a } .c2 { fill: #a0602a } .c3 { fill: #7a4fa8 } .c4 { fill: #a83a5c } .c5 { fill: #556677 }";
 
 impl Profile {
-    /// The page: what was found, the roofline chart, what happens when, and all tables.
+    /// Summary, roofline chart, timeline and tables as HTML.
     pub fn html(&self) -> String {
         let title = escaped(&format!("shadegrad profile: {}", self.title));
         let mut page = format!(
@@ -37,7 +37,7 @@ impl Profile {
         page.push_str(&self.roofline());
         let silent = self.rows.iter().filter(|row| row.flops == 0).count();
         if silent > 0 {
-            let _ = writeln!(page, "<p>{silent} rows compute nothing and are only in the table.</p>");
+            let _ = writeln!(page, "<p>{silent} rows without arithmetic appear only in the table.</p>");
         }
         let strip = self.strip();
         if !strip.is_empty() {
@@ -53,7 +53,7 @@ impl Profile {
     }
 }
 
-/// Heads and rows; a row with a cell that ends in a word in capitals is marked by it.
+/// Header and rows; a row is marked with the first cell that ends in a word in capitals.
 fn table(rows: &[Vec<String>]) -> String {
     let mut html = String::from("<table>\n");
     for (number, row) in rows.iter().enumerate() {

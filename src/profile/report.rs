@@ -1,4 +1,4 @@
-//! What a profile tells: the one model that every table, page, trace and file is made of.
+//! The profile data model: tables, page, trace and files are generated from it.
 
 use super::compare::Comparison;
 use crate::error::{Error, Kind, Result};
@@ -7,58 +7,58 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// The form of a saved profile; another one is refused.
+/// Format number of saved profiles; others are rejected.
 const FORMAT: u32 = 2;
 
-/// Times, rates, and what they were measured on. Times are in microseconds, rates in 10^9 a second.
+/// Times in microseconds, rates in 10^9 per second, and the device they were measured on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The form of this.
+    /// Format number.
     pub format: u32,
     /// The program's name and version.
     pub program: String,
-    /// When it was taken, in seconds since 1970.
+    /// Time of the measurement, in seconds since 1970.
     pub taken: u64,
-    /// What it ran on.
+    /// The device.
     pub device: String,
-    /// What was profiled: the training step of a model, or a kernel.
+    /// The subject: a model's training step, or a kernel.
     pub title: String,
-    /// By which clock dispatches were timed.
+    /// The clock that timed the dispatches.
     pub clock: Clock,
-    /// What the device can do at most.
+    /// The device's measured peaks.
     pub peaks: Peaks,
-    /// The training step as a whole, where one was profiled.
+    /// The whole training step, if one was profiled.
     pub step: Option<Step>,
-    /// Dispatches in the order of the step; or a kernel in its variants and shapes.
+    /// Dispatches in step order, or a kernel's variants and shapes.
     pub rows: Vec<Row>,
-    /// What happened when.
+    /// Timeline of submissions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub submits: Vec<Submit>,
-    /// How far the device's times may be off against the host's in [`Self::submits`].
+    /// Uncertainty of device times relative to host times in [`Self::submits`].
     pub clocks_apart: f64,
-    /// What else there is to know.
+    /// Remarks.
     pub notes: Vec<String>,
-    /// How it compares with an earlier one.
+    /// Comparison with an earlier profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }
 
-/// What times of dispatches are.
+/// How dispatches were timed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Clock {
-    /// By the device's timestamps.
+    /// Device timestamps.
     Device,
-    /// By the host's clock around each dispatch.
+    /// The host clock around each dispatch.
     Wall {
-        /// Why not by the device's.
+        /// Why device timestamps were not used.
         reason: String,
     },
 }
 
 impl From<Flaw> for Clock {
     fn from(flaw: Flaw) -> Self {
-        Self::Wall { reason: format!("{flaw}; each dispatch has the time of its own submit in it") }
+        Self::Wall { reason: format!("{flaw}; each dispatch includes its own submission") }
     }
 }
 
@@ -71,10 +71,10 @@ impl fmt::Display for Clock {
     }
 }
 
-/// The middle of many numbers, and the quarters below and above which a quarter of them lies.
+/// Median and quartiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The middle.
+    /// The median.
     pub median: f64,
     /// The lower quartile.
     pub low: f64,
@@ -83,7 +83,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these numbers; of none, zeros.
+    /// Of these numbers; zeros if there are none.
     pub fn of(numbers: &[f64]) -> Self {
         let mut sorted = numbers.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -96,21 +96,21 @@ impl Spread {
         Self { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) }
     }
 
-    /// Each of its numbers through a function.
+    /// Applies a function to all three.
     pub fn map(self, f: impl Fn(f64) -> f64) -> Self {
         Self { median: f(self.median), low: f(self.low), high: f(self.high) }
     }
 }
 
-/// What a peak is a peak of.
+/// The resource whose peak is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
-    /// Arithmetic in single precision.
+    /// f32 arithmetic.
     F32,
-    /// Arithmetic in half precision.
+    /// f16 arithmetic.
     F16,
-    /// Memory, as much written as read.
+    /// Memory, with equal reads and writes.
     Copy,
     /// Memory, read only.
     Read,
@@ -133,89 +133,89 @@ impl fmt::Display for Resource {
 /// A measured rate, in GFLOP/s or GB/s.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Of what.
+    /// The resource.
     pub resource: Resource,
-    /// Bytes of memory that it went over, where that matters: those of a cache are faster.
+    /// Memory footprint, if it matters: caches are faster.
     pub bytes: Option<u64>,
-    /// The best that was seen: what kernels are measured by.
+    /// The best repeat: the reference for kernels.
     pub best: f64,
-    /// Of all repeats.
+    /// Over all repeats.
     pub spread: Spread,
 }
 
-/// The least that something takes, in microseconds.
+/// A minimum duration in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Least {
-    /// The least that was seen: what kernels are measured by.
+    /// The shortest seen: the reference for kernels.
     pub best: f64,
-    /// Of the least of each repeat.
+    /// Over the minimum of each repeat.
     pub spread: Spread,
 }
 
 impl Least {
-    /// Of the least times of repeats, where there were any.
+    /// From the minimum of each repeat, if any.
     pub(super) fn of(repeats: &[f64]) -> Option<Self> {
         let best = repeats.iter().copied().min_by(f64::total_cmp)?;
         Some(Self { best, spread: Spread::of(repeats) })
     }
 }
 
-/// What a device can do at most, as measured on it just before.
+/// Peaks measured on the device just before the profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
-    /// Arithmetic and memory.
+    /// Arithmetic and memory rates.
     pub rates: Vec<Rate>,
-    /// What a dispatch adds to others that does next to nothing.
+    /// Cost of one more, nearly empty dispatch.
     pub dispatch: Option<Spread>,
-    /// What such a dispatch takes at least, timed as those of a step are; none where the device's clock tells nothing.
+    /// Minimum time of such a dispatch, timed like those of a step; none without device timestamps.
     pub least_dispatch: Option<Least>,
-    /// From handing over a submit of one such dispatch to knowing that it has ended.
+    /// From submitting one such dispatch until its completion is known.
     pub submit: Option<Spread>,
-    /// From asking for eight bytes to having them.
+    /// From requesting eight bytes until they are available.
     pub readback: Option<Spread>,
 }
 
-/// A training step as a whole: times of one step.
+/// A whole training step; times are per step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Rows of its batch.
+    /// Batch size.
     pub batch: usize,
-    /// Steps timed dispatch by dispatch, and as many as a whole.
+    /// Steps timed dispatch by dispatch; as many are timed as a whole.
     pub steps: usize,
-    /// Steps in a submit.
+    /// Steps per submission.
     pub per_submit: usize,
-    /// Of a step as training runs it: the host's clock around a submit, by its steps.
+    /// A step as in training: host time of a submission / its steps.
     pub wall: Spread,
-    /// The same of each submit, in order.
+    /// The same for each submission, in order.
     pub rounds: Vec<f64>,
-    /// Of a step that is timed dispatch by dispatch.
+    /// A step with each dispatch timed.
     pub timed: Spread,
-    /// What the timing costs, as a share of [`Self::wall`]: each submit beside the one before it.
+    /// Overhead of timing relative to [`Self::wall`], each submission compared with the one before it.
     pub timing_cost: Spread,
-    /// Where the mean time of a timed step goes.
+    /// Breakdown of the mean timed step.
     pub parts: Parts,
 }
 
-/// Parts of the mean time of a timed step. They add up to it.
+/// Breakdown of the mean timed step. The parts add up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parts {
     /// In dispatches.
     pub dispatches: f64,
-    /// On the device between dispatches, among them what timing takes there.
+    /// On the device between dispatches, including timestamp overhead.
     pub gaps: f64,
     /// On the host: recording and submitting.
     pub host: f64,
-    /// What is left: until the device begins, and until the host knows that it has ended.
+    /// The rest: until the device starts, and until the host notices that it has finished.
     pub waiting: f64,
 }
 
 impl Parts {
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(&self) -> f64 {
         self.dispatches + self.gaps + self.host + self.waiting
     }
 
-    /// The share of the time that is accounted for: in dispatches, between them, or on the host.
+    /// Share of the time that is explained: in dispatches, between them, or on the host.
     pub fn accounted(&self) -> f64 {
         super::over(self.total() - self.waiting, self.total())
     }
@@ -224,9 +224,9 @@ impl Parts {
 /// A dispatch of a step, or a kernel in one variant and shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The places of its runs in the step, from 1 on.
+    /// Positions in the step, from 1.
     pub places: Vec<usize>,
-    /// What it is for.
+    /// Its purpose.
     pub label: String,
     /// The kernel.
     pub kernel: String,
@@ -234,74 +234,74 @@ pub struct Row {
     pub variant: String,
     /// Extents of its bindings, such as `m=128 k=784 n=1024`.
     pub shape: String,
-    /// How often it was timed.
+    /// Number of timed calls.
     pub calls: usize,
-    /// Of a call.
+    /// Time per call.
     pub time: Spread,
-    /// The medians of each submit: how far they lie apart is noise.
+    /// Median per submission; their spread is noise.
     pub rounds: Vec<f64>,
-    /// Its share of the timed step; none where no step was profiled.
+    /// Share of the timed step; none if no step was profiled.
     pub share: Option<f64>,
-    /// Floating-point operations of a call.
+    /// Floating-point operations per call.
     pub flops: u64,
-    /// Bytes that a call must move.
+    /// Minimum bytes moved per call.
     pub bytes: u64,
     /// GFLOP/s at the median.
     pub gflops: f64,
     /// GB/s at the median.
     pub gbs: f64,
-    /// FLOP a byte.
+    /// FLOP/byte.
     pub intensity: f64,
-    /// The peak that bounds it.
+    /// The bounding peak.
     pub roof: Option<Roof>,
-    /// The worst error against the twin as a share of what is allowed, where that was tested; above 1 it is wrong.
+    /// Worst error against the twin relative to the bound, if tested; above 1 is wrong.
     pub error: Option<f64>,
-    /// Whether this is the variant that training takes.
+    /// Whether training uses this variant.
     pub chosen: bool,
 }
 
 impl Row {
-    /// Whether it seems to be faster than the device can be, beyond what the peak's repeats differ by: then its cost or
-    /// the peak is measured wrongly.
+    /// Whether it appears faster than the device allows, beyond the spread of the peak's repeats: a measurement error
+    /// of its cost or of the peak.
     pub fn is_above_roof(&self) -> bool {
         self.roof.as_ref().is_some_and(Roof::is_exceeded)
     }
 }
 
-/// The peak that bounds a dispatch: the one by which it would take longest.
+/// The bounding peak of a dispatch: the one with the longest minimum time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roof {
-    /// Which peak.
+    /// Name of the peak.
     pub name: String,
-    /// The time that it allows.
+    /// Minimum time at that peak.
     pub least: f64,
-    /// What of the roof is reached, 1 for all of it.
+    /// Achieved fraction of the peak, 1 at the roof.
     pub share: f64,
-    /// The share from 1 on that may be reached, for the peak may be higher than it was found: by as much again as the
-    /// best of its repeats lies above their median.
+    /// Largest plausible fraction, at least 1: the true peak may exceed the measured one by the ratio of the best
+    /// repeat to the median.
     pub most: f64,
 }
 
 impl Roof {
-    /// Whether more of it is reached than may be.
+    /// Whether the fraction exceeds [`Self::most`].
     pub fn is_exceeded(&self) -> bool {
         self.share > self.most
     }
 }
 
-/// A submit, in time from the first of them on.
+/// A submission; times are relative to the start of the first one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submit {
     /// Steps in it.
     pub steps: usize,
-    /// On the host: recording begun, recording ended, submitted, ended.
+    /// On the host: recording started, recording ended, submitted, finished.
     pub host: [f64; 4],
-    /// Beginning and end of each dispatch, where they were timed; step after step.
+    /// Start and end of each timed dispatch, step by step.
     pub dispatches: Vec<[f64; 2]>,
 }
 
 impl Profile {
-    /// An empty one, to be filled.
+    /// An empty profile.
     pub(super) fn new(device: String, title: String, peaks: Peaks) -> Self {
         let taken = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
@@ -321,39 +321,39 @@ impl Profile {
         }
     }
 
-    /// Writes it to a file for [`Self::load`], without a comparison.
+    /// Saves the profile for [`Self::load`], without a comparison.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut text = self.json().to_string();
         text.push('\n');
         std::fs::write(path, text).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// Reads a file of [`Self::save`].
+    /// Loads a file written by [`Self::save`].
     ///
     /// # Errors
-    /// Where it cannot be read, or is no profile of this program's form.
+    /// If it cannot be read, or is not a profile of this format.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
         let refuse = |what: String| {
-            let advice = "give a file that `shadegrad profile --save` of this version wrote";
-            Error::new(Kind::Io, format!("{} is no saved profile: {what}", path.display()), advice)
+            let advice = "use a file that this version wrote with `shadegrad profile --save`";
+            Error::new(Kind::Io, format!("{} is not a saved profile: {what}", path.display()), advice)
         };
         let profile: Self = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         if profile.format != FORMAT {
-            return Err(refuse(format!("its form is {}, not {FORMAT}", profile.format)));
+            return Err(refuse(format!("its format is {}, expected {FORMAT}", profile.format)));
         }
         Ok(profile)
     }
 
-    /// All of it as JSON.
+    /// The profile as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// The rows that seem to be faster than the device can be.
+    /// Rows that appear faster than the device allows.
     pub fn above_roof(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.is_above_roof())
     }

@@ -1,15 +1,15 @@
-//! Which peak bounds a dispatch, and what is beyond it.
+//! Which peak bounds a dispatch, and when a measurement exceeds it.
 //!
-//! A peak is the best of several repeats, and may be higher still: other work on the machine can have slowed all of them.
-//! How far they lie apart tells by how much. So a dispatch may exceed a peak by as much as the best repeat exceeds the
-//! median one, as a ratio; what exceeds it by more is an error of measuring.
+//! A peak is the best of several repeats, all of which other load on the machine may have slowed. Their spread
+//! estimates by how much: a dispatch may exceed a peak by the ratio of the best repeat to the median; anything above is
+//! a measurement error.
 
 use super::over;
 use super::report::{Peaks, Rate, Resource, Roof};
 use crate::text;
 
 impl Peaks {
-    /// The peak by which a dispatch of this cost takes longest, and what of it is reached in `time` microseconds.
+    /// The peak with the longest minimum time for this cost, and the fraction of it reached in `time` microseconds.
     pub fn roof(&self, flops: u64, bytes: u64, time: f64) -> Option<Roof> {
         let roof = |name, least, best_over_median: f64| {
             let most = best_over_median.max(1.0);
@@ -25,15 +25,15 @@ impl Peaks {
         [arithmetic, memory, dispatch].into_iter().flatten().max_by(|a, b| a.least.total_cmp(&b.least))
     }
 
-    /// What the kernels' arithmetic is measured by.
+    /// The arithmetic peak kernels are compared with.
     pub fn arithmetic(&self) -> Option<&Rate> {
         self.rates.iter().find(|rate| rate.resource == Resource::F32)
     }
 
-    /// The fastest memory for so many bytes: as measured over that many, or over more.
+    /// The fastest memory for a footprint of `bytes`: measured at that size or larger.
     pub fn memory(&self, bytes: u64) -> Option<&Rate> {
         let rates = || self.rates.iter().filter(|rate| [Resource::Copy, Resource::Read].contains(&rate.resource));
-        // Bytes that lie between two sizes may still fit the cache that the smaller one fitted.
+        // A footprint between two sizes may still fit the smaller one's cache.
         let smaller = rates().filter_map(|rate| rate.bytes).filter(|size| *size <= bytes).max();
         let at_least = smaller.unwrap_or(0);
         rates().filter(|rate| rate.bytes.unwrap_or(u64::MAX) >= at_least).max_by(|a, b| a.best.total_cmp(&b.best))
@@ -41,7 +41,7 @@ impl Peaks {
 }
 
 impl Rate {
-    /// What it is a rate of, and over how much memory.
+    /// Resource and memory footprint.
     pub fn name(&self) -> String {
         match self.bytes {
             Some(bytes) => format!("{} {}", self.resource, text::bytes(bytes)),
@@ -49,7 +49,7 @@ impl Rate {
         }
     }
 
-    /// The unit.
+    /// Unit of the rate.
     pub fn unit(&self) -> &'static str {
         match self.resource {
             Resource::F32 | Resource::F16 => "GFLOP/s",
@@ -93,16 +93,16 @@ mod tests {
         assert_eq!(Peaks::default().roof(1, 1, 1.0), None);
     }
 
-    /// The best of the rates above is 1.25 times their median, and so is the best of the dispatches.
+    /// In `peaks`, the best of each rate and of the dispatches is 1.25 times the median.
     #[test]
     fn an_error_is_what_exceeds_a_peak_by_more_than_its_best_repeat_exceeds_the_median() {
         let is_above = |flops, time| peaks().roof(flops, 1_000, time).expect("there are peaks").is_exceeded();
         for (flops, least) in [(100_000_000, 1000.0), (10, 4.0)] {
             assert!(!is_above(flops, 1.01 * least), "{least} us: slower than the peak");
-            assert!(!is_above(flops, least / 1.24), "{least} us: faster, but the peak may be that high");
-            assert!(is_above(flops, least / 1.26), "{least} us: faster than the peak can be");
+            assert!(!is_above(flops, least / 1.24), "{least} us: faster, but within the peak's spread");
+            assert!(is_above(flops, least / 1.26), "{least} us: beyond the peak's spread");
         }
-        // Repeats that all agree, or of which nothing is known, allow nothing.
+        // Identical repeats, or none, leave no margin.
         let mut sharp = peaks();
         sharp.rates.iter_mut().for_each(|rate| rate.spread = Spread::of(&[rate.best]));
         sharp.least_dispatch = Least::of(&[4.0, 4.0]);

@@ -1,4 +1,4 @@
-//! A training step, dispatch by dispatch.
+//! Profiles a training step dispatch by dispatch.
 
 use super::over;
 use super::report::{Clock, Parts, Peaks, Profile, Row, Spread, Step, Submit};
@@ -11,35 +11,35 @@ use crate::plan::Dispatch;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Submits of each kind, in turns: enough for a band of noise.
+/// Submissions of each kind, alternating: enough for a noise band.
 const ROUNDS: usize = 10;
-/// How long the steps of each kind should take in all, and how many there are at least and at most, where it is not said.
+/// Target duration of all steps of a kind, and the minimum and maximum number of steps.
 const PATIENCE: Duration = Duration::from_secs(1);
 const STEPS: [usize; 2] = [20, 1000];
 
-/// What to measure of a training step.
+/// Settings of a training step's profile.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What ran on which device, for whoever reads it.
+    /// Device description, for display.
     pub device: String,
-    /// What the model, the batch and the data are, for whoever reads it.
+    /// Description of model, batch and data, for display.
     pub title: String,
-    /// Rows of a batch.
+    /// Batch size.
     pub batch: usize,
-    /// Steps to time dispatch by dispatch, and as many as a whole; by how long they take, where it is not said.
+    /// Number of steps to time dispatch by dispatch, and as a whole; chosen by duration if not set.
     pub steps: Option<usize>,
 }
 
-/// Profiles the section `train` of a plan on its executor, which has data and weights.
+/// Profiles the section `train` of a plan on its executor, which holds data and weights.
 ///
-/// Submits in which each dispatch is timed take turns with submits that are run as in training: what the timing costs is
-/// the difference.
+/// Submissions with each dispatch timed alternate with submissions as in training; the difference is the cost of
+/// timing.
 ///
 /// # Errors
-/// Where the plan has no such section, or the device fails.
+/// If the plan has no such section, or the device fails.
 pub async fn step<S: Subject>(subject: &mut S, request: Request, peaks: Peaks) -> Result<Profile> {
     const SECTION: &str = "train";
-    // Not counted: the first steps, in which drivers still compile and allocate.
+    // Warm-up: in the first steps, drivers still compile and allocate.
     subject.timed(SECTION, 3, Stamps::None).await?;
     let probe = subject.timed(SECTION, 2, Stamps::Each).await?;
     let steps = request.steps.unwrap_or_else(|| usual_steps((probe.ended - probe.begun) / 2));
@@ -50,12 +50,12 @@ pub async fn step<S: Subject>(subject: &mut S, request: Request, peaks: Peaks) -
     };
     let mut runs = take_turns(subject, SECTION, steps, &clock).await?;
     if let Err(flaw) = runs {
-        // The device's clock went wrong meanwhile.
+        // The device clock failed in the meantime.
         clock = flaw.into();
         runs = take_turns(subject, SECTION, steps, &clock).await?;
     }
     let (timeline, walls) = runs.map_err(|flaw| {
-        Error::new(Kind::Device, format!("no dispatch could be timed: {flaw}"), "try again, or choose another device")
+        Error::new(Kind::Device, format!("cannot time dispatches: {flaw}"), "try again, or use another device")
     })?;
     let (submits, apart) = timeline.finish(&clock);
     let plan = subject.plan();
@@ -75,17 +75,17 @@ pub async fn step<S: Subject>(subject: &mut S, request: Request, peaks: Peaks) -
     Ok(Profile { clock, step: Some(step), submits, clocks_apart: apart, ..profile })
 }
 
-/// As many steps as are patiently waited for.
+/// The number of steps that fits the time budget.
 fn usual_steps(of: Duration) -> usize {
     let [least, most] = STEPS;
     ((PATIENCE.as_secs_f64() / of.as_secs_f64().max(1e-9)) as usize).clamp(least, most)
 }
 
-/// Submits steps as training does and steps whose dispatches are timed by `clock`, in turns; gives what happened when,
-/// and microseconds of a step in each submit of the former kind.
+/// Alternates submissions as in training with ones whose dispatches are timed by `clock`; returns the timeline, and
+/// microseconds per step of each submission of the first kind.
 ///
 /// # Errors
-/// Where the device fails; within, what is wrong with the device's clock.
+/// If the device fails; the inner error is a flaw of the device clock.
 async fn take_turns<S: Subject>(
     subject: &mut S,
     section: &str,
@@ -125,7 +125,7 @@ fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
             continue;
         };
         let dispatches: f64 = submit.dispatches.iter().copied().map(lasts).sum();
-        // The device may begin while the host still submits: that time counts once.
+        // The device may start while the host still submits; count the overlap once.
         let apart = (ended - begun) - (last - first);
         let host = (submitted - begun).min(apart).max(0.0);
         parts.dispatches += dispatches;
@@ -138,13 +138,13 @@ fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
     let parts = Parts { dispatches: each(dispatches), gaps: each(gaps), host: each(host), waiting: each(waiting) };
     let times: Vec<f64> =
         timed.iter().map(|submit| lasts([submit.host[0], submit.host[3]]) / submit.steps as f64).collect();
-    // Submits that follow each other are alike in whatever else the machine does.
+    // Consecutive submissions see the same load on the machine.
     let costs: Vec<f64> = times.iter().zip(&walls).map(|(timed, wall)| over(*timed, *wall) - 1.0).collect();
     let (wall, timed, timing_cost) = (Spread::of(&walls), Spread::of(&times), Spread::of(&costs));
     Step { batch, steps, per_submit, wall, rounds: walls, timed, timing_cost, parts }
 }
 
-/// The numbers of dispatches in groups of those that are alike, as those of micro-batches are.
+/// Indices of dispatches grouped by equality; micro-batches repeat them.
 fn alike(dispatches: &[Dispatch]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (number, dispatch) in dispatches.iter().enumerate() {
@@ -161,15 +161,15 @@ fn alike(dispatches: &[Dispatch]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Microseconds of the calls of a row.
+/// Microseconds per call of a row.
 struct Times {
     all: Vec<f64>,
-    /// The median of each submit.
+    /// Median per submission.
     rounds: Vec<f64>,
 }
 
 impl Times {
-    /// Of the dispatches at these places of a step of `count`.
+    /// Times of the dispatches at these positions in a step of `count`.
     fn of(submits: &[Submit], places: &[usize], count: usize) -> Self {
         let mut times = Self { all: Vec::new(), rounds: Vec::new() };
         for submit in submits.iter().filter(|submit| !submit.dispatches.is_empty()) {
@@ -183,7 +183,7 @@ impl Times {
 }
 
 impl Row {
-    /// A dispatch that took these times.
+    /// A row for a dispatch with these times.
     pub(super) fn new(dispatch: &Dispatch, bytes: u64, times: &[f64], peaks: &Peaks) -> Self {
         let (time, flops) = (Spread::of(times), dispatch.kernel.flops(&dispatch.params));
         Self {
@@ -208,7 +208,7 @@ impl Row {
     }
 }
 
-/// The parameters by which a dispatch's bindings are shaped, such as `m=128 k=784 n=1024`.
+/// Parameters that shape the dispatch's bindings, such as `m=128 k=784 n=1024`.
 fn extents(dispatch: &Dispatch) -> String {
     let (fields, _) = dispatch.kernel.fields();
     let shapes = dispatch.reflection.bindings.iter().flat_map(|binding| &binding.extents);

@@ -1,4 +1,4 @@
-//! What a profile is taken of: an executor that times its runs.
+//! The subject of a profile: an executor that can time its runs.
 
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
@@ -8,21 +8,21 @@ use crate::plan::{Executor, Plan};
 use std::future::Future;
 use std::time::Instant;
 
-/// An executor that times its runs.
+/// An executor that can time its runs.
 pub trait Subject: Executor {
     /// Its plan.
     fn plan(&self) -> &Plan;
 
-    /// What its device can do; none where the twins run.
+    /// Device capabilities; none on the CPU path.
     fn caps(&self) -> Option<&Caps>;
 
-    /// Runs `section` `times` times in one submit, and waits for its end.
+    /// Runs `section` `times` times in one submission and waits for it.
     fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<Timed>>;
 
-    /// Runs `section` `times` times, and waits for each dispatch: times in nanoseconds from the beginning on.
+    /// Runs `section` `times` times, waiting for each dispatch; spans are nanoseconds from the start.
     fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<Timed>>;
 
-    /// The variant in which a kernel runs.
+    /// The variant of a kernel in use.
     fn variant(&self, kernel: &dyn AnyKernel, params: &[u8]) -> String {
         self.caps().map_or_else(|| "twin".to_owned(), |caps| kernel.choose(params, caps).name)
     }
@@ -55,7 +55,7 @@ impl Subject for CpuExecutor<f32> {
         None
     }
 
-    /// There is no device whose clock could be read.
+    /// There is no device clock.
     async fn timed(&mut self, section: &str, times: u32, _stamps: Stamps) -> Result<Timed> {
         let begun = Instant::now();
         self.run(section, times)?;

@@ -1,4 +1,4 @@
-//! One kernel in all of its variants, over several shapes.
+//! Sweeps a kernel over its variants and shapes.
 
 use super::blocks::blocks;
 use super::report::{Clock, Peaks, Profile, Row};
@@ -14,23 +14,23 @@ use crate::verify::{Prepared, check_all, prepare, unknown};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Bytes that preparing a case takes for each number in it: words, the oracle's, and tolerances.
+/// Bytes that a prepared case takes per element: data, oracle and tolerances.
 const PREPARED: usize = 64;
-/// The one section.
+/// The plan's only section.
 const SECTION: &str = "kernel";
 
-/// What is swept over.
+/// What to sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// The device, for whoever reads it.
+    /// Device description, for display.
     pub device: String,
-    /// The kernel and where its shapes come from, for whoever reads it.
+    /// The kernel and the source of its shapes, for display.
     pub title: String,
-    /// Kernels with their parameters.
+    /// Kernels with parameters.
     pub jobs: Vec<Job>,
 }
 
-/// A kernel to run with these parameters.
+/// A kernel with parameters.
 #[derive(Clone)]
 pub struct Job {
     /// The kernel.
@@ -45,10 +45,10 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The kernel of this name among `all`; or those of a family, such as the products of all layouts for `matmul`.
+/// The kernel named `name` among `all`, or all kernels of a family, such as the products of all layouts for `matmul`.
 ///
 /// # Errors
-/// Where there is none: tells the names most like it.
+/// If there is none; suggests similar names.
 pub fn kernels(all: &[&'static dyn AnyKernel], name: &str) -> Result<Vec<&'static dyn AnyKernel>> {
     if let Some(kernel) = all.iter().find(|kernel| kernel.name() == name) {
         return Ok(vec![*kernel]);
@@ -65,10 +65,10 @@ pub fn kernels(all: &[&'static dyn AnyKernel], name: &str) -> Result<Vec<&'stati
 }
 
 impl Job {
-    /// A kernel in a shape that is given by the extents of its bindings, in the order of its parameters.
+    /// A kernel whose shape is given by its binding extents, in parameter order.
     ///
     /// # Errors
-    /// Where the kernel has more parameters than its extents, another number of them, or cannot have such.
+    /// If the kernel has parameters other than extents, or the number or values of the extents do not fit.
     pub fn with_extents(kernel: &'static dyn AnyKernel, extents: &[u32]) -> Result<Self> {
         let name = kernel.name();
         let refuse = |cause: String, advice: String| Err(Error::new(Kind::Usage, cause, advice));
@@ -76,23 +76,26 @@ impl Job {
         let reflection = reflection(kernel)?;
         let shaping: BTreeSet<_> = reflection.bindings.iter().flat_map(|binding| &binding.extents).collect();
         if fields.iter().any(|field| field.scalar == Scalar::U32 && !shaping.contains(&field.name)) {
-            let advice = format!("give only its name, --kernel {name}, and the model whose shapes it is to have");
-            return refuse(format!("{name} takes more than a shape"), advice);
+            let advice = format!("use --kernel {name} with a model that defines the shapes");
+            return refuse(format!("{name} has parameters beyond its shape"), advice);
         }
         let cases = kernel.cases(Effort::QUICK);
         let extent_fields: Vec<_> = fields.iter().filter(|field| field.scalar == Scalar::U32).collect();
         let names: Vec<_> = extent_fields.iter().map(|field| field.name.as_str()).collect();
         let Some(first) = cases.first().filter(|_| names.len() == extents.len()) else {
-            let advice =
-                format!("give {}, such as --kernel {name}:{}", names.join(" x "), ["64"].repeat(names.len()).join("x"));
-            return refuse(format!("{} extents for {name}, which has {}", extents.len(), names.len()), advice);
+            let advice = format!(
+                "expected {}, such as --kernel {name}:{}",
+                names.join(" x "),
+                ["64"].repeat(names.len()).join("x")
+            );
+            return refuse(format!("{} extents for {name}, expected {}", extents.len(), names.len()), advice);
         };
         let mut params = first.params.clone();
         for (field, extent) in extent_fields.iter().zip(extents) {
             let whole = |case: &Case<Vec<u8>>| word(&fields, &case.params, &field.name).is_some_and(|x| x % 4 == 0);
             let step = if cases.iter().all(whole) { 4 } else { 1 };
             if *extent == 0 || !extent.is_multiple_of(step) {
-                let advice = format!("give a multiple of {step} above 0");
+                let advice = format!("use a positive multiple of {step}");
                 return refuse(format!("{} = {extent} for {name}", field.name), advice);
             }
             params[field.offset..field.offset + 4].copy_from_slice(&extent.to_ne_bytes());
@@ -100,8 +103,7 @@ impl Job {
         Ok(Self { kernel, params })
     }
 
-    /// A kernel in the shapes that plans have for it, or for one that shares its body; where they do not use it, in the
-    /// two largest of its test cases.
+    /// The shapes of the kernel, or of one with the same body, in `plans`; if unused there, its two largest test cases.
     pub fn of_plans(kernel: &'static dyn AnyKernel, plans: &[Plan]) -> Result<Vec<Self>> {
         let mut params: Vec<Vec<u8>> = Vec::new();
         let dispatches = plans.iter().flat_map(|plan| &plan.sections).flat_map(|section| &section.dispatches);
@@ -121,7 +123,7 @@ impl Job {
         Ok(params.into_iter().map(|params| Self { kernel, params }).collect())
     }
 
-    /// A plan of this alone, and its slots in the order of its bindings.
+    /// A plan of this kernel alone, and its slots in binding order.
     fn plan(&self) -> Result<(Plan, Vec<SlotId>)> {
         let (fields, _) = self.kernel.fields();
         let reflection = reflection(self.kernel)?;
@@ -139,7 +141,7 @@ impl Job {
         Ok((plan, slots))
     }
 
-    /// Random inputs, and what the twin makes of them.
+    /// Random inputs and the twin's outputs.
     fn prepared(&self, plan: &Plan) -> Result<Prepared> {
         plan.fits_host(PREPARED, |_| false)?;
         let case = Case::new(self.params.clone(), Inputs::Random);
@@ -153,17 +155,17 @@ fn reflection(kernel: &'static dyn AnyKernel) -> Result<Reflection> {
     Reflection::of(kernel.name(), &source)
 }
 
-/// Words of each binding.
+/// Words per binding.
 fn words(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u8]) -> Result<Vec<usize>> {
     let (fields, _) = kernel.fields();
     let binding = |binding: &crate::shader::Binding| binding.ty(|name| word(&fields, params, name))?.words();
     reflection.bindings.iter().map(binding).collect()
 }
 
-/// Times the variants that could do each job on an adapter, the fastest first, and holds what it computes to its twin.
+/// Times all applicable variants of each job on an adapter, fastest first, and checks their results against the twin.
 ///
 /// # Errors
-/// Where the device fails, or a shape has no room on it.
+/// If the device fails, or a shape does not fit on it.
 pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result<Profile> {
     let mut profile = Profile::new(sweep.device, sweep.title, peaks);
     let mut pipelines = Pipelines::new(Checks::Off);
@@ -173,21 +175,21 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
         let prepared = job.prepared(&plan)?;
         let chosen = job.kernel.choose(&job.params, &gpu.caps).name;
         let mut variants = job.kernel.candidates(&job.params, &gpu.caps);
-        // Where subgroups are small, some of them coincide.
+        // With small subgroups, some variants coincide.
         let mut names = BTreeSet::new();
         variants.retain(|variant| names.insert(variant.name.clone()));
         let mut rows = Vec::new();
         for variant in variants {
             let gpu = gpu.preferring(job.kernel.name(), &job.params, &variant.name);
             if let Some((_, error)) = pipelines.prepare_most(&gpu, &plan).await?.into_iter().next() {
-                profile.notes.push(format!("{} {variant} was left out: {error}", job.kernel.name()));
+                profile.notes.push(format!("{} {variant} skipped: {error}", job.kernel.name()));
                 continue;
             }
             let Some(pipeline) = pipelines.get(&variant).cloned() else { continue };
             let outcome = check_all(&gpu, &pipeline, job.kernel, &variant, &[&prepared]).await?.pop();
             let error = match outcome {
                 Some(Err(fault)) => {
-                    profile.notes.push(format!("{} {variant} computes wrongly: {fault}", job.kernel.name()));
+                    profile.notes.push(format!("{} {variant} gives wrong results: {fault}", job.kernel.name()));
                     continue;
                 }
                 Some(Ok(worst)) => Some(worst.hard),
@@ -207,7 +209,7 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
 /// Times the twin of each job.
 ///
 /// # Errors
-/// Where this machine has no room for it.
+/// If the job does not fit in memory.
 pub async fn sweep_twins(sweep: Sweep, peaks: Peaks) -> Result<Profile> {
     let mut profile = Profile::new(sweep.device, sweep.title, peaks);
     profile.clock = Clock::Wall { reason: "each twin, on the CPU".to_owned() };
@@ -221,7 +223,7 @@ pub async fn sweep_twins(sweep: Sweep, peaks: Peaks) -> Result<Profile> {
     Ok(numbered(profile))
 }
 
-/// With its rows numbered as they stand.
+/// Numbers the rows in order.
 fn numbered(mut profile: Profile) -> Profile {
     for (place, row) in profile.rows.iter_mut().enumerate() {
         row.places = vec![place + 1];
@@ -229,16 +231,16 @@ fn numbered(mut profile: Profile) -> Profile {
     profile
 }
 
-/// By which clock blocks of runs are timed.
+/// The clock that times blocks of runs.
 async fn clock(executor: &mut GpuExecutor) -> Result<Clock> {
     let timed = executor.run_timed(SECTION, 1, Stamps::Ends).await?;
     Ok(timed
         .spans
         .err()
-        .map_or(Clock::Device, |flaw: Flaw| Clock::Wall { reason: format!("{flaw}; of submits of many runs") }))
+        .map_or(Clock::Device, |flaw: Flaw| Clock::Wall { reason: format!("{flaw}; submissions of many runs") }))
 }
 
-/// Writes the inputs, and times the one dispatch.
+/// Writes the inputs and times the dispatch.
 async fn time<S: Subject>(subject: &mut S, prepared: &Prepared, slots: &[SlotId], peaks: &Peaks) -> Result<Row> {
     for ((&slot, words), &length) in slots.iter().zip(&prepared.words).zip(&prepared.lengths) {
         match subject.memory().slot(slot).ty.dtype {

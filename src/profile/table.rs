@@ -1,4 +1,4 @@
-//! A profile as tables: for the terminal, for Markdown, and as comma-separated values.
+//! A profile as tables: for the terminal, Markdown and CSV.
 
 use super::compare::{Band, Change, Comparison};
 use super::report::{Peaks, Profile, Row, Spread, Step};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The heads of [`cells`].
+/// The headers of [`cells`].
 pub(super) const HEADS: [&str; 13] = [
     "#",
     "dispatch",
@@ -23,10 +23,10 @@ pub(super) const HEADS: [&str; 13] = [
     "FLOP/B",
     "of roof",
 ];
-/// The heads of [`change`].
+/// The headers of a comparison's rows.
 pub(super) const CHANGE_HEADS: [&str; 5] = ["what", "us then", "us now", "ratio", "verdict"];
 
-/// What of a row becomes comma-separated values, as paths in its JSON.
+/// The CSV columns, as JSON pointers into a row.
 const FIELDS: [&str; 21] = [
     "/places/0",
     "/label",
@@ -52,7 +52,7 @@ const FIELDS: [&str; 21] = [
 ];
 
 impl Profile {
-    /// What was found, as lines and tables for people.
+    /// Summary and tables for the terminal.
     pub fn table(&self) -> String {
         let mut text = String::new();
         for (head, line) in self.summary() {
@@ -88,7 +88,7 @@ impl Profile {
         text
     }
 
-    /// The rows alone, as comma-separated values with all digits; times in microseconds.
+    /// All rows as CSV in full precision; times in microseconds.
     pub fn csv(&self) -> String {
         let names: Vec<_> = FIELDS.iter().map(|field| field[1..].replace('/', "_")).collect();
         let mut text = names.join(",") + "\n";
@@ -107,7 +107,7 @@ impl Profile {
         text
     }
 
-    /// Head and line of everything that is not in a table.
+    /// Label and text of everything outside the tables.
     pub(super) fn summary(&self) -> Vec<(&'static str, String)> {
         let taken = UNIX_EPOCH + Duration::from_secs(self.taken);
         let mut lines = vec![
@@ -124,12 +124,12 @@ impl Profile {
         for row in self.above_roof() {
             let Some(roof) = &row.roof else { continue };
             let [reached, most] = [roof.share, roof.most].map(percent);
-            let what = format!("{} ({}) is at {reached} of its roof, {}", row.label, row.kernel, roof.name);
-            let why = format!("beyond the {most} that the peak's repeats allow");
-            lines.push(("ERROR", format!("{what}, {why}: its cost or the peak is measured wrongly; this is no win")));
+            let what = format!("{} ({}) reached {reached} of its roof, {}", row.label, row.kernel, roof.name);
+            let why = format!("beyond the {most} that the spread of the peak allows");
+            lines.push(("ERROR", format!("{what}, {why}: a measurement error, not a speed-up")));
         }
         if self.step.is_none() {
-            lines.push(("* marks", "the variant that training takes here".to_owned()));
+            lines.push(("* marks", "the variant training uses on this device".to_owned()));
         }
         lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         if let Some(comparison) = &self.comparison {
@@ -138,7 +138,7 @@ impl Profile {
         lines
     }
 
-    /// Heads and rows, those of a step in its order.
+    /// Headers and rows, a step's in order.
     pub(super) fn cells(&self) -> Vec<Vec<String>> {
         let mut heads = HEADS.map(str::to_owned).to_vec();
         let tested = self.rows.iter().any(|row| row.error.is_some());
@@ -152,7 +152,7 @@ impl Profile {
     }
 }
 
-/// A row for people; with its error where rows were `tested`.
+/// A row for display; with its error if any row was `tested`.
 fn cells(row: &Row, tested: bool) -> Vec<String> {
     let none = || "-".to_owned();
     let (share, roof) = match &row.roof {
@@ -182,19 +182,20 @@ fn cells(row: &Row, tested: bool) -> Vec<String> {
 }
 
 impl Peaks {
-    /// Arithmetic and memory.
+    /// Arithmetic and memory rates.
     fn rates_line(&self) -> String {
         let rate = |rate: &super::Rate| format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
         self.rates.iter().map(rate).collect::<Vec<_>>().join("; ")
     }
 
-    /// What dispatches, submits and readbacks take, where there are any.
+    /// Latencies of dispatch, submission and readback, if measured.
     fn latencies_line(&self) -> Option<String> {
         let named = [("dispatch", self.dispatch), ("submit", self.submit), ("readback", self.readback)];
         let told = named.iter().filter_map(|(name, spread)| spread.map(|spread| format!("{name} {}", time(spread))));
-        let least = self.least_dispatch.as_ref().map(|least| {
-            format!("timed by itself, a dispatch at least {} us ({})", digits(least.best), quartiles(least.spread))
-        });
+        let least = self
+            .least_dispatch
+            .as_ref()
+            .map(|least| format!("minimum timed dispatch {} us ({})", digits(least.best), quartiles(least.spread)));
         Some(told.chain(least).collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
     }
 }
@@ -205,11 +206,14 @@ impl Step {
         let parts = self.parts;
         let of_step = |part: f64| format!("{} us ({})", digits(part), percent(super::over(part, parts.total())));
         vec![
-            ("step", format!("{} as in training, {rate} samples/s; {} in a submit", time(self.wall), self.per_submit)),
+            (
+                "step",
+                format!("{} as in training, {rate} samples/s; {} per submission", time(self.wall), self.per_submit),
+            ),
             (
                 "timed",
                 format!(
-                    "{} with each dispatch timed: that costs {} ({} to {}); {} steps",
+                    "{} with each dispatch timed, overhead {} ({} to {}); {} steps",
                     time(self.timed),
                     percent(self.timing_cost.median),
                     percent(self.timing_cost.low),
@@ -220,7 +224,7 @@ impl Step {
             (
                 "parts",
                 format!(
-                    "dispatches {}, gaps {}, host {}: {} of a timed step is accounted for; waiting {}",
+                    "dispatches {}, gaps {}, host {}: covers {} of the timed step; idle {}",
                     of_step(parts.dispatches),
                     of_step(parts.gaps),
                     of_step(parts.host),
@@ -237,11 +241,11 @@ impl Comparison {
         let mut lines = vec![("against", self.with.clone())];
         lines.extend(self.caveats.iter().map(|caveat| ("caution", caveat.clone())));
         let slower: Vec<_> = self.slower().map(|change| format!("{} {}", change.name, ratio(change))).collect();
-        lines.push(("slower", if slower.is_empty() { "nothing, beyond noise".to_owned() } else { slower.join("; ") }));
+        lines.push(("slower", if slower.is_empty() { "none beyond noise".to_owned() } else { slower.join("; ") }));
         lines
     }
 
-    /// Heads and rows.
+    /// Headers and rows.
     pub(super) fn cells(&self) -> Vec<Vec<String>> {
         let mut table = vec![CHANGE_HEADS.map(str::to_owned).to_vec()];
         table.extend(self.changes.iter().map(|change| {
@@ -270,7 +274,7 @@ fn ratio(change: &Change) -> String {
     change.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("x{ratio:.2}"))
 }
 
-/// A share in per cent.
+/// A fraction as a percentage.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -1,10 +1,10 @@
-//! What happened when, on the host and on the device.
+//! Timeline of host and device.
 
 use super::report::{Clock, Submit};
 use crate::gpu::Timed;
 use std::time::Instant;
 
-/// Submits as they come, each in the time of its own clocks.
+/// Submissions in order, each in its own clock's time.
 pub(super) struct Timeline {
     origin: Instant,
     submits: Vec<Entry>,
@@ -12,29 +12,29 @@ pub(super) struct Timeline {
 
 struct Entry {
     steps: usize,
-    /// Nanoseconds of the host's clock: recording begun, recorded, submitted, ended.
+    /// Host nanoseconds: recording started, recorded, submitted, finished.
     host: [i128; 4],
-    /// Nanoseconds of the device's clock, or from this submit's beginning on.
+    /// Device nanoseconds, or nanoseconds from the start of this submission.
     spans: Vec<[u64; 2]>,
 }
 
 impl Timeline {
-    /// An empty one, in time from `origin` on.
+    /// An empty timeline starting at `origin`.
     pub(super) fn new(origin: Instant) -> Self {
         Self { origin, submits: Vec::new() }
     }
 
-    /// A submit of so many steps whose dispatches took these times; no times where they were not taken.
+    /// Adds a submission of `steps` steps with its dispatch spans, if timed.
     pub(super) fn add(&mut self, steps: usize, timed: &Timed, spans: Vec<[u64; 2]>) {
         let since = |moment: Instant| moment.saturating_duration_since(self.origin).as_nanos() as i128;
         let host = [timed.begun, timed.recorded, timed.submitted, timed.ended].map(since);
         self.submits.push(Entry { steps, host, spans });
     }
 
-    /// All submits by the host's clock; and by how many microseconds those of the device may be off.
+    /// All submissions in host time, and the uncertainty of device times in microseconds.
     ///
-    /// Nothing says how the device's clock stands to the host's, but no run begins before it is recorded or ends after the
-    /// host knows of it. All submits together leave little room between the two; the middle is taken.
+    /// The offset between the clocks is unknown, but a run cannot start before it is recorded or end after the host
+    /// sees it finish. All submissions together bound the offset tightly; the midpoint is used.
     pub(super) fn finish(self, clock: &Clock) -> (Vec<Submit>, f64) {
         let (mut least, mut most) = (i128::MIN, i128::MAX);
         for Entry { host: [_, recorded, _, ended], spans, .. } in &self.submits {
@@ -54,7 +54,7 @@ impl Timeline {
     }
 }
 
-/// From a beginning to an end in microseconds, to the nanosecond.
+/// Duration in microseconds, to the nanosecond.
 pub(super) fn lasts([from, to]: [f64; 2]) -> f64 {
     ((to - from) * 1e3).round() / 1e3
 }
@@ -77,12 +77,12 @@ mod tests {
     fn the_clocks_are_laid_over_each_other_as_closely_as_all_submits_allow() {
         let origin = Instant::now();
         let mut timeline = Timeline::new(origin);
-        // The device's clock is 1,000,000 ahead. The first submit begins 2,000 after it was recorded and ends 9,000
-        // before it is known; the second begins 6,000 after and ends 1,000 before.
+        // The device clock is 1,000,000 ahead. The first submission starts 2,000 after recording and ends 9,000 before
+        // the host notices; the second starts 6,000 after and ends 1,000 before.
         timeline.add(1, &timed(origin, [0, 10_000, 11_000, 41_000]), vec![[1_012_000, 1_032_000]]);
         timeline.add(1, &timed(origin, [50_000, 60_000, 61_000, 87_000]), vec![[1_066_000, 1_086_000]]);
         let (submits, apart) = timeline.finish(&Clock::Device);
-        // So it is ahead by 999,000 to 1,002,000.
+        // So the offset is 999,000 to 1,002,000.
         assert_eq!(apart, 1.5);
         assert_eq!(submits[0].dispatches, [[11.5, 31.5]]);
         assert_eq!(submits[1].host, [50.0, 60.0, 61.0, 87.0]);

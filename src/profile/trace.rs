@@ -1,20 +1,20 @@
-//! A profile as a trace that Perfetto and Chrome's `about:tracing` open.
+//! A profile as a trace for Perfetto and Chrome's `about:tracing`.
 //!
-//! The format is that of Google's document "Trace Event Format": complete events (`ph: X`) with a beginning `ts` and a
-//! duration `dur` in microseconds, each on a track `tid` of a process `pid`, and metadata events (`ph: M`) that name them.
+//! Google's "Trace Event Format": complete events (`ph: X`) with start `ts` and duration `dur` in microseconds, each on
+//! a track `tid` of a process `pid`, and metadata events (`ph: M`) that name them.
 
 use super::report::{Profile, Submit};
 use super::timeline::lasts;
 use serde_json::{Value, json};
 
-/// The one process.
+/// The only process.
 const PROCESS: u32 = 1;
 /// Its tracks.
 const HOST: u32 = 1;
 const DEVICE: u32 = 2;
 
 impl Profile {
-    /// Every submit on the host, and every step and dispatch that was timed on the device.
+    /// Every submission on the host, and every timed step and dispatch on the device.
     pub fn trace(&self) -> Value {
         let mut events = vec![
             name("process_name", None, &format!("{}, {}", self.title, self.device)),
@@ -49,7 +49,7 @@ impl Profile {
     }
 }
 
-/// What the host did for a submit.
+/// Host events of a submission.
 fn host(events: &mut Vec<Value>, submit: &Submit) {
     let [begun, recorded, submitted, ended] = submit.host;
     let kind = if submit.dispatches.is_empty() { "as in training" } else { "each dispatch timed" };
@@ -57,14 +57,14 @@ fn host(events: &mut Vec<Value>, submit: &Submit) {
     events.push(complete(HOST, &format!("{} steps, {kind}", submit.steps), "submit", [begun, ended], &about));
     for (name, span) in [("record", [begun, recorded]), ("submit", [recorded, submitted]), ("wait", [submitted, ended])]
     {
-        // Where there are no submits, there is nothing to record or to wait for.
+        // The CPU path does not record or wait.
         if span[1] > span[0] {
             events.push(complete(HOST, name, "host", span, &Value::Null));
         }
     }
 }
 
-/// What the device did for a submit; `step` counts the steps so far.
+/// Device events of a submission; `step` counts all steps.
 fn device(events: &mut Vec<Value>, submit: &Submit, rows: &[&super::Row], step: &mut usize) {
     if rows.is_empty() {
         return;

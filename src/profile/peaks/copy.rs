@@ -15,7 +15,7 @@ crate::params! {
 #[derive(Debug)]
 pub struct CopyWords {
     pub(super) name: &'static str,
-    /// Vectors that an invocation copies.
+    /// Vectors per invocation.
     pub(super) each: u32,
 }
 
@@ -43,7 +43,7 @@ impl Kernel for CopyWords {
         out.copy_from_slice(a);
     }
 
-    /// Words are equal or not.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }

@@ -1,4 +1,4 @@
-//! Multiply-adds and nothing else.
+//! Pure multiply-adds.
 
 use super::{LINEAR, WORKGROUP};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
@@ -8,35 +8,35 @@ crate::params! {
     pub struct FmaParams {
         /// Invocations.
         pub n: u32,
-        /// How often each of them does [`Fma::STEPS`] steps.
+        /// Number of times each invocation runs [`Fma::STEPS`] steps.
         pub rounds: u32,
-        /// What is multiplied by.
+        /// Factor.
         pub factor: f32,
-        /// What is added.
+        /// Addend.
         pub term: f32,
     }
 }
 
 impl FmaParams {
-    /// Each step adds 1, so that the outputs count the steps.
+    /// Each step adds 1, so the outputs count steps.
     pub fn counting(n: u32, rounds: u32) -> Self {
         Self { n, rounds, factor: 1.0, term: 1.0 }
     }
 }
 
-/// Does multiply-adds in eight independent chains an invocation.
+/// Runs multiply-adds in eight independent chains per invocation.
 #[derive(Debug)]
 pub struct Fma {
     half: bool,
 }
 
-/// In single precision.
+/// f32.
 pub static F32: Fma = Fma { half: false };
-/// In half precision, for adapters that have it.
+/// f16, on adapters that support it.
 pub static F16: Fma = Fma { half: true };
 
 impl Fma {
-    /// Multiply-adds of a chain in a round; half precision counts them exactly.
+    /// Multiply-adds of a chain per round; f16 counts them exactly.
     pub const STEPS: u32 = 64;
     const CHAINS: u32 = 8;
 }
@@ -49,7 +49,7 @@ impl Kernel for Fma {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        // Whatever a shader enables, it has to enable before anything else.
+        // `enable` directives must come first in a shader.
         let number = if self.half { "enable f16;\nalias Number = f16;\n" } else { "alias Number = f32;\n" };
         vec![Variant::plain(&[number, "const STEPS = 64u;\n", LINEAR, include_str!("../../../shaders/peaks/fma.wgsl")])]
     }
@@ -66,7 +66,7 @@ impl Kernel for Fma {
         let out = args.real_mut("out");
         let (factor, term) = (T::of(params.factor.into()), T::of(params.term.into()));
         let back = term * T::of(Self::STEPS.into());
-        // Invocations differ in where their chains begin, in four ways.
+        // Chains start at one of four values, depending on the invocation.
         let total = |i: usize| {
             let start = |chain: u32| T::of(f64::from(chain) + i as f64);
             let mut chains: Vec<T> = (0..Self::CHAINS).map(start).collect();
@@ -84,7 +84,7 @@ impl Kernel for Fma {
         out.iter_mut().enumerate().for_each(|(i, out)| *out = totals[i % 4]);
     }
 
-    /// All are whole numbers below 2^24, in the chains below 2048: nothing is rounded.
+    /// All values are integers below 2^24 (chains below 2048): nothing is rounded.
     fn tolerance(&self, case: &Case<FmaParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
     }

@@ -7,16 +7,16 @@ use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// For how long a peak is sought, and how often at least.
+/// Duration of a peak's measurement, and the minimum number of repeats.
 const PATIENCE: Duration = Duration::from_millis(100);
 const REPEATS: usize = 4;
-/// Sides of the square products by which arithmetic is measured.
+/// Sizes of the square products that measure arithmetic.
 const SIDES: [usize; 3] = [256, 512, 1024];
-/// Words that a core takes at a time.
+/// Words per task.
 const PIECE: usize = 1 << 14;
 
-/// Measures the peaks of this machine as the twins can use it: products by the gemm crate, which is what multiplies and
-/// adds fastest here; copies and reads of memory. There are no submits.
+/// Measures the peaks available to the twins: arithmetic by the gemm crate's products, the fastest arithmetic here;
+/// copies and reads of memory. There are no submissions.
 pub fn native() -> Peaks {
     let mut peaks = Peaks::default();
     let products = SIDES.map(|side| {
@@ -42,7 +42,7 @@ pub fn native() -> Peaks {
     peaks
 }
 
-/// The rate of doing this, by the work of one time.
+/// Rate of `run`, given the work of one run.
 fn rate(resource: Resource, bytes: Option<u64>, work: f64, mut run: impl FnMut()) -> Rate {
     run();
     let (begun, mut rates) = (Instant::now(), Vec::new());

@@ -1,4 +1,4 @@
-//! Sums of words, one an invocation: reading with next to no writing.
+//! Sums of words per invocation: reads with hardly any writes.
 
 use super::{WORKGROUP, groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
@@ -8,21 +8,21 @@ crate::params! {
     pub struct ReadParams {
         /// Words, a multiple of 4.
         pub n: u32,
-        /// Invocations that read any.
+        /// Invocations that read.
         pub sums: u32,
     }
 }
 
-/// Adds up words, modulo 2^32.
+/// Sums words, modulo 2^32.
 #[derive(Debug)]
 pub struct ReadWords {
     pub(super) name: &'static str,
-    /// Vectors that an invocation reads.
+    /// Vectors per invocation.
     pub(super) each: u32,
 }
 
 impl ReadWords {
-    /// The parameters to read `n` words.
+    /// Parameters for reading `n` words.
     pub fn params(&self, n: u32) -> ReadParams {
         let sums = (groups(n, self.each) as u32 * WORKGROUP).min(n / 4);
         ReadParams { n, sums }
@@ -59,7 +59,7 @@ impl Kernel for ReadWords {
         }
     }
 
-    /// Words are equal or not.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<ReadParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }

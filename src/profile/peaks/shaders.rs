@@ -1,4 +1,4 @@
-//! Peaks of an adapter, by shaders.
+//! Peaks of an adapter, measured with shaders.
 
 use super::super::blocks::blocks;
 use super::super::report::{Least, Peaks, Rate, Resource, Spread};
@@ -13,36 +13,36 @@ use crate::verify::lockstep;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How often a submit and a readback are timed, and dispatches in a submit.
+/// Number of timed submissions and readbacks, and of dispatches per submission.
 const REPEATS: usize = 50;
-/// Submits of dispatches, each time that they are timed.
+/// Submissions of dispatches per measurement.
 const BURSTS: usize = 5;
-/// Bytes from which on results are not compared.
+/// From this size on, results are not compared.
 const LARGEST: u64 = 4 * SIZES[SIZES.len() - 1] as u64;
-/// The section that does next to nothing.
+/// A section that does almost nothing.
 const NOTHING: &str = "nothing";
 
-/// What is measured by one section of a plan.
+/// What a section of the plan measures.
 struct Target {
     section: &'static str,
     resource: Resource,
-    /// Bytes of memory that it goes over, where that matters.
+    /// Memory footprint, if it matters.
     bytes: Option<u64>,
-    /// Floating-point operations or bytes of a run.
+    /// Floating-point operations or bytes per run.
     work: u64,
 }
 
-/// Measures the peaks of an adapter, and tells of those that were left out as they compute wrongly there.
+/// Measures the peaks of an adapter; the notes name those skipped for wrong results.
 ///
 /// # Errors
-/// Where the device fails, or has no room for what is measured with.
+/// If the device fails, or lacks memory for the measurements.
 pub async fn measure(gpu: &Arc<Gpu>) -> Result<(Peaks, Vec<String>)> {
     let (mut peaks, mut notes) = (Peaks::default(), Vec::new());
     let (plan, targets) = arithmetic(gpu)?;
     let mut executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
     seek(&mut executor, targets, &mut peaks, &mut notes).await?;
     latencies(&mut executor, &mut peaks).await?;
-    // Again and again, for what else the machine does changes over time.
+    // Repeated, since other load on the machine varies over time.
     let mut least = least_dispatches(&mut executor).await?;
     let most = gpu.caps.max_binding_bytes.min(gpu.caps.max_buffer_bytes) as usize / 4;
     for size in SIZES.into_iter().filter(|size| *size <= most) {
@@ -62,7 +62,7 @@ pub async fn measure(gpu: &Arc<Gpu>) -> Result<(Peaks, Vec<String>)> {
 
 /// Multiply-adds and reads of workgroup memory.
 fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
-    // In the same time a CPU driver does a thousandth of what a GPU does.
+    // A CPU driver does about a thousandth of a GPU's work in the same time.
     let (n, rounds) = if gpu.caps.cpu { (1 << 14, 16) } else { (1 << 18, 256) };
     let mut memory = Memory::default();
     let numbers = memory.array("numbers", Role::State, DType::F32, [n as usize])?;
@@ -84,7 +84,7 @@ fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
     Ok((plan, targets))
 }
 
-/// Adds the section that does next to nothing.
+/// Adds the section that does almost nothing.
 fn add_nothing(plan: &mut Plan) -> Result<()> {
     let a = plan.memory.array("nothing/a", Role::State, DType::U32, [4])?;
     let out = plan.memory.array("nothing/out", Role::State, DType::U32, [4])?;
@@ -119,7 +119,7 @@ fn memory(size: usize) -> Result<(Plan, Vec<Target>)> {
     Ok((plan, targets))
 }
 
-/// Measures each target, holds its results to the twin's, and keeps the best of each resource and size.
+/// Measures each target, checks its results against the twin, and keeps the best per resource and size.
 async fn seek(
     executor: &mut GpuExecutor,
     targets: Vec<Target>,
@@ -128,17 +128,17 @@ async fn seek(
 ) -> Result<()> {
     for Target { section, resource, bytes, work } in targets {
         let times = blocks(executor, section).await?;
-        // One compiled kernel serves all sizes: what it makes of the largest would only take long to compare.
+        // One compiled kernel serves all sizes; comparing the largest would only take time.
         let largest = bytes.is_some_and(|bytes| bytes >= LARGEST);
         let parted = if largest { None } else { lockstep(executor, section, |_| Ok(())).await? };
         if let Some(parted) = parted {
-            notes.push(format!("a peak of {resource} was left out: {parted}"));
+            notes.push(format!("peak of {resource} skipped: {parted}"));
             continue;
         }
         let rates: Vec<f64> = times.iter().map(|nanoseconds| work as f64 / nanoseconds).collect();
         let best = rates.iter().copied().fold(0.0, f64::max);
         let rate = Rate { resource, bytes, best, spread: Spread::of(&rates) };
-        // Sums take some bytes of their own, so that sizes differ a little from kernel to kernel.
+        // Sums take a few bytes, so sizes differ slightly between kernels.
         let alike = |other: &Rate| {
             other.resource == resource && other.bytes.zip(bytes).is_none_or(|(a, b)| a / 2 < b && b / 2 < a)
         };
@@ -151,7 +151,7 @@ async fn seek(
     Ok(())
 }
 
-/// What a dispatch, a submit and a readback take.
+/// Latency of a dispatch, a submission and a readback.
 async fn latencies(executor: &mut GpuExecutor, peaks: &mut Peaks) -> Result<()> {
     let dispatches = blocks(executor, NOTHING).await?;
     let (mut submits, mut readbacks) = (Vec::new(), Vec::new());
@@ -170,8 +170,7 @@ async fn latencies(executor: &mut GpuExecutor, peaks: &mut Peaks) -> Result<()> 
     Ok(())
 }
 
-/// What a dispatch takes at least, in microseconds, in each of several submits; nothing where the device's clock tells
-/// nothing.
+/// Minimum microseconds of a dispatch in each of several submissions; empty without device timestamps.
 async fn least_dispatches(executor: &mut GpuExecutor) -> Result<Vec<f64>> {
     let mut least = Vec::new();
     for _ in 0..BURSTS {

@@ -1,4 +1,4 @@
-//! Reads of workgroup memory and nothing else.
+//! Pure reads of workgroup memory.
 
 use super::{LINEAR, WORKGROUP};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
@@ -8,19 +8,19 @@ crate::params! {
     pub struct WorkgroupParams {
         /// Invocations.
         pub n: u32,
-        /// Reads of each, of four words; a multiple of 8.
+        /// Reads per invocation, of four words each; a multiple of 8.
         pub rounds: u32,
     }
 }
 
 impl WorkgroupParams {
-    /// Bytes of workgroup memory that are read.
+    /// Bytes of workgroup memory read.
     pub fn bytes_read(&self) -> u64 {
         16 * u64::from(self.n) * u64::from(self.rounds)
     }
 }
 
-/// Adds up what it reads of a tile in workgroup memory.
+/// Sums values read from a tile in workgroup memory.
 #[derive(Debug)]
 pub struct Workgroup;
 
@@ -46,7 +46,7 @@ impl Kernel for Workgroup {
     fn twin<T: Real>(&self, params: &WorkgroupParams, args: &mut Args<'_, T>) {
         let out = args.word_mut("out");
         let total = |local: u32| {
-            // The four words of a place add up to four times the place and 0 + 1 + 2 + 3.
+            // The four words at a position sum to 4 * position + 0 + 1 + 2 + 3.
             let read = (0..params.rounds).map(|round| 4 * ((local + round) % WORKGROUP) + 6);
             read.fold(0, u32::wrapping_add)
         };
@@ -54,7 +54,7 @@ impl Kernel for Workgroup {
         out.iter_mut().zip(totals.iter().cycle()).for_each(|(out, total)| *out = *total);
     }
 
-    /// Words are equal or not.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<WorkgroupParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }
