@@ -86,17 +86,17 @@ fn every_kernel_keeps_its_relations_or_says_why_it_has_none() {
 /// A fault, and the words in which it is told.
 const FAULTS: [(Faulty, &str); 7] = [
     // A unit in the last place, in one element of a row and in one row alone.
-    (faulty(&Relu, "max(a[i], 0.0)", "max(a[i], 0.0) * select(1.0, 1.0000001, i == 2u)"), "n in another order: `out`"),
+    (faulty(&Relu, "max(a[i], 0.0)", "max(a[i], 0.0) * select(1.0, 1.0000001, i == 2u)"), "n permuted: `out`"),
     (
         faulty(
             &BiasAdd,
             "a[i] + bias[i % params.n]",
             "(a[i] + bias[i % params.n]) * select(1.0, 1.0000001, i < params.n)",
         ),
-        "m in another order: `out`",
+        "m permuted: `out`",
     ),
     // What only shows where there is less of it.
-    (faulty(&Softmax, "sum += exp", "sum += 1e-7 * f32(params.m & 1u) + exp"), "m of which the first half: `out`"),
+    (faulty(&Softmax, "sum += exp", "sum += 1e-7 * f32(params.m & 1u) + exp"), "m first half: `out`"),
     // An error of a fixed size, where it should be of a share.
     (
         faulty(&BiasAdd, "a[i] + bias[i % params.n]", "a[i] + (bias[i % params.n] + 1e-7)"),
@@ -154,7 +154,7 @@ fn verification_tells_of_a_relation_that_does_not_hold() {
         let told: Vec<String> = report.failures().map(ToString::to_string).collect();
         assert_eq!(told.is_empty(), holds, "{told:?}");
         // The comparison with the twin lets it pass.
-        assert!(told.iter().all(|wrong| wrong.contains("m in another order: `out`")), "{told:?}");
+        assert!(told.iter().all(|wrong| wrong.contains("m permuted: `out`")), "{told:?}");
     }
 }
 

@@ -128,7 +128,7 @@ fn what_is_fast_and_wrong_does_not_last() {
     let tested = pollster::block_on(self_test(tuned.gpu, &plan, &mut pipelines, &mut Passed::default()));
     let tested = tested.expect("one variant is sound");
     assert_eq!(tested.replaced.len(), 1);
-    assert!(tested.replaced[0].to_string().contains("fast-and-wrong fails here and is replaced by slow"));
+    assert!(tested.replaced[0].to_string().contains("fast-and-wrong fails on this device and is replaced by slow"));
     assert!(variants(&tested.gpu, &plan).is_empty(), "one is left, and no choice");
 }
 

@@ -1,4 +1,4 @@
-//! Cases with their inputs and the values that the twin gives for them.
+//! Test cases: inputs, and the twin's values for them.
 
 use crate::error::Result;
 use crate::kernel::{AnyKernel, Args, Array, Case, Inputs, Real, Tolerance, Values, View, word};
@@ -6,33 +6,33 @@ use crate::random::{Random, stream};
 use crate::shader::{Access, Binding, Reflection};
 use crate::shape::DType;
 
-/// What outputs hold before a kernel runs: a NaN that no arithmetic makes.
+/// Initial contents of outputs: a NaN that no arithmetic produces.
 pub const POISON: u32 = 0x7fc0_dead;
-/// What lies behind outputs.
+/// Contents of the padding behind outputs.
 pub const CANARY: u32 = 0xcafe_f00d;
-/// Words behind the end of every binding.
+/// Padding words behind every binding.
 pub const TAIL: usize = 64;
 
-/// A case with its input words, ready to run anywhere.
+/// A case with its input words, ready to run on any executor.
 pub struct Prepared {
     /// Parameters and kind of input.
     pub case: Case<Vec<u8>>,
-    /// Its place among the kernel's cases.
+    /// Index among the kernel's cases.
     pub index: usize,
-    /// Words of each binding, tails included, in the order of [`Reflection::bindings`].
+    /// Words of each binding, padding included, in the order of [`Reflection::bindings`].
     pub words: Vec<Vec<u32>>,
-    /// Words of each binding without its tail.
+    /// Words of each binding without padding.
     pub lengths: Vec<usize>,
-    /// What the f64 twin reads and makes of it.
+    /// Inputs and outputs of the f64 twin.
     pub values: Values,
-    /// How far each output of numbers may lie from the twin's; empty for inputs, and for words, which must be equal.
+    /// Tolerance of each float output; empty for inputs and for integer outputs, which must be equal.
     pub tolerances: Vec<Tolerance>,
 }
 
-/// Fills the bindings of case `index` with what `seed` gives, and runs the f64 twin on them.
+/// Fills the bindings of case `index` from `seed`, and runs the f64 twin on them.
 ///
 /// # Errors
-/// Where a binding's extents are no fields of the parameters.
+/// If an extent of a binding is not a parameter.
 pub fn prepare(
     kernel: &dyn AnyKernel,
     reflection: &Reflection,
@@ -43,7 +43,7 @@ pub fn prepare(
     prepare_altered(kernel, reflection, case, seed, index, |_, _| ())
 }
 
-/// [`prepare`] where `alter` first sees the name and the words of each binding that the kernel reads.
+/// [`prepare`], with `alter` called first on the name and words of each binding that the kernel reads.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -72,7 +72,7 @@ pub fn prepare_altered(
         };
         let tail = match (binding.access, binding.dtype) {
             (Access::Read, DType::F32) => 1e30f32.to_bits(),
-            (Access::Read, _) if index % 2 == 1 => 0, // a label or an index that a kernel would believe
+            (Access::Read, _) if index % 2 == 1 => 0, // a plausible label or index
             _ => CANARY,
         };
         data.resize(length + TAIL, tail);
@@ -83,7 +83,7 @@ pub fn prepare_altered(
     Ok(Prepared { case, index, words, lengths, values, tolerances })
 }
 
-/// A case on these words, without tails: what bindings that are only written hold has no meaning.
+/// A case with these words and no padding; write-only bindings hold arbitrary values.
 pub(super) fn given(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u8], words: Vec<Vec<u32>>) -> Prepared {
     let case = Case::new(params.to_vec(), Inputs::Random);
     let lengths: Vec<usize> = words.iter().map(Vec::len).collect();
@@ -91,7 +91,7 @@ pub(super) fn given(kernel: &dyn AnyKernel, reflection: &Reflection, params: &[u
     Prepared { case, index: 0, words, lengths, values, tolerances }
 }
 
-/// What the f64 twin makes of these words, and how far each output may lie from it.
+/// The f64 twin's values for these words, and the tolerance of each output.
 fn expected(
     kernel: &dyn AnyKernel,
     reflection: &Reflection,
@@ -112,14 +112,14 @@ fn expected(
     (values, tolerances)
 }
 
-/// The parameters of a case, as `m=3 k=4 n=5`.
+/// A case's parameters, formatted as `m=3 k=4 n=5`.
 pub fn shape(kernel: &dyn AnyKernel, params: &[u8]) -> String {
     let (fields, _) = kernel.fields();
     let value = |name| word(&fields, params, name).map(|value| format!("{name}={value}"));
     fields.iter().filter_map(|field| value(&field.name)).collect::<Vec<_>>().join(" ")
 }
 
-/// What a run of the f32 twin, with which a machine without a GPU trains, leaves in the bindings.
+/// Bindings after a run of the f32 twin, the CPU training path.
 pub(super) fn f32_twin(kernel: &dyn AnyKernel, reflection: &Reflection, prepared: &Prepared) -> Vec<Vec<u32>> {
     let mut arrays: Vec<Array<f32>> = arrays(reflection, &prepared.words, &prepared.lengths);
     run_twin(kernel, reflection, &prepared.case.params, &mut arrays);

@@ -1,33 +1,33 @@
-//! Comparison of what a kernel left in its bindings with what its twin makes of the same inputs.
+//! Compares a kernel's bindings after a run with the twin's values for the same inputs.
 
 use super::case::{POISON, Prepared, f32_twin};
 use crate::kernel::{AnyKernel, Array, Tolerance, ulp};
 use crate::shader::{Access, Binding, Reflection};
 use std::fmt;
 
-/// The worst errors of many cases.
+/// Worst errors over many cases.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worst {
     /// Cases compared.
     pub cases: usize,
-    /// As a share of the gate that every driver must keep.
+    /// Relative to the hard bound, which every driver must meet.
     pub hard: f64,
-    /// As a share of the gate that a good driver keeps; 0 where the kernel has none.
+    /// Relative to the expected error, which a good driver meets; 0 if the kernel defines none.
     pub soft: f64,
-    /// In units of the last place of the expected number, beyond what flushing subnormal numbers costs. `None` where a
-    /// tolerance is not of that kind, as for sums, whose terms may cancel.
+    /// In ULPs of the expected value, beyond flushed subnormals. `None` if a tolerance is not in ULPs, as for sums,
+    /// whose terms may cancel.
     pub ulps: Option<f64>,
 }
 
 impl Default for Worst {
-    /// Of no cases.
+    /// No cases.
     fn default() -> Self {
         Self { cases: 0, hard: 0.0, soft: 0.0, ulps: Some(0.0) }
     }
 }
 
 impl Worst {
-    /// Takes in the errors of another.
+    /// Merges another result.
     pub fn include(&mut self, other: Worst) {
         self.cases += other.cases;
         self.hard = self.hard.max(other.hard);
@@ -39,45 +39,45 @@ impl Worst {
 /// The first wrong element of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The binding it is in.
+    /// The binding.
     pub binding: String,
-    /// Its index there.
+    /// Index of the element.
     pub element: usize,
-    /// How many elements the binding's shape has.
+    /// Number of elements in the binding's shape.
     pub elements: usize,
-    /// What is wrong with it.
+    /// The error.
     pub wrong: Wrong,
 }
 
 /// What is wrong with an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wrong {
-    /// A number too far from the twin's.
+    /// A value outside the tolerance.
     Number {
-        /// The f64 twin's.
+        /// The f64 twin's value.
         expected: f64,
-        /// The shader's.
+        /// The shader's value.
         found: f64,
-        /// How far they may lie apart.
+        /// The allowed difference.
         bound: f64,
     },
-    /// Another word than the twin's.
+    /// A word that differs from the twin's.
     Word {
-        /// The twin's.
+        /// The twin's value.
         expected: u32,
-        /// The shader's.
+        /// The shader's value.
         found: u32,
     },
-    /// An element of an output that still holds the poison.
+    /// An output element that still holds the poison.
     NeverWritten {
-        /// What the twin writes there.
+        /// The twin's value.
         expected: f64,
     },
-    /// An element of an input, or a word behind the end of a binding, that was changed.
+    /// A changed input element or padding word.
     Overwritten {
-        /// What it held.
+        /// The previous value.
         expected: u32,
-        /// What it holds.
+        /// The current value.
         found: u32,
     },
 }
@@ -91,22 +91,22 @@ impl fmt::Display for Fault {
             Wrong::Word { expected, found } => write!(f, "is {found}, expected {expected}"),
             Wrong::NeverWritten { expected } => write!(f, "was never written, expected {expected:e}"),
             Wrong::Overwritten { expected, found } => {
-                write!(f, "must not change and was overwritten: it is {found:#010x}, expected {expected:#010x}")
+                write!(f, "must not change but is {found:#010x}, expected {expected:#010x}")
             }
         }
     }
 }
 
-/// Compares what a kernel left in its bindings, tails included, with the twin's values, by the kernel's tolerance.
+/// Compares a kernel's bindings after a run, padding included, with the twin's values, within the kernel's tolerance.
 ///
 /// # Errors
-/// The first element that is wrong.
+/// The first wrong element.
 pub fn compare(reflection: &Reflection, prepared: &Prepared, after: &[Vec<u32>]) -> Result<Worst, Fault> {
     let mut worst = Worst { cases: 1, ..Worst::default() };
     for (index, binding) in reflection.bindings.iter().enumerate() {
         let (before, after, elements) = (&prepared.words[index], &after[index], prepared.lengths[index]);
         let fault = |element, wrong| Fault { binding: binding.name.clone(), element, elements, wrong };
-        // Nothing but the elements of outputs may change.
+        // Only elements of outputs may change.
         let fixed = if binding.access == Access::Read { 0 } else { elements };
         if let Some(i) = (fixed..before.len()).find(|&i| before[i] != after[i]) {
             return Err(fault(i, Wrong::Overwritten { expected: before[i], found: after[i] }));
@@ -126,7 +126,7 @@ pub fn compare(reflection: &Reflection, prepared: &Prepared, after: &[Vec<u32>])
     Ok(worst)
 }
 
-/// The first number that lies too far from the expected one; takes in the errors of those before it.
+/// Returns the first value outside its tolerance; merges the errors before it into `worst`.
 fn numbers(
     binding: &Binding,
     expected: &[f64],
@@ -153,16 +153,16 @@ fn numbers(
     None
 }
 
-/// A difference in units of the last place, where the bound is at most a thousand of them and what is flushed to zero.
+/// A difference in ULPs, if the bound is at most a thousand of them plus flushed subnormals.
 fn in_ulps(difference: f64, expected: f64, bound: f64) -> Option<f64> {
     let (unit, flushed) = (ulp(expected), f64::from(f32::MIN_POSITIVE));
     (bound <= 1e3 * unit + flushed).then(|| (difference - flushed).max(0.0) / unit)
 }
 
-/// Holds the f32 twin, with which a machine without a GPU trains, to the f64 twin by the same tolerances.
+/// Checks the f32 twin, the CPU training path, against the f64 twin, with the same tolerances.
 ///
 /// # Errors
-/// The first element that is wrong.
+/// The first wrong element.
 pub fn check_f32_twin(kernel: &dyn AnyKernel, reflection: &Reflection, prepared: &Prepared) -> Result<Worst, Fault> {
     compare(reflection, prepared, &f32_twin(kernel, reflection, prepared))
 }

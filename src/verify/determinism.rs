@@ -1,4 +1,4 @@
-//! The same bits, however often: of kernels that sum, and of training.
+//! Bitwise reproducibility of reductions and of training.
 
 use super::case::prepare;
 use super::compare::Worst;
@@ -10,7 +10,7 @@ use crate::kernel::{AnyKernel, Effort};
 use crate::nn::{MlpConfig, ModelConfig};
 use crate::train::TrainConfig;
 
-/// The kernels that sum, as a sum depends on its order.
+/// The kernels with reductions, whose results depend on summation order.
 const SUMS: [&str; 12] = [
     "matmul_nn",
     "matmul_tn",
@@ -26,7 +26,7 @@ const SUMS: [&str; 12] = [
     "metrics",
 ];
 
-/// Ten steps of training.
+/// Ten training steps.
 const TRAINING: &str = "training";
 
 /// The kernels, and training.
@@ -34,13 +34,13 @@ pub(super) fn entries() -> Vec<&'static str> {
     SUMS.into_iter().chain([TRAINING]).collect()
 }
 
-/// Repeats one of them.
+/// Repeats one entry.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     let repeats = bench.effort.count(5, 50);
     let different = match bench.kernels.iter().find(|kernel| kernel.name() == entry) {
         _ if entry == TRAINING => of_training(bench, repeats).await?,
         Some(kernel) => of_kernel(bench, *kernel, repeats).await?,
-        None => return Ok(Outcome::NotRun(format!("{entry} is not among the kernels"))),
+        None => return Ok(Outcome::NotRun(format!("{entry} is not one of the kernels"))),
     };
     Ok(match different {
         Some(what) => Outcome::Wrong(what),
@@ -48,9 +48,9 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     })
 }
 
-/// How the first repeat that differs does.
+/// The first difference between repeats, if any.
 async fn of_kernel(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, repeats: usize) -> Result<Option<String>> {
-    // The largest of the usual cases.
+    // The largest of the quick cases.
     let cases = kernel.cases(Effort::QUICK.with_seed(bench.effort.seed())).into_iter().enumerate();
     let Some((index, case)) = cases.max_by_key(|(_, case)| kernel.flops(&case.params)) else {
         return Ok(None);
@@ -67,7 +67,7 @@ async fn of_kernel(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, repeats: u
         let element = now.iter().zip(then).position(|(now, then)| now != then)?;
         let [now, then] = [now, then].map(|words| f32::from_bits(words[element]));
         let place = format!("`{}`, element {element}", binding.name);
-        Some(format!("{place} is {now:e} in repeat {repeat} of case {index}, and was {then:e}"))
+        Some(format!("{place} is {now:e} in repeat {repeat} of case {index}, was {then:e}"))
     };
     Ok(results.iter().enumerate().find_map(different))
 }
@@ -83,12 +83,12 @@ async fn of_training(bench: &Bench<'_>, repeats: usize) -> Result<Option<String>
         let step = before.losses.iter().zip(&now.losses).position(|(a, b)| a.to_bits() != b.to_bits());
         if let Some(step) = step {
             let (now, then) = (now.losses[step], before.losses[step]);
-            return Ok(Some(format!("the loss of step {} is {now:e} in repeat {repeat}, and was {then:e}", step + 1)));
+            return Ok(Some(format!("the loss of step {} is {now:e} in repeat {repeat}, was {then:e}", step + 1)));
         }
         let weight = before.weights.iter().zip(&now.weights).position(|(a, b)| a.to_bits() != b.to_bits());
         if let Some(i) = weight {
             let (now, then) = (now.weights[i], before.weights[i]);
-            return Ok(Some(format!("weight {i} is {now:e} after repeat {repeat}, and was {then:e}")));
+            return Ok(Some(format!("weight {i} is {now:e} after repeat {repeat}, was {then:e}")));
         }
     }
     Ok(None)

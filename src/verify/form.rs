@@ -1,4 +1,4 @@
-//! Forms of kernels: which there are, and what many cases make of each.
+//! Forms of kernels (variant and runtime checks), and running cases on them.
 
 use super::case::{Prepared, prepare, shape};
 use super::compare::{Fault, Worst, compare};
@@ -9,10 +9,10 @@ use crate::shader::Reflection;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Cases that are prepared, and run in one submit, together.
+/// Number of cases prepared, and submitted, together.
 pub(super) const WINDOW: usize = 32;
 
-/// A kernel in one variant, with the driver's runtime checks or without.
+/// A kernel in one variant, with or without the driver's runtime checks.
 #[derive(Clone)]
 pub struct Form {
     /// The kernel.
@@ -21,15 +21,15 @@ pub struct Form {
     pub variant: Variant,
     /// Whether runtime checks are compiled in.
     pub checks: Checks,
-    /// Whether it comes first where time is short: training would take the variant, and where kernels are composed, for
-    /// the first of their cases.
+    /// Whether it is run first if time is short: training would use the variant, for composed kernels in their first
+    /// case.
     pub first: bool,
 }
 
-/// The forms of a kernel to verify on an adapter, each variant with checks off, as training runs it, then on.
+/// The forms of a kernel to verify on an adapter: each variant without runtime checks, as in training, then with them.
 ///
-/// In the short form, kernels that share another's body run with checks off only; those that are composed, in variants
-/// that training would take only.
+/// In the quick run, kernels that share another's body run only without runtime checks; composed kernels, only in the
+/// variants training would use.
 pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<Form> {
     let chosen = kernel.cases(effort).into_iter().map(|case| kernel.choose(&case.params, caps).name);
     let chosen: Vec<String> = chosen.collect();
@@ -47,7 +47,7 @@ pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec
     forms
 }
 
-/// Prepares these cases, given with their places among the kernel's cases, side by side.
+/// Prepares cases in parallel; each comes with its index among the kernel's cases.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -61,10 +61,10 @@ pub fn prepare_all(
     cases.par_iter().map(each).collect()
 }
 
-/// Runs a compiled kernel on each of these cases in one submit, and compares what it makes of each.
+/// Runs a compiled kernel on these cases in one submission, and compares each with the twin.
 ///
 /// # Errors
-/// Where the device fails. What is wrong with a case is in the vector.
+/// If the device fails. Wrong results are in the vector.
 pub async fn check_all(
     gpu: &Arc<Gpu>,
     pipeline: &Pipeline,
@@ -84,7 +84,7 @@ pub async fn check_all(
 /// [`check_all`] of one case.
 ///
 /// # Errors
-/// Where the device fails, or anything is wrong.
+/// If the device fails or a result is wrong.
 pub async fn check(
     gpu: &Arc<Gpu>,
     pipeline: &Pipeline,
@@ -97,10 +97,10 @@ pub async fn check(
     outcome.map_err(|fault| wrong(kernel, variant, prepared, &fault))
 }
 
-/// Runs all cases of a kernel that one of its variants accepts.
+/// Runs all cases of a kernel that a variant accepts.
 ///
 /// # Errors
-/// Where the device fails, or at the first case in which anything is wrong.
+/// If the device fails, or at the first wrong case.
 pub async fn check_variant(
     gpu: &Arc<Gpu>,
     kernel: &dyn AnyKernel,
@@ -127,6 +127,6 @@ fn wrong(kernel: &dyn AnyKernel, variant: &Variant, prepared: &Prepared, fault: 
     Error::new(
         Kind::Device,
         format!("{} {variant}, case {}, {shape}: {fault}", kernel.name(), prepared.index),
-        "the shader or the driver computes wrongly: update the driver, or report this line",
+        "the shader or the driver gives wrong results: update the driver, or report this message",
     )
 }

@@ -1,4 +1,4 @@
-//! One kernel in many forms, over all of its cases: each is prepared once and run in every form.
+//! Verifies a kernel over all its cases: each case is prepared once and run in every form.
 
 use super::case::{Prepared, shape};
 use super::compare::Worst;
@@ -13,52 +13,51 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Forms of a kernel that run each case of the full form, in turn: all, where it has no more. Products have dozens, and
-/// those that share another's body need fewer.
+/// Number of forms that run each case of the full run, taking turns; all of them if there are no more. Products have
+/// dozens; those that share another's body need fewer.
 fn forms_a_case(kernel: &dyn AnyKernel) -> usize {
     if kernel.body() == kernel.name() { 8 } else { 2 }
 }
 
-/// Whether this one of so many forms is among those `most` that run the case of this place. Which ones is scattered over
-/// the cases.
+/// Whether this form is one of the `most` forms that run case `case`. The choice is scattered over the cases.
 fn shares((form, forms): (usize, usize), most: usize, case: usize) -> bool {
-    // Multiples of the golden ratio's fraction lie evenly from 0 to 1.
+    // Multiples of the golden ratio are evenly distributed modulo 1.
     let fraction = f64::from((case as u32).wrapping_mul(0x9e37_79b9)) / 2f64.powi(32);
     let first = (fraction * forms as f64) as usize;
     (form + forms - first) % forms < most
 }
 
-/// What was found of a kernel.
+/// Result for a kernel.
 pub(super) struct Found {
-    /// A row for each variant.
+    /// One row per variant.
     pub(super) rows: Vec<Row>,
-    /// Parameters of the cases that were compared in any form.
+    /// Parameters of all cases that ran in some form.
     pub(super) shapes: BTreeSet<Vec<u8>>,
-    /// Forms in which a case was run.
+    /// Number of forms that ran a case.
     pub(super) forms: usize,
-    /// Whether the device failed, after which it does no more.
+    /// Whether the device failed and cannot be used any more.
     pub(super) broken: bool,
 }
 
-/// A form, compiled, and what was found of it so far.
+/// A compiled form and its results so far.
 struct Trial {
     form: Form,
     pipeline: Pipeline,
-    /// Whether a case was run, which has software drivers compile it.
+    /// Whether a case has run; the first one triggers compilation on software drivers.
     begun: bool,
     worst: Worst,
     failed: usize,
     /// The first failure.
     failure: Option<Failure>,
-    /// Whether a case was held to the kernel's relations.
+    /// Whether the kernel's relations have been checked on a case.
     related: bool,
 }
 
-/// Verifies a kernel in these forms, on all cases or on the one that `settings` name; tells `watch` of cases as they are
-/// compared. No form is begun once it is `until`.
+/// Verifies a kernel in these forms, on all cases or the one named by `settings`; calls `watch` as cases are compared.
+/// No form is started after `until`.
 ///
 /// # Errors
-/// Where the op's own declarations contradict its shader. What the device does wrong is in the rows.
+/// If the op's declarations contradict its shader. Device errors are in the rows.
 pub(super) async fn verify(
     gpu: &Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
@@ -107,7 +106,7 @@ pub(super) async fn verify(
     Ok(Found { rows, shapes, forms, broken })
 }
 
-/// What was found of each variant.
+/// The result for each variant.
 fn rows(
     kernel: &dyn AnyKernel,
     variants: BTreeSet<String>,
@@ -123,8 +122,8 @@ fn rows(
         }
         row.verdict = match failures.iter().find(|failure| failure.variant == row.variant) {
             Some(failure) => Verdict::Failed(Box::new(failure.clone())),
-            None if broken => Verdict::NotRun("not to the end, as the device failed in another form".to_owned()),
-            None if row.worst.cases == 0 => Verdict::NotRun("no case suits it".to_owned()),
+            None if broken => Verdict::NotRun("incomplete: the device failed in another form".to_owned()),
+            None if row.worst.cases == 0 => Verdict::NotRun("no case applies".to_owned()),
             None if row.worst.soft > 1.0 => Verdict::Loose,
             None => Verdict::Passed,
         };
@@ -133,18 +132,18 @@ fn rows(
     variants.into_iter().map(row).collect()
 }
 
-/// These rows, with one in place of all those that time did not reach.
+/// Merges all rows that the time limit cut off into one.
 fn without_unreached(kernel: &dyn AnyKernel, rows: Vec<Row>) -> Vec<Row> {
     let unreached = |row: &Row| row.worst.cases == 0 && matches!(row.verdict, Verdict::NotRun(_));
     let (unreached, mut rows): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(unreached);
     if !unreached.is_empty() {
-        let reason = "there was no time left: `--full`, or `--op` with its name, takes it".to_owned();
+        let reason = "skipped (time limit); run with --full or --op NAME".to_owned();
         rows.push(not_run(kernel.name(), format!("{} more", unreached.len()), reason));
     }
     rows
 }
 
-/// Compiles the forms, until time is `over`; a failure for each that the driver does not compile.
+/// Compiles forms until time is `over`; returns a failure for each that does not compile.
 async fn compile(
     gpu: &Arc<Gpu>,
     forms: Vec<Form>,
@@ -176,10 +175,10 @@ async fn compile(
 }
 
 impl Trial {
-    /// Runs these cases, and takes in what came of them.
+    /// Runs cases and records their results.
     ///
     /// # Errors
-    /// Where the device fails; the trial has it as its failure.
+    /// If the device fails; also recorded as the trial's failure.
     async fn run(&mut self, gpu: &Arc<Gpu>, cases: &[&Prepared], effort: Effort) -> Result<()> {
         let Some(first) = cases.first() else { return Ok(()) };
         self.begun = true;
@@ -198,7 +197,7 @@ impl Trial {
                 Err(fault) => {
                     self.failed += 1;
                     if self.failure.is_none() {
-                        // Neighbours in a submit lie close together, so that one may spoil another.
+                        // Cases of a submission are adjacent in memory, so one may corrupt another.
                         let again = check_all(gpu, &self.pipeline, kernel, &variant, &[prepared]).await;
                         let alone = !matches!(again.as_deref(), Ok([Ok(_)]));
                         self.fail(prepared, What::Element(fault), alone, effort);
@@ -206,7 +205,7 @@ impl Trial {
                 }
             }
         }
-        // Relations hold for all shapes alike, so that one case of many is enough.
+        // Relations do not depend on shape: one case suffices.
         let usual = cases.iter().rev().find(|prepared| prepared.case.inputs == Inputs::Random);
         match usual.filter(|_| self.failure.is_none() && (effort.is_full() || !self.related)) {
             Some(prepared) => self.relate(gpu, prepared, effort).await,
@@ -214,10 +213,10 @@ impl Trial {
         }
     }
 
-    /// Holds what it makes of a case to the kernel's relations.
+    /// Checks the kernel's relations on a case.
     ///
     /// # Errors
-    /// Where the device fails; the trial has it as its failure.
+    /// If the device fails; also recorded as the trial's failure.
     async fn relate(&mut self, gpu: &Arc<Gpu>, prepared: &Prepared, effort: Effort) -> Result<()> {
         self.related = true;
         let Form { kernel, variant, .. } = self.form.clone();

@@ -1,4 +1,4 @@
-//! More workgroups than one dimension holds, and bindings as large as they may be.
+//! Dispatches larger than one dimension allows, and the largest bindings.
 
 use super::case::prepare;
 use super::compare::Worst;
@@ -14,12 +14,12 @@ use crate::ops::matmul::{self, MatmulParams};
 use crate::plan::{Plan, Role};
 use crate::shape::DType;
 
-/// Beyond this the host would need tens of gigabytes to check a binding.
+/// Larger bindings would take tens of gigabytes on the host to check.
 const HOST_BYTES: u64 = 1 << 30;
-/// The binding that every adapter of the WebGPU standard has.
+/// Every WebGPU adapter supports bindings of this size.
 const PORTABLE_BYTES: u64 = 128 << 20;
 
-/// The checks of the short form, then those that take hundreds of megabytes.
+/// The checks of the quick run, then those that take hundreds of megabytes.
 const ENTRIES: [&str; 6] = [
     "workgroups-gather",
     "workgroups-matmul",
@@ -54,18 +54,18 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
         }
         "binding-too-large" => Ok(too_large(bench)),
         "binding-over-128-MiB" if largest <= PORTABLE_BYTES => {
-            Ok(Outcome::NotRun(format!("the adapter's largest binding is {largest} bytes")))
+            Ok(Outcome::NotRun(format!("the adapter's binding limit is {largest} bytes")))
         }
         "binding-over-128-MiB" => copies(bench, &[PORTABLE_BYTES + 4]).await,
-        "binding-largest" if largest > HOST_BYTES => {
-            Ok(Outcome::NotRun(format!("the adapter's largest binding, {largest} bytes, is too much for the host")))
-        }
+        "binding-largest" if largest > HOST_BYTES => Ok(Outcome::NotRun(format!(
+            "the adapter's binding limit, {largest} bytes, is too large to check on the host"
+        ))),
         "binding-largest" => copies(bench, &[largest / 4 * 4 - 4, largest / 4 * 4]).await,
-        _ => Ok(Outcome::NotRun(format!("there is no check {entry:?}"))),
+        _ => Ok(Outcome::NotRun(format!("unknown check {entry:?}"))),
     }
 }
 
-/// Runs a kernel on each of these parameters, as training would choose it.
+/// Runs a kernel with each of these parameters in the variant training would choose.
 async fn workgroups(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, params: Vec<Vec<u8>>) -> Result<Outcome> {
     let mut worst = Worst { ulps: None, ..Worst::default() };
     for (index, params) in params.into_iter().enumerate() {
@@ -86,7 +86,7 @@ async fn workgroups(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, params: V
     Ok(Outcome::Fine(worst))
 }
 
-/// Copies whole bindings of these sizes.
+/// Copies entire bindings of these sizes.
 async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
     let kernel: &dyn AnyKernel = &CopyArray;
     for &bytes in sizes {
@@ -94,12 +94,12 @@ async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
         let params = bytemuck::bytes_of(&CopyParams { n }).to_vec();
         let variant = kernel.choose(&params, &bench.gpu.caps);
         let pipeline = Pipeline::new(&bench.gpu, kernel, &variant, Checks::Off).await?;
-        // Numbers from 1 up to 2, all different below 32 MiB.
+        // Floats from 1 to 2, all different below 32 MiB.
         let numbers: Vec<u32> = (0..n).map(|i| 0x3f80_0000 | (i & 0x7f_ffff)).collect();
         let arrays = [numbers, vec![super::POISON; n as usize]];
         let run = Run { params: &params, groups: kernel.groups(&params, &variant), arrays: &arrays };
         let after = match pipeline.run(&bench.gpu, run).await {
-            // An adapter may let bindings be larger than it has memory for: that is not wrong.
+            // A binding limit may exceed the available memory.
             Err(error) if error.is_out_of_memory() => return Ok(Outcome::NotRun(error.to_string())),
             after => after?,
         };
@@ -112,7 +112,7 @@ async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
     Ok(Outcome::Fine(Worst { cases: sizes.len(), ulps: None, ..Worst::default() }))
 }
 
-/// A plan with a binding of one word too many must be refused before it reaches the driver.
+/// A binding that is one word too large must be rejected before it reaches the driver.
 fn too_large(bench: &Bench<'_>) -> Outcome {
     let caps = &bench.gpu.caps;
     let words = caps.max_binding_bytes.min(caps.max_buffer_bytes) / 4 + 1;
@@ -120,7 +120,9 @@ fn too_large(bench: &Bench<'_>) -> Outcome {
     let array = plan.memory.array("too large", Role::State, DType::F32, [words as usize]);
     match array.and_then(|_| plan.validate(caps)) {
         Err(error) if error.kind() == Kind::Device => Outcome::Fine(Worst { cases: 1, ulps: None, ..Worst::default() }),
-        Err(error) => Outcome::Wrong(format!("a binding of {words} words is refused with {:?}: {error}", error.kind())),
-        Ok(()) => Outcome::Wrong(format!("a binding of {words} words is accepted")),
+        Err(error) => {
+            Outcome::Wrong(format!("a binding of {words} words was rejected with {:?}: {error}", error.kind()))
+        }
+        Ok(()) => Outcome::Wrong(format!("a binding of {words} words was accepted")),
     }
 }

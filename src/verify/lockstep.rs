@@ -1,5 +1,5 @@
-//! A plan in lockstep with its twins: dispatch by dispatch on the device, in the plan's own buffers, and on the f64 twin
-//! with just what the device had before it. So an error does not add up, and the dispatch that makes it is known.
+//! Runs a plan in lockstep with its twins: each dispatch runs on the device, in the plan's own buffers, and on the f64
+//! twin with the same inputs. Errors do not accumulate, and the faulty dispatch is identified.
 
 use super::case::{POISON, Prepared, given};
 use super::compare::{Fault, Worst, compare};
@@ -18,16 +18,16 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A dispatch that agreed with its twin.
+/// A dispatch that matched its twin.
 #[derive(Debug)]
 pub struct Step<'a> {
     /// The section.
     pub section: &'a str,
-    /// Its number in its section, from 1 on.
+    /// Its number within the section, from 1.
     pub number: usize,
-    /// How many the section has.
+    /// Number of dispatches in the section.
     pub total: usize,
-    /// What it is for.
+    /// Its purpose.
     pub label: &'a str,
     /// The kernel.
     pub kernel: &'static str,
@@ -35,13 +35,13 @@ pub struct Step<'a> {
     pub worst: Worst,
 }
 
-/// The first dispatch whose output differs from the twin's by more than it may.
+/// The first dispatch whose output is outside the tolerance.
 pub struct Parted {
     /// The section.
     pub section: String,
-    /// Its number there, from 1 on.
+    /// Its number within the section, from 1.
     pub number: usize,
-    /// What it is for, its kernel and parameters, and its slots.
+    /// Label, kernel, parameters and slots.
     pub dispatch: Dispatch,
     /// The variant that ran.
     pub variant: Variant,
@@ -53,10 +53,10 @@ pub struct Parted {
     after: Vec<Vec<u32>>,
 }
 
-/// Runs a section once in lockstep, telling `watch` of each dispatch that agrees; ends at the first that does not.
+/// Runs a section once in lockstep; calls `watch` for each dispatch that matches; stops at the first that does not.
 ///
 /// # Errors
-/// Where there is no such section, or the device fails; and any error of `watch`.
+/// If there is no such section, or the device fails; and any error from `watch`.
 pub async fn lockstep(
     executor: &mut GpuExecutor,
     section: &str,
@@ -96,11 +96,10 @@ pub async fn lockstep(
     Ok(None)
 }
 
-/// Takes a trained model through `steps` steps of training on `data` as usual, a scan and a batch of evaluation, each
-/// dispatch in lockstep.
+/// Runs `steps` training steps on `data`, a scan and one evaluation batch, each dispatch in lockstep.
 ///
 /// # Errors
-/// As of [`lockstep`]; and where the data do not suit the model, or the plan does not suit the device.
+/// As for [`lockstep`]; and if the data do not fit the model, or the plan does not fit the device.
 pub async fn lockstep_model(
     gpu: Arc<Gpu>,
     file: &ModelFile,
@@ -123,7 +122,7 @@ pub async fn lockstep_model(
     Ok(None)
 }
 
-/// Makes it show which elements of what is only written are not.
+/// Poisons write-only outputs to detect elements that are never written.
 fn poison(executor: &mut GpuExecutor, dispatch: &Dispatch) -> Result<()> {
     for (_, id) in dispatch.bindings().filter(|(binding, _)| binding.access == Access::Write) {
         let slot = executor.memory().slot(id);
@@ -136,7 +135,7 @@ fn poison(executor: &mut GpuExecutor, dispatch: &Dispatch) -> Result<()> {
     Ok(())
 }
 
-/// What the device has in the bindings of a dispatch.
+/// The dispatch's bindings as they are on the device.
 async fn words(executor: &mut GpuExecutor, dispatch: &Dispatch) -> Result<Vec<Vec<u32>>> {
     let mut words = Vec::new();
     for &id in &dispatch.slots {
@@ -155,17 +154,17 @@ impl fmt::Display for Parted {
 }
 
 impl Parted {
-    /// This as an error.
+    /// As an error.
     pub fn error(&self) -> Error {
-        let advice = "update the driver, or report this line with the file of inputs";
+        let advice = "update the driver, or report this message together with the saved inputs";
         Error::new(Kind::Device, self.to_string(), advice)
     }
 
-    /// Writes the dispatch to a file of safetensors: `before/BINDING`, `found/BINDING` after it on the device and
+    /// Saves the dispatch as safetensors: `before/BINDING`, `found/BINDING` after it on the device and
     /// `expected/BINDING` after the f64 twin; device, kernel, parameters and source are in the metadata.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let failed = |error: &dyn fmt::Display| {
             Error::new(Kind::Io, format!("cannot write {}: {error}", path.display()), "choose another file")
@@ -210,7 +209,7 @@ impl Parted {
         std::fs::write(path, bytes).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// The extents of a binding, as words: packed bytes are a flat array of them.
+    /// The extents of a binding in words: packed bytes are a flat array.
     fn extents(&self, index: usize, dtype: DType) -> Vec<usize> {
         match dtype {
             DType::F32 | DType::U32 => self.shapes[index].extents().to_vec(),

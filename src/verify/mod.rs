@@ -1,8 +1,8 @@
-//! Holds shaders to their twins, by the ops' own tolerances: kernel by kernel in every variant, and as a whole.
+//! Checks shaders against their twins with the ops' own tolerances: each kernel in every variant, and whole plans.
 //!
-//! Outputs are poisoned before a run, so that an element which was never written shows. Every binding is longer than
-//! its shape: behind inputs lie huge numbers, behind outputs canaries, so that a read or write past the end shows. All
-//! comparisons are of bits or written `!(difference <= tolerance)`, so that NaN fails them.
+//! Outputs are poisoned before a run to reveal elements that are never written. Every binding is padded, inputs with
+//! huge values and outputs with canaries, to reveal out-of-bounds accesses. Comparisons are bitwise or written
+//! `!(difference <= tolerance)`, so that NaN fails.
 
 mod case;
 mod compare;

@@ -1,5 +1,5 @@
-//! Metamorphic tests: what a kernel makes of inputs that were changed, held bit by bit to what it made of them before,
-//! by the [`Relation`]s that its op declares. They need no oracle, and find what lies within its tolerance.
+//! Metamorphic tests: outputs for transformed inputs are compared bit by bit with the original outputs, according to
+//! the [`Relation`]s that the op declares. They need no oracle, and find errors within its tolerance.
 
 use super::case::Prepared;
 use crate::error::Result;
@@ -10,43 +10,43 @@ use crate::shader::{Access, Binding, Reflection};
 use crate::shape::{DType, Shape};
 use std::sync::Arc;
 
-/// A power of two, so that products with it are exact.
+/// A power of two, so scaling is exact.
 const FACTOR: f32 = 32.0;
 
-/// What numbers grow by, once they are multiples of [`GRAIN`]: their sums are exact then.
+/// Added to values that are multiples of [`GRAIN`], so their sums are exact.
 const SHIFT: f32 = 5.0;
 
-/// Numbers up to some thousands are rounded to multiples of this.
+/// Values up to some thousands are rounded to multiples of this.
 const GRAIN: f32 = 1.0 / 256.0;
 
-/// The words of each binding.
+/// Words of each binding.
 type Words = Vec<Vec<u32>>;
 
-/// Inputs and a change of them.
+/// Inputs and a transformation of them.
 struct Change {
     what: String,
-    /// The run to compare with, as an index into all.
+    /// Index of the run to compare with.
     before: usize,
     after: Case<Vec<u8>>,
     words: Words,
     expected: Expected,
 }
 
-/// What becomes of outputs.
+/// Expected change of the outputs.
 enum Expected {
-    /// These things of those that a field counts, in this order.
+    /// The entries with these indices along a field's dimension, in this order.
     Selected(&'static str, Vec<usize>),
-    /// These grow by [`FACTOR`], the others stay.
+    /// These are scaled by [`FACTOR`]; the others are unchanged.
     Scaled(&'static [&'static str]),
-    /// All stay.
+    /// Nothing changes.
     Same,
 }
 
-/// Holds a compiled kernel to its relations, on the inputs of a case. Gives how many changes were tried, or what is wrong
-/// with the first that is.
+/// Checks a compiled kernel's relations on the inputs of a case. Returns the number of changes tried, or the first
+/// error.
 ///
 /// # Errors
-/// Where the device fails.
+/// If the device fails.
 pub async fn check_relations(
     gpu: &Arc<Gpu>,
     pipeline: &Pipeline,
@@ -54,7 +54,7 @@ pub async fn check_relations(
     variant: &Variant,
     prepared: &Prepared,
 ) -> Result<Result<usize, String>> {
-    // Numbers that strain a formula overflow, or are none: bits say nothing then.
+    // Extreme inputs overflow or yield NaN: bitwise comparison is meaningless.
     if prepared.case.inputs == Inputs::Extreme {
         return Ok(Ok(0));
     }
@@ -83,19 +83,19 @@ pub async fn check_relations(
     Ok(Ok(changes.len()))
 }
 
-/// Changes while they are made.
+/// Changes under construction.
 struct Changes<'a> {
     kernel: &'a dyn AnyKernel,
     reflection: &'a Reflection,
     variant: &'a Variant,
     prepared: &'a Prepared,
-    /// Inputs that changes start from: those of the case, then others.
+    /// Inputs that changes start from: the case's, then derived ones.
     bases: Vec<Words>,
     changes: Vec<Change>,
 }
 
 impl<'a> Changes<'a> {
-    /// The inputs that changes start from, and all changes.
+    /// All base inputs and changes.
     fn of(
         kernel: &'a dyn AnyKernel,
         reflection: &'a Reflection,
@@ -124,7 +124,7 @@ impl<'a> Changes<'a> {
         Ok((made.bases, made.changes))
     }
 
-    /// All that `field` counts in another order, and the first half of it.
+    /// All entries along `field` in another order, and the first half of them.
     fn select(&mut self, field: &'static str) -> Result<()> {
         let (fields, _) = self.kernel.fields();
         let params = &self.prepared.case.params;
@@ -135,9 +135,9 @@ impl<'a> Changes<'a> {
         let mut permuted: Vec<usize> = (0..count).collect();
         let mut random = Random::new(count as u64, stream::CASES);
         (1..count).rev().for_each(|i| permuted.swap(i, random.below(i as u32 + 1) as usize));
-        // What takes four at a time goes on doing so.
+        // Stay divisible by four if vectorized.
         let half = if count.is_multiple_of(4) { count / 8 * 4 } else { count / 2 };
-        let orders = [("in another order", permuted), ("of which the first half", (0..half).collect())];
+        let orders = [("permuted", permuted), ("first half", (0..half).collect())];
         for (what, order) in orders.into_iter().filter(|(_, order)| !order.is_empty()) {
             let mut after = self.prepared.case.clone();
             if let Some(place) = fields.iter().find(|f| f.name == field).map(|f| f.offset) {
@@ -162,7 +162,7 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// The words of a base, with all numbers of these bindings changed.
+    /// The words of a base, with `change` applied to the floats of these bindings.
     fn with_numbers(&self, base: usize, names: &[&str], change: impl Fn(f32) -> f32) -> Words {
         let mut words = self.bases[base].clone();
         for ((binding, words), length) in self.reflection.bindings.iter().zip(&mut words).zip(&self.prepared.lengths) {
@@ -179,7 +179,7 @@ impl<'a> Changes<'a> {
 }
 
 impl Change {
-    /// The first element of an output that is not as expected of what was made `before`.
+    /// The first output element that violates the expected relation to run `before`.
     fn first_wrong(
         &self,
         kernel: &dyn AnyKernel,
@@ -219,13 +219,13 @@ impl Change {
     }
 }
 
-/// Bits are equal, but for the sign of zero and what flushing subnormal numbers makes of them.
+/// Bitwise equality, except for the sign of zero and flushed subnormals.
 fn same_number(expected: u32, found: u32) -> bool {
     let tiny = |word: u32| f32::from_bits(word).abs() < f32::MIN_POSITIVE * FACTOR;
     expected == found || (tiny(expected) && tiny(found))
 }
 
-/// The words of a binding with only those of what `field` counts that are in `order`, in that order.
+/// The words of a binding with the entries `order` along `field`, in that order.
 fn selected(binding: &Binding, shape: &Shape, field: &str, order: &[usize], words: &[u32]) -> Result<Vec<u32>> {
     let Some(axis) = binding.extents.iter().position(|extent| extent == field) else {
         return Ok(words.to_vec());

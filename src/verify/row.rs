@@ -1,4 +1,4 @@
-//! What verification finds: a row for each op and variant, and what a failure says.
+//! Verification results: a row per op and variant, and the details of failures.
 
 use super::compare::{Fault, Worst};
 use crate::gpu::Checks;
@@ -6,75 +6,75 @@ use crate::kernel::{Effort, Inputs};
 use std::cmp::Ordering;
 use std::fmt;
 
-/// What was found of an op in one variant, or of one entry of a [`Whole`](super::Whole).
+/// The result for an op in one variant, or for one entry of a [`Whole`](super::Whole).
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The kernel, or the kind of check.
     pub op: &'static str,
-    /// Its variant, or the entry.
+    /// The variant, or the entry.
     pub variant: String,
-    /// How many errors were compared, and the worst.
+    /// Number of cases compared, and worst errors.
     pub worst: Worst,
-    /// Cases that failed; they are not among those compared.
+    /// Number of failed cases, not included in `worst`.
     pub failed: usize,
-    /// What follows from them.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// What follows from the cases of a row.
+/// The verdict on a row.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// All errors are within the gates.
+    /// All errors are within both bounds.
     Passed,
-    /// All are within the gate that every driver must keep, not within the one that a good driver keeps.
+    /// Within the hard bound but above the expected error.
     Loose,
-    /// One is not: the first.
+    /// Some error exceeds the hard bound; the first failure.
     Failed(Box<Failure>),
-    /// Nothing was run, for this reason.
+    /// Not run, with the reason.
     NotRun(String),
 }
 
-/// The first case of a row that failed.
+/// The first failed case of a row.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The kernel, or the kind of check.
     pub op: &'static str,
-    /// Its variant, or the entry.
+    /// The variant, or the entry.
     pub variant: String,
-    /// Which case of which kernel; `None` for a kind of check, and where a shader did not compile.
+    /// The failed case; `None` for a kind of check, or if a shader did not compile.
     pub case: Option<FailedCase>,
     /// Size and seed of the run.
     pub effort: Effort,
-    /// What is wrong.
+    /// The error.
     pub wrong: What,
 }
 
-/// Which case failed.
+/// Identifies a failed case.
 #[derive(Clone, Debug)]
 pub struct FailedCase {
-    /// Its place among the kernel's cases.
+    /// Index among the kernel's cases.
     pub index: usize,
-    /// Its parameters, as `m=3 k=4 n=5`.
+    /// Parameters, formatted as `m=3 k=4 n=5`.
     pub shape: String,
-    /// Its kind of input.
+    /// Kind of input.
     pub inputs: Inputs,
     /// Whether runtime checks were compiled in.
     pub checks: Checks,
-    /// Whether it fails by itself, too, and not only in one submit with others.
+    /// Whether it also fails alone, not only in a submission with other cases.
     pub alone: bool,
 }
 
-/// What is wrong with a case or a check.
+/// The error of a case or check.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// An element.
+    /// A wrong element.
     Element(Fault),
-    /// What these words say.
+    /// A description.
     Words(String),
 }
 
 impl Verdict {
-    /// In one word, or two.
+    /// The verdict in one or two words.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Passed => "pass",
@@ -95,7 +95,7 @@ impl Verdict {
 }
 
 impl Row {
-    /// The worst first: failures, then what is loose or was not run, then by the share of the bound.
+    /// Worst first: failures, then loose or not run, then by error relative to the bound.
     pub fn worst_first(&self, other: &Self) -> Ordering {
         let by_share = other.worst.hard.total_cmp(&self.worst.hard);
         let by_name = (self.op, &self.variant).cmp(&(other.op, &other.variant));
@@ -104,7 +104,7 @@ impl Row {
 }
 
 impl Failure {
-    /// The words of a command that select just what failed: `--op NAME --variant NAME --case N --seed N`.
+    /// Command-line arguments that select exactly this failure: `--op NAME --variant NAME --case N --seed N`.
     pub fn selection(&self) -> Vec<String> {
         let mut words = vec!["--op".to_owned(), self.op.to_owned(), "--variant".to_owned(), self.variant.clone()];
         let mut add = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
@@ -126,7 +126,7 @@ impl fmt::Display for Failure {
             let (inputs, checks) = (format!("{inputs:?}").to_lowercase(), format!("{checks:?}").to_lowercase());
             write!(f, ", case {index} ({shape}, {inputs} inputs, checks {checks}), seed {}", self.effort.seed())?;
             if !alone {
-                f.write_str(", only in one submit with other cases")?;
+                f.write_str(", only in a submission with other cases")?;
             }
         }
         match &self.wrong {

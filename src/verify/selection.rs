@@ -1,4 +1,4 @@
-//! What of all that can be verified is.
+//! Selects what to verify.
 
 use super::compare::Worst;
 use super::form::{Form, forms};
@@ -8,32 +8,32 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Effort};
 use std::time::Duration;
 
-/// Subgroups that every kernel with forms for them has forms for.
+/// The subgroup size that every subgroup kernel supports.
 const USUAL_SUBGROUP: u32 = 32;
 
 /// What to verify.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How much, and from which seed.
+    /// Size of the run, and its seed.
     pub effort: Effort,
     /// Only this kernel, or kind of check.
     pub op: Option<String>,
     /// Only this variant, or entry.
     pub variant: Option<String>,
-    /// Only the case of this place among the kernel's cases.
+    /// Only the case with this index.
     pub case: Option<usize>,
-    /// After so long, forms of kernels that do not come first are begun no more.
+    /// Time limit after which no further low-priority forms are started.
     pub time: Option<Duration>,
 }
 
 impl Settings {
-    /// Everything, in this size.
+    /// Everything, at this effort.
     pub fn all(effort: Effort) -> Self {
         Self { effort, op: None, variant: None, case: None, time: None }
     }
 }
 
-/// What a thread takes on at a time.
+/// A unit of work for a thread.
 pub(super) enum Job {
     /// A kernel in these forms.
     Kernel(&'static dyn AnyKernel, Vec<Form>),
@@ -44,18 +44,18 @@ pub(super) enum Job {
 
 /// What `settings` select.
 pub(super) struct Selection {
-    /// In this order; what time allows last.
+    /// In order of execution; time-limited jobs are last.
     pub(super) jobs: Vec<Job>,
-    /// What the adapter cannot run.
+    /// Rows the adapter cannot run.
     pub(super) not_run: Vec<Row>,
-    /// Forms of the kernels on the adapter.
+    /// Total number of forms on the adapter.
     pub(super) forms_in_all: usize,
 }
 
-/// Selects among these kernels, and the checks beyond them.
+/// Selects from these kernels and the other checks.
 ///
 /// # Errors
-/// Where nothing has the names, or the case, that `settings` give.
+/// If a name or case in `settings` does not exist.
 pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, caps: &Caps) -> Result<Selection> {
     let names: Vec<_> = kernels.iter().map(|kernel| kernel.name()).chain(Whole::ALL.map(Whole::name)).collect();
     let among = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
@@ -85,14 +85,14 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         }
         not_run.extend(without_subgroups(*kernel, caps).filter(|_| settings.variant.is_none()));
     }
-    // The longest come first, and what needs forms that kernels have compiled, after them.
+    // Longest first, then jobs that reuse compiled forms.
     jobs.sort_by_key(|job| matches!(job, Job::Whole(Whole::Determinism | Whole::Transposes, _)));
     jobs.extend(spare);
     match (&settings.variant, settings.case) {
         (Some(variant), _) if jobs.is_empty() => Err(unknown("variant", variant, &variants)),
         (_, Some(case)) if !has_case(&jobs, case, settings.effort) => {
-            let advice = "give the number that a failure told, with its seed, and --full where it was a full run";
-            Err(Error::new(Kind::Usage, format!("the op has no case {case}"), advice))
+            let advice = "use the case and seed from the failure message, and --full if it was a full run";
+            Err(Error::new(Kind::Usage, format!("no case {case} for this op"), advice))
         }
         _ => Ok(Selection { jobs, not_run, forms_in_all }),
     }
@@ -103,35 +103,35 @@ fn has_case(jobs: &[Job], case: usize, effort: Effort) -> bool {
         .any(|job| matches!(job, Job::Kernel(kernel, _) | Job::Spare(kernel, _) if case < kernel.cases(effort).len()))
 }
 
-/// A row for the forms that a kernel would have, had the adapter the usual subgroups.
+/// A row for the forms the kernel would have with the usual subgroup size.
 fn without_subgroups(kernel: &dyn AnyKernel, caps: &Caps) -> Option<Row> {
     let with = kernel.variants(&Caps { subgroup_size: Some(USUAL_SUBGROUP), ..caps.clone() }).len();
     let lacking = with.saturating_sub(kernel.variants(caps).len());
     let reason = match caps.subgroup_size {
-        None => "the adapter has no subgroup operations with subgroups of one size".to_owned(),
-        Some(size) => format!("there is no form for subgroups of {size}"),
+        None => "the adapter lacks subgroup operations of a fixed size".to_owned(),
+        Some(size) => format!("no variant for subgroups of {size}"),
     };
     (lacking > 0).then(|| not_run(kernel.name(), format!("{lacking} with subgroups"), reason))
 }
 
-/// A row of what cannot be run on an adapter.
+/// A row for something the adapter cannot run.
 pub(super) fn not_run(op: &'static str, variant: String, reason: String) -> Row {
     let worst = Worst { ulps: None, ..Worst::default() };
     Row { op, variant, worst, failed: 0, verdict: Verdict::NotRun(reason) }
 }
 
-/// The error for a name that nothing has: tells those most like it.
+/// The error for an unknown name; suggests similar ones.
 pub fn unknown(what: &str, name: &str, names: &[impl AsRef<str>]) -> Error {
     let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     names.sort_by_key(|other| (distance(name, other), *other));
     names.dedup();
     names.truncate(8);
-    let advice = format!("the names most like it are {}", names.join(", "));
-    Error::new(Kind::Usage, format!("there is no {what} {name:?}"), advice)
+    let advice = format!("similar names: {}", names.join(", "));
+    Error::new(Kind::Usage, format!("unknown {what} {name:?}"), advice)
 }
 
-/// How many characters must be put in, left out or changed to make one word of another: Wagner and Fischer, "The
-/// String-to-String Correction Problem", Journal of the ACM 21(1), 1974.
+/// Levenshtein distance by the algorithm of Wagner and Fischer, "The String-to-String Correction Problem", Journal of
+/// the ACM 21(1), 1974.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

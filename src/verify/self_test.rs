@@ -1,5 +1,5 @@
-//! The self-test of a plan: each kernel that it uses is held to its twin on the device, at the plan's own parameters,
-//! before the plan runs. What computes wrongly is replaced by the next variant.
+//! Self-test of a plan: before it runs, each of its kernels is checked against its twin on the device, with the plan's
+//! own parameters. A failing kernel is replaced by the next variant.
 
 use super::{Fault, Prepared, compare, prepare, shape};
 use crate::error::{Error, Kind, Result};
@@ -15,14 +15,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Words of a test's bindings, above which its largest arrays are made shorter: tests have to be quick.
+/// Maximum total words of a test's bindings; the largest arrays are shortened to keep tests fast.
 const MOST_WORDS: usize = 1 << 22;
-/// What is cut off an extent is a multiple of this, so that it ends in the tile, workgroup and vector as before.
+/// Extents are shortened by multiples of this, so they end at the same position in tile, workgroup and vector.
 const CUT: u32 = 256;
-/// Tests that are prepared at a time, which bounds the memory that they take.
+/// Number of tests prepared at a time, to bound memory use.
 const WINDOW: usize = 8;
 
-/// The tests that have passed, by adapter, driver, build, source and parameters; kept in a file from run to run.
+/// Passed tests, by adapter, driver, build, source and parameters; cached in a file.
 #[derive(Debug, Default)]
 pub struct Passed {
     keys: BTreeSet<String>,
@@ -30,7 +30,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// What the file tells; nothing where it cannot be read.
+    /// Reads the file; empty if it cannot be read.
     pub fn read(file: PathBuf) -> Self {
         let (ledger, keys) = Ledger::read(file);
         Self { keys: keys.into_iter().collect(), ledger }
@@ -41,65 +41,63 @@ impl Passed {
         self.ledger.add(key);
     }
 
-    /// Adds what has passed since to the file, where there is one.
+    /// Adds newly passed tests to the file, if there is one.
     ///
     /// # Errors
-    /// Where it cannot be written: the tests are then done again the next time.
+    /// If it cannot be written: the tests run again next time.
     pub fn write(&mut self) -> Result<()> {
         self.ledger.write()
     }
 }
 
-/// A variant that failed.
+/// A variant that failed and was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
     /// The kernel.
     pub kernel: &'static str,
     /// The variant.
     pub variant: String,
-    /// The variant that takes its place.
+    /// Its replacement.
     pub by: String,
-    /// The parameters it was tested with, the first wrong element, what was expected and found; or why it does not
-    /// compile.
+    /// The test parameters, the first wrong element, expected and found; or the compile error.
     pub fault: String,
 }
 
 impl fmt::Display for Replaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kernel, variant, by, fault } = self;
-        write!(f, "{kernel} {variant} fails here and is replaced by {by}: {fault}")
+        write!(f, "{kernel} {variant} fails on this device and is replaced by {by}: {fault}")
     }
 }
 
-/// How a self-test went.
+/// Result of a self-test.
 #[derive(Debug)]
 pub struct SelfTest {
-    /// The device, which no longer trusts what failed.
+    /// The device, with failed variants excluded.
     pub gpu: Arc<Gpu>,
-    /// What failed.
+    /// Failed variants.
     pub replaced: Vec<Replaced>,
-    /// How many tests were run; those that had passed before were not.
+    /// Number of tests run, not counting cached ones.
     pub tests: usize,
 }
 
-/// A kernel in the variant and with the parameters that a plan has it run with.
+/// A kernel with the variant and parameters that a plan uses.
 struct Test {
     kernel: &'static dyn AnyKernel,
     variant: Variant,
-    /// The plan's parameters, and those to test with.
+    /// The plan's parameters, and the test's.
     asked: Vec<u8>,
     params: Vec<u8>,
     key: String,
 }
 
-/// Tests each kernel of a plan that has not passed yet, at the plan's parameters, and compiles it into `pipelines`. What
-/// does not compile has failed.
+/// Tests each kernel of a plan that has not passed before, with the plan's parameters, and compiles it into
+/// `pipelines`. A compile error is a failure.
 ///
-/// One case each, with random inputs. Where the arrays of a kernel are together larger than 16 MiB, the largest are made
-/// shorter.
+/// One case per kernel, with random inputs. If a kernel's arrays exceed 16 MiB in total, the largest are shortened.
 ///
 /// # Errors
-/// Where the plan is not valid on this device, the device fails, or no variant of a kernel passes.
+/// If the plan is not valid on this device, the device fails, or no variant of a kernel passes.
 pub async fn self_test(
     mut gpu: Arc<Gpu>,
     plan: &Plan,
@@ -128,10 +126,10 @@ pub async fn self_test(
     }
 }
 
-/// Lets the device distrust the variant of a test that failed; nothing is new where another test has failed before.
+/// Excludes the variant of a failed test from the device; `None` if another test has already done so.
 ///
 /// # Errors
-/// Where there is no other variant for what is asked of the kernel.
+/// If no other variant is available.
 fn replace(gpu: &mut Arc<Gpu>, test: &Test, fault: String) -> Result<Option<Replaced>> {
     let (kernel, variant) = (test.kernel.name(), test.variant.name.clone());
     let is_new = gpu.caps.trusts(kernel, &variant);
@@ -148,12 +146,12 @@ fn replace(gpu: &mut Arc<Gpu>, test: &Test, fault: String) -> Result<Option<Repl
 fn refuse(gpu: &Gpu, kernel: &str, fault: &str) -> Error {
     Error::new(
         Kind::Device,
-        format!("no variant of {kernel} passes its test on {}: {fault}", gpu.info.name),
+        format!("no variant of {kernel} passes the self-test on {}: {fault}", gpu.info.name),
         "update the driver, choose another adapter (see `shadegrad devices`), or use --device cpu",
     )
 }
 
-/// The tests of a plan that have not passed yet, each once.
+/// The plan's distinct tests that have not passed before.
 fn untested(gpu: &Gpu, plan: &Plan, passed: &Passed) -> Result<Vec<Test>> {
     let (mut tests, mut seen) = (Vec::<Test>::new(), BTreeSet::new());
     for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
@@ -171,7 +169,7 @@ fn untested(gpu: &Gpu, plan: &Plan, passed: &Passed) -> Result<Vec<Test>> {
     Ok(tests)
 }
 
-/// What tells this test from all others, in every build.
+/// Cache key of a test, unique across builds.
 fn key(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, params: &[u8]) -> String {
     let mut hash = Sha256::new();
     let identity = gpu.identity();
@@ -183,7 +181,7 @@ fn key(gpu: &Gpu, kernel: &dyn AnyKernel, variant: &Variant, params: &[u8]) -> S
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The parameters of a dispatch, with the longest rows of arrays halved until its bindings are small enough to test.
+/// A dispatch's parameters, with the longest dimension of arrays halved until the bindings are small enough to test.
 fn cut_down(dispatch: &Dispatch, variant: &Variant) -> Result<Vec<u8>> {
     let (fields, _) = dispatch.kernel.fields();
     let size = |params: &[u8]| words(&dispatch.reflection, |name| word(&fields, params, name));
@@ -195,7 +193,7 @@ fn cut_down(dispatch: &Dispatch, variant: &Variant) -> Result<Vec<u8>> {
         rows.retain(|(rows, _)| *rows >= 2 * CUT);
         rows.sort_unstable();
         rows.dedup();
-        // What follows from other parameters cannot be cut itself.
+        // Parameters derived from others cannot be shortened.
         let cut = rows.into_iter().rev().find_map(|(rows, name)| {
             let field = fields.iter().find(|field| field.name == *name)?;
             let fewer = rows / 2 / CUT * CUT + rows % CUT;
@@ -210,13 +208,13 @@ fn cut_down(dispatch: &Dispatch, variant: &Variant) -> Result<Vec<u8>> {
     Ok(if dispatch.kernel.accepts(&params, variant) { params } else { dispatch.params.clone() })
 }
 
-/// Words of all bindings together.
+/// Total words of all bindings.
 fn words(reflection: &Reflection, value: impl Fn(&str) -> Option<u32>) -> Result<usize> {
     let words = reflection.bindings.iter().map(|binding| binding.ty(&value)?.words());
     words.sum()
 }
 
-/// Runs each test once, and tells what was wrong with it.
+/// Runs each test once, and returns its error, if any.
 async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<Vec<(Option<String>, Test)>> {
     let mut outcomes = Vec::new();
     for window in tests.chunks(WINDOW) {

@@ -1,4 +1,4 @@
-//! Everything that is verified on an adapter: kernels in their forms, and the checks beyond them, on several threads.
+//! The full verification of an adapter: kernels in all forms, and the other checks, on several threads.
 
 use super::compare::Worst;
 use super::kernels;
@@ -14,37 +14,37 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-/// What happens on the way.
+/// Progress events.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// So many more cases were compared.
+    /// More cases of a kernel were compared.
     Cases(&'static str, usize),
-    /// This was found.
+    /// A result.
     Row(&'a Row),
-    /// So many of so many jobs are done.
+    /// Finished and total jobs.
     Jobs(usize, usize),
 }
 
-/// What was found.
+/// The results.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// All of it, in the order of the kernels.
+    /// In the order of the kernels.
     pub rows: Vec<Row>,
-    /// Forms of kernels, each a variant with checks on or off, in which cases were run.
+    /// Number of forms (variant, runtime checks on or off) that ran cases.
     pub forms: usize,
-    /// How many forms the kernels have on the adapter.
+    /// Number of forms the kernels have on the adapter.
     pub forms_in_all: usize,
-    /// Matrix products that differ in layout or shape.
+    /// Number of distinct matrix products, by layout and shape.
     pub products: usize,
 }
 
 impl Report {
-    /// Cases compared, those that failed included.
+    /// Number of cases compared, including failures.
     pub fn cases(&self) -> usize {
         self.rows.iter().map(|row| row.worst.cases + row.failed).sum()
     }
 
-    /// The failures, in order.
+    /// All failures, in order.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.rows.iter().filter_map(|row| match &row.verdict {
             Verdict::Failed(failure) => Some(&**failure),
@@ -52,48 +52,47 @@ impl Report {
         })
     }
 
-    /// How many rows have this verdict, by its name.
+    /// Number of rows with this verdict.
     pub fn count(&self, verdict: &str) -> usize {
         self.rows.iter().filter(|row| row.verdict.name() == verdict).count()
     }
 
-    /// An error where anything failed; `again` gives the command that does a failure again.
+    /// An error if anything failed; `again` returns the command that reproduces a failure.
     ///
     /// # Errors
-    /// So.
+    /// If a row failed.
     pub fn verdict(&self, again: impl Fn(&Failure) -> String) -> Result<()> {
         let Some(first) = self.failures().next() else { return Ok(()) };
         let failed = self.failures().count();
         Err(Error::new(
             Kind::Device,
             format!("{failed} of {} rows failed; the first: {first}", self.rows.len()),
-            format!("update the driver, or report this with what `{}` prints", again(first)),
+            format!("update the driver, or report this with the output of `{}`", again(first)),
         ))
     }
 }
 
-/// What a thread sends back.
+/// A message from a worker thread.
 enum Message {
     Cases(&'static str, usize),
     Done(usize, Found),
     Broken(Error),
 }
 
-/// What was found in a job.
+/// Results of a job.
 struct Found {
     rows: Vec<Row>,
     forms: usize,
     products: BTreeSet<(&'static str, [Option<u32>; 3])>,
-    /// Whether the device is of no more use.
+    /// Whether the device is no longer usable.
     broken: bool,
 }
 
-/// Verifies kernels on an adapter, which `open` opens once for each thread, as a software driver compiles on one thread
-/// of each device, or but once where devices share a context; tells `watch` of what is found as it is found.
+/// Verifies kernels on an adapter; calls `watch` with each result. `open` opens the adapter once per thread, since a
+/// software driver compiles on one thread per device, or only once if devices share a context.
 ///
 /// # Errors
-/// Where `settings` select nothing, the device cannot be opened, or `watch` fails. What an adapter does wrong is in the
-/// report.
+/// If `settings` select nothing, the device cannot be opened, or `watch` fails. Device errors are in the report.
 pub fn run(
     open: &(impl Fn() -> Result<Arc<Gpu>> + Sync),
     kernels: &[&'static dyn AnyKernel],
@@ -115,7 +114,7 @@ pub fn run(
             let (jobs, next, stop, sender) = (&jobs, &next, &stop, sender.clone());
             scope.spawn(move || {
                 if let Err(error) = work(open, kernels, jobs, (settings, until), (next, stop), &sender) {
-                    // Nobody listens any more where the run was broken off.
+                    // The receiver is gone if the run was aborted.
                     let _ = sender.send(Message::Broken(error));
                 }
             })
@@ -125,8 +124,8 @@ pub fn run(
         let found = listen(&receiver, jobs.len(), &mut watch);
         stop.store(true, Ordering::Relaxed);
         let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
-        let advice = "update the driver, or report this with the message of the panic above it";
-        let broke_off = || Err(Error::new(Kind::Device, format!("{name}, verifying: wgpu broke off"), advice));
+        let advice = "update the driver, or report this with the panic message above";
+        let broke_off = || Err(Error::new(Kind::Device, format!("wgpu panicked while verifying on {name}"), advice));
         if ended.iter().any(std::thread::Result::is_err) { broke_off() } else { found }
     })?;
     let mut products = BTreeSet::new();
@@ -139,7 +138,7 @@ pub fn run(
     Ok(report)
 }
 
-/// Takes what the threads send, until all have ended or something fails.
+/// Receives messages until all threads have finished or something fails.
 fn listen(
     receiver: &Receiver<Message>,
     jobs: usize,
@@ -163,7 +162,7 @@ fn listen(
     Ok(found)
 }
 
-/// Takes on job after job, on a device of its own.
+/// Runs jobs on a device of its own.
 fn work(
     open: &(impl Fn() -> Result<Arc<Gpu>> + Sync),
     kernels: &[&'static dyn AnyKernel],
@@ -179,7 +178,7 @@ fn work(
         let found = pollster::block_on(job.run(&bench, settings, until, sender));
         let found = found.unwrap_or_else(|error| job.broken(&error, settings.effort));
         if found.broken {
-            // If it cannot be opened again, nothing more can be verified.
+            // If reopening fails, nothing more can be verified.
             bench = Bench::new(open()?, kernels, settings.effort);
         }
         if sender.send(Message::Done(number, found)).is_err() {
@@ -201,7 +200,7 @@ impl Job {
             Self::Kernel(kernel, forms) | Self::Spare(kernel, forms) => {
                 let until = until.filter(|_| matches!(self, Self::Spare(..)));
                 let watch = |cases| {
-                    // Nobody listens any more where the run was broken off.
+                    // The receiver is gone if the run was aborted.
                     let _ = sender.send(Message::Cases(kernel.name(), cases));
                 };
                 let found = kernels::verify(&bench.gpu, *kernel, forms.clone(), settings, until, &watch).await?;
@@ -223,7 +222,7 @@ impl Job {
         }
     }
 
-    /// What is to be said of a job that an error ended.
+    /// The result of a job that ended with an error.
     fn broken(&self, error: &Error, effort: Effort) -> Found {
         let row = |op, variant: &str| failed(op, variant.to_owned(), error.to_string(), effort);
         let rows = match self {

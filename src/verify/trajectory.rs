@@ -1,4 +1,4 @@
-//! A hundred steps of training on the device, beside the twins.
+//! A hundred training steps on the device, compared with the twins.
 
 use super::compare::Worst;
 use super::whole::{Bench, Outcome};
@@ -12,23 +12,23 @@ use crate::plan::{Executor, Plan};
 use crate::train::{Outcome as Trained, TrainConfig, Trainer};
 use std::sync::Arc;
 
-/// How far losses, and weights, may lie from those of the f32 twins after at most a hundred steps. Two orders of
-/// summation in f32 were measured to part by 4.5e-8 and 5.4e-7, f32 and f64 by 4.5e-7 and 1.1e-6; later a ReLU may flip.
+/// Allowed differences of losses, and of weights, from the f32 twins after at most a hundred steps. Measured: two f32
+/// summation orders differ by 4.5e-8 and 5.4e-7, f32 and f64 by 4.5e-7 and 1.1e-6; after more steps a ReLU may flip.
 pub const FROM_SINGLE: [f64; 2] = [1e-6, 1e-5];
 /// The same for the f64 twins.
 pub const FROM_DOUBLE: [f64; 2] = [5e-6, 1e-5];
 
-/// Loss of every step, and all weights in one.
+/// The loss of every step, and all weights concatenated.
 pub struct Trace {
     /// `[steps]`.
     pub losses: Vec<f64>,
     /// `[parameters]`.
     pub weights: Vec<f32>,
-    /// How training went.
+    /// The training outcome.
     pub outcome: Trained,
 }
 
-/// 784-128-10 on 6,400 digits, two epochs of which are 100 steps of 128. Seeds are fixed: under others a ReLU could flip.
+/// 784-128-10 on 6,400 digits for two epochs: 100 steps of 128. Seeds are fixed, since with others a ReLU could flip.
 pub fn hundred_steps() -> (TrainConfig, Dataset) {
     let mut data = digits(7);
     (data.train, data.test) = (first(&data.train, 6_400), first(&data.test, 500));
@@ -44,7 +44,7 @@ pub(super) fn first(split: &Split, count: usize) -> Split {
 /// Trains to the end.
 ///
 /// # Errors
-/// Where the device fails, or a loss is not finite.
+/// If the device fails, or a loss is not finite.
 pub async fn trace<E: Executor>(trainer: &mut Trainer<E>) -> Result<Trace> {
     let mut losses = Vec::new();
     let watch = |update: crate::train::Update<'_>| {
@@ -56,7 +56,7 @@ pub async fn trace<E: Executor>(trainer: &mut Trainer<E>) -> Result<Trace> {
     Ok(Trace { losses, weights, outcome })
 }
 
-/// The largest difference in any step's loss, and in any weight; NaN or infinite where they cannot be compared.
+/// The largest difference of any step's loss, and of any weight; NaN or infinite if not comparable.
 pub fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     if (a.losses.len(), a.weights.len()) != (b.losses.len(), b.weights.len()) {
         return [f64::INFINITY; 2];
@@ -70,7 +70,7 @@ pub fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     ]
 }
 
-/// Every optimiser, with what else an update may do.
+/// Every optimizer, combined with other features of an update.
 const OPTIMISERS: [(&str, f32, Optimisation); 6] = {
     let (optimiser, schedule) = (Optimiser::Adam, Schedule::Constant);
     let plain = Optimisation { optimiser, schedule, warmup: 0, clip_norm: None, most_fused: None };
@@ -90,29 +90,29 @@ const OPTIMISERS: [(&str, f32, Optimisation); 6] = {
     ]
 };
 
-/// The optimisers by name; in the short form Adam alone.
+/// Names of the optimizers; Adam alone in the quick run.
 pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
     OPTIMISERS.iter().map(|(name, _, _)| *name).take(effort.count(1, OPTIMISERS.len())).collect()
 }
 
-/// Trains with the optimiser of this name.
+/// Trains with the named optimizer.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     let Some(&(_, learning_rate, optimisation)) = OPTIMISERS.iter().find(|(name, _, _)| *name == entry) else {
-        return Ok(Outcome::NotRun(format!("there is no optimiser {entry:?}")));
+        return Ok(Outcome::NotRun(format!("unknown optimizer {entry:?}")));
     };
     let (config, data) = hundred_steps();
     beside_twins(bench, &TrainConfig { learning_rate, optimisation, ..config }, &data).await
 }
 
-/// Trains by these settings on the device and on the f64 twins; in the full form on the f32 twins, too.
+/// Trains with these settings on the device and on the f64 twins; in the full run also on the f32 twins.
 ///
 /// # Errors
-/// Where the device fails, or a loss is not finite.
+/// If the device fails, or a loss is not finite.
 pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Dataset) -> Result<Outcome> {
     let device = on_device(&bench.gpu, config, data).await?;
     let learnt = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
     if !learnt {
-        return Ok(Outcome::Wrong(format!("nothing was learnt: the losses are {:?}", device.losses)));
+        return Ok(Outcome::Wrong(format!("the loss did not decrease: {:?}", device.losses)));
     }
     let mut gates = vec![("f64", apart(&device, &on_twins::<f64>(config, data).await?), FROM_DOUBLE)];
     if bench.effort.is_full() {
@@ -123,7 +123,7 @@ pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Datase
         for ((what, apart), gate) in ["loss", "weight"].into_iter().zip(apart).zip(gate) {
             let agree = apart <= gate;
             if !agree {
-                let wrong = format!("a {what} parts from the {twins} twins' by {apart:e}, more than {gate:e}");
+                let wrong = format!("a {what} differs from the {twins} twins' by {apart:e}, more than {gate:e}");
                 return Ok(Outcome::Wrong(wrong));
             }
             worst.hard = worst.hard.max(apart / gate);
@@ -132,10 +132,10 @@ pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Datase
     Ok(Outcome::Fine(worst))
 }
 
-/// The run on the device, as training runs it.
+/// The run on the device, as in training.
 ///
 /// # Errors
-/// Where the device fails, or a loss is not finite.
+/// If the device fails, or a loss is not finite.
 pub async fn on_device(gpu: &Arc<Gpu>, config: &TrainConfig, data: &Dataset) -> Result<Trace> {
     let (model, plan) = Trainer::<GpuExecutor>::plan(config, data)?;
     let executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
@@ -145,7 +145,7 @@ pub async fn on_device(gpu: &Arc<Gpu>, config: &TrainConfig, data: &Dataset) -> 
 /// The run on the twins.
 ///
 /// # Errors
-/// Where the host has no room for it.
+/// If the host does not have enough memory.
 pub async fn on_twins<T: Real>(config: &TrainConfig, data: &Dataset) -> Result<Trace> {
     let (model, plan): (_, Plan) = Trainer::<CpuExecutor<T>>::plan(config, data)?;
     trace(&mut Trainer::new(CpuExecutor::<T>::new(plan)?, model, config.clone(), data)?).await

@@ -1,6 +1,5 @@
-//! A product in three ways that are one in mathematics: with either factor stored transposed, and as the transpose of
-//! (A B)^T = B^T A^T. Of whole numbers all are the same; of others each lies within the gate, so that two lie within
-//! twice of it.
+//! Three mathematically equal ways to compute a product: with either factor stored transposed, and as (A B)^T = B^T
+//! A^T. For integers the results are equal; otherwise each is within the bound, so two differ by at most twice that.
 
 use super::case::{POISON, Prepared, prepare};
 use super::compare::Worst;
@@ -13,7 +12,7 @@ use crate::ops::matmul::{self, MatmulParams};
 /// Rows of A, columns of A, columns of B: with and without remainders of tiles and vectors.
 const SHAPES: [[u32; 3]; 6] = [[1, 1, 1], [33, 17, 65], [64, 128, 40], [5, 200, 3], [128, 784, 12], [129, 64, 36]];
 
-/// Another way, the kernel that goes it, whether it takes A and B transposed, and whether it takes B before A.
+/// One way: its kernel, whether A and B are passed transposed, and whether B is passed before A.
 struct Way {
     name: &'static str,
     kernel: &'static dyn AnyKernel,
@@ -31,14 +30,14 @@ pub(super) fn entries() -> Vec<&'static str> {
     WAYS.iter().map(|way| way.name).collect()
 }
 
-/// Compares one of the ways with the plain product.
+/// Compares one way with the plain product.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     let Some(way) = WAYS.iter().find(|way| way.name == entry) else {
-        return Ok(Outcome::NotRun(format!("there is no product {entry:?}")));
+        return Ok(Outcome::NotRun(format!("unknown product {entry:?}")));
     };
     let named = |kernel: &dyn AnyKernel| bench.kernels.iter().find(|other| other.name() == kernel.name()).copied();
     let (Some(plain), Some(other)) = (named(&matmul::NN), named(way.kernel)) else {
-        return Ok(Outcome::NotRun(format!("{} and matmul_nn are not both among the kernels", way.kernel.name())));
+        return Ok(Outcome::NotRun(format!("needs both {} and matmul_nn among the kernels", way.kernel.name())));
     };
     let mut random = bench.effort.random();
     let mut extent = || 1 + random.below(200);
@@ -58,7 +57,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
                 let agree = exact || (inputs == Inputs::Random && difference <= bound);
                 if !agree {
                     let what = format!("{m}x{k}x{n} of {inputs:?} numbers, element {i}");
-                    return Ok(Outcome::Wrong(format!("{what}: {found:e} this way, {expected:e} as A B")));
+                    return Ok(Outcome::Wrong(format!("{what}: {found:e}, but A B gives {expected:e}")));
                 }
                 worst.hard = worst.hard.max(difference / bound.max(f64::MIN_POSITIVE));
             }
@@ -68,7 +67,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     Ok(Outcome::Fine(worst))
 }
 
-/// A case of the plain product, and the words that it gives.
+/// A case of the plain product, and its result.
 async fn product(
     bench: &Bench<'_>,
     kernel: &'static dyn AnyKernel,
@@ -86,7 +85,7 @@ async fn product(
 }
 
 impl Way {
-    /// The words that this way gives for a case of the plain product, in its order.
+    /// The result of this way for a case of the plain product, in its order.
     async fn product(
         &self,
         bench: &Bench<'_>,
@@ -109,7 +108,7 @@ impl Way {
     }
 }
 
-/// A matrix of so many rows, column by column.
+/// Transposes a matrix with `rows` rows.
 fn transposed(words: &[u32], rows: usize) -> Vec<u32> {
     let columns = words.len() / rows;
     (0..columns).flat_map(|column| words.iter().skip(column).step_by(columns)).copied().collect()

@@ -1,4 +1,4 @@
-//! Checks beyond single kernels: gradients of graphs, training, determinism, and the adapter's limits.
+//! Checks beyond single kernels: graph gradients, training, determinism, and adapter limits.
 
 use super::compare::Worst;
 use super::{determinism, gradients, limits, trajectory, transposes};
@@ -9,15 +9,15 @@ use crate::plan::Plan;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// What a check works on.
+/// Shared state of the checks.
 pub struct Bench<'a> {
     /// The device.
     pub gpu: Arc<Gpu>,
-    /// The kernels that are being verified.
+    /// The kernels under test.
     pub kernels: &'a [&'static dyn AnyKernel],
-    /// How much is to be done.
+    /// Size of the run.
     pub effort: Effort,
-    /// With runtime checks, as checks before this one have compiled them.
+    /// Compiled with runtime checks, shared between checks.
     pipelines: RefCell<Pipelines>,
 }
 
@@ -27,10 +27,10 @@ impl<'a> Bench<'a> {
         Self { gpu, kernels, effort, pipelines: RefCell::new(Pipelines::new(Checks::On)) }
     }
 
-    /// An executor of this plan with runtime checks, which compiles only what none of those before it has.
+    /// An executor of this plan with runtime checks; reuses pipelines compiled earlier.
     ///
     /// # Errors
-    /// As [`GpuExecutor::new`].
+    /// As for [`GpuExecutor::new`].
     pub async fn executor(&self, plan: Plan) -> Result<GpuExecutor> {
         let mut pipelines = self.pipelines.borrow().clone();
         pipelines.prepare(&self.gpu, &plan).await?;
@@ -39,37 +39,37 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// As it should, with these errors at worst.
+    /// Passed, with these worst errors.
     Fine(Worst),
-    /// With this fault.
+    /// Failed, with this error.
     Wrong(String),
-    /// It cannot be done on this adapter, for this reason.
+    /// Not possible on this adapter, with the reason.
     NotRun(String),
 }
 
-/// A kind of check. Each has several entries, which are to the kind what its variants are to a kernel.
+/// A kind of check. Its entries correspond to a kernel's variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whole {
-    /// A hundred steps of training, beside the f64 twins.
+    /// A hundred training steps, compared with the f64 twins.
     Trajectory,
-    /// The same bits in every repeat.
+    /// Bitwise reproducibility.
     Determinism,
-    /// More workgroups than one dimension holds, and the largest bindings.
+    /// Dispatches larger than one dimension allows, and the largest bindings.
     Limits,
-    /// Gradients of graphs: by finite differences, and on the device.
+    /// Graph gradients: against finite differences, and on the device.
     Gradients,
     /// The same product from transposed factors.
     Transposes,
 }
 
 impl Whole {
-    /// All kinds, the longest first.
+    /// All kinds, longest first.
     pub const ALL: [Self; 5] = [Self::Trajectory, Self::Limits, Self::Determinism, Self::Gradients, Self::Transposes];
 
-    /// What it is called where kernels are called by their names.
+    /// Its name in place of a kernel's.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trajectory => "trajectory",
@@ -80,7 +80,7 @@ impl Whole {
         }
     }
 
-    /// The names of its entries.
+    /// Names of its entries.
     pub fn entries(self, effort: Effort) -> Vec<String> {
         let names = match self {
             Self::Trajectory => trajectory::entries(effort),
@@ -92,10 +92,10 @@ impl Whole {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    /// Does one of its entries.
+    /// Runs an entry.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub async fn run(self, bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
         match self {
             Self::Trajectory => trajectory::run(bench, entry).await,
