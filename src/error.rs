@@ -1,25 +1,25 @@
-//! The one error type: a line that says what failed, a line that says what to do, and an exit code.
+//! The crate's error type: one line that says what failed, one that says what to do, and an exit code.
 
 use std::fmt;
 
-/// What kind of thing failed; the number is the process's exit code.
+/// The category of a failure; its number is the process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A flag or a value that cannot be used.
+    /// An invalid flag or value.
     Usage = 2,
-    /// A data set that is missing, damaged or contradicts itself.
+    /// A missing, damaged or inconsistent data set.
     Data = 3,
-    /// A model file that is missing, damaged or does not fit.
+    /// A missing, damaged or incompatible model file.
     Model = 4,
-    /// No adapter, a lost device, or a limit of the adapter.
+    /// No adapter, a lost device, or an adapter limit.
     Device = 5,
-    /// Training met a number that is not finite.
+    /// A NaN or infinity during training.
     Numeric = 6,
-    /// Reading, writing or downloading failed.
+    /// A failure to read, write or download.
     Io = 7,
 }
 
-/// A failure, in words for the person who meets it.
+/// A failure, described for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
@@ -31,37 +31,37 @@ pub struct Error {
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Characters that a line keeps of its beginning, and of its end, where it is longer than both.
+/// Characters kept from the start and from the end of a line that is too long.
 const KEPT: usize = 1000;
 
 impl Error {
-    /// `cause` says what failed, on what, expected and found; `advice` says what to do. They become one line each, for
-    /// what they quote of files may be of any length, and may hold what commands a terminal.
+    /// `cause` says what failed, on what, expected and found; `advice` says what to do. Each becomes one printable
+    /// line, since text quoted from files may have any length and contain terminal escapes.
     pub fn new(kind: Kind, cause: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { kind, cause: line(cause.into()), advice: line(advice.into()), out_of_memory: false }
     }
 
-    /// The same, told apart as one that more memory would have spared.
+    /// Marks the error as caused by lack of memory.
     pub(crate) fn for_lack_of_memory(self) -> Self {
         Self { out_of_memory: true, ..self }
     }
 
-    /// Whether the device had no room for a buffer.
+    /// Whether the device was out of memory.
     pub fn is_out_of_memory(&self) -> bool {
         self.out_of_memory
     }
 
-    /// [`Self::new`] with the lines of `report`, which a library wrote about this crate's own source.
+    /// [`Self::new`], but keeps the lines of `report`, a library's message about this crate's own source.
     pub(crate) fn with_report(kind: Kind, report: String, advice: impl Into<String>) -> Self {
         Self { cause: report, ..Self::new(kind, "", advice) }
     }
 
-    /// What kind of failure this is.
+    /// The category of the failure.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The exit code of a process that ends with this error.
+    /// The process's exit code for this error.
     pub fn exit_code(&self) -> u8 {
         self.kind as u8
     }
@@ -76,18 +76,18 @@ impl Error {
         &self.advice
     }
 
-    /// An input or output error on `path`.
+    /// An I/O error on `path`.
     pub fn io(action: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(
             Kind::Io,
             format!("cannot {action} {}: {error}", path.display()),
-            "check that the path exists, that you may use it, and that the disk has room",
+            "check that the path exists, its permissions, and the free disk space",
         )
     }
 }
 
-/// One line of it: lines after the first follow a comma, control characters are escaped, and the middle of what is too
-/// long is left out.
+/// Makes text a single line: further lines are joined with commas, control characters escaped, and the middle of long
+/// text omitted.
 fn line(text: String) -> String {
     let fits = text.len() <= 2 * KEPT;
     if fits && !text.contains(char::is_control) {

@@ -1,14 +1,14 @@
-//! Files of lines that runs keep for those to come, such as the tests that have passed here.
+//! Append-only line files that persist between runs, such as the list of passed tests.
 
 use crate::error::{Error, Result};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a file above which it is begun anew.
+/// File size above which it is started over.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// A file to which lines are only ever added, so that runs side by side do not lose each other's; or none.
+/// An append-only file, safe for concurrent runs; or none.
 #[derive(Debug, Default)]
 pub struct Ledger {
     file: Option<PathBuf>,
@@ -16,28 +16,28 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The file with the lines in it; none where it cannot be read.
+    /// Opens the file and reads its lines; none if it cannot be read.
     pub fn read(file: PathBuf) -> (Self, Vec<String>) {
         let bytes = fs::read(&file).unwrap_or_default();
         let lines = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
         (Self { file: Some(file), fresh: String::new() }, lines)
     }
 
-    /// Where it is kept.
+    /// Path of the file.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// Adds a line, to be written later.
+    /// Queues a line for [`Self::write`].
     pub fn add(&mut self, line: &str) {
         self.fresh.push_str(line);
         self.fresh.push('\n');
     }
 
-    /// Adds the new lines to the file, where there is one.
+    /// Appends the queued lines to the file, if there is one.
     ///
     /// # Errors
-    /// Where it cannot be written: the lines are lost for other runs then.
+    /// If it cannot be written: later runs will not see the lines.
     pub fn write(&mut self) -> Result<()> {
         let fresh = std::mem::take(&mut self.fresh);
         let Some(file) = self.file.as_ref().filter(|_| !fresh.is_empty()) else { return Ok(()) };
@@ -47,10 +47,10 @@ impl Ledger {
         }
         let bytes = fs::read(file).unwrap_or_default();
         let full = bytes.len() as u64 > MOST_BYTES;
-        // What another run left half written must not spoil the first of these lines.
+        // A partial line from another run must not corrupt the first new line.
         let apart = if full || bytes.last().is_none_or(|&last| last == b'\n') { "" } else { "\n" };
         let open = OpenOptions::new().create(true).append(!full).write(true).truncate(full).open(file);
-        // One write of whole lines: runs side by side do not mix theirs.
+        // A single write of whole lines: concurrent runs do not interleave.
         open.and_then(|mut file| file.write_all(format!("{apart}{fresh}").as_bytes())).map_err(failed)
     }
 }

@@ -1,27 +1,27 @@
-//! Counter-based random numbers, computed alike by host and shaders (`shaders/lib/random.wgsl`).
+//! Counter-based random numbers, identical on host and device (`shaders/lib/random.wgsl`).
 //!
-//! A number depends only on (seed, stream, counter), never on how many were drawn before or by which thread, so
-//! that the GPU can draw number 1,000,000 first and still agree with the host bit for bit.
+//! A number depends only on (seed, stream, counter), not on how many were drawn before or by which thread: the GPU can
+//! draw number 1,000,000 first and still match the host bit for bit.
 
-/// Streams: what a seed is used for. Two uses with one seed must not share numbers.
+/// Streams separate the uses of a seed: two uses must not share numbers.
 pub mod stream {
-    /// The order of the rows in an epoch.
+    /// Row order of an epoch.
     pub const PERMUTATION: u32 = 1;
-    /// Which training images are used at all, where their number is limited.
+    /// Selection of training images if their number is limited.
     pub const TRAIN_LIMIT: u32 = 2;
-    /// Which test images are used, where their number is limited.
+    /// Selection of test images if their number is limited.
     pub const TEST_LIMIT: u32 = 3;
-    /// Which training images are set aside for validation.
+    /// Training images held out for validation.
     pub const VALIDATION: u32 = 4;
     /// Initial weights; parameter tensor `i` uses `WEIGHTS + i`.
     pub const WEIGHTS: u32 = 0x1000;
-    /// Settings of a search; trial `i` uses `TUNE + i`.
+    /// Hyperparameters of a search; trial `i` uses `TUNE + i`.
     pub const TUNE: u32 = 0x1000_0000;
     /// Dropout masks; layer `i` uses `DROPOUT + i`.
     pub const DROPOUT: u32 = 0x2000_0000;
-    /// Augmentation of training images: what is done to each; `AUGMENT + 3` is the noise of their pixels.
+    /// Augmentation of training images; `AUGMENT + 3` is their pixel noise.
     pub const AUGMENT: u32 = 0x3000_0000;
-    /// The embedded digits; image `i` uses `DIGITS + i`.
+    /// Embedded digits; image `i` uses `DIGITS + i`.
     pub const DIGITS: u32 = 0x4000_0000;
     /// Shapes of test cases.
     pub const SHAPES: u32 = 0x7000_0000;
@@ -29,8 +29,8 @@ pub mod stream {
     pub const CASES: u32 = 0x8000_0000;
 }
 
-/// Four well-mixed words from four. Source: Jarzynski and Olano, "Hash Functions for GPU Rendering", Journal of
-/// Computer Graphics Techniques 9(3), 2020, function `pcg4d`.
+/// Hashes four words to four well-mixed words: `pcg4d` from Jarzynski and Olano, "Hash Functions for GPU Rendering",
+/// Journal of Computer Graphics Techniques 9(3), 2020.
 pub fn pcg4d(v: [u32; 4]) -> [u32; 4] {
     let mut v = v.map(|x| x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let mix = |v: &mut [u32; 4]| {
@@ -45,18 +45,18 @@ pub fn pcg4d(v: [u32; 4]) -> [u32; 4] {
     v
 }
 
-/// Splits a 64-bit seed into the words that shaders take: low, high.
+/// Splits a 64-bit seed into the words that shaders use: low, high.
 pub fn seed_words(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
 }
 
-/// Where position `index` of epoch `epoch` falls under a pseudo-random permutation of `0..n`; `index < n`.
+/// The image of `index < n` under epoch `epoch`'s pseudo-random permutation of `0..n`.
 ///
-/// A six-round Feistel network over the next even power of two, walked along its cycle until it falls below `n`
-/// (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, section 4).
+/// A six-round Feistel network over the next even power of two, cycle-walked until the result is below `n` (Black and
+/// Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, section 4).
 pub fn permute(seed: [u32; 2], epoch: u32, index: u32, n: u32) -> u32 {
     let keys = pcg4d([seed[0], seed[1], epoch, stream::PERMUTATION]);
-    // Half the bits of n - 1, rounded up, so that both halves together cover 0..n.
+    // Half the bits of n - 1, rounded up, so that two halves cover 0..n.
     let half = (33 - n.saturating_sub(1).leading_zeros()) / 2;
     let mask = (1u32 << half) - 1;
     let mut x = index;
@@ -74,13 +74,13 @@ pub fn permute(seed: [u32; 2], epoch: u32, index: u32, n: u32) -> u32 {
     }
 }
 
-/// Four random words for one step, from `stream`; `block` numbers them.
+/// Four random words for one step of `stream`, numbered by `block`.
 pub fn step_words(seed: [u32; 2], stream: u32, step: u32, block: u32) -> [u32; 4] {
     let keys = pcg4d([seed[0], seed[1], stream, step]);
     pcg4d([keys[0], keys[1], keys[2], block])
 }
 
-/// A sequence of numbers from one stream of a seed.
+/// A sequence of random numbers from one stream of a seed.
 #[derive(Clone, Debug)]
 pub struct Random {
     seed: [u32; 2],
@@ -91,7 +91,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The sequence of `stream` under `seed`, from its start.
+    /// The start of `stream` for `seed`.
     pub fn new(seed: u64, stream: u32) -> Self {
         Self { seed: seed_words(seed), stream, counter: 0, block: [0; 4], used: 4 }
     }
@@ -112,14 +112,14 @@ impl Random {
         (self.bits() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Uniform in [low, high); `low` where they are equal.
+    /// Uniform in [low, high); `low` if they are equal.
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
-        // What lies just below `high` may be rounded to it.
+        // Values just below `high` may round up to it.
         (low + (high - low) * self.uniform()).min(high.next_down()).max(low)
     }
 
-    /// Uniform in 0..n, for `n > 0`. Source: Lemire, "Fast Random Integer Generation in an Interval", ACM TOMACS
-    /// 29(1), 2019, algorithm 5.
+    /// Uniform in 0..n, for `n > 0`, by algorithm 5 of Lemire, "Fast Random Integer Generation in an Interval", ACM
+    /// TOMACS 29(1), 2019.
     pub fn below(&mut self, n: u32) -> u32 {
         let mut wide = u64::from(self.bits()) * u64::from(n);
         let threshold = n.wrapping_neg() % n;
@@ -129,9 +129,10 @@ impl Random {
         (wide >> 32) as u32
     }
 
-    /// Standard normal, by Box and Muller ("A Note on the Generation of Random Normal Deviates", 1958) in f64.
+    /// Standard normal, by the Box-Muller transform ("A Note on the Generation of Random Normal Deviates", 1958) in
+    /// f64.
     pub fn normal(&mut self) -> f64 {
-        // 1 - u lies in (0, 1], where the logarithm is finite.
+        // 1 - u is in (0, 1], where the logarithm is finite.
         let radius = (-2.0 * (1.0 - f64::from(self.uniform())).ln()).sqrt();
         radius * (std::f64::consts::TAU * f64::from(self.uniform())).cos()
     }
@@ -155,7 +156,7 @@ mod tests {
         assert_ne!(order(1, 0), order(1, 1));
         assert_ne!(order(1, 0), order(2, 0));
         let fixed = order(1, 0).iter().enumerate().filter(|&(i, &row)| i as u32 == row).count();
-        assert!(fixed < 10, "{fixed} rows of 1000 stay where they were; a random order leaves about one");
+        assert!(fixed < 10, "{fixed} of 1000 rows are fixed points; about one is expected");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What a WGSL kernel says of itself: bindings, parameter fields, workgroup size and memory, read by naga.
+//! Reflection of a WGSL kernel with naga: bindings, parameters, workgroup size and memory.
 //!
-//! The shader is the single source of truth. A binding carries its shape as a doc comment in terms of the fields of
+//! The shader is the single source of truth. A binding declares its shape in a doc comment, in terms of the fields of
 //! `struct Params`, and Rust refers to bindings by name:
 //!
 //! ```wgsl
@@ -20,11 +20,11 @@ use naga::{AddressSpace, ScalarKind, TypeInner};
 /// How a kernel uses a storage binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Only read; declared `read`.
+    /// Read-only; declared `read`.
     Read,
-    /// Declared `read_write`, and only written: every element must be.
+    /// Declared `read_write`, and only written: every element must be written.
     Write,
-    /// Declared `read_write`, and both read and written, or documented as `partly written`: updated in place.
+    /// Declared `read_write`, and both read and written, or documented as `partly written`.
     ReadWrite,
 }
 
@@ -39,7 +39,7 @@ pub struct Binding {
     pub access: Access,
     /// Its element type.
     pub dtype: DType,
-    /// How its elements lie.
+    /// Its memory layout.
     pub layout: Layout,
     /// Its extents, each a field of `Params` or a number.
     pub extents: Vec<String>,
@@ -65,14 +65,14 @@ pub struct Field {
     pub scalar: Scalar,
 }
 
-/// What one kernel source says of itself.
+/// Reflection of a kernel's source.
 #[derive(Clone, Debug)]
 pub struct Reflection {
-    /// The storage bindings that the entry point uses, by rising index.
+    /// The storage bindings that the entry point uses, by index.
     pub bindings: Vec<Binding>,
-    /// The fields of the uniform `params`, by rising offset.
+    /// The fields of the uniform `params`, by offset.
     pub params: Vec<Field>,
-    /// The workgroup's extents.
+    /// Workgroup size.
     pub workgroup_size: [u32; 3],
     /// Bytes of workgroup memory.
     pub workgroup_memory: u32,
@@ -81,10 +81,10 @@ pub struct Reflection {
 }
 
 impl Binding {
-    /// The type of this binding for the parameter values that `value` knows by name.
+    /// The binding's type, with `value` providing parameters by name.
     ///
     /// # Errors
-    /// Names an extent that is neither a number nor known.
+    /// If an extent is neither a number nor known.
     pub fn ty(&self, value: impl Fn(&str) -> Option<u32>) -> Result<TensorType> {
         let extent = |text: &String| {
             text.parse().ok().or_else(|| value(text).map(|v| v as usize)).ok_or_else(|| {
@@ -97,7 +97,7 @@ impl Binding {
 }
 
 impl Reflection {
-    /// Parses, validates and reads the source of the kernel `name`.
+    /// Parses, validates and reflects the source of the kernel `name`.
     pub fn of(name: &str, source: &str) -> Result<Self> {
         let options = naga::front::wgsl::Options { parse_doc_comments: true, capabilities: Capabilities::all() };
         let module = naga::front::wgsl::Frontend::new_with_options(options)
@@ -147,14 +147,14 @@ impl Reflection {
         Ok(reflection)
     }
 
-    /// The binding of this name.
+    /// The binding with this name.
     pub fn binding(&self, name: &str) -> Option<&Binding> {
         self.bindings.iter().find(|binding| binding.name == name)
     }
 }
 
 fn broken(kernel: &str, what: impl std::fmt::Display) -> Error {
-    let advice = "this is a fault of shadegrad: please report it";
+    let advice = "this is a bug in shadegrad: please report it";
     Error::with_report(Kind::Device, format!("shader {kernel}: {what}"), advice)
 }
 
@@ -203,7 +203,7 @@ fn storage_binding(
         broken(kernel, format!("`{name}` needs its shape as a doc comment such as `/// [m, k]`, found {doc:?}"))
     })?;
     let dtype = if bytes && word == DType::U32 { DType::U8 } else { word };
-    // What is written in part keeps its other elements, just as if it had read and written them back.
+    // Elements that are not written keep their values, as if read and written back.
     let partly = access == Access::Write && doc.contains("partly written");
     let access = if partly { Access::ReadWrite } else { access };
     Ok(Binding { name, index, access, dtype, layout: Layout::RowMajor, extents })
@@ -217,7 +217,7 @@ fn is_true(module: &naga::Module, name: &str) -> bool {
     })
 }
 
-/// Reads `[m, k]`, `[samples, features] u8`, `[m, k], or [k, m] where TRANSPOSE_A`. True stands for bytes.
+/// Parses `[m, k]`, `[samples, features] u8`, `[m, k], or [k, m] where TRANSPOSE_A`. True means bytes.
 fn parse_shape(doc: &str, holds: impl Fn(&str) -> bool) -> Option<(Vec<String>, bool)> {
     let bracket = |text: &str| {
         let (inside, rest) = text.split_once('[')?.1.split_once(']')?;

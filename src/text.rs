@@ -1,9 +1,9 @@
-//! Numbers, times and tables for people.
+//! Formats numbers, times and tables for display.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A whole number with its thousands set apart.
+/// An integer with thousands separators.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -16,7 +16,7 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// Bytes in the largest unit that leaves a number above one.
+/// A byte count in the largest unit that keeps the number above one.
 pub fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),
@@ -26,7 +26,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// A number to three or more digits, such as 0.0123, 4.57, 89.1 or 1,234.
+/// A number with three or more significant digits, such as 0.0123, 4.57, 89.1 or 1,234.
 pub fn digits(number: f64) -> String {
     match number.abs() {
         _ if !number.is_finite() => number.to_string(),
@@ -38,20 +38,20 @@ pub fn digits(number: f64) -> String {
     }
 }
 
-/// Text as HTML takes it.
+/// Escapes text for HTML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A time as its date and minute in UTC.
+/// Date and time in UTC, to the minute.
 pub fn date(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let ([year, month, day], minutes) = (civil(seconds / 86_400), seconds / 60 % 1440);
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
-/// Year, month and day of a day since 1970-01-01: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`. Years begin in March there, so that a leap day is a year's last.
+/// Year, month and day from days since 1970-01-01: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+/// `civil_from_days`. Years start in March there, so that a leap day is the last of a year.
 fn civil(days: u64) -> [u64; 3] {
     let days = days + 719_468; // since 0000-03-01
     let (era, day) = (days / 146_097, days % 146_097);
@@ -63,8 +63,8 @@ fn civil(days: u64) -> [u64; 3] {
     [400 * era + year + next, month, day]
 }
 
-/// Rows of equal length, the first of them a head, as aligned columns; numbers to the right, text to the left, the last
-/// column as it is.
+/// Formats rows of equal length, header first, as aligned columns: numbers right-aligned, text left-aligned, the last
+/// column unpadded.
 pub fn columns(rows: &[impl AsRef<[String]>]) -> String {
     let count = rows.first().map_or(0, |row| row.as_ref().len());
     let column = |column: usize| rows.iter().map(move |row| row.as_ref()[column].as_str());
@@ -83,7 +83,7 @@ pub fn columns(rows: &[impl AsRef<[String]>]) -> String {
     text
 }
 
-/// Whether a cell holds a number, perhaps with its thousands set apart or in per cent, or stands for none.
+/// Whether a cell is a number, possibly with thousands separators or a percent sign, or a placeholder.
 fn is_number(cell: &str) -> bool {
     cell == "-" || cell.trim_end_matches(" %").replace(',', "").parse::<f64>().is_ok()
 }

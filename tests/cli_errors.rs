@@ -52,7 +52,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--hidden 99999999999999999999999", ["number too large", "--help"]),
         ("--hidden 16,,8", ["'--hidden", "--help"]),
         ("--seed -1", ["'-1'", "--help"]),
-        ("--device=", ["name of the device is empty", "--help"]),
+        ("--device=", ["device name is empty", "--help"]),
         ("--data=", ["name of the data set is empty", "--help"]),
         ("--validation 1.5", ["`1.5`", "share such as 0.1"]),
         ("--validation 10000", ["10000 of 10000 training images", "--validation 0.1"]),
@@ -204,7 +204,7 @@ fn model_files_that_are_no_perceptron_exit_with_4() {
 fn adapters_that_are_not_there_exit_with_5() {
     let place = Place::new();
     let name = place.first_adapter()["name"].as_str().expect("text").to_owned();
-    failed(&place.run(&format!("{SMALL} --device voodoo2")), 5, &["\"voodoo2\" in its name", &name, "--device cpu"]);
+    failed(&place.run(&format!("{SMALL} --device voodoo2")), 5, &["matching \"voodoo2\"", &name, "--device cpu"]);
     failed(&place.run(&format!("{SMALL} --device 99")), 5, &["number 99", &name, "shadegrad devices"]);
 }
 

@@ -69,7 +69,7 @@ fn an_adapter_is_chosen_by_number_by_name_or_by_what_it_is() {
     assert_eq!(picked("0"), first);
     assert_eq!(picked(&first.to_uppercase()), first);
     assert!(matches!(chosen("cpu"), Ok(Chosen::Native)));
-    for (nobody, told) in [("4711", "number 4711"), ("no such name", "with \"no such name\" in its name")] {
+    for (nobody, told) in [("4711", "number 4711"), ("no such name", "matching \"no such name\"")] {
         let error = chosen(nobody).expect_err("there is none");
         assert!(error.kind() == Kind::Device && error.cause().contains(told), "{error}");
         assert!(error.cause().contains(&format!("0: {first}")), "{error}");

@@ -139,7 +139,8 @@ fn a_device_that_does_not_answer_in_time_ends_the_run() {
 #[test]
 fn a_wait_in_which_wgpu_panics_ends_the_run() {
     let waits = |moment: Moment<'_>| moment == Moment::Wait;
-    let causes = drill_all(waits, || panic!("a drill: the driver lost its device in a wait"), "the device was lost", 2);
+    let causes =
+        drill_all(waits, || panic!("a drill: the driver lost its device while waiting"), "the device was lost", 2);
     tell(&causes, &["preparing a plan", "reading `train/metrics`"]);
 }
 
@@ -162,7 +163,7 @@ fn a_driver_without_memory_ends_the_run() {
         adapter_short_of_memory(wgpu::MemoryBudgetThresholds { for_resource_creation, for_device_loss })
     };
     for (what, adapter, words) in [
-        ("memory budget of resources", short(Some(0), None), "opening it: "),
+        ("memory budget of resources", short(Some(0), None), "cannot open "),
         ("memory budget of the device", short(None, Some(0)), "the device was lost"),
     ] {
         let verdict = match whole_run(&adapter, Drill::default(), &config(), &path) {

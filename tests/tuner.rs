@@ -182,7 +182,7 @@ fn choices_of_another_run_are_taken_or_refused_by_name() {
     let gpu = with(choice("n=4000", "fast")).expect("the plan has this");
     assert_eq!(variants(&gpu, &plan), ["slow", "fast"]);
     for (wrong, says) in [
-        (choice("n=4001", "fast"), "relu n=4001: fast: the run does not do this"),
+        (choice("n=4001", "fast"), "relu n=4001: fast: this run has no such kernel and shape"),
         (choice("n=4000", "gone"), "relu n=4000: gone: the adapter has no such variant"),
     ] {
         let refused = with(wrong).expect_err("it cannot be taken");

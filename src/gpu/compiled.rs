@@ -1,22 +1,22 @@
-//! What a driver has compiled, kept in a file from run to run, for drivers that keep nothing themselves.
+//! A file cache of compiled pipelines, for drivers that have none of their own.
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a hash, which stands before the rest of the file.
+/// Size of the hash at the start of the file.
 const HASH: usize = 32;
 
-/// The file of an adapter, and what is in it.
+/// The cache of an adapter.
 #[derive(Debug, Default)]
 pub struct Compiled {
     file: Option<PathBuf>,
-    /// The hash, then what it is of; empty where nothing sound was there.
+    /// The hash, then the data; empty if there is no valid file.
     contents: Vec<u8>,
 }
 
 impl Compiled {
-    /// What was kept for an adapter in a folder: nothing where there is no file, or it is damaged.
+    /// Reads an adapter's cache from a folder; empty if the file is missing or damaged.
     pub fn read(folder: &Path, adapter: &wgpu::Adapter) -> Self {
         Self::of(wgpu::util::pipeline_cache_key(&adapter.get_info()).map(|name| folder.join(name)))
     }
@@ -27,15 +27,15 @@ impl Compiled {
         Self { file, contents: if sound { contents } else { Vec::new() } }
     }
 
-    /// What the driver gave.
+    /// The driver's data.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         self.contents.get(HASH..)
     }
 
-    /// Writes what the driver gives now, where that is something else.
+    /// Writes the driver's current data if it has changed.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub(super) fn keep(&self, bytes: &[u8]) -> Result<()> {
         let Some(file) = self.file.as_ref().filter(|_| self.bytes() != Some(bytes)) else { return Ok(()) };
         let failed = |error| Error::io("write", file, &error);
@@ -43,7 +43,7 @@ impl Compiled {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let contents = [Sha256::digest(bytes).as_slice(), bytes].concat();
-        // Whoever reads meanwhile finds the whole of one file or of the other.
+        // Rename atomically: concurrent readers see either file in full.
         let partial = file.with_extension(format!("{}.partial", std::process::id()));
         std::fs::write(&partial, contents).and_then(|()| std::fs::rename(&partial, file)).map_err(failed)
     }

@@ -1,4 +1,4 @@
-//! An open device and what it can do.
+//! An open device and its capabilities.
 
 use super::compiled::Compiled;
 use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
@@ -9,29 +9,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long to wait for the device before it counts as hung.
+/// Timeout after which the device counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What training takes of an adapter, where it has it.
+/// Optional features that training uses.
 const USUAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::PIPELINE_CACHE);
 
-/// Whether the driver's and wgpu's bounds checks and loop bounds are put into shaders.
+/// Whether the driver and wgpu add bounds checks and loop limits to shaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
-    /// As any program would have them; verification runs so too.
+    /// On, the default of wgpu; also verified.
     On,
-    /// Off, for speed: the kernels guard their own accesses, which the tests prove with canaries.
+    /// Off, for speed: kernels guard their own accesses, which the tests prove with canaries.
     Off,
 }
 
-/// A device, its queue, and the first fault that it has reported.
+/// A device, its queue, and the first fault reported.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     /// Name, backend and driver.
     pub info: wgpu::AdapterInfo,
-    /// What kernels and plans need to know.
+    /// Capabilities that matter to kernels and plans.
     pub caps: Caps,
     compiled: Option<(wgpu::PipelineCache, Arc<Compiled>)>,
     fault: FirstFault,
@@ -39,74 +39,74 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the adapter with its own limits, and subgroup operations where it has them.
+    /// Opens the adapter with its own limits, and with subgroup operations if available.
     ///
     /// # Errors
-    /// Where the driver does not give the device.
+    /// If the driver does not provide the device.
     pub async fn open(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
         Self::open_for_drill(adapter, Drill::default()).await
     }
 
-    /// [`Self::open`] with what the driver has compiled before, where it can take that.
+    /// [`Self::open`] with a cache of compiled pipelines, if supported.
     ///
     /// # Errors
-    /// Where the driver does not give the device.
+    /// If the driver does not provide the device.
     pub async fn open_with_compiled(adapter: &wgpu::Adapter, compiled: Compiled) -> Result<Arc<Self>> {
         Ok(Self::open(adapter).await?.with_compiled(compiled))
     }
 
-    /// This device with what the driver has compiled before, where it can take that.
+    /// This device with a cache of compiled pipelines, if supported.
     pub fn with_compiled(self: Arc<Self>, compiled: Compiled) -> Arc<Self> {
         let mut gpu = Arc::unwrap_or_clone(self);
         if gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             let label = Some("shadegrad");
             let descriptor = wgpu::PipelineCacheDescriptor { label, data: compiled.bytes(), fallback: true };
-            #[allow(unsafe_code, reason = "a driver trusts what it is given of its own")]
-            // SAFETY: `Compiled` gives only bytes with the hash that was written beside them, which were then what
-            // `get_data` had returned; the driver tells by their header whether they are its own, else begins anew.
+            #[allow(unsafe_code, reason = "drivers trust their own cache data")]
+            // SAFETY: `Compiled` returns only bytes that match the hash stored with them, hence exactly what `get_data`
+            // returned; the driver checks their header and starts over if they are not its own.
             let cache = unsafe { gpu.device.create_pipeline_cache(&descriptor) };
             gpu.compiled = Some((cache, Arc::new(compiled)));
         }
         Arc::new(gpu)
     }
 
-    /// Keeps what the driver has compiled for the next time, where it gives that away.
+    /// Saves the driver's compiled pipelines for the next run, if it exposes them.
     ///
     /// # Errors
-    /// Where it cannot be written: the driver then compiles again the next time.
+    /// If they cannot be written: the driver then recompiles next time.
     pub fn keep_compiled(&self) -> Result<()> {
         let Some((cache, file)) = &self.compiled else { return Ok(()) };
         cache.get_data().map_or(Ok(()), |bytes| file.keep(&bytes))
     }
 
-    /// Where pipelines are looked for before they are compiled.
+    /// The pipeline cache.
     pub(super) fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
         self.compiled.as_ref().map(|(cache, _)| cache)
     }
 
-    /// Opens the adapter for a test in which things go wrong on purpose.
+    /// Opens the adapter for a test with injected faults.
     ///
     /// # Errors
-    /// Where the driver does not give the device.
+    /// If the driver does not provide the device.
     pub async fn open_for_drill(adapter: &wgpu::Adapter, drill: Drill) -> Result<Arc<Self>> {
         Self::open_with(adapter, USUAL_FEATURES, drill).await
     }
 
-    /// Opens the adapter to measure it: besides what training takes, with timestamps and f16, as far as the driver gives
-    /// them.
+    /// Opens the adapter for measurement: with timestamps and f16 in addition to the features training uses, if
+    /// available.
     ///
     /// # Errors
-    /// Where the driver does not give the device, with or without them.
+    /// If the driver does not provide the device, with or without them.
     pub async fn open_to_measure(adapter: &wgpu::Adapter) -> Result<Arc<Self>> {
         let features = USUAL_FEATURES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         match Self::open_with(adapter, features, Drill::default()).await {
-            // What a driver claims, it may refuse when it is asked for it.
+            // Drivers may advertise features that they then refuse.
             Err(_) => Self::open(adapter).await,
             opened => opened,
         }
     }
 
-    /// Opens the adapter with those of `features` that it has.
+    /// Opens the adapter with those of `features` that it supports.
     async fn open_with(adapter: &wgpu::Adapter, features: wgpu::Features, drill: Drill) -> Result<Arc<Self>> {
         let info = adapter.get_info();
         let limits = adapter.limits();
@@ -119,8 +119,8 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::new(
                 Kind::Device,
-                format!("{}, opening it: {}", info.name, one_line(&error.to_string())),
-                "close other programs that use it, update its driver, or choose another with --device",
+                format!("cannot open {}: {}", info.name, one_line(&error.to_string())),
+                "close other programs that use it, update its driver, or choose another device with --device",
             )
         })?;
         let fault = FirstFault::default();
@@ -131,38 +131,38 @@ impl Gpu {
         Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
 
-    /// Whether threads, and devices of the adapter, share one context, for which wgpu waits no longer than a second before
-    /// it panics: the GL backend.
+    /// Whether threads and devices of the adapter share one context, for which wgpu waits at most a second before it
+    /// panics: the GL backend.
     pub(crate) fn shares_context(&self) -> bool {
         self.info.backend == wgpu::Backend::Gl
     }
 
-    /// Whether it was opened with timestamps.
+    /// Whether the device was opened with timestamps.
     pub(super) fn has_timestamps(&self) -> bool {
         self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// What tells this adapter, under this driver, from others.
+    /// Identifies the adapter and its driver.
     pub fn identity(&self) -> String {
         let wgpu::AdapterInfo { name, vendor, device, driver, driver_info, backend, .. } = &self.info;
         format!("{name}, {vendor:#x}:{device:#x}, {backend}, {driver} {driver_info}")
     }
 
-    /// The same device, on which this variant of this kernel is not trusted any more.
+    /// The same device with this variant of a kernel excluded.
     pub fn distrusting(&self, kernel: &'static str, variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
         gpu.caps.distrusted.push((kernel, variant.to_owned()));
         Arc::new(gpu)
     }
 
-    /// The same device, which takes this variant of a kernel with these parameters.
+    /// The same device with this variant of a kernel preferred for these parameters.
     pub fn preferring(&self, kernel: &'static str, params: &[u8], variant: &str) -> Arc<Self> {
         let mut gpu = self.clone();
         gpu.caps.preferred.insert((kernel, params.to_vec()), variant.to_owned());
         Arc::new(gpu)
     }
 
-    /// Whether the device has reported no fault yet. `doing` is what it was used for, to tell where one came up.
+    /// Whether the device has reported no fault. `doing` describes the current operation, for the error message.
     ///
     /// # Errors
     /// The first fault.
@@ -170,61 +170,61 @@ impl Gpu {
         self.fault.get().map_or(Ok(()), |fault| Err(self.error(fault, doing)))
     }
 
-    /// The error of a device that refuses what is done with it.
+    /// The error for a rejected operation.
     pub(super) fn refusal(&self, doing: &str, what: &str) -> Error {
         self.error(Fault::Refused(what.to_owned()), doing)
     }
 
     fn error(&self, mut fault: Fault, doing: &str) -> Error {
         if matches!(fault, Fault::Refused(_)) {
-            // A lost device refuses everything, and may say why only when all is done that went before.
+            // A lost device rejects everything, and may report why only after all previous work is done.
             self.poll(None);
             fault = self.fault.get().filter(|fault| matches!(fault, Fault::Lost(_))).unwrap_or(fault);
         }
         fault.error(&self.info.name, doing)
     }
 
-    /// Runs `work`, and turns whatever the device objects to meanwhile into an error.
+    /// Runs `work`, and turns any error the device reports meanwhile into a `Result`.
     pub(super) async fn guarded<T>(&self, doing: &str, work: impl FnOnce() -> T) -> Result<T> {
         let scopes = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal]
             .map(|filter| self.device.push_error_scope(filter));
         let result = work();
-        // Scopes end in the reverse order of their beginning.
+        // Error scopes are popped in reverse order.
         for scope in scopes.into_iter().rev() {
             if let Some(error) = scope.pop().await {
                 return Err(self.error(error.into(), doing));
             }
         }
-        // A loss comes to no scope.
+        // Device loss is not reported to a scope.
         self.healthy(doing)?;
         Ok(result)
     }
 
-    /// Makes a buffer. Where there is no room, the scope around it or [`Self::healthy`] tells.
+    /// Creates a buffer. Lack of memory is reported to the enclosing scope or by [`Self::healthy`].
     pub(super) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         self.meet(Moment::Allocate(label));
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         self.device.create_buffer(&descriptor)
     }
 
-    /// Submits what was recorded.
+    /// Submits recorded commands.
     pub(super) fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         self.meet(Moment::Submit);
         self.queue.submit(commands)
     }
 
-    /// Waits until `submission` has run, where the platform waits; a browser calls back by itself.
+    /// Waits for `submission` on native platforms; a browser calls back on its own.
     ///
     /// # Errors
-    /// Any fault that the device has reported, and where it takes longer than anything should.
+    /// Any fault the device has reported, or a timeout.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex, doing: &str) -> Result<()> {
         self.poll(Some(submission));
         self.healthy(doing)
     }
 
-    /// Waits until `submission` has run, or else everything, and keeps what fault comes up.
+    /// Waits for `submission`, or for everything, and records any fault.
     fn poll(&self, submission: Option<wgpu::SubmissionIndex>) {
-        // wgpu panics where the driver loses the device meanwhile.
+        // wgpu panics if the driver loses the device meanwhile.
         let polled = catch_unwind(AssertUnwindSafe(|| {
             if submission.is_some() && self.meet(Moment::Wait) == Some(Mishap::Silence) {
                 return Err(wgpu::PollError::Timeout);
@@ -237,11 +237,11 @@ impl Gpu {
             Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => {
                 self.fault.report(Fault::Refused("the submission failed".to_owned()));
             }
-            Err(_) => self.fault.report(Fault::Lost("in a wait".to_owned())),
+            Err(_) => self.fault.report(Fault::Lost("while waiting".to_owned())),
         }
     }
 
-    /// Lets the drill do what it does at this moment.
+    /// Applies the drill's fault for this moment, if any.
     fn meet(&self, moment: Moment<'_>) -> Option<Mishap> {
         let mishap = self.drill.at(moment);
         match mishap {
@@ -271,7 +271,8 @@ impl Gpu {
 }
 
 impl Drop for Gpu {
-    /// wgpu waits, without end, for a queue that it drops, and panics where that fails: a broken one it never drops.
+    /// wgpu waits indefinitely for a queue it drops, and panics if that fails: the queue of a broken device is never
+    /// dropped.
     fn drop(&mut self) {
         if self.fault.get().is_some() {
             std::mem::forget(self.queue.clone());
@@ -279,7 +280,7 @@ impl Drop for Gpu {
     }
 }
 
-/// The major version in a driver's words such as "Mesa 26.2.6-1 (LLVM 22.1.8)".
+/// The major version from a driver string such as "Mesa 26.2.6-1 (LLVM 22.1.8)".
 fn mesa_version(driver_info: &str) -> Option<u32> {
     let (_, version) = driver_info.split_once("Mesa ")?;
     version.split('.').next()?.parse().ok()
@@ -295,7 +296,7 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         f16: features.contains(wgpu::Features::SHADER_F16),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
-        // Some drivers claim more and then drop workgroups; 65,535 is what all of them do.
+        // Some drivers advertise more and then drop workgroups; 65,535 works on all of them.
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),

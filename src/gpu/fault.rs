@@ -1,27 +1,27 @@
-//! What goes wrong on a device, how it is told, and how tests bring it about.
+//! Device faults: detection, error messages, and injection for tests.
 
 use crate::error::{Error, Kind};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A fault, as wgpu or the driver reports it.
+/// A fault reported by wgpu or the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The device is gone with all that was on it.
+    /// The device is lost, with all its data.
     Lost(String),
-    /// There is no room for a buffer.
+    /// Out of memory.
     OutOfMemory(String),
-    /// The device was given this long and has not done its work.
+    /// Timeout.
     Silent(Duration),
-    /// Something that was asked of the device is not allowed or does not work on it.
+    /// An operation was rejected.
     Refused(String),
 }
 
 impl From<wgpu::Error> for Fault {
     fn from(error: wgpu::Error) -> Self {
         match &error {
-            // It says no more than that memory is out; what was asked for stands in its source.
+            // The error itself is generic; its source names the allocation.
             wgpu::Error::OutOfMemory { source } => {
                 let reason = source.source().map_or(String::new(), |reason| format!(": {reason}"));
                 Self::OutOfMemory(format!("{source}{reason}"))
@@ -32,20 +32,20 @@ impl From<wgpu::Error> for Fault {
 }
 
 impl Fault {
-    /// The error to end with: what happened, on which device, and while it was doing what.
+    /// The error: what happened, on which device, during which operation.
     pub(super) fn error(&self, device: &str, doing: &str) -> Error {
         let (what, advice) = match self {
             Self::Lost(message) => {
                 let message = one_line(message);
                 let reason = if message.is_empty() { message } else { format!(", {message}") };
-                let advice = "start again; where that does not help, update the driver, or choose another adapter (see \
+                let advice = "try again; if that does not help, update the driver, or choose another adapter (see \
                               `shadegrad devices`)";
                 (format!("the device was lost{reason}"), advice)
             }
             Self::OutOfMemory(message) => {
                 let advice = "make the model or batch smaller, close other programs that use the adapter, or choose \
                               another (see `shadegrad devices`)";
-                (format!("out of memory, {}", one_line(message)), advice)
+                (format!("out of memory: {}", one_line(message)), advice)
             }
             Self::Silent(patience) => {
                 let advice = "make the model or batch smaller, or choose a faster adapter (see `shadegrad devices`); a \
@@ -63,19 +63,19 @@ impl Fault {
     }
 }
 
-/// Driver messages run over many lines; an error is one.
+/// Joins the lines of a driver message.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first fault that a device has reported; what follows it follows from it.
+/// The first fault of a device; later ones are consequences.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FirstFault(Arc<Mutex<Option<Fault>>>);
 
 impl FirstFault {
     pub(super) fn report(&self, fault: Fault) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A lost device refuses everything, often before it says that it is lost.
+        // A lost device rejects everything, often before it reports the loss.
         if matches!((first.as_ref(), &fault), (None, _) | (Some(Fault::Refused(_)), Fault::Lost(_))) {
             *first = Some(fault);
         }
@@ -86,35 +86,35 @@ impl FirstFault {
     }
 }
 
-/// What is about to be done on a device, where it can fail.
+/// Operations that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment<'a> {
-    /// A buffer of this name is about to be made.
+    /// Creating a buffer with this name.
     Allocate(&'a str),
-    /// Commands are about to be submitted.
+    /// Submitting commands.
     Submit,
-    /// The host is about to wait for the device.
+    /// Waiting for the device.
     Wait,
 }
 
-/// What goes wrong on purpose.
+/// An injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// The device is lost.
+    /// Device loss.
     Lost,
-    /// The device reports that its memory is out.
+    /// Out of memory.
     OutOfMemory,
-    /// The device does not answer until the host's patience is over. Only where it waits.
+    /// No answer until the timeout. Only while waiting.
     Silence,
 }
 
-/// Decides at each moment whether something goes wrong: for tests of what becomes of it, as a sound device cannot be
-/// made to fail. A panic while the host waits is one of wgpu, as which a loss may come.
+/// Injects faults for tests, since a healthy device cannot be made to fail. A panic in a wait mimics wgpu's panic on
+/// device loss.
 #[derive(Clone)]
 pub struct Drill(Arc<dyn Fn(Moment<'_>) -> Option<Mishap> + Send + Sync>);
 
 impl Drill {
-    /// A drill by a function.
+    /// A drill that calls a function at each moment.
     pub fn new(mishaps: impl Fn(Moment<'_>) -> Option<Mishap> + Send + Sync + 'static) -> Self {
         Self(Arc::new(mishaps))
     }
@@ -125,7 +125,7 @@ impl Drill {
 }
 
 impl Default for Drill {
-    /// Nothing goes wrong on purpose.
+    /// Injects nothing.
     fn default() -> Self {
         Self::new(|_| None)
     }

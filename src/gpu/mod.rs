@@ -1,4 +1,4 @@
-//! Runs plans on the GPU. The only user of wgpu.
+//! Runs plans on the GPU. The only module that uses wgpu.
 
 mod compiled;
 mod device;

@@ -8,12 +8,12 @@ use crate::shader::{Access, Reflection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A variant of a kernel, compiled, with the layout of its bindings.
+/// A compiled kernel variant with its binding layout.
 #[derive(Debug)]
 pub struct Pipeline {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    /// What the variant's source says of itself.
+    /// Reflection of the variant's source.
     pub reflection: Reflection,
 }
 
@@ -58,7 +58,7 @@ impl Pipeline {
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
-            // Every kernel writes its workgroup memory before it reads it.
+            // Kernels initialize workgroup memory before reading it.
             compilation_options: wgpu::PipelineCompilationOptions {
                 zero_initialize_workgroup_memory: checks == Checks::On,
                 ..Default::default()
@@ -68,7 +68,7 @@ impl Pipeline {
         Ok(Self { pipeline, layout, reflection })
     }
 
-    /// Binds the uniform `params` and one range of a buffer for each storage binding.
+    /// Binds the uniform `params` and one buffer range per storage binding.
     pub(super) fn bind(
         &self,
         gpu: &Gpu,
@@ -88,7 +88,7 @@ impl Pipeline {
     }
 }
 
-/// Compiled kernels by their source: what plans have in common is compiled once.
+/// Compiled kernels by source, shared between plans.
 #[derive(Clone, Debug)]
 pub struct Pipelines {
     checks: Checks,
@@ -97,33 +97,33 @@ pub struct Pipelines {
 }
 
 impl Pipelines {
-    /// None yet, all to be compiled with these checks.
+    /// An empty set, to be compiled with these checks.
     pub fn new(checks: Checks) -> Self {
         Self { checks, by_source: BTreeMap::new(), compiled: 0 }
     }
 
-    /// The pipeline of a variant, where it is prepared.
+    /// The pipeline of a variant, if compiled.
     pub fn get(&self, variant: &Variant) -> Option<&Arc<Pipeline>> {
         self.by_source.get(&variant.source())
     }
 
-    /// How many were compiled.
+    /// Number of compiled pipelines.
     pub(super) fn compiled(&self) -> usize {
         self.compiled
     }
 
-    /// Compiles each variant of the plan that is not here yet, each on a thread of its own where there are threads.
+    /// Compiles the plan's variants that are missing, in parallel if there are threads.
     ///
     /// # Errors
-    /// Where one does not compile.
+    /// If one does not compile.
     pub async fn prepare(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<()> {
         self.prepare_most(gpu, plan).await?.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// [`Self::prepare`] that leaves out what does not compile; gives the source and the error of each.
+    /// Like [`Self::prepare`], but skips what does not compile; returns source and error of each.
     ///
     /// # Errors
-    /// Where the device has failed.
+    /// If the device has failed.
     pub async fn prepare_most(&mut self, gpu: &Arc<Gpu>, plan: &Plan) -> Result<Vec<(String, Error)>> {
         let mut wanted = BTreeMap::new();
         for dispatch in plan.sections.iter().flat_map(|section| &section.dispatches) {
@@ -136,10 +136,10 @@ impl Pipelines {
         self.compile_all(gpu, wanted).await
     }
 
-    /// Compiles these variants of a kernel, and gives those that compile, each with its pipeline.
+    /// Compiles these variants of a kernel; returns those that compile, with their pipelines.
     ///
     /// # Errors
-    /// Where the device has failed.
+    /// If the device has failed.
     pub async fn prepare_variants(
         &mut self,
         gpu: &Arc<Gpu>,
@@ -154,7 +154,7 @@ impl Pipelines {
         Ok(variants.into_iter().filter_map(ready).collect())
     }
 
-    /// Compiles what is given by its source; gives the source and the error of what does not compile.
+    /// Compiles the given sources; returns source and error of those that fail.
     async fn compile_all(
         &mut self,
         gpu: &Arc<Gpu>,
@@ -165,7 +165,7 @@ impl Pipelines {
         let compiled = std::thread::scope(|scope| {
             let start = |(source, (kernel, variant)): (String, (&'static dyn AnyKernel, Variant))| {
                 let label = format!("{} {variant}", kernel.name());
-                // Error scopes belong to a thread, so each thread waits for its own.
+                // Error scopes are per thread, so each thread waits for its own.
                 let compile = move || pollster::block_on(Pipeline::new(gpu, kernel, &variant, checks));
                 (source, label, scope.spawn(compile))
             };
@@ -188,7 +188,7 @@ impl Pipelines {
         };
         let mut refused = Vec::new();
         for (source, label, pipeline) in compiled {
-            let broke_off = |_| Err(gpu.refusal(&format!("compiling {label}"), "wgpu broke off"));
+            let broke_off = |_| Err(gpu.refusal(&format!("compiling {label}"), "wgpu panicked"));
             match pipeline.unwrap_or_else(broke_off) {
                 Ok(pipeline) => {
                     self.by_source.insert(source, Arc::new(pipeline));

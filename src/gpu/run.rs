@@ -1,4 +1,4 @@
-//! Runs of a single kernel, apart from any plan: how verification drives it.
+//! Runs a single kernel outside a plan, for verification.
 
 use super::device::Gpu;
 use super::executor::{PARAMS_STRIDE, map, range};
@@ -8,25 +8,25 @@ use crate::plan::ALIGNMENT_WORDS;
 use crate::shader::{Access, Binding};
 use std::sync::Arc;
 
-/// One run of a kernel by itself.
+/// A single run of a kernel.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
-    /// Its parameters, as bytes.
+    /// Parameters as bytes.
     pub params: &'a [u8],
-    /// How many workgroups; they are always folded into two rows.
+    /// Number of workgroups; always folded into two rows.
     pub groups: u64,
-    /// The words of each binding, in the order of [`crate::shader::Reflection::bindings`], at least as many as its shape
+    /// Words of each binding, in the order of [`crate::shader::Reflection::bindings`]; at least as many as its shape
     /// needs.
     pub arrays: &'a [Vec<u32>],
 }
 
 impl Pipeline {
-    /// Runs the kernel once on these words, and gives back the words of every binding.
+    /// Runs the kernel once, and returns the words of every binding.
     pub async fn run(&self, gpu: &Arc<Gpu>, run: Run<'_>) -> Result<Vec<Vec<u32>>> {
         Ok(self.run_all(gpu, &[run]).await?.pop().unwrap_or_default())
     }
 
-    /// Runs the kernel on each of these in one submit, and gives back the words of every binding of each run.
+    /// Runs the kernel several times in one submission, and returns the words of every binding of each run.
     pub async fn run_all(&self, gpu: &Arc<Gpu>, runs: &[Run<'_>]) -> Result<Vec<Vec<Vec<u32>>>> {
         let doing = "running a kernel";
         let fold = |run: &Run<'_>| gpu.caps.fold_always(run.groups);
@@ -43,8 +43,8 @@ impl Pipeline {
         Ok(places.runs.iter().map(|run| run.iter().map(cut).collect()).collect())
     }
 
-    /// Puts all bindings of all runs into two buffers: one that is only read, one that is written, since a dispatch
-    /// may not use one buffer in both ways.
+    /// Packs all bindings of all runs into two buffers, one read-only and one writable: a dispatch cannot use a buffer
+    /// both ways.
     fn places(&self, runs: &[Run<'_>]) -> Places {
         let mut sizes = [0; 2];
         let mut place = |(array, binding): (&Vec<u32>, &Binding)| {
@@ -102,17 +102,17 @@ impl Pipeline {
     }
 }
 
-/// Where a binding of a run lies.
+/// Location of a binding.
 struct Place {
-    /// In the buffer that is written, or in the one that is only read.
+    /// Whether it is in the writable buffer.
     written: bool,
-    /// Its first word.
+    /// First word.
     start: usize,
-    /// Words.
+    /// Number of words.
     length: usize,
 }
 
-/// The places of the bindings of all runs, and the words of both buffers.
+/// Locations of all bindings, and the contents of both buffers.
 struct Places {
     runs: Vec<Vec<Place>>,
     sizes: [usize; 2],

@@ -1,19 +1,19 @@
-//! Which adapters there are, and which one to use.
+//! Lists adapters and selects one.
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// What the user asked to train on.
+/// The device requested by the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// A hardware GPU; without one, the CPU path.
+    /// A hardware GPU, or the CPU path if there is none.
     Auto,
     /// The CPU path.
     Cpu,
-    /// The adapter of this number in the list of adapters.
+    /// The adapter with this index.
     Index(usize),
-    /// The first adapter whose name or driver contains this text, in any case.
+    /// The first adapter whose name or driver contains this text, ignoring case.
     Name(String),
 }
 
@@ -22,10 +22,10 @@ impl FromStr for Choice {
 
     fn from_str(text: &str) -> Result<Self> {
         Ok(match (text, text.parse()) {
-            // Every name contains the empty one.
+            // Every name contains the empty string.
             ("", _) => {
-                let advice = "give `auto`, `cpu`, or an adapter by number or part of its name";
-                return Err(Error::new(Kind::Usage, "the name of the device is empty", advice));
+                let advice = "use `auto`, `cpu`, or an adapter's number or part of its name";
+                return Err(Error::new(Kind::Usage, "the device name is empty", advice));
             }
             ("auto", _) => Self::Auto,
             ("cpu", _) => Self::Cpu,
@@ -46,16 +46,16 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Where the device's arithmetic is done.
+/// Where the computation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backing {
-    /// A GPU with memory of its own.
+    /// A GPU with its own memory.
     Discrete,
-    /// A GPU that shares the host's memory.
+    /// A GPU that shares host memory.
     Integrated,
-    /// A GPU handed to a virtual machine.
+    /// A GPU passed through to a virtual machine.
     Virtual,
-    /// Shaders run on the CPU by a software driver.
+    /// A software driver that runs shaders on the CPU.
     Cpu,
     /// No shaders: the twins, compiled for this CPU.
     Native,
@@ -79,44 +79,44 @@ impl From<wgpu::DeviceType> for Backing {
             wgpu::DeviceType::DiscreteGpu => Self::Discrete,
             wgpu::DeviceType::IntegratedGpu => Self::Integrated,
             wgpu::DeviceType::Cpu => Self::Cpu,
-            // Drivers behind GL do not say what they are; most of them are GPUs.
+            // GL drivers do not report a type; most of them are GPUs.
             wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => Self::Virtual,
         }
     }
 }
 
-/// What `shadegrad devices` tells of an adapter.
+/// An entry of `shadegrad devices`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterReport {
-    /// Name as the driver gives it.
+    /// The driver's name for the adapter.
     pub name: String,
     /// Vulkan, Metal, Dx12 or Gl.
     pub backend: String,
-    /// Driver and its version.
+    /// Driver and version.
     pub driver: String,
-    /// Where its arithmetic is done.
+    /// Where the computation runs.
     pub backing: Backing,
-    /// Least and largest subgroup, where it has subgroup operations.
+    /// Minimum and maximum subgroup size, if subgroup operations are available.
     pub subgroup_sizes: Option<[u32; 2]>,
-    /// Whether shaders may use f16.
+    /// Whether shaders can use f16.
     pub f16: bool,
-    /// Whether it times dispatches.
+    /// Whether dispatches can be timed.
     pub timestamps: bool,
     /// Cooperative matrix tiles, such as `16x16x16 f16 -> f32`.
     pub cooperative_matrices: Vec<String>,
-    /// Largest buffer in bytes.
+    /// Maximum buffer size in bytes.
     pub max_buffer_bytes: u64,
-    /// Largest storage binding in bytes.
+    /// Maximum storage binding in bytes.
     pub max_binding_bytes: u64,
-    /// Storage buffers that one shader may use.
+    /// Maximum number of storage buffers per shader.
     pub max_storage_buffers: u32,
-    /// Bytes of workgroup memory.
+    /// Maximum workgroup memory in bytes.
     pub max_workgroup_memory: u32,
-    /// Invocations of a workgroup.
+    /// Maximum invocations per workgroup.
     pub max_invocations: u32,
 }
 
-/// All adapters: those of the platform's own interfaces first, then those behind OpenGL. Their order is stable.
+/// All adapters, in stable order: native APIs first, then OpenGL.
 pub async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let mut found = Vec::new();
     for backends in [backends & wgpu::Backends::PRIMARY, backends & wgpu::Backends::SECONDARY] {
@@ -128,7 +128,7 @@ pub async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
         descriptor.flags = wgpu::InstanceFlags::empty();
         found.extend(wgpu::Instance::new(descriptor).enumerate_adapters(backends).await);
     }
-    // Without compute shaders an adapter is of no use here.
+    // Compute shaders are required.
     found.retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     found
 }
@@ -159,26 +159,26 @@ pub fn report(adapter: &wgpu::Adapter) -> AdapterReport {
     }
 }
 
-/// What a [`Choice`] means on this machine.
+/// A [`Choice`] resolved on this machine.
 #[derive(Clone, Debug)]
 pub enum Chosen {
-    /// This adapter.
+    /// An adapter.
     Adapter(wgpu::Adapter),
-    /// The CPU path, as was asked for.
+    /// The CPU path, as requested.
     Native,
-    /// The CPU path, as none of the adapters there are is a GPU: these, in the order of [`adapters`].
+    /// The CPU path, since none of these adapters is a GPU; in the order of [`adapters`].
     NoGpu(Vec<wgpu::Adapter>),
 }
 
-/// The adapter that `choice` means, or the CPU path.
+/// Resolves `choice`.
 ///
 /// # Errors
-/// Where there is no such adapter: lists those that there are.
+/// If there is no such adapter; lists the available ones.
 pub async fn choose(choice: &Choice) -> Result<Chosen> {
     if *choice == Choice::Cpu {
         return Ok(Chosen::Native);
     }
-    // Starting OpenGL takes longer than the rest together, so it is asked only where the rest does not do.
+    // Initializing OpenGL takes longer than everything else together, so it is tried last.
     let primary = adapters(wgpu::Backends::PRIMARY).await;
     if let Some(found) = pick(choice, &primary) {
         return Ok(Chosen::Adapter(found));
@@ -193,19 +193,19 @@ pub async fn choose(choice: &Choice) -> Result<Chosen> {
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let wanted = match choice {
                 Choice::Index(index) => format!("number {index}"),
-                Choice::Name(name) => format!("with {name:?} in its name"),
+                Choice::Name(name) => format!("matching {name:?}"),
                 Choice::Auto | Choice::Cpu => "that is a GPU".to_owned(),
             };
             Err(Error::new(
                 Kind::Device,
-                format!("no adapter {wanted}; there are: {names}"),
-                "choose one of `shadegrad devices`, or --device cpu, or install a Vulkan driver",
+                format!("no adapter {wanted}; available: {names}"),
+                "choose one from `shadegrad devices`, use --device cpu, or install a Vulkan driver",
             ))
         }
     }
 }
 
-/// The adapter that is meant, where it is among these.
+/// The requested adapter, if it is among these.
 fn pick(choice: &Choice, adapters: &[wgpu::Adapter]) -> Option<wgpu::Adapter> {
     let matches = |text: &str| {
         let text = text.to_lowercase();

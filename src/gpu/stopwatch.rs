@@ -1,4 +1,4 @@
-//! How long a kernel takes by itself, by the host's clock.
+//! Times a kernel alone, by the host clock.
 
 use super::device::Gpu;
 use super::executor::range;
@@ -9,7 +9,7 @@ use crate::plan::ALIGNMENT_WORDS;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A kernel with its bindings on the device, to be run over and over.
+/// A kernel with its bindings on the device, ready to be timed.
 pub struct Stopwatch {
     gpu: Arc<Gpu>,
     pipeline: Arc<Pipeline>,
@@ -18,10 +18,10 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Uploads the bindings of a run, and runs it once: drivers leave work for the first time.
+    /// Uploads the bindings of a run, and runs it once as a warm-up, since drivers defer work to the first run.
     ///
     /// # Errors
-    /// Where the device fails, or has no room.
+    /// If the device fails, or lacks memory.
     pub async fn new(gpu: &Arc<Gpu>, pipeline: Arc<Pipeline>, run: &Run<'_>) -> Result<Self> {
         let doing = "timing a kernel";
         let groups = gpu.caps.fold(run.groups);
@@ -32,10 +32,10 @@ impl Stopwatch {
         Ok(stopwatch)
     }
 
-    /// How long so many runs take, one after the other, in one submit; the time of a submit included.
+    /// Duration of `repeats` consecutive runs in one submission, including the submission itself.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn time(&self, repeats: u32) -> Result<Duration> {
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -51,7 +51,7 @@ impl Stopwatch {
     }
 }
 
-/// A buffer for each binding, with what the run gives it.
+/// One buffer per binding, with the run's contents.
 fn bind(gpu: &Gpu, pipeline: &Pipeline, run: &Run<'_>) -> wgpu::BindGroup {
     let buffer = |bytes: &[u8], usage| {
         let size = bytes.len().next_multiple_of(4 * ALIGNMENT_WORDS);

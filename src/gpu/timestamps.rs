@@ -1,7 +1,6 @@
-//! Runs of a plan that are waited for, and timed by the host and by the device's own clock.
+//! Runs a section and waits for it, timed by the host and device clocks.
 //!
-//! Stamps are taken at the beginning and the end of compute passes, which is all that the WebGPU standard has, so that
-//! what is stamped by itself is a pass by itself.
+//! WebGPU takes timestamps only at the start and end of compute passes, so each timed unit is a pass of its own.
 
 use super::device::Gpu;
 use super::executor::{GpuExecutor, Ready, map};
@@ -9,30 +8,30 @@ use crate::error::Result;
 use std::fmt;
 use std::time::Instant;
 
-/// The most stamps that wgpu allows in a query set.
+/// Maximum number of timestamps in a query set.
 const SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
 
-/// Where the device's clock is read.
+/// Where timestamps are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamps {
-    /// Nowhere: the run is as it is in training.
+    /// None: the run is as in training.
     None,
-    /// Before and after all that is run.
+    /// Before and after the whole run.
     Ends,
     /// Before and after each dispatch.
     Each,
 }
 
-/// Why the stamps of a device tell no times.
+/// Why a device's timestamps are unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It takes none, or was not asked for any.
+    /// Not supported, or not requested.
     Missing,
-    /// One of them is zero, or all are alike.
+    /// Some are zero, or all are equal.
     Zero,
-    /// One of them is before an earlier one.
+    /// Out of order.
     Unordered,
-    /// More time lies between them than passed on the host.
+    /// Longer than the elapsed host time.
     TooLong,
 }
 
@@ -40,32 +39,32 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "the device has no timestamps",
-            Self::Zero => "the device's timestamps stand still",
+            Self::Zero => "the device's timestamps do not advance",
             Self::Unordered => "the device's timestamps are out of order",
-            Self::TooLong => "the device's timestamps tell more time than passed",
+            Self::TooLong => "the device's timestamps exceed the elapsed time",
         })
     }
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Clone, Debug)]
 pub struct Timed {
-    /// When the host began to record it.
+    /// When recording started.
     pub begun: Instant,
-    /// When all was recorded.
+    /// When recording ended.
     pub recorded: Instant,
-    /// When the driver had taken it.
+    /// When the driver had accepted the submission.
     pub submitted: Instant,
-    /// When the host knew that it had ended.
+    /// When the host saw it finish.
     pub ended: Instant,
-    /// Beginning and end of what was stamped, in nanoseconds of the device's clock.
+    /// Start and end of each timed unit, in nanoseconds of the device clock.
     pub spans: Result<Vec<[u64; 2]>, Flaw>,
 }
 
-/// Beginnings and ends in nanoseconds, from pairs of stamps in ticks of `period` nanoseconds.
+/// Converts pairs of ticks of `period` nanoseconds into start and end times in nanoseconds.
 ///
 /// # Errors
-/// Where they tell no times, or more than the `passed` nanoseconds.
+/// If they are unusable, or exceed `passed` nanoseconds.
 pub fn spans(ticks: &[u64], period: f32, passed: u128) -> Result<Vec<[u64; 2]>, Flaw> {
     let (Some(first), Some(last), true) = (ticks.first(), ticks.last(), period.is_finite() && period > 0.0) else {
         return Err(Flaw::Missing);
@@ -76,7 +75,7 @@ pub fn spans(ticks: &[u64], period: f32, passed: u128) -> Result<Vec<[u64; 2]>, 
     if !ticks.is_sorted() {
         return Err(Flaw::Unordered);
     }
-    // Ticks may count from 1970 on, which no f64 holds to the nanosecond.
+    // Ticks may count from 1970, beyond an f64's nanosecond precision.
     let scale = (f64::from(period) * f64::from(u32::MAX) + f64::from(period)) as u128;
     let nanoseconds = |tick: u64| ((u128::from(tick) * scale) >> 32) as u64;
     if u128::from(nanoseconds(last - first)) > passed {
@@ -86,10 +85,10 @@ pub fn spans(ticks: &[u64], period: f32, passed: u128) -> Result<Vec<[u64; 2]>, 
 }
 
 impl GpuExecutor {
-    /// Runs `section` `times` times in one submit, and waits for its end.
+    /// Runs `section` `times` times in one submission and waits for it.
     ///
     /// # Errors
-    /// Where the plan has no such section, or the device has failed.
+    /// If the plan has no such section, or the device has failed.
     pub async fn run_timed(&mut self, section: &str, times: u32, stamps: Stamps) -> Result<Timed> {
         let (gpu, doing) = (self.gpu().clone(), format!("timing `{section}`"));
         let begun = Instant::now();
@@ -119,11 +118,11 @@ impl GpuExecutor {
         Ok(Timed { begun, recorded, submitted, ended, spans })
     }
 
-    /// Runs `section` `times` times, each dispatch in a submit of its own that is waited for: how long they take where the
-    /// device's clock does not tell. Times are from the beginning on; each has that of its submit in it.
+    /// Runs `section` `times` times, waiting for each dispatch in its own submission, for devices without timestamps.
+    /// Times are relative to the start and include the submission.
     ///
     /// # Errors
-    /// Where the plan has no such section, or the device has failed.
+    /// If the plan has no such section, or the device has failed.
     pub async fn run_apart(&mut self, section: &str, times: u32) -> Result<Timed> {
         let (gpu, doing) = (self.gpu().clone(), format!("timing `{section}`"));
         let begun = Instant::now();
@@ -140,7 +139,7 @@ impl GpuExecutor {
     }
 }
 
-/// Query sets for so many stamps.
+/// Query sets for a number of timestamps.
 struct Sets {
     sets: Vec<wgpu::QuerySet>,
     stamps: usize,
@@ -156,7 +155,7 @@ impl Sets {
         Self { sets: (0..stamps).step_by(SET).map(set).collect(), stamps }
     }
 
-    /// What stamps the pass of this number.
+    /// The timestamp writes of a pass.
     fn around(&self, pass: usize) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let first = (2 * pass % SET) as u32;
         self.sets.get(2 * pass / SET).map(|query_set| wgpu::ComputePassTimestampWrites {
@@ -166,7 +165,7 @@ impl Sets {
         })
     }
 
-    /// Has all stamps copied to where the host can map them.
+    /// Resolves all timestamps into a mappable buffer.
     fn resolve(&self, gpu: &Gpu, encoder: &mut wgpu::CommandEncoder) -> Option<wgpu::Buffer> {
         let bytes = 8 * self.stamps as u64;
         let buffer = |usage| gpu.buffer("stamps", bytes, usage | wgpu::BufferUsages::COPY_DST);

@@ -1,63 +1,63 @@
-//! What a twin computes on: slices by binding name.
+//! A twin's arguments: slices by binding name.
 
 use smallvec::SmallVec;
 
-/// Host data of one array: numbers, or words (u32, and bytes packed as on the device).
+/// Host data of an array: floats, or words (u32, and bytes packed as on the device).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Array<T> {
     /// f32 on the device; in the oracle, f64.
     Real(Vec<T>),
-    /// u32, or bytes four to a word.
+    /// u32, or bytes packed four to a word.
     Word(Vec<u32>),
 }
 
-/// One binding of a dispatch on the CPU.
+/// A binding of a dispatch on the CPU.
 #[derive(Debug)]
 pub enum View<'a, T> {
-    /// Numbers to read.
+    /// Floats, read-only.
     Real(&'a [T]),
-    /// Numbers to write or update.
+    /// Floats, writable.
     RealMut(&'a mut [T]),
-    /// Words to read.
+    /// Words, read-only.
     Word(&'a [u32]),
-    /// Words to write or update.
+    /// Words, writable.
     WordMut(&'a mut [u32]),
 }
 
-/// The bindings of a dispatch, each taken once by name.
+/// The bindings of a dispatch; each can be taken once, by name.
 ///
 /// # Panics
-/// The methods panic where the twin asks for a binding that its shader does not declare so: a fault in the op, which
-/// its first test meets.
+/// The methods panic if the twin requests a binding that its shader does not declare that way: a bug in the op that its
+/// first test finds.
 #[derive(Debug)]
 pub struct Args<'a, T> {
     views: FewBindings<(&'a str, View<'a, T>)>,
 }
 
-/// One thing for each binding of a dispatch. Kernels have at most eight storage bindings, as many as every adapter of the
-/// WebGPU standard allows: for these nothing is allocated, so that steps on the CPU allocate nothing.
+/// One item per binding of a dispatch. Kernels have at most eight storage bindings, the WebGPU minimum; up to that,
+/// nothing is allocated, so that steps on the CPU are allocation-free.
 pub type FewBindings<X> = SmallVec<[X; 8]>;
 
 impl<'a, T> Args<'a, T> {
-    /// From views by name.
+    /// From named views.
     pub fn new(views: impl IntoIterator<Item = (&'a str, View<'a, T>)>) -> Self {
         Self { views: views.into_iter().collect() }
     }
 
-    /// Takes numbers to read.
+    /// Takes floats to read.
     pub fn real(&mut self, name: &str) -> &'a [T] {
         match self.take(name) {
             View::Real(data) => data,
             View::RealMut(data) => data,
-            _ => panic!("binding `{name}` holds words, its twin reads numbers"),
+            _ => panic!("binding `{name}` holds words, but the twin reads floats"),
         }
     }
 
-    /// Takes numbers to write.
+    /// Takes floats to write.
     pub fn real_mut(&mut self, name: &str) -> &'a mut [T] {
         match self.take(name) {
             View::RealMut(data) => data,
-            _ => panic!("binding `{name}` is not declared as numbers to write, its twin writes them"),
+            _ => panic!("binding `{name}` is not declared as writable floats, but the twin writes them"),
         }
     }
 
@@ -66,7 +66,7 @@ impl<'a, T> Args<'a, T> {
         match self.take(name) {
             View::Word(data) => data,
             View::WordMut(data) => data,
-            _ => panic!("binding `{name}` holds numbers, its twin reads words"),
+            _ => panic!("binding `{name}` holds floats, but the twin reads words"),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a, T> Args<'a, T> {
     pub fn word_mut(&mut self, name: &str) -> &'a mut [u32] {
         match self.take(name) {
             View::WordMut(data) => data,
-            _ => panic!("binding `{name}` is not declared as words to write, its twin writes them"),
+            _ => panic!("binding `{name}` is not declared as writable words, but the twin writes them"),
         }
     }
 

@@ -1,10 +1,10 @@
-//! Test cases of kernels: parameters, inputs, and how far an output may lie from the oracle.
+//! Test cases of kernels: parameters, inputs and tolerances.
 
 use super::Array;
 use crate::random::{Random, stream};
 use std::collections::BTreeMap;
 
-/// How much to test, and from which seed shapes are drawn at random.
+/// How much to test, and the seed for random shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
     full: bool,
@@ -12,45 +12,45 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What `cargo test` runs on every variant.
+    /// What `cargo test` runs for every variant.
     pub const QUICK: Self = Self { full: false, seed: 0 };
-    /// Everything: thousands of shapes a kernel.
+    /// Everything: thousands of shapes per kernel.
     pub const FULL: Self = Self { full: true, seed: 0 };
 
-    /// As much, on other shapes.
+    /// The same amount with other shapes.
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Whether everything is to be tested.
+    /// Whether this is the full run.
     pub fn is_full(self) -> bool {
         self.full
     }
 
-    /// The seed of shapes, and of inputs.
+    /// The seed of shapes and inputs.
     pub fn seed(self) -> u64 {
         self.seed
     }
 
-    /// One number for the short form, another for the full one.
+    /// `quick` or `full`, depending on the effort.
     pub fn count(self, quick: usize, full: usize) -> usize {
         if self.full { full } else { quick }
     }
 
-    /// What to draw shapes from.
+    /// A generator for shapes.
     pub fn random(self) -> Random {
         Random::new(self.seed, stream::SHAPES)
     }
 }
 
-/// What kind of input a case has.
+/// The kind of a case's inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs {
-    /// Standard normal numbers.
+    /// Standard normal values.
     Random,
-    /// Whole numbers from -3 to 3, with which sums and products are exact in any order.
+    /// Integers from -3 to 3, for which sums and products are exact in any order.
     Integers,
-    /// Numbers that strain the formula; the op says which.
+    /// Values that stress the formula; defined by the op.
     Extreme,
 }
 
@@ -69,7 +69,7 @@ impl<P> Case<P> {
         Self { params, inputs }
     }
 
-    /// The same kind of input with other parameters.
+    /// The same kind of inputs with other parameters.
     pub fn map<Q>(&self, f: impl FnOnce(&P) -> Q) -> Case<Q> {
         Case { params: f(&self.params), inputs: self.inputs }
     }
@@ -78,33 +78,33 @@ impl<P> Case<P> {
 /// Inputs and expected outputs of a case in f64, by binding name.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
-    /// Before the kernel ran, widened exactly from f32.
+    /// Before the run, widened exactly from f32.
     pub before: BTreeMap<String, Array<f64>>,
-    /// What the f64 twin made of them.
+    /// After the f64 twin ran.
     pub after: BTreeMap<String, Array<f64>>,
 }
 
 impl Values {
-    /// The numbers that binding `name` held before.
+    /// The values of binding `name` before the run.
     ///
     /// # Panics
-    /// Where the kernel has no such binding of numbers: a fault in the op.
+    /// If the kernel has no such float binding: a bug in the op.
     pub fn before(&self, name: &str) -> &[f64] {
         numbers(&self.before, name)
     }
 
-    /// The numbers that the f64 twin left in binding `name`.
+    /// The values of binding `name` after the f64 twin ran.
     ///
     /// # Panics
-    /// Where the kernel has no such binding of numbers: a fault in the op.
+    /// If the kernel has no such float binding: a bug in the op.
     pub fn after(&self, name: &str) -> &[f64] {
         numbers(&self.after, name)
     }
 
-    /// The words that binding `name` held before.
+    /// The words of binding `name` before the run.
     ///
     /// # Panics
-    /// Where the kernel has no such binding of words: a fault in the op.
+    /// If the kernel has no such integer binding: a bug in the op.
     pub fn words(&self, name: &str) -> &[u32] {
         match self.before.get(name) {
             Some(Array::Word(words)) => words,
@@ -120,39 +120,39 @@ fn numbers<'a>(arrays: &'a BTreeMap<String, Array<f64>>, name: &str) -> &'a [f64
     }
 }
 
-/// Absolute tolerances, one an element.
+/// Absolute tolerances, one per element.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tolerance {
-    /// What every driver must keep.
+    /// The bound every driver must meet.
     pub hard: Vec<f64>,
-    /// What a good driver keeps; exceeding it is a regression.
+    /// The error expected of a good driver; exceeding it is a regression.
     pub soft: Option<Vec<f64>>,
 }
 
 impl Tolerance {
-    /// Only a hard gate, from the expected value of each element.
+    /// Only a hard bound, computed from each expected value.
     pub fn each(expected: &[f64], bound: impl Fn(f64) -> f64) -> Self {
         Self { hard: expected.iter().map(|&x| bound(x)).collect(), soft: None }
     }
 
-    /// Every element is equal; either zero will do, and subnormal numbers may be flushed to it.
+    /// Exact equality, except for the sign of zero and flushed subnormals.
     pub fn exact(elements: usize) -> Self {
         Self { hard: vec![f64::from(f32::MIN_POSITIVE); elements], soft: None }
     }
 
-    /// `ulps` units in the last place of the expected value, in f32.
+    /// `ulps` f32 ULPs of the expected value.
     pub fn ulps(expected: &[f64], ulps: f64) -> Self {
         Self::each(expected, |x| ulps * ulp(x))
     }
 }
 
-/// The distance from `x` to the next f32 away from zero, at least the smallest normal's.
+/// Distance from `x` to the next f32 away from zero, at least that of the smallest normal number.
 pub fn ulp(x: f64) -> f64 {
     let x = (x.abs() as f32).max(f32::MIN_POSITIVE);
     f64::from(f32::from_bits(x.to_bits() + 1)) - f64::from(x)
 }
 
-/// Sizes around the powers of two at which tiles, vectors and workgroups begin and end.
+/// Sizes around the powers of two, where tiles, vectors and workgroups begin and end.
 pub fn edge_sizes() -> [u32; 13] {
     [1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 65, 129]
 }

@@ -1,13 +1,12 @@
 //! Faults that tests seed into shaders.
 
-/// A mistake that could have been made in a shader, to see it found: where the source says `from`, it is made to say
-/// `to`.
+/// A plausible shader bug that tests must detect: occurrences of `from` in the source are replaced by `to`.
 ///
-/// A kernel lists those that its own cases have to find: its arithmetic, the guard of its index, the ends of its loops.
+/// A kernel lists faults that its own cases must find: in its arithmetic, its index guard and its loop bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShaderFault {
-    /// Part of the source of every variant that is chosen for the kernel's cases.
+    /// Part of the source of every variant chosen for the kernel's cases.
     pub from: &'static str,
-    /// What stands in its place.
+    /// The replacement.
     pub to: &'static str,
 }

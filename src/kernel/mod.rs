@@ -1,7 +1,7 @@
-//! A kernel: a WGSL entry point with everything that is known about it, in one place.
+//! A kernel: a WGSL entry point and everything known about it, in one place.
 //!
-//! An op's file implements [`Kernel`]: parameters, geometry, cost, CPU twin, error bound, test cases, variants. The
-//! rest of the crate sees the object-safe [`AnyKernel`], whose parameters are bytes.
+//! An op's file implements [`Kernel`]: parameters, geometry, cost, CPU reference implementation (twin), error bound,
+//! test cases, variants. The rest of the crate uses the object-safe [`AnyKernel`], whose parameters are bytes.
 
 mod args;
 mod caps;
@@ -24,80 +24,80 @@ pub use variant::{Constant, Variant};
 use crate::random::Random;
 use crate::shader::Field;
 
-/// A WGSL kernel and its twin. Implemented once an op; see `src/ops/` for examples.
+/// A WGSL kernel and its twin, one implementation per kernel; see `src/ops/` for examples.
 pub trait Kernel: Sync {
-    /// The uniform struct `Params` of the shader, field for field.
+    /// Mirrors the shader's uniform struct `Params` field by field.
     type Params: Params;
 
-    /// The name in the registry, in plans and in messages.
+    /// Name in the registry, in plans and in messages.
     fn name(&self) -> &'static str;
 
-    /// The kernel whose source this one's is but for what it does to each result before it stores it; itself, where
-    /// there is none. Verification need not try everything on both.
+    /// The kernel with the same source up to the epilogue; itself if there is none. Verification does not repeat
+    /// everything for both.
     fn body(&self) -> &'static str {
         self.name()
     }
 
-    /// Whether it only puts together what other kernels are verified for. Short tests then need but few cases, and the
-    /// variants that training would take for these.
+    /// Whether it only combines parts that are verified in other kernels. Quick tests then need few cases, and only the
+    /// variants training would choose for them.
     fn is_composed(&self) -> bool {
         false
     }
 
-    /// Every variant that an adapter with these capabilities can run; all must pass the same cases.
+    /// All variants that an adapter with these capabilities can run; each must pass the same cases.
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
 
-    /// The variant to use for these parameters: one of [`Self::variants`].
+    /// The default variant for these parameters, one of [`Self::variants`].
     fn choose(&self, _params: &Self::Params, caps: &Caps) -> Variant {
         self.variants(caps).swap_remove(0)
     }
 
-    /// The variants among which the fastest for these parameters can be found by timing.
+    /// The variants among which timing selects the fastest for these parameters.
     fn candidates(&self, params: &Self::Params, caps: &Caps) -> Vec<Variant> {
         self.variants(caps).into_iter().filter(|variant| self.accepts(params, variant)).collect()
     }
 
-    /// Whether this variant can serve these parameters; one that loads vectors may not.
+    /// Whether this variant supports these parameters; one with vector loads may not.
     fn accepts(&self, _params: &Self::Params, _variant: &Variant) -> bool {
         true
     }
 
-    /// These parameters, of which some were made smaller for a test, with those that follow from others made to follow.
+    /// Recomputes dependent parameters after others were reduced for a test.
     fn consistent(&self, params: Self::Params) -> Self::Params {
         params
     }
 
-    /// How many workgroups to start. The executor folds them into two dimensions where one does not hold them.
+    /// Number of workgroups. The executor folds it into two dimensions if necessary.
     fn groups(&self, params: &Self::Params, variant: &Variant) -> u64;
 
-    /// Floating-point operations, counting a multiply-add as two.
+    /// Floating-point operations; a multiply-add counts as two.
     fn flops(&self, params: &Self::Params) -> u64;
 
-    /// Bytes that must move to and from memory, where that is not `bound`: each binding once, updated ones twice.
+    /// Minimum memory traffic in bytes, if it differs from `bound`: each binding once, updated ones twice.
     fn bytes(&self, _params: &Self::Params, bound: u64) -> u64 {
         bound
     }
 
-    /// The same computation on the CPU, generic over the number type.
+    /// The same computation on the CPU, generic over the float type.
     fn twin<T: Real>(&self, params: &Self::Params, args: &mut Args<'_, T>);
 
-    /// How far each element of `output` may lie from the f64 twin's, and where that bound comes from.
+    /// Maximum difference of each element of `output` from the f64 twin's, with the derivation of the bound.
     fn tolerance(&self, case: &Case<Self::Params>, output: &str, values: &Values) -> Tolerance;
 
-    /// The parameters and kinds of input to test with.
+    /// Parameters and kinds of input to test.
     fn cases(&self, effort: Effort) -> Vec<Case<Self::Params>>;
 
-    /// How its outputs change with its inputs.
+    /// How outputs change with inputs.
     fn relations(&self) -> Vec<Relation> {
         Vec::new()
     }
 
-    /// Faults to seed into its shader, each of which its cases must find. A kernel of the registry needs at least one.
+    /// Faults to seed into its shader, each of which its cases must find. A kernel in the registry needs at least one.
     fn faults(&self) -> &'static [ShaderFault] {
         &[]
     }
 
-    /// The words of an input binding with `elements` elements for a case; `None` takes the default for its kind.
+    /// The words of an input binding with `elements` elements for a case; `None` selects the default for its kind.
     fn fill(
         &self,
         _case: &Case<Self::Params>,
@@ -109,7 +109,7 @@ pub trait Kernel: Sync {
     }
 }
 
-/// A [`Kernel`] with its parameters as bytes, so that kernels of all kinds fit one registry and one plan.
+/// A [`Kernel`] with its parameters as bytes, so that all kernels fit one registry and one plan.
 pub trait AnyKernel: Sync {
     /// See [`Kernel::name`].
     fn name(&self) -> &'static str;
@@ -117,16 +117,16 @@ pub trait AnyKernel: Sync {
     fn body(&self) -> &'static str {
         self.name()
     }
-    /// The fields of the Rust struct that stands for the shader's `Params`, and its size in bytes.
+    /// The fields of the Rust parameter struct, and its size in bytes.
     fn fields(&self) -> (Vec<Field>, usize);
     /// See [`Kernel::is_composed`].
     fn is_composed(&self) -> bool;
     /// See [`Kernel::variants`].
     fn variants(&self, caps: &Caps) -> Vec<Variant>;
-    /// The variant that is [preferred](Caps::preferred), else that of [`Kernel::choose`]; where that is not trusted, the
-    /// first of [`Kernel::variants`] that is and serves these parameters.
+    /// The [preferred](Caps::preferred) variant, else that of [`Kernel::choose`]; if it is not trusted, the first
+    /// trusted one of [`Kernel::variants`] that supports these parameters.
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant;
-    /// Those of [`Kernel::candidates`] that are trusted.
+    /// The trusted ones of [`Kernel::candidates`].
     fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant>;
     /// See [`Kernel::accepts`].
     fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
@@ -138,9 +138,9 @@ pub trait AnyKernel: Sync {
     fn flops(&self, params: &[u8]) -> u64;
     /// See [`Kernel::bytes`].
     fn bytes(&self, params: &[u8], bound: u64) -> u64;
-    /// The twin in single precision.
+    /// The f32 twin.
     fn twin_f32(&self, params: &[u8], args: &mut Args<'_, f32>);
-    /// The twin in double precision, the oracle.
+    /// The f64 twin, the oracle.
     fn twin_f64(&self, params: &[u8], args: &mut Args<'_, f64>);
     /// See [`Kernel::tolerance`].
     fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance;
@@ -246,7 +246,7 @@ impl<K: Kernel> AnyKernel for K {
     }
 }
 
-/// `each` for each combination of things that there are so many of, or the most that can be told.
+/// `each` times all `counts`, saturating.
 pub fn operations(each: u64, counts: impl IntoIterator<Item = u32>) -> u64 {
     counts.into_iter().fold(each, |product, count| product.saturating_mul(count.into()))
 }

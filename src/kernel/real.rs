@@ -1,20 +1,20 @@
-//! The two number types that twins compute with.
+//! The two float types of twins.
 
 use super::{AnyKernel, Args};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// `f32`, with which a machine without a GPU trains, or `f64`, the oracle that tests compare with.
+/// `f32`, the CPU training path, or `f64`, the oracle in tests.
 pub trait Real:
     num_traits::Float + std::ops::AddAssign + bytemuck::Pod + Send + Sync + std::iter::Sum + std::fmt::Debug
 {
-    /// The nearest number of this type.
+    /// Rounds to this type.
     fn of(value: f64) -> Self;
 
-    /// This number, widened.
+    /// Widens to f64.
     fn wide(self) -> f64;
 
-    /// `out[m, n] = a[m, k] b[k, n]`; `a` is stored `[k, m]` where `transpose_a`, `b` `[n, k]` where `transpose_b`.
+    /// `out[m, n] = a[m, k] b[k, n]`; if transposed, `a` is stored `[k, m]`, `b` `[n, k]`.
     fn matmul(dimensions: [usize; 3], transpose: [bool; 2], a: &[Self], b: &[Self], out: &mut [Self]);
 
     /// Runs the twin of `kernel` in this type.
@@ -51,7 +51,7 @@ macro_rules! real {
                     }
                 };
                 let (a, b) = (view(a, transpose[0], m, k), view(b, transpose[1], k, n));
-                // Below about 50 us of work, handing it to other threads costs more than it saves.
+                // Below about 50 us of work, threading costs more than it saves.
                 let parallel = m * k * n > 4_000_000;
                 let threads = if parallel { all_cores() } else { Par::Seq };
                 matmul(MatMut::from_row_major_slice_mut(out, m, n), Accum::Replace, a, b, 1.0, threads);

@@ -1,19 +1,20 @@
-//! What is known of a kernel's outputs without computing them: how they change when its inputs do.
+//! Metamorphic relations: how a kernel's outputs change with its inputs.
 
-/// How outputs change with inputs, bit by bit, whatever the inputs are. Verification holds every variant to it.
+/// A bitwise relation between inputs and outputs that holds for all inputs. Verification checks every variant against
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// What this field of the parameters counts is computed alike, and each by itself: rows, columns or elements. In
-    /// another order it gives the same outputs in that order, and some of it gives some of them.
+    /// Entries along the dimension given by this parameter (rows, columns or elements) are computed independently:
+    /// permuting or selecting them does the same to the outputs.
     Apart(&'static str),
-    /// These outputs are proportional to these inputs together, and the other outputs do not depend on them. By a power
-    /// of two, that is exact.
+    /// These outputs are proportional to these inputs taken together, and the other outputs do not depend on them.
+    /// Exact for powers of two.
     Proportional {
-        /// Bindings of numbers.
+        /// Float inputs.
         of: &'static [&'static str],
-        /// Bindings of numbers.
+        /// Float outputs.
         outputs: &'static [&'static str],
     },
-    /// No output changes where all numbers of this binding grow by as much, if no sum of the two is rounded.
+    /// Adding a constant to all values of this binding changes no output, provided the sums are exact.
     Shifted(&'static str),
 }

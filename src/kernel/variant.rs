@@ -1,9 +1,9 @@
-//! Variants: one WGSL kernel under different constants and snippets.
+//! Variants: one WGSL kernel with different constants and snippets.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-/// A constant that a variant puts before the source.
+/// A constant that a variant prepends to the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constant {
     /// `const NAME = 8u;`
@@ -14,24 +14,24 @@ pub enum Constant {
     Alias(&'static str),
 }
 
-/// One form of a kernel: the same bindings, parameters, cases and twin, under other constants and snippets.
+/// A form of a kernel: same bindings, parameters, cases and twin, but other constants and snippets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// What distinguishes it, such as `tiled-64x64`; `plain` where there is only one.
+    /// A distinguishing name such as `tiled-64x64`; `plain` if there is only one variant.
     pub name: String,
-    /// Rows and columns of the output that a workgroup computes, for kernels that work in tiles.
+    /// Rows and columns of the output per workgroup, for tiled kernels.
     pub tile: [u32; 2],
     constants: Vec<(&'static str, Constant)>,
     parts: Vec<Cow<'static, str>>,
 }
 
 impl Variant {
-    /// The only variant of a kernel whose source is these parts, one after the other.
+    /// The only variant of a kernel whose source is the concatenation of these parts.
     pub fn plain(parts: &[&'static str]) -> Self {
         Self::new("plain", &[], parts)
     }
 
-    /// The variant `name`: the constants, then the parts.
+    /// The variant `name`: constants, then parts.
     pub fn new(name: impl Into<String>, constants: &[(&'static str, Constant)], parts: &[&'static str]) -> Self {
         Self {
             name: name.into(),
@@ -41,18 +41,18 @@ impl Variant {
         }
     }
 
-    /// This variant with every part of its source passed through `edit`: how faults are seeded to test the tests.
+    /// This variant with `edit` applied to every part of its source, to seed faults in tests.
     pub fn edited(&self, name: impl Into<String>, edit: impl Fn(&str) -> String) -> Self {
         let parts = self.parts.iter().map(|part| edit(part).into()).collect();
         Self { name: name.into(), tile: self.tile, constants: self.constants.clone(), parts }
     }
 
-    /// This variant with a workgroup computing that many rows and columns.
+    /// This variant with a workgroup's tile of rows and columns.
     pub fn with_tile(self, tile: [u32; 2]) -> Self {
         Self { tile, ..self }
     }
 
-    /// The whole WGSL source.
+    /// The full WGSL source.
     pub fn source(&self) -> String {
         let mut source = String::new();
         for (name, value) in &self.constants {

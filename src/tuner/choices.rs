@@ -1,4 +1,4 @@
-//! Which variants run what: as found by timing, kept for later runs, and told so that another run can take the same.
+//! Variant choices: found by timing, cached for later runs, and recorded so that another run can reproduce them.
 
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
@@ -13,45 +13,45 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The variant of a kernel for certain parameters. Variants of a product add in different orders, so that a run gives the
-/// same bits only with the same choices.
+/// The variant chosen for a kernel and parameters. Variants of a product sum in different orders, so bit-identical
+/// results require the same choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The kernel.
     pub kernel: String,
-    /// Its parameters, as `m=128 k=784 n=1024`.
+    /// Its parameters, formatted as `m=128 k=784 n=1024`.
     pub shape: String,
     /// The variant.
     pub variant: String,
 }
 
 impl Choice {
-    /// A choice as an object.
+    /// The choice as a JSON object.
     pub fn json(&self) -> Value {
         json!({ "kernel": self.kernel, "shape": self.shape, "variant": self.variant })
     }
 
-    /// The choice in an object of [`Self::json`], which may hold more.
+    /// Parses an object written by [`Self::json`]; extra keys are ignored.
     fn of(value: &Value) -> Option<Self> {
         let text = |key: &str| Some(value.get(key)?.as_str()?.to_owned());
         Some(Self { kernel: text("kernel")?, shape: text("shape")?, variant: text("variant")? })
     }
 
-    /// Writes a file with one a line.
+    /// Writes choices to a file, one per line.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_all(choices: &[Self], path: &Path) -> Result<()> {
         let lines: String = choices.iter().map(|choice| format!("{}\n", choice.json())).collect();
         std::fs::write(path, lines).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// The choices in a file with one a line.
+    /// Reads choices from a file, one per line.
     ///
     /// # Errors
-    /// Where the file cannot be read, or a line is no choice.
+    /// If the file cannot be read, or a line is not a choice.
     pub fn read_all(path: &Path) -> Result<Vec<Self>> {
-        let advice = "give the kernels.jsonl that `train --out` wrote";
+        let advice = "use a kernels.jsonl written by `train --out`";
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(Kind::Usage, format!("cannot read {}: {error}", path.display()), advice))?;
         let choice = |(i, line): (usize, &str)| {
@@ -71,7 +71,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The variants in which a plan's kernels run on a device, where there are several.
+/// The variants a plan uses on a device, for kernels with more than one.
 pub fn in_use(gpu: &Gpu, plan: &Plan) -> Vec<Choice> {
     let choice = |(kernel, params): (&'static dyn AnyKernel, &[u8])| Choice {
         kernel: kernel.name().to_owned(),
@@ -81,10 +81,10 @@ pub fn in_use(gpu: &Gpu, plan: &Plan) -> Vec<Choice> {
     of_choice(gpu, plan).into_iter().map(choice).collect()
 }
 
-/// The device, taking these variants, all of which it must have.
+/// The device with exactly these choices.
 ///
 /// # Errors
-/// Where a choice is for what the plan does not do, or the device does not have the variant.
+/// If the plan does not need a choice, or the device lacks the variant.
 pub fn replay(gpu: &Arc<Gpu>, plan: &Plan, choices: &[Choice]) -> Result<Arc<Gpu>> {
     let (mut gpu, open) = (gpu.clone(), of_choice(gpu, plan));
     for choice in choices {
@@ -93,17 +93,20 @@ pub fn replay(gpu: &Arc<Gpu>, plan: &Plan, choices: &[Choice]) -> Result<Arc<Gpu
             kernel.name() == choice.kernel && shape(*kernel, params) == choice.shape
         };
         let Some((kernel, params)) = open.iter().find(about) else {
-            return refuse("the run does not do this", "give the flags of the run that the choices are of");
+            return refuse(
+                "this run has no such kernel and shape",
+                "use the flags of the run that recorded the choices",
+            );
         };
         if !kernel.candidates(params, &gpu.caps).iter().any(|variant| variant.name == choice.variant) {
-            return refuse("the adapter has no such variant", "take the adapter and version that the choices are of");
+            return refuse("the adapter has no such variant", "use the adapter and version that recorded the choices");
         }
         gpu = gpu.preferring(kernel.name(), params, &choice.variant);
     }
     Ok(gpu)
 }
 
-/// Each kernel with its parameters in a plan for which there is more than one variant, those that compute most first.
+/// Kernels of a plan, with parameters, that have more than one variant, most expensive first.
 pub(super) fn of_choice<'a>(gpu: &Gpu, plan: &'a Plan) -> Vec<(&'static dyn AnyKernel, &'a [u8])> {
     let mut seen = BTreeSet::new();
     let dispatches = plan.sections.iter().flat_map(|section| &section.dispatches);
@@ -114,7 +117,7 @@ pub(super) fn of_choice<'a>(gpu: &Gpu, plan: &'a Plan) -> Vec<(&'static dyn AnyK
     open
 }
 
-/// What was found by timing, by adapter, driver, version, sources and parameters; kept in a file from run to run.
+/// Timing results by adapter, driver, version, sources and parameters; cached in a file.
 #[derive(Debug, Default)]
 pub struct Found {
     variants: BTreeMap<String, String>,
@@ -122,7 +125,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// What the file tells: lines that cannot be understood tell nothing, and a later line goes before an earlier.
+    /// Reads the file: invalid lines are ignored, and the last of several entries wins.
     pub fn read(file: PathBuf) -> Self {
         let (ledger, lines) = Ledger::read(file);
         let entry = |line: &String| {
@@ -132,22 +135,22 @@ impl Found {
         Self { variants: lines.iter().filter_map(entry).collect(), ledger }
     }
 
-    /// Where it is kept.
+    /// Path of the file.
     pub fn file(&self) -> Option<&Path> {
         self.ledger.file()
     }
 
-    /// How much has been found, on any adapter.
+    /// Number of entries, for all adapters.
     pub fn len(&self) -> usize {
         self.variants.len()
     }
 
-    /// Whether nothing has.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.variants.is_empty()
     }
 
-    /// The variant of a kernel that was the fastest for these parameters on a device, where that was found.
+    /// The fastest known variant of a kernel for these parameters on a device.
     pub fn get(&self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> Option<&str> {
         self.variants.get(&key(gpu, kernel, params)).map(String::as_str)
     }
@@ -162,16 +165,16 @@ impl Found {
         self.variants.insert(key, choice.variant);
     }
 
-    /// Adds what has been found since to the file, where there is one.
+    /// Appends new entries to the file, if there is one.
     ///
     /// # Errors
-    /// Where it cannot be written: it is then timed again the next time.
+    /// If it cannot be written: the kernels are timed again next time.
     pub fn write(&mut self) -> Result<()> {
         self.ledger.write()
     }
 }
 
-/// What tells this choice from all others, and from those among other candidates, in every build.
+/// Cache key of a choice, unique across candidate sets and builds.
 fn key(gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {

@@ -1,8 +1,8 @@
-//! The tuner of kernels: times the variants that could do each part of a plan, at the plan's own parameters, and lets
-//! the device take the fastest.
+//! The kernel tuner: times the candidate variants for each kernel of a plan, with the plan's own parameters, and
+//! selects the fastest.
 //!
-//! Which variant runs changes no result beyond the order in which sums are added up, of which every order keeps the
-//! kernel's bound. What is chosen is then tested like any other variant, by [`self_test`](crate::verify::self_test).
+//! Choosing a variant only changes summation order, and every order satisfies the kernel's error bound. The choice is
+//! then tested like any other variant, by [`self_test`](crate::verify::self_test).
 
 mod choices;
 
@@ -20,54 +20,54 @@ use choices::of_choice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the runs between two looks at the clock should take, of which waiting for a submit is then a small part.
+/// Target duration between two clock readings, long enough to hide submission overhead.
 const WINDOW: Duration = Duration::from_millis(3);
-/// Most runs between two looks at the clock.
+/// Maximum number of runs between two clock readings.
 const MOST_REPEATS: f64 = 200.0;
-/// Turns that each candidate has.
+/// Number of measurements per candidate.
 const ROUNDS: usize = 5;
-/// A candidate that takes so many times as long as the best in its first run has no more turns.
+/// A candidate this many times slower than the best in its first run is dropped.
 const HOPELESS: f64 = 3.0;
-/// The usual choice stays unless another takes less than this share of its time: noise must not decide.
+/// The default stays unless another variant takes less than this fraction of its time, so that noise does not decide.
 const BETTER: f64 = 0.97;
 
-/// The candidates for a part of a plan, timed.
+/// Timing results for a kernel of a plan.
 #[derive(Clone, Debug)]
 pub struct Timed {
     /// The kernel.
     pub kernel: &'static str,
-    /// Its parameters, as `m=128 k=784 n=1024`.
+    /// Its parameters, formatted as `m=128 k=784 n=1024`.
     pub shape: String,
-    /// Floating-point operations of a run.
+    /// Floating-point operations per run.
     pub flops: u64,
-    /// Each candidate with the median time of a run, the fastest first.
+    /// Candidates with their median times, fastest first.
     pub candidates: Vec<(String, Duration)>,
-    /// The candidate that is taken from now on.
+    /// The selected variant.
     pub chosen: String,
-    /// The one that was taken before.
+    /// The previous variant.
     pub usual: String,
 }
 
-/// How tuning went.
+/// The result of tuning.
 #[derive(Debug)]
 pub struct Tuned {
-    /// The device, taking what was found now and before.
+    /// The device with new and cached choices applied.
     pub gpu: Arc<Gpu>,
-    /// What was timed now.
+    /// Kernels timed in this run.
     pub timed: Vec<Timed>,
-    /// Parts of the plan with several candidates that were known before.
+    /// Kernels with several candidates whose choice was cached.
     pub known: usize,
-    /// Parts of the plan that there was no time for.
+    /// Kernels skipped for lack of time.
     pub left: usize,
 }
 
-/// Takes what is known to be fastest for each part of a plan, and times the candidates for the rest until `budget` is
-/// used up, those parts first that compute most. Pipelines of candidates go to `pipelines`.
+/// Applies cached choices and times the candidates of the other kernels until `budget` is used up, most expensive
+/// kernels first. Compiled candidates are added to `pipelines`.
 ///
-/// Compiling counts; what has begun is ended, so that it may take somewhat longer.
+/// Compilation counts toward the budget; a kernel that has been started is finished, so it may be exceeded.
 ///
 /// # Errors
-/// Where the device fails.
+/// If the device fails.
 pub async fn tune(
     mut gpu: Arc<Gpu>,
     plan: &Plan,
@@ -94,7 +94,7 @@ pub async fn tune(
     Ok(Tuned { gpu, timed, known, left })
 }
 
-/// Times the candidates of a kernel in turns; nothing where `end` came before each had one.
+/// Times the candidates of a kernel in turns; `None` if `end` is reached before each had one.
 async fn time(
     gpu: &Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
@@ -134,11 +134,11 @@ async fn time(
     Ok(Some(Timed { kernel: kernel.name(), shape, flops, candidates, chosen, usual }))
 }
 
-/// A candidate in the race.
+/// A candidate being timed.
 struct Racer {
     name: String,
     stopwatch: Stopwatch,
-    /// How long the first timed run took.
+    /// Duration of the first timed run.
     first: Duration,
     repeats: u32,
     times: Vec<Duration>,
@@ -171,7 +171,7 @@ impl Racer {
     }
 }
 
-/// Something to compute with: numbers like those of training, a few thousand over and over.
+/// Input data similar to training's: a few thousand values, repeated.
 fn arrays(kernel: &dyn AnyKernel, params: &[u8], reflection: &Reflection) -> Result<Vec<Vec<u32>>> {
     let mut random = Random::new(1, stream::CASES);
     let numbers: Vec<u32> = (0..4096).map(|_| (random.normal() as f32).to_bits()).collect();

@@ -242,5 +242,5 @@ fn ready(pipelines: &Pipelines, test: &Test) -> Result<Prepared> {
 
 fn missing(test: &Test) -> Error {
     let cause = format!("{} {} was not compiled", test.kernel.name(), test.variant);
-    Error::new(Kind::Device, cause, "this is a fault of shadegrad: please report it")
+    Error::new(Kind::Device, cause, "this is a bug in shadegrad: please report it")
 }
