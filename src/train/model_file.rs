@@ -12,6 +12,12 @@ use std::path::Path;
 /// the order of several would change from file to file.
 const MODEL: &str = "shadegrad";
 
+/// The number of the format that is written. It goes up when older programs would misread a file. Format 0, which did not
+/// say its number, has the same keys and tensors as 1.
+const FORMAT: usize = 1;
+
+const NOT_A_MODEL: &str = "give a model.safetensors that `train --out` wrote";
+
 /// A trained model, as read from a file.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
@@ -49,7 +55,7 @@ impl ModelFile {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         // What it takes to run the layers, and to score them as they were trained.
-        let mut about = format!("inputs = {}\nclasses = {}\n", model.inputs(), model.classes());
+        let mut about = format!("format = {FORMAT}\ninputs = {}\nclasses = {}\n", model.inputs(), model.classes());
         if !dropped.is_empty() {
             let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.images, d.flaw)).collect();
             about += &format!("dropped = \"{}\"\n", dropped.join(", "));
@@ -78,11 +84,11 @@ impl ModelFile {
     /// Reads the bytes of a file that [`Self::write`] wrote.
     ///
     /// # Errors
-    /// Where they are damaged, or do not hold a model: names what was expected and found.
+    /// Where they are damaged, of a newer format, or do not hold a model: names what was expected and found.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let refuse = |what: String| Error::new(Kind::Model, what, "give a model.safetensors that `train --out` wrote");
+        let refuse = |what: String| Error::new(Kind::Model, what, NOT_A_MODEL);
         let file = SafeTensors::deserialize(bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
-        let model = described(bytes).map_err(|error| refuse(error.cause().to_owned()))?;
+        let model = described(bytes)?;
         let state = model.state();
         let mut weights = Vec::with_capacity(state.len());
         let (mut expected, found) = (state.len(), file.names());
@@ -112,10 +118,21 @@ impl ModelFile {
 
 /// The model that a file's metadata describe.
 fn described(bytes: &[u8]) -> Result<Model> {
+    let refuse = |error: Error| Error::new(Kind::Model, error.cause(), NOT_A_MODEL);
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
     let text = metadata.as_ref().and_then(|all| all.get(MODEL));
-    let missing = || Error::new(Kind::Model, format!("its metadata have no `{MODEL}`, which tells the layers"), "");
-    let mut table = Table::parse("its layers", text.ok_or_else(missing)?)?;
+    let missing =
+        || Error::new(Kind::Model, format!("its metadata have no `{MODEL}`, which tells the layers"), NOT_A_MODEL);
+    let mut table = Table::parse("its layers", text.ok_or_else(missing)?).map_err(refuse)?;
+    let format = table.take::<usize>("format").map_err(refuse)?.unwrap_or(0);
+    if format > FORMAT {
+        let cause = format!("model file format {format}, expected {FORMAT} or older");
+        return Err(Error::new(Kind::Model, cause, "update shadegrad: a newer version wrote this file"));
+    }
+    described_model(table).map_err(refuse)
+}
+
+fn described_model(mut table: Table<'_>) -> Result<Model> {
     let mut count = |key| table.take::<usize>(key)?.ok_or_else(|| table.missing(key, "a whole number"));
     let (inputs, classes) = (count("inputs")?, count("classes")?);
     table.take::<String>("dropped")?;
