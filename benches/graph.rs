@@ -1,10 +1,10 @@
-//! The plan that the graph derives beside the one that was recorded by hand, in turns: memory and steps a second.
+//! Compares the plan derived from the graph with the hand-recorded one, alternating: memory and steps per second.
 //!
 //!     cargo bench --bench graph -- --rounds 9 --device cpu
 //!
-//! Both train a perceptron on the embedded digits, as `tests/graph.rs` holds them to the same bits. Prints a table.
+//! Both train an MLP on the embedded digits; `tests/graph.rs` checks that they give the same bits. Prints a table.
 
-#![allow(clippy::print_stdout, reason = "its table is for whoever runs it")]
+#![allow(clippy::print_stdout, reason = "prints a table")]
 
 #[path = "../tests/by_hand/mod.rs"]
 mod by_hand;
@@ -23,33 +23,33 @@ use std::time::Instant;
 /// Compares two plans of one step.
 #[derive(Parser)]
 struct Arguments {
-    /// Turns of each plan
+    /// Rounds
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds of a turn
+    /// Seconds per plan and round
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// `cpu`, or an adapter by number or part of its name
+    /// `cpu`, or an adapter's number or part of its name
     #[arg(long, default_value = "0")]
     device: Choice,
-    /// Widths of the hidden layers
+    /// Hidden layer widths
     #[arg(long, value_delimiter = ',', default_value = "1024")]
     hidden: Vec<usize>,
-    /// Images in a step
+    /// Batch size
     #[arg(long, default_value_t = 128)]
     batch: usize,
-    /// What cargo says to every bench
+    /// Passed by cargo to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// A plan at work, and how fast it was in each of its turns.
+/// An executor with a plan, and its rate in each round.
 struct Contestant<E> {
     name: &'static str,
     dispatches: usize,
     bytes: usize,
     executor: E,
-    /// Steps between two waits for the device.
+    /// Steps between waits for the device.
     stride: u32,
     rates: Vec<f64>,
 }
@@ -68,13 +68,13 @@ impl<E: Executor> Contestant<E> {
         upload_images(&mut executor, "train", &data.train)?;
         upload_weights(&mut executor, model, &model.initial(1))?;
         let mut contestant = Self { name, dispatches, bytes, executor, stride: 4, rates: Vec::new() };
-        // Not counted: the first steps, and those that tell how many fill a tenth of a second.
+        // Warm up, and find the number of steps that takes a tenth of a second.
         contestant.rate(0.5)?;
         contestant.stride = (contestant.rate(1.0)? / 10.0).ceil() as u32;
         Ok(contestant)
     }
 
-    /// Trains for so many seconds, and gives the steps a second.
+    /// Trains for `seconds`, and returns steps per second.
     fn rate(&mut self, seconds: f64) -> Result<f64> {
         let metrics = self.executor.memory().find("train/metrics").expect("both plans have it");
         let (begun, mut steps, mut elapsed) = (Instant::now(), 0, 0.0);
@@ -89,7 +89,7 @@ impl<E: Executor> Contestant<E> {
     }
 }
 
-/// The middle number, or the mean of the two in the middle.
+/// The median; the mean of the middle two for an even count.
 fn median(numbers: &[f64]) -> f64 {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -124,8 +124,8 @@ fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan
         }
     }
     let (rounds, seconds) = (arguments.rounds, arguments.seconds);
-    println!("{model}, batch {}, {device}; {rounds} rounds in turns, {seconds} s a turn\n", arguments.batch);
-    println!("| plan | dispatches a step | bytes | steps/s, median (least to most) | ratio of medians |");
+    println!("{model}, batch {}, {device}; {rounds} alternating rounds of {seconds} s\n", arguments.batch);
+    println!("| plan | dispatches per step | bytes | steps/s, median (least to most) | ratio of medians |");
     println!("| --- | --- | --- | --- | --- |");
     let reference = median(&pair[0].rates);
     for Contestant { name, dispatches, bytes, rates, .. } in &pair {

@@ -1,8 +1,8 @@
-//! Every kernel at bench shapes, in the variant that training takes: time, GFLOP/s and GB/s.
+//! Every kernel at benchmark shapes, in the variant training uses: time, GFLOP/s and GB/s.
 //!
 //!     cargo bench --bench kernels -- FILTER --device llvmpipe,cpu --seconds 1
 //!
-//! Without a filter all of them. Prints a table for each device and appends it to `benches/record`.
+//! Runs all kernels without a filter. Prints a table per device and appends it to `benches/record`.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -23,27 +23,27 @@ use std::time::Duration;
 /// Measures kernels.
 #[derive(Parser)]
 struct Arguments {
-    /// Part of the names of the kernels to measure, such as `matmul_nn/128x784x1024` or `adam`
+    /// Part of the kernel names to measure, such as `matmul_nn/128x784x1024` or `adam`
     #[arg(default_value = "")]
     filter: String,
-    /// `cpu`, or adapters by number or part of their names
+    /// `cpu`, or adapter numbers or parts of their names
     #[arg(long, value_delimiter = ',', default_value = "0,cpu")]
     device: Vec<Choice>,
-    /// Seconds for each kernel and shape
+    /// Seconds per kernel and shape
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Samples of each
+    /// Samples per kernel and shape
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..))]
     samples: u16,
-    /// Append nothing to the record
+    /// Do not append to the record
     #[arg(long)]
     no_record: bool,
-    /// What cargo says to every bench
+    /// Passed by cargo to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Measures one kernel at one shape; gives its row of the table.
+/// Measures one kernel at one shape; returns its table row.
 fn measure(group: &mut BenchmarkGroup<'_, WallTime>, shape: &str, mut ready: Ready, samples: usize) -> String {
     let mut seconds = Vec::new();
     group.throughput(Throughput::Bytes((1e9 * ready.gigabytes()) as u64));
@@ -54,7 +54,7 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, shape: &str, mut ready: Rea
             taken
         });
     });
-    // What came before was for warming up.
+    // Earlier samples are warm-up.
     let seconds = seconds.split_off(seconds.len().saturating_sub(samples));
     let spread = |figure: &dyn Fn(f64) -> f64| Spread(seconds.iter().map(|&s| figure(s)).collect());
     let (work, moved) = (ready.gigaflops(), ready.gigabytes());
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             table.push(measure(&mut group, &shape, Ready::new(&device, kernel, &params)?, samples));
             group.finish();
         }
-        let what = format!("`cargo bench --bench kernels`, {samples} samples in {} s a kernel", arguments.seconds);
+        let what = format!("`cargo bench --bench kernels`, {samples} samples in {} s per kernel", arguments.seconds);
         report(&device, "kernels", &what, &table, !arguments.no_record)?;
     }
     Ok(())

@@ -1,12 +1,13 @@
-//! What bounds training on the CPU path: the rate of its widest product and the bandwidth of a copy, and from both the
-//! samples a second that a step of 784-1024-10 with Adam does not exceed.
+//! The limit of training on the CPU path: samples per second that a step of 784-1024-10 with Adam cannot exceed, given
+//! the rate of its widest product and copy bandwidth.
 //!
 //!     cargo bench --bench limit
 //!
-//! A step does 3.3 MFLOP a sample in products, for the input needs no gradient, and Adam moves seven numbers a parameter.
-//! Prints a table and appends it to `benches/record/cpu`; with `--json` one line a batch instead.
+//! A step does 3.3 MFLOP per sample in products, since the input needs no gradient, and Adam moves seven floats per
+//! parameter. Prints a table and appends it to `benches/record/cpu`; with `--json`, prints one line per batch size
+//! instead.
 
-#![allow(clippy::print_stdout, reason = "its lines are for whoever runs it")]
+#![allow(clippy::print_stdout, reason = "prints its results")]
 
 #[path = "common/mod.rs"]
 mod common;
@@ -25,19 +26,19 @@ use std::time::Instant;
 /// Measures the limits of a training step on the CPU.
 #[derive(Parser)]
 struct Arguments {
-    /// Rows of a batch
+    /// Batch sizes
     #[arg(long, value_delimiter = ',', default_value = "32,128,512,2048")]
     batch: Vec<u32>,
-    /// Turns of each figure
+    /// Measurements of each figure
     #[arg(long, default_value_t = 9)]
     rounds: u32,
-    /// Print one JSON object a batch, and record nothing
+    /// Print one JSON object per batch size, and record nothing
     #[arg(long)]
     json: bool,
-    /// Append nothing to the record
+    /// Do not append to the record
     #[arg(long)]
     no_record: bool,
-    /// What cargo says to every bench
+    /// Passed by cargo to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -46,16 +47,16 @@ const INPUTS: u32 = 784;
 const HIDDEN: u32 = 1024;
 const CLASSES: u32 = 10;
 
-/// Numbers that the model learns.
+/// Number of parameters.
 const PARAMETERS: usize = (INPUTS * HIDDEN + HIDDEN + HIDDEN * CLASSES + CLASSES) as usize;
 
-/// Billions of operations a sample in products: two of the first layer, three of the second.
+/// GFLOP per sample in products: two of the first layer, three of the second.
 const GIGAFLOPS: f64 = 2e-9 * (2 * INPUTS * HIDDEN + 3 * HIDDEN * CLASSES) as f64;
 
-/// Billions of bytes that Adam moves in a step: weight, gradient and two moments are read, all but the gradient written.
+/// GB that Adam moves per step: reads weight, gradient and two moments, writes all but the gradient.
 const ADAM_GIGABYTES: f64 = 7.0 * 4e-9 * PARAMETERS as f64;
 
-/// GFLOP/s of a product in so many runs.
+/// GFLOP/s of a product over `runs` runs.
 fn rate(product: &mut Ready, runs: u64) -> Result<f64> {
     Ok(product.gigaflops() * runs as f64 / product.time(runs)?.as_secs_f64())
 }
@@ -73,7 +74,7 @@ fn bandwidth(source: &[f32], target: &mut [f32], copies: usize) -> f64 {
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
-    // Together as large as the four arrays of Adam, so that they lie in the same caches.
+    // As large as Adam's four arrays together, to use the same caches.
     let source: Vec<f32> = (0..2 * PARAMETERS).map(|i| i as f32).collect();
     let mut target = vec![0.0; source.len()];
     let mut table = vec![
@@ -99,7 +100,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         table.push(format!("| {batch} | {rates} | {bandwidths} | {limit:.0} |"));
     }
     if !arguments.json {
-        let what = format!("`cargo bench --bench limit`, {} rounds in turns, 0.2 s a turn", arguments.rounds);
+        let what = format!("`cargo bench --bench limit`, {} alternating rounds of 0.2 s", arguments.rounds);
         report(&Device::open(&Choice::Cpu)?, "limit", &what, &table, !arguments.no_record)?;
     }
     Ok(())

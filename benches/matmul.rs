@@ -1,12 +1,13 @@
-//! Products in turns, in one process: every family and tile beside the same product on the CPU's own cores.
+//! Products, alternating in one process: every family and tile compared with the same product on the CPU's cores.
 //!
 //!     cargo bench --bench matmul -- --device llvmpipe --rounds 9
 //!
-//! - 128x784x1024 in each family, as a share of the CPU path's product (faer, with the kernels of the gemm crate);
-//! - the transposed layouts, as shares of the plain one;
-//! - the skinny 128x1024x10, as multiples of the tiled family's best.
+//! - 128x784x1024 in each family, relative to the CPU path's product (faer, with the kernels of the gemm crate);
+//! - the transposed layouts, relative to the plain one;
+//! - the skinny 128x1024x10, relative to the tiled family's best.
 //!
-//! Prints tables, and appends them to `benches/record`. With `--shape 4096x4096x4096` that product alone, in each family.
+//! Prints tables, and appends them to `benches/record`. With `--shape 4096x4096x4096`, only that product in each
+//! family.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -26,22 +27,22 @@ use std::sync::Arc;
 /// Compares products.
 #[derive(Parser)]
 struct Arguments {
-    /// An adapter by number or part of its name
+    /// An adapter's number or part of its name
     #[arg(long, default_value = "0")]
     device: Choice,
-    /// Turns of each
+    /// Rounds
     #[arg(long, default_value_t = 9)]
     rounds: u32,
-    /// Seconds of a turn
+    /// Seconds per product and round
     #[arg(long, default_value_t = 0.3)]
     seconds: f64,
-    /// One product, such as 4096x4096x4096, instead of the three comparisons
+    /// A single product, such as 4096x4096x4096, instead of the three comparisons
     #[arg(long)]
     shape: Option<Shape>,
-    /// Append nothing to the record
+    /// Do not append to the record
     #[arg(long)]
     no_record: bool,
-    /// What cargo says to every bench
+    /// Passed by cargo to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -57,21 +58,19 @@ impl FromStr for Shape {
         let extents = text.split('x').map(str::parse).collect::<std::result::Result<Vec<u32>, _>>().unwrap_or_default();
         match extents[..] {
             [m, k, n] if ![m, k, n].contains(&0) => Ok(Self([m, k, n])),
-            _ => Err(Error::new(
-                Kind::Usage,
-                format!("no shape `{text}`"),
-                "give rows, sums and columns, as 128x784x1024",
-            )),
+            _ => {
+                Err(Error::new(Kind::Usage, format!("`{text}` is not a shape"), "use m x k x n, such as 128x784x1024"))
+            }
         }
     }
 }
 
-/// A product that is measured in turns with others.
+/// A product measured in alternation with others.
 struct Contestant {
     name: String,
     ready: Ready,
     runs: u64,
-    /// GFLOP/s in each turn.
+    /// GFLOP/s per round.
     rates: Spread,
 }
 
@@ -80,7 +79,7 @@ impl Contestant {
         Self { name, ready, runs: 1, rates: Spread::default() }
     }
 
-    /// Warms up, and finds how many runs fill a turn.
+    /// Warms up, and finds the number of runs per round.
     fn warm_up(&mut self, seconds: f64) -> Result<()> {
         loop {
             let taken = self.ready.time(self.runs)?.as_secs_f64();
@@ -99,7 +98,7 @@ impl Contestant {
     }
 }
 
-/// A kernel's variants of these parameters that use vectors as training does.
+/// The variants for these parameters with the vector loads training uses.
 fn variants(gpu: &Gpu, kernel: &'static dyn AnyKernel, params: &[u8]) -> Vec<Variant> {
     let suffix = |name: &str| name.rsplit('-').next().unwrap_or_default().to_owned();
     let vectors = suffix(&kernel.choose(params, &gpu.caps).name);
@@ -108,19 +107,19 @@ fn variants(gpu: &Gpu, kernel: &'static dyn AnyKernel, params: &[u8]) -> Vec<Var
     variants
 }
 
-/// A product in every family; that of training is marked.
+/// A product in every family; the one training uses is marked.
 fn families(gpu: &Arc<Gpu>, kernel: &'static dyn AnyKernel, [m, k, n]: [u32; 3]) -> Result<Vec<Contestant>> {
     let params = bytemuck::bytes_of(&MatmulParams { m, k, n }).to_vec();
     let chosen = kernel.choose(&params, &gpu.caps).name;
     let contestant = |variant: Variant| {
-        let mark = if variant.name == chosen { ", as training takes it" } else { "" };
+        let mark = if variant.name == chosen { ", used by training" } else { "" };
         let name = format!("{} {m}x{k}x{n}, {variant}{mark}", kernel.name());
         Ok(Contestant::new(name, Ready::shader(gpu, kernel, &variant, &params)?))
     };
     variants(gpu, kernel, &params).into_iter().map(contestant).collect()
 }
 
-/// A product as training takes it.
+/// A product in the variant training uses.
 fn chosen(gpu: &Arc<Gpu>, kernel: &'static dyn AnyKernel, [m, k, n]: [u32; 3]) -> Result<Contestant> {
     let params = bytemuck::bytes_of(&MatmulParams { m, k, n }).to_vec();
     let variant = kernel.choose(&params, &gpu.caps);
@@ -134,8 +133,8 @@ fn on_cpu([m, k, n]: [u32; 3]) -> Result<Contestant> {
     Ok(Contestant::new(format!("CPU path {m}x{k}x{n}"), Ready::twin(&NN, &params)?))
 }
 
-/// Measures these in turns, and gives a table with each rate as a share of the one whose place `reference` gives: the
-/// median of the shares in each round, since what disturbs the machine disturbs neighbours alike.
+/// Alternates between contestants, and tabulates each rate relative to contestant `reference`: the median of per-round
+/// ratios, since disturbances affect neighbors alike.
 fn compare(
     arguments: &Arguments,
     mut contestants: Vec<Contestant>,
@@ -170,7 +169,7 @@ fn best_tiled(contestants: &[Contestant]) -> usize {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let device = Device::open(&arguments.device)?;
-    let Device::Gpu(gpu) = &device else { return Err("the CPU path has one product: name an adapter".into()) };
+    let Device::Gpu(gpu) = &device else { return Err("the CPU path has only one product; use an adapter".into()) };
     let mut tables = Vec::new();
     if let Some(Shape(shape)) = arguments.shape {
         tables.extend(compare(&arguments, families(gpu, &NN, shape)?, "the first", first)?);
@@ -178,7 +177,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let (wide, skinny) = ([128, 784, 1024], [128, 1024, 10]);
         let beside_cpu = [on_cpu(wide)?].into_iter().chain(families(gpu, &NN, wide)?).collect();
         tables.extend(compare(&arguments, beside_cpu, "the CPU path", first)?);
-        // The same product, then those of the gradients of weight and input in training.
+        // The same product, then those of the weight and input gradients.
         for shape in [wide, [784, 128, 1024], [128, 1024, 784]] {
             let layouts: [&'static dyn AnyKernel; 3] = [&NN, &TN, &NT];
             let layouts = layouts.into_iter().map(|kernel| chosen(gpu, kernel, shape)).collect::<Result<_>>()?;
@@ -187,6 +186,6 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         tables.extend(compare(&arguments, families(gpu, &NN, skinny)?, "the best tiled", best_tiled)?);
     }
     let (rounds, seconds) = (arguments.rounds, arguments.seconds);
-    let what = format!("`cargo bench --bench matmul`, {rounds} rounds in turns, {seconds} s a turn");
+    let what = format!("`cargo bench --bench matmul`, {rounds} alternating rounds of {seconds} s");
     Ok(report(&device, "matmul", &what, &tables, !arguments.no_record)?)
 }

@@ -1,9 +1,8 @@
-//! The training step over models and batch sizes: samples a second.
+//! Training steps over models and batch sizes: samples per second.
 //!
 //!     cargo bench --bench step -- FILTER --device llvmpipe,cpu --seconds 3
 //!
-//! A filter such as `784-1024-10/128` leaves others out. Prints a table for each device and appends it to
-//! `benches/record`.
+//! A filter such as `784-1024-10/128` selects some. Prints a table per device and appends it to `benches/record`.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -27,42 +26,42 @@ use std::time::{Duration, Instant};
 /// Measures training steps.
 #[derive(Parser)]
 struct Arguments {
-    /// Part of what to measure, such as `784-1024-10/128`
+    /// Part of the name to measure, such as `784-1024-10/128`
     #[arg(default_value = "")]
     filter: String,
-    /// `cpu`, or adapters by number or part of their names
+    /// `cpu`, or adapter numbers or parts of their names
     #[arg(long, value_delimiter = ',', default_value = "0,cpu")]
     device: Vec<Choice>,
-    /// Rows of a batch
+    /// Batch sizes
     #[arg(long, value_delimiter = ',', default_value = "32,128,512,2048")]
     batch: Vec<usize>,
-    /// Seconds for each model and batch
+    /// Seconds per model and batch size
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Samples of each
+    /// Samples per model and batch size
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..))]
     samples: u16,
-    /// Leave out what takes more seconds than this for a step, and say so
+    /// Skip (and report) anything that takes more than this many seconds per step
     #[arg(long, default_value_t = 1.0)]
     longest: f64,
-    /// Seconds for timing variants of kernels before each model and batch, on adapters
+    /// Seconds for kernel tuning per model and batch size, on adapters
     #[arg(long, default_value_t = 0.0)]
     tune_budget: f64,
-    /// Append nothing to the record
+    /// Do not append to the record
     #[arg(long)]
     no_record: bool,
-    /// What cargo says to every bench
+    /// Passed by cargo to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Steps in one submit: the ring of metrics holds as many.
+/// Steps per submission: the size of the metrics ring.
 const RING: usize = 128;
 
 /// A model in training.
 struct Trainee<E> {
     executor: E,
-    /// Steps in one submit.
+    /// Steps per submission.
     stride: u64,
 }
 
@@ -73,10 +72,10 @@ impl<E: Executor> Trainee<E> {
         Ok(Self { executor, stride: 1 })
     }
 
-    /// How long so many steps take.
+    /// Duration of `steps` steps.
     ///
     /// # Panics
-    /// Where the device fails or the loss is not finite.
+    /// If the device fails or the loss is not finite.
     fn time(&mut self, steps: u64) -> Duration {
         let begun = Instant::now();
         let work = |part: u64| {
@@ -109,11 +108,11 @@ fn measure<E: Executor>(
             taken
         });
     });
-    // What came before was for warming up.
+    // Earlier samples are warm-up.
     Spread(rates.split_off(rates.len().saturating_sub(samples.into())))
 }
 
-/// Measures every model at every batch size; gives the rows of the table.
+/// Measures every model at every batch size; returns the table rows.
 fn measure_all<E: Executor>(
     arguments: &Arguments,
     (device, optimisation): (&str, Optimisation),
@@ -136,7 +135,7 @@ fn measure_all<E: Executor>(
                 Trainee::new(start(model.plan(Some(training(data, batch, optimisation)), None)?)?, &model, data)?;
             let step = [trainee.time(1), trainee.time(1)][1].as_secs_f64();
             if step > arguments.longest {
-                rows.push(format!("| {model} | {batch} | left out: a step takes {step:.1} s | |"));
+                rows.push(format!("| {model} | {batch} | skipped: a step takes {step:.1} s | |"));
                 continue;
             }
             trainee.stride = ((0.1 / step) as u64).clamp(1, RING as u64);
@@ -148,7 +147,7 @@ fn measure_all<E: Executor>(
     Ok(rows)
 }
 
-/// An executor of the plan in variants that are found within the budget.
+/// An executor of the plan, tuned within the budget.
 async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecutor> {
     let mut pipelines = Pipelines::new(Checks::Off);
     let tuned = tuner::tune(gpu.clone(), &plan, &mut pipelines, &mut Found::default(), budget).await?;
@@ -183,8 +182,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 measure_all(&arguments, (&name, optimisation), &data, start)?
             }
         };
-        let heading =
-            ["| model | batch | samples/s, median (least to most) | us a step |", "| --- | --- | --- | --- |"];
+        let heading = ["| model | batch | samples/s, median (least to most) | us/step |", "| --- | --- | --- | --- |"];
         let table = heading.map(str::to_owned).into_iter().chain(rows).collect::<Vec<_>>();
         let what = format!("`cargo bench --bench step`, {} samples in {} s each", arguments.samples, arguments.seconds);
         report(&device, "step", &what, &table, !arguments.no_record)?;

@@ -12,7 +12,7 @@ use shadegrad::shape::DType;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Most runs in one submit: a driver that does them on the CPU must not look hung.
+/// Maximum runs per submission, so that a software driver does not look hung.
 const LONGEST: u64 = 1000;
 
 /// A kernel with inputs.
@@ -30,7 +30,7 @@ enum Form {
 }
 
 impl Ready {
-    /// The kernel as training runs it.
+    /// The kernel in the variant training uses.
     pub(crate) fn new(device: &Device, kernel: &'static dyn AnyKernel, params: &[u8]) -> Result<Self> {
         match device {
             Device::Cpu => Self::twin(kernel, params),
@@ -38,7 +38,7 @@ impl Ready {
         }
     }
 
-    /// One variant of the kernel.
+    /// A given variant of the kernel.
     pub(crate) fn shader(
         gpu: &Arc<Gpu>,
         kernel: &'static dyn AnyKernel,
@@ -53,7 +53,7 @@ impl Ready {
         Ok(Self { kernel, params: params.to_vec(), bindings, words, form })
     }
 
-    /// The twin in single precision, with which the CPU path trains.
+    /// The f32 twin, the CPU training path.
     pub(crate) fn twin(kernel: &'static dyn AnyKernel, params: &[u8]) -> Result<Self> {
         let source = kernel.choose(params, &Caps::portable()).source();
         let bindings = Reflection::of(kernel.name(), &source)?.bindings;
@@ -66,7 +66,7 @@ impl Ready {
         Ok(Self { kernel, params: params.to_vec(), bindings, words, form })
     }
 
-    /// How long so many runs take, one after the other.
+    /// Duration of `runs` consecutive runs.
     pub(crate) fn time(&mut self, runs: u64) -> Result<Duration> {
         let Self { kernel, params, bindings, form, .. } = self;
         match form {
@@ -85,12 +85,12 @@ impl Ready {
         }
     }
 
-    /// Billions of floating-point operations of a run.
+    /// GFLOP per run.
     pub(crate) fn gigaflops(&self) -> f64 {
         self.kernel.flops(&self.params) as f64 / 1e9
     }
 
-    /// Billions of bytes that a run must move.
+    /// GB that a run must move.
     pub(crate) fn gigabytes(&self) -> f64 {
         let bound = self.bindings.iter().zip(&self.words).map(|(binding, words)| {
             let times = if binding.access == Access::ReadWrite { 2 } else { 1 };
@@ -110,7 +110,7 @@ fn view<'a>(binding: &'a Binding, array: &'a mut Array<f32>) -> (&'a str, View<'
     (&binding.name, view)
 }
 
-/// Words for each binding: what the kernel's own cases hold, else normal numbers that repeat after a while.
+/// Words for each binding: as in the kernel's own cases, else repeating normal values.
 fn fill(kernel: &dyn AnyKernel, bindings: &[Binding], params: &[u8]) -> Result<Vec<Vec<u32>>> {
     let (fields, _) = kernel.fields();
     let mut random = Random::new(1, 0);

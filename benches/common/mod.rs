@@ -1,6 +1,6 @@
-//! What benches share: the device, spreads of figures, and the record that figures are appended to.
+//! Shared code of the benches: device, spread of measurements, and the record.
 
-#![allow(clippy::print_stdout, reason = "tables are for whoever runs a bench")]
+#![allow(clippy::print_stdout, reason = "benches print tables")]
 
 use shadegrad::error::Result;
 use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
@@ -28,7 +28,7 @@ impl Device {
         })
     }
 
-    /// The folder of its records.
+    /// The record folder of the device.
     fn folder(&self) -> String {
         let Self::Gpu(gpu) = self else { return "cpu".to_owned() };
         let name = gpu.info.name.split('(').next().unwrap_or_default().to_lowercase();
@@ -46,12 +46,12 @@ impl fmt::Display for Device {
     }
 }
 
-/// Figures of one thing, measured again and again.
+/// Repeated measurements of a figure.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spread(pub(crate) Vec<f64>);
 
 impl Spread {
-    /// The middle figure, or the mean of the two in the middle; NaN where there is none.
+    /// The median, or the mean of the middle two; NaN if empty.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -63,7 +63,7 @@ impl Spread {
     }
 }
 
-/// The median, and the least to the most.
+/// The median, and the range.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [least, most] = [f64::min, f64::max].map(|pick| self.0.iter().copied().reduce(pick).unwrap_or(f64::NAN));
@@ -72,8 +72,8 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Prints a table, and appends it to `benches/record/ADAPTER/FILE.md` where it is to be kept. `what` says how it was
-/// measured.
+/// Prints a table, and appends it to `benches/record/ADAPTER/FILE.md` if `keep` is set. `what` describes the
+/// measurement.
 pub(crate) fn report(device: &Device, file: &str, what: &str, table: &[String], keep: bool) -> std::io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let date = time::OffsetDateTime::now_utc().date();
@@ -95,7 +95,7 @@ pub(crate) fn report(device: &Device, file: &str, what: &str, table: &[String], 
     std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// What the working tree is at, where it is a repository.
+/// The commit of the working tree, if it is a repository.
 fn commit() -> Option<String> {
     let output = Command::new("git")
         .args(["describe", "--always", "--dirty"])

@@ -1,11 +1,11 @@
-//! The models to measure, and images to train them on.
+//! The models to measure, and training images.
 
 use shadegrad::data::{Dataset, Split};
 
-/// The hidden layers of the models to measure.
+/// The hidden layers of the models.
 pub(crate) const MODELS: [&[usize]; 4] = [&[128], &[1024], &[1024, 1024], &[4096, 4096, 4096]];
 
-/// As many images as MNIST has, of its size.
+/// Noise images in MNIST's number and size.
 pub(crate) fn images() -> Dataset {
     let split = |count: usize| Split {
         rows: 28,

@@ -1,4 +1,4 @@
-//! The shapes to measure kernels at: what training has, and round sizes.
+//! The shapes to measure kernels at: those of training, and round sizes.
 
 use super::common::Device;
 use super::models::{MODELS, images};
@@ -10,10 +10,10 @@ use shadegrad::shader::{Binding, Reflection};
 use shadegrad::train::{TrainConfig, Trainer};
 use std::collections::BTreeSet;
 
-/// Every kernel with parameters: those of the training of a model of each size with all that a run may have, round sizes
-/// for kernels that have but m, k and n, and for others the largest of their own cases. Large ones for hardware alone.
+/// Every kernel with parameters: from training a model of each size with all features, round sizes for kernels with
+/// only m, k and n, and for others their largest test cases. Large ones only on hardware GPUs.
 pub(crate) fn shapes(device: &Device) -> Result<Vec<(&'static dyn AnyKernel, Vec<u8>)>> {
-    // With memory and speed for more.
+    // Enough memory and speed for larger shapes.
     let hardware = matches!(device, Device::Gpu(gpu) if !gpu.caps.cpu);
     let trained = trained()?;
     let mut shapes = Vec::new();
@@ -30,14 +30,14 @@ pub(crate) fn shapes(device: &Device) -> Result<Vec<(&'static dyn AnyKernel, Vec
     Ok(shapes)
 }
 
-/// The kernels, by name, and parameters of all that training two of the models does but for evaluation.
+/// Kernel names and parameters used in training two of the models, without evaluation.
 fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let data = images();
     let mut found = Vec::new();
     for hidden in [MODELS[1], MODELS[2]] {
         let config = TrainConfig {
             model: ModelConfig::mlp(hidden, &MlpConfig::default()),
-            // A norm beyond what kernels are filled with: clipping must not make the same numbers ever smaller.
+            // A norm above that of the benchmark inputs: otherwise clipping would shrink the same values over and over.
             optimisation: Optimisation {
                 schedule: Schedule::Cosine,
                 clip_norm: Some(100.0),
@@ -56,7 +56,7 @@ fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
     Ok(found)
 }
 
-/// Round sizes of m, k and n, for kernels whose bindings have no other extents.
+/// Round sizes of m, k and n, for kernels with no other extents.
 fn round(kernel: &dyn AnyKernel, hardware: bool) -> Result<Vec<Vec<u8>>> {
     let template = largest(kernel)?;
     let bindings = bindings(kernel, &template)?;
@@ -72,7 +72,7 @@ fn round(kernel: &dyn AnyKernel, hardware: bool) -> Result<Vec<Vec<u8>>> {
     Ok(sizes.map(|sizes| with(kernel, &template, &extents, sizes)).collect())
 }
 
-/// These parameters with other values of some fields.
+/// `template` with some fields replaced.
 fn with(kernel: &dyn AnyKernel, template: &[u8], names: &[&str], values: &[u32]) -> Vec<u8> {
     let mut params = template.to_vec();
     for (name, value) in names.iter().zip(values) {
@@ -82,7 +82,7 @@ fn with(kernel: &dyn AnyKernel, template: &[u8], names: &[&str], values: &[u32])
     params
 }
 
-/// The parameters of the kernel's own case with ordinary inputs that has most numbers.
+/// The parameters of the kernel's largest test case with random inputs.
 fn largest(kernel: &dyn AnyKernel) -> Result<Vec<u8>> {
     let (fields, _) = kernel.fields();
     let cases = kernel.cases(Effort::QUICK).into_iter().filter(|case| case.inputs == Inputs::Random);
@@ -102,7 +102,7 @@ fn bindings(kernel: &dyn AnyKernel, params: &[u8]) -> Result<Vec<Binding>> {
     Ok(Reflection::of(kernel.name(), &source)?.bindings)
 }
 
-/// Parameters as `128x784x1024`, the extents of the kernel's bindings in the order m, k, n, or else as `name=value`.
+/// Parameters as `128x784x1024`, the extents in the order m, k, n, else as `name=value`.
 pub(crate) fn label(kernel: &dyn AnyKernel, params: &[u8]) -> String {
     let (fields, _) = kernel.fields();
     let value = |name: &str| word(&fields, params, name);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How right the two classic programs get, here and in PyTorch, over the same images and several seeds.
+"""Test accuracy of the two classic programs, here and in PyTorch, on the same images over several seeds.
 
 usage: benches/peers/accuracy.py --data DIR [--shadegrad FILE] [--device NAME]... [--seeds N] [--program first|second]
        [--record FILE]
@@ -7,8 +7,8 @@ usage: benches/peers/accuracy.py --data DIR [--shadegrad FILE] [--device NAME]..
 DIR holds the four IDX files of MNIST, plain or gzipped. The programs:
 - first: 784-1024-10, ReLU, cross-entropy, Adam 1e-3, all 60,000 images, 10 epochs, batches of 32 and of 128;
 - second: 784-1024-1024-10, ReLU, mean squared error of softmax probabilities, Adam 1e-3, batches of 128, 10 epochs,
-  on the first 10,000 training images, of which the last 1,000 are held out for the test.
-PyTorch runs with the weights that its own layers begin with, its own order of the images, and as many threads as it likes.
+  on the first 10,000 training images, with the last 1,000 held out for the test.
+PyTorch uses its own initialization, its own order of the images, and its default number of threads.
 """
 import argparse, datetime, gzip, json, os, pathlib, statistics, struct, subprocess, sys, tempfile
 
@@ -17,7 +17,7 @@ EPOCHS = 10
 
 
 def idx(folder, prefix, what):
-    """The payload of an IDX file, and the bytes of one item."""
+    """The payload of an IDX file, and the size of an item in bytes."""
     path = pathlib.Path(folder) / (prefix + NAMES[what])
     raw = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
     extents = struct.unpack(f">{raw[3]}I", raw[4:4 + 4 * raw[3]])
@@ -28,7 +28,7 @@ def idx(folder, prefix, what):
 
 
 def write_part(source, target, prefix, first, last):
-    """Writes items first to last of the training set as the files `prefix` of another."""
+    """Writes items first to last of the training set as IDX files named `prefix`."""
     for what in NAMES:
         payload, item, extents = idx(source, "train", what)
         head = struct.pack(">BBBB", 0, 0, 8, len(extents)) + struct.pack(f">{len(extents)}I", last - first, *extents[1:])
@@ -74,9 +74,9 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", required=True)
     arguments.add_argument("--shadegrad", default="target/release/shadegrad")
-    arguments.add_argument("--device", action="append", help="of shadegrad; cpu unless given")
+    arguments.add_argument("--device", action="append", help="of shadegrad (default: cpu)")
     arguments.add_argument("--seeds", type=int, default=3)
-    arguments.add_argument("--program", choices=["first", "second"], action="append", help="both unless given")
+    arguments.add_argument("--program", choices=["first", "second"], action="append", help="default: both")
     arguments.add_argument("--record", help="a file to append the table to")
     asked = arguments.parse_args()
     import torch

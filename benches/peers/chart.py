@@ -1,11 +1,11 @@
-"""Bars for people: as text, and as an SVG that needs nothing else."""
+"""Bar charts, as text and as self-contained SVG."""
 from html import escape
 
 COLOURS = {"shaders": "#4c78a8", "CPU": "#72b7b2", "CUDA": "#e45756"}
 
 
 def text(title, bars, width=40):
-    """Lines for (name, where, value)."""
+    """Text bars for (name, where, value)."""
     most = max((value for *_, value in bars), default=1)
     name_width = max((len(name) for name, *_ in bars), default=0)
     lines = [f"{name:{name_width}} {'█' * max(1, round(width * value / most))} {value:,.0f}" for name, _, value in bars]
@@ -13,7 +13,7 @@ def text(title, bars, width=40):
 
 
 def svg(title, groups):
-    """Groups of a title and of bars (name, where, value), below each other, each group with its own scale."""
+    """Stacked groups (title, bars), each bar (name, where, value), with a scale per group."""
     left, width, line = 230, 480, 18
     rows, y = [], 44
     for group, bars in groups:

@@ -1,16 +1,16 @@
-"""Those who do the common task: how each is built, started and read, or why it is not there."""
+"""The contestants: how each is built, run and parsed, or why it is absent."""
 import json, os, statistics, subprocess, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target" / "peers"
 HERE = Path(__file__).resolve().parent
-# Burn tries its kernels out, silently, at the first run of each batch size on each driver.
+# Burn tunes its kernels, silently, in the first run of each batch size on each driver.
 PATIENCE = 3600
 
 
 class Absent(Exception):
-    """Why a contestant cannot take part."""
+    """The reason a contestant cannot run."""
 
 
 def call(command, env=None, timeout=PATIENCE):
@@ -21,7 +21,7 @@ def call(command, env=None, timeout=PATIENCE):
     except FileNotFoundError as error:
         raise Absent(f"no {error.filename}") from error
     except subprocess.TimeoutExpired as error:
-        raise Absent(f"{command[0]} did not end within {timeout} s") from error
+        raise Absent(f"{command[0]} timed out after {timeout} s") from error
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise Absent(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
@@ -29,10 +29,10 @@ def call(command, env=None, timeout=PATIENCE):
 
 
 class Driver:
-    """The Vulkan driver to run shaders on: that of the environment, or one of tests/driver by name."""
+    """The Vulkan driver for shaders: the environment's, or one of tests/driver by name."""
 
     def __init__(self, name):
-        # Burn keeps what it tuned by this name: one driver's choices do not suit another.
+        # Burn caches tuning results by this name: one driver's choices do not suit another.
         self.env, self.runner = {"CUBECL_ENVIRONMENT": name} if name else {}, []
         for line in call([ROOT / "tests/driver", name]).splitlines() if name else []:
             key, value = line.removeprefix("export ").split("=", 1)
@@ -43,8 +43,8 @@ class Driver:
 
 
 def steady_rate(output, batch):
-    """Of what `train --json` printed, samples a second as the peers' programs take them: the median over windows of half a
-    second or more, once the warm-up is over. Windows in which an epoch ends are left out, for its last batch may be short."""
+    """Samples per second from the output of `train --json`, measured as in the peers' programs: the median over windows of at
+    least half a second after the warm-up, skipping windows in which an epoch ends, since its last batch may be short."""
     rates, begun = [], None
     for event in map(json.loads, output.splitlines()):
         if event["event"] not in ("progress", "epoch"):
@@ -59,19 +59,19 @@ def steady_rate(output, batch):
 
 
 class Contestant:
-    """A program that trains 784-1024-10 with Adam on MNIST, and tells how many samples a second it does."""
+    """A program that trains 784-1024-10 with Adam on MNIST and reports samples per second."""
 
-    # Whether its first run at a batch size compiles, tests or tunes what later runs find done.
+    # Whether its first run at a batch size compiles, tests or tunes what later runs reuse.
     learns = False
 
     def __init__(self, name, where, version=""):
         self.name, self.where, self.version = name, where, version
 
     def prepare(self, build):
-        """Builds what is missing; says why where that fails."""
+        """Builds what is missing; raises Absent if that fails."""
 
     def run(self, batch):
-        """Samples a second, seconds to the first step, and the last loss."""
+        """Samples per second, seconds to the first step, and the last loss."""
         raise NotImplementedError
 
 
@@ -149,7 +149,7 @@ def figures(output):
 
 
 def everyone(options, driver, hardware):
-    """All contestants, those that need a GPU only where there is one in hardware."""
+    """All contestants; those that need a GPU only if there is a hardware GPU."""
     burn_device = "wgpu-default" if hardware else "wgpu"
     flags = ["--no-default-features", "--features"]
     torch = lambda mode, device: Script(f"PyTorch {mode}, {device}", "CPU" if device == "cpu" else "CUDA", options.python,
