@@ -1,4 +1,4 @@
-//! The rules of the design, as far as a program can check them.
+//! Design rules that a program can check.
 
 use shadegrad::kernel::{AnyKernel, Caps};
 use shadegrad::ops::registry;
@@ -7,7 +7,7 @@ use shadegrad::shader::Reflection;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Each layer with those it may import.
+/// Each layer with the layers it may import.
 const LAYERS: [(&str, &str); 19] = [
     ("text", ""),
     ("error", ""),
@@ -30,7 +30,7 @@ const LAYERS: [(&str, &str); 19] = [
     ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner profile"),
 ];
 
-/// The kernels of the ops, and those by which a profile measures what a device can do.
+/// The kernels of the ops, and those that measure peaks in a profile.
 fn all_kernels() -> Vec<&'static dyn AnyKernel> {
     [registry(), peaks::registry(true)].concat()
 }
@@ -54,7 +54,7 @@ fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The layer a file belongs to: the first part of its path below src.
+/// The layer of a file: the first component of its path below src.
 fn layer(path: &Path) -> String {
     let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("below src");
     let first = below.components().next().expect("a path has a part").as_os_str().to_string_lossy();
@@ -89,8 +89,8 @@ fn unsafe_code_lives_in_one_file_and_only_the_command_prints() {
         let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
         let uses = |word: &str| code.clone().any(|line| line.contains(word));
         assert!(!uses("unsafe {") || path.ends_with("gpu/device.rs"), "unsafe code in {}", path.display());
-        assert!(!uses("println!") && !uses("eprintln!"), "{} prints past the output", path.display());
-        assert!(!uses("wgpu::") || layer(&path) == "gpu", "{} uses wgpu outside of gpu", path.display());
+        assert!(!uses("println!") && !uses("eprintln!"), "{} bypasses the output module", path.display());
+        assert!(!uses("wgpu::") || layer(&path) == "gpu", "{} uses wgpu outside src/gpu", path.display());
         assert!(!uses("env::var"), "{} reads an environment variable", path.display());
     }
 }
@@ -113,7 +113,7 @@ fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
                 let folder = file.parent().filter(|_| file.ends_with("mod.rs"));
                 folder.unwrap_or(file).file_stem() == Some(op)
             };
-            assert!(ops.iter().any(has_name), "{} has no op of its name below src/ops", path.display());
+            assert!(ops.iter().any(has_name), "{} has no op of the same name below src/ops", path.display());
         }
     }
     let names: BTreeSet<_> = all_kernels().iter().map(|kernel| kernel.name()).collect();

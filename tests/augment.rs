@@ -1,4 +1,4 @@
-//! Augmentation on the device: what it leaves alone, and what it does exactly.
+//! Augmentation on the device: what it leaves unchanged, and its exact effects.
 
 mod common;
 
@@ -24,7 +24,7 @@ const GATHER: GatherParams = GatherParams {
     seed_high: 12,
 };
 
-/// The augmentation of [`GATHER`] that changes nothing.
+/// An augmentation of [`GATHER`] that changes nothing.
 fn identity() -> GatherAugmentedParams {
     let GatherParams { samples, features, batch, shuffle, seed_low, seed_high } = GATHER;
     let (rows, columns) = (ROWS as u32, COLUMNS as u32);
@@ -50,7 +50,7 @@ fn identity() -> GatherAugmentedParams {
     }
 }
 
-/// The bits of `inputs` and the `labels` that the device makes of the same random images.
+/// The bits of `inputs` and the `labels` computed on the device from the same random images.
 fn gathered<P: Params>(kernel: &dyn AnyKernel, params: &P, epoch: u32) -> (Vec<u32>, Vec<u32>) {
     let gpu = common::gpu();
     let case = Case::new(bytemuck::bytes_of(params).to_vec(), Inputs::Random);
@@ -128,7 +128,7 @@ fn erasing_clears_a_rectangle_of_at_most_half_the_sides() {
         };
         let (width, height) = (span(&|i| i % COLUMNS), span(&|i| i / COLUMNS));
         assert!(changed.iter().all(|&i| erased[i] == 0) && width <= COLUMNS.div_ceil(2) && height <= ROWS.div_ceil(2));
-        // Pixels that were paper before do not show.
+        // Pixels that were already paper do not show.
         assert!(changed.len() + 6 >= width * height, "{} of {width}x{height}", changed.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Layers of one's own: tensors that are shared, inputs by name, and what is refused.
+//! Custom layers: shared tensors, named inputs, and errors.
 
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
@@ -14,7 +14,7 @@ use shadegrad::shape::{Shape, TensorType};
 use shadegrad::train::upload_weights;
 use std::sync::Arc;
 
-/// x W, with a square W that all layers of this kind share.
+/// x W, with a square W shared by all layers of this kind.
 #[derive(Debug)]
 struct Shared(&'static str);
 
@@ -62,7 +62,7 @@ fn a_tensor_that_is_used_twice_is_declared_once() {
     assert_eq!(names, ["tied.weight [6, 6]", "fc1.weight [6, 3]", "fc1.bias [3]"]);
 }
 
-/// An executor of a step and an evaluation of the same 8 images, with all uploaded.
+/// An executor of a step and an evaluation of the same 8 images, with everything uploaded.
 fn on_twins(model: &Model, weights: &[Vec<f32>]) -> CpuExecutor<f64> {
     let optimisation = Optimisation {
         optimiser: Optimiser::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 },

@@ -1,4 +1,4 @@
-//! The command as its users run it, where all goes well.
+//! The command line as users run it: successful runs.
 
 mod command;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 const SMALL: &str = "train --data set --hidden 8,6 --batch-size 16 --epochs 2";
 
-/// The object of this event.
+/// The object with this event.
 #[track_caller]
 fn event<'a>(objects: &'a [Value], name: &str) -> &'a Value {
     objects.iter().find(|object| object["event"] == name).unwrap_or_else(|| panic!("no {name} in {objects:?}"))
 }
 
-/// The words that a line must hold, in this order.
+/// Checks that a line contains these words, in order.
 #[track_caller]
 fn holds(line: &str, words: &[&str]) {
     let mut rest = line;
@@ -122,10 +122,10 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     assert_eq!(shapes[..4], layers);
     assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
-    assert_eq!(kept.len(), 1, "nothing but the model is left: {kept:?}");
+    assert_eq!(kept.len(), 1, "only the model may be left: {kept:?}");
 }
 
-/// 700 test images, so that a batch of training (48) and of evaluation differ and the last of each is not full.
+/// 700 test images, so that training (48) and evaluation use different batch sizes, with partial last batches.
 #[test]
 fn eval_scores_as_training_did_to_the_bit_and_nearly_so_on_another_device() {
     let place = Place::new();
@@ -187,7 +187,7 @@ fn validation_is_told_after_each_epoch_and_ends_training() {
     holds(&ran.out, &["kept    the weights of epoch ", "validation loss "]);
 }
 
-/// The same images are drawn for the test when a model is trained and when it is read back.
+/// Training and evaluation draw the same test images.
 #[test]
 fn eval_draws_the_test_images_that_training_drew() {
     let place = Place::new();
@@ -209,7 +209,7 @@ fn the_embedded_digits_are_learnt() {
     assert!(accuracy > 0.9, "{accuracy}");
 }
 
-/// One image, one step: nothing is left to measure a rate after the warm-up.
+/// One image, one step: nothing is left after the warm-up to measure a rate.
 #[test]
 fn the_smallest_run_ends_well() {
     let place = Place::new();
@@ -268,7 +268,7 @@ fn explain_shows_the_dispatches_and_trains_nothing() {
     }
 }
 
-/// A batch whose work overflows 64 bits when it is added up.
+/// A batch whose total work overflows 64 bits.
 #[test]
 fn explain_adds_up_absurd_sizes() {
     let sizes = "--hidden 30000,30000 --batch-size 4294967295";
@@ -318,7 +318,7 @@ fn data_show_draws_one_class_alone() {
     assert!(all != three && three != four && three.starts_with(b"\x89PNG\r\n\x1a\n"));
 }
 
-/// The small set repeats an image after 251 pixels, so not within 16 images; labels go round.
+/// The small set repeats an image after 251 pixels, hence not within 16 images; labels cycle.
 #[test]
 fn data_check_tells_flaws_as_text_and_as_json() {
     let place = Place::new();
@@ -357,7 +357,7 @@ fn dropped_images_are_told() {
 fn kernels_are_tested_once_before_they_are_used() {
     let place = Place::new();
     let objects = |line: &str| {
-        // In a cache where nothing has passed yet.
+        // With an empty cache of passed tests.
         let mut command = place.command_with_cache(&format!("{line} --json"));
         Ran::new(command.output().expect("the command starts")).objects()
     };
@@ -371,7 +371,7 @@ fn kernels_are_tested_once_before_they_are_used() {
     assert_eq!(tested(&format!("{train} --no-self-test")), 0);
     assert!(tested(&train) > 12);
     assert_eq!([tested(&train), tested(&format!("{SMALL} --device cpu"))], [0, 0]);
-    // Evaluation has the kernels of the training run, and the search another model's.
+    // Evaluation shares the training run's kernels; the search has another model's.
     assert_eq!(tested("eval --data set --model trained/model.safetensors --device 0"), 0);
     assert!(tested("tune --data set --trials 1 --rungs 1 --device 0") > 12);
 }

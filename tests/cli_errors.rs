@@ -1,4 +1,4 @@
-//! What goes wrong ends the command with its exit code and two lines on stderr: a cause and an advice.
+//! Failures end the command with an exit code and two lines on stderr: cause and advice.
 
 mod command;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const SMALL: &str = "train --data set --hidden 4 --epochs 1 --batch-size 16";
 
-/// The run ended with this code and two lines on stderr, which hold all the words.
+/// Checks the exit code, and that stderr has two lines containing all the words.
 #[track_caller]
 fn failed(ran: &Ran, code: i32, words: &[&str]) {
     assert_eq!(ran.code, Some(code), "{ran:?}");
@@ -22,7 +22,7 @@ fn failed(ran: &Ran, code: i32, words: &[&str]) {
     assert!(cause.strip_prefix("error: ").is_some_and(|text| !text.is_empty()), "{ran:?}");
     assert!(advice.strip_prefix("  try: ").is_some_and(|text| !text.is_empty()), "{ran:?}");
     for word in words {
-        assert!(ran.err.contains(word), "`{word}` is missing in: {}", ran.err);
+        assert!(ran.err.contains(word), "`{word}` is missing from: {}", ran.err);
     }
 }
 
@@ -104,7 +104,7 @@ fn commands_that_cannot_be_understood_exit_with_2() {
     }
 }
 
-/// Every way is tested in tests/data.rs; these come through the command.
+/// All variants are tested in tests/data.rs; these go through the command.
 #[test]
 fn data_that_are_not_sound_exit_with_3() {
     let swapped = |mut bytes: Vec<u8>| {
@@ -136,7 +136,7 @@ fn data_that_are_not_sound_exit_with_3() {
     }
 }
 
-/// Sound images behind a checksum that is not theirs.
+/// Valid images with a wrong checksum.
 fn damaged_gzip() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut bytes = encoder.write_all(&images(60)).and_then(|()| encoder.finish()).expect("writes to memory");
@@ -155,7 +155,7 @@ fn data_that_are_not_there_exit_with_3_whatever_the_verb() {
     failed(&place.run(&format!("{SMALL} --device cpu")), 3, &["t10k-labels-idx1-ubyte", "no such file"]);
 }
 
-/// A model file of these tensors.
+/// A model file with these tensors.
 fn write_model(place: &Place, widths: [usize; 2], tensors: &[(&str, &[usize], f32)]) {
     let tensor = |&(name, shape, value): &(&str, &[usize], f32)| {
         (name.to_owned(), Shape::new(shape), vec![value; shape.iter().product()])
@@ -212,9 +212,9 @@ fn adapters_that_are_not_there_exit_with_5() {
 fn models_too_big_for_the_device_exit_with_5_and_tell_bytes_needed_and_had() {
     let place = Place::new();
     let limit = place.first_adapter()["limits"]["binding_bytes"].as_u64().expect("a number");
-    // The weights of the first layer alone are more than a binding holds, or than 32 bits address.
+    // The first layer's weights alone exceed a binding, or 32-bit addressing.
     let width = limit / (4 * 16) + 1;
-    // In tens of bytes: of 32 bits, a model may use all, and a binding whole words.
+    // In tens of bytes: a model may use all of 32 bits, a binding whole words.
     let had = (limit.min(u64::from(u32::MAX)) / 10).to_string();
     failed(&place.run(&format!("train --data set --hidden {width} --device 0")), 5, &[" needs ", "bytes", &had]);
     for device in ["cpu", "0"] {
@@ -226,8 +226,8 @@ fn models_too_big_for_the_device_exit_with_5_and_tell_bytes_needed_and_had() {
     }
 }
 
-/// Thousands of layers, each small enough, that take 500 GB together: on Linux, which tells how much memory there is,
-/// they are refused; else the system would end the process, whether it runs twins or a software driver.
+/// Thousands of layers, each small enough, that take 500 GB in total. On Linux, which reports the available memory,
+/// they are rejected; otherwise the system would kill the process, with twins and software drivers alike.
 #[cfg(target_os = "linux")]
 #[test]
 fn models_too_big_for_the_machine_exit_with_5_and_tell_bytes_needed_and_had() {
@@ -247,7 +247,7 @@ fn a_loss_that_is_not_finite_exits_with_6() {
     for device in ["cpu", "0"] {
         let ran = place.run(&format!("train --data set --hidden 4 --device {device} --lr 3e38 --out trained"));
         failed(&ran, 6, &["the loss of step ", "not finite", "after step ", "weights/fc1.weight [0, 0]", "--lr"]);
-        assert!(!place.path("trained/model.safetensors").exists(), "a broken model is not saved");
+        assert!(!place.path("trained/model.safetensors").exists(), "a diverged model must not be saved");
     }
 }
 
@@ -259,7 +259,7 @@ fn an_output_that_cannot_be_written_exits_with_7_before_training() {
     for (out, named) in [("file", "file"), ("file/below", "file"), ("taken", "model.safetensors")] {
         let ran = place.run(&format!("{SMALL} --device cpu --out {out}"));
         failed(&ran, 7, &["cannot ", named, "check that the path"]);
-        assert_eq!(ran.out, "", "found before anything else is done");
+        assert_eq!(ran.out, "", "must fail before any output");
     }
     assert_eq!(std::fs::read(place.path("file")).expect("there"), b"kept");
     failed(&place.run("data show digits --out file/sheet.png"), 7, &["cannot write file", "check that the path"]);
@@ -276,7 +276,7 @@ fn an_output_that_nobody_reads_exits_with_7() {
     }
 }
 
-/// As `| head -2` does: training that would take hours ends when nobody reads any more.
+/// As in `| head -2`: training that would take hours must end when its output is closed.
 #[test]
 fn training_ends_when_its_reader_goes() {
     let place = Place::new();
@@ -290,7 +290,7 @@ fn training_ends_when_its_reader_goes() {
             child.try_wait().expect("it was started").is_some()
         });
         child.kill().expect("it ends by itself, or so");
-        assert!(soon, "training goes on with {flags}");
+        assert!(soon, "training continues with {flags}");
         failed(&Ran::new(child.wait_with_output().expect("it has ended")), 7, &["standard output", "reader"]);
     }
 }

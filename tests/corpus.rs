@@ -1,4 +1,4 @@
-//! Inputs that fuzzing found, or that once broke something, break nothing: see `tests/fuzz`.
+//! Regression tests with inputs found by fuzzing, or that once caused a failure: see `tests/fuzz`.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use targets::{Limit, TARGETS, Target};
 
-/// What is read of a model's text at most.
+/// The maximum length of a model's text.
 const LONGEST_TEXT: usize = 1 << 16;
 
 #[test]
@@ -44,7 +44,7 @@ fn images(rows: u32, held: usize) -> Vec<u8> {
     header.chain((0..held).map(|i| (i * i / 7) as u8)).collect()
 }
 
-/// Constants matter little here: what is taken for each byte shows.
+/// Constants are negligible here: memory per byte shows.
 #[test]
 fn megabytes_take_no_more_than_their_limit_of_memory() {
     let model = Model::mlp([784, 512, 10]).expect("the widths are valid");
@@ -52,7 +52,7 @@ fn megabytes_take_no_more_than_their_limit_of_memory() {
     let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values)).collect();
     let model = ModelFile::encode(&model, &tensors, &[]).expect("the tensors are the model's");
     let keys = (0..8000).map(|i| format!("a.{i:x}.b=1\n")).collect::<String>();
-    // The deepest keys that are read, each of whose levels is a table.
+    // The deepest keys allowed, with a table at each level.
     let nested = (0..500).map(|i| format!("k{i}{}=1\n", ".a".repeat(78))).collect::<String>();
     let sound = images(32, 2000 << 10);
     for (name, target, bytes) in [
@@ -67,11 +67,11 @@ fn megabytes_take_no_more_than_their_limit_of_memory() {
     ] {
         let (usage, bytes) = (target(&bytes), bytes.len());
         println!("{name}: {bytes} bytes take {usage:?}, {:.3} of what is allowed", usage.share());
-        assert!(usage.peak > 0, "{name}: nothing was measured");
+        assert!(usage.peak > 0, "{name}: no memory was measured");
     }
 }
 
-/// A limit that is not kept is noticed.
+/// Exceeding a limit is detected.
 #[test]
 fn memory_is_measured() {
     let half = Limit { factor: 1, constant: 0 };

@@ -1,4 +1,4 @@
-//! A training step on the CPU allocates nothing of its own.
+//! A training step on the CPU does not allocate.
 
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::kernel::Real;
@@ -12,12 +12,13 @@ use std::alloc::System;
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Steps that are not counted: threads start in them, and libraries make what they keep.
+/// Warm-up steps: threads start, and libraries allocate their caches.
 const WARM_UP: u32 = 5;
 const STEPS: u32 = 50;
 const WIDTHS: [usize; 3] = [784, 128, 10];
 
-/// How often all threads of the process have allocated while this ran; here is one test, for others would count, too.
+/// Allocations by all threads of the process during `run`; this is the file's only test, since others would be counted
+/// too.
 fn allocations(work: impl FnOnce()) -> usize {
     let region = Region::new(COUNTING);
     work();
@@ -46,7 +47,7 @@ fn ready(batch: usize) -> CpuExecutor<f32> {
     executor
 }
 
-/// The products of a step, by dimensions and transposition, into an array that holds each of them.
+/// The products of a step, by dimensions and transposition, into an array large enough for each.
 fn multiply(batch: usize, numbers: &[f32], out: &mut [f32]) {
     let [inputs, hidden, classes] = WIDTHS;
     for ([m, k, n], transpose) in [
@@ -60,9 +61,9 @@ fn multiply(batch: usize, numbers: &[f32], out: &mut [f32]) {
     }
 }
 
-/// What libraries allocate inside is bounded. Each product that faer spreads over all threads makes its plan and a job for
-/// each thread anew: that is as much as products alone allocate. Rayon takes what other threads than its own hand over
-/// into a queue that grows by blocks of 63 jobs: here that is one job for each dispatch at most, beside its product.
+/// Library allocations are bounded. For each parallel product, faer allocates a plan and a job per thread, exactly as a
+/// product alone does. Rayon's queue for work from outside its threads grows in blocks of 63 jobs, here at most one job
+/// per dispatch besides its product.
 #[test]
 fn a_step_allocates_nothing_of_its_own() {
     for batch in [32, 512] {

@@ -1,4 +1,4 @@
-//! Data sets load right, and every way in which files can be wrong is told in one line that helps.
+//! Data sets load correctly, and every kind of damage is reported in one helpful line.
 
 use flate2::{Compression, write::GzEncoder};
 use shadegrad::data::{Dataset, Source};
@@ -32,7 +32,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writes to memory")
 }
 
-/// A folder with a small sound set, to be spoilt: 30 + 10 images of 5 x 4.
+/// A folder with a small valid set of 30 + 10 images of 5 x 4, for tests to damage.
 struct Folder(TempDir);
 
 impl Folder {
@@ -61,14 +61,14 @@ impl Folder {
         Source::Folder(self.0.path().into()).load(&mut |_| panic!("nothing is downloaded"))
     }
 
-    /// Loading fails as a data error that names `file` and says all `words`.
+    /// Checks that loading fails with a data error that names `file` and contains all `words`.
     #[track_caller]
     fn fails(&self, file: &str, words: &[&str]) -> Error {
         let error = self.load().expect_err("the set is not sound");
         assert_eq!((error.kind(), error.exit_code()), (Kind::Data, 3), "{error:?}");
         let path = self.path(file).display().to_string();
         for word in words.iter().copied().chain([path.trim_end_matches(['/', '\\'])]) {
-            assert!(error.cause().contains(word), "`{word}` is missing in: {}", error.cause());
+            assert!(error.cause().contains(word), "`{word}` is missing from: {}", error.cause());
         }
         assert!(!error.advice().is_empty());
         assert!(!error.cause().contains('\n') && !error.advice().contains('\n'), "one line each: {error:?}");
@@ -76,7 +76,7 @@ impl Folder {
     }
 }
 
-/// A set whose training images are `bytes` fails so, and so it does gzipped.
+/// Checks that training images `bytes` fail, plain and gzipped.
 #[track_caller]
 fn train_images_fail(bytes: &[u8], words: &[&str], gzipped_words: &[&str]) -> Error {
     Folder::new().put(TRAIN_IMAGES, &gzip(bytes)).fails(TRAIN_IMAGES, gzipped_words);
@@ -116,7 +116,7 @@ fn a_gzip_file_of_several_members_is_one_file() {
     assert_eq!(set.load().expect("sound").train.images, bytes[16..]);
 }
 
-/// The one size that the `mnist` crate parses must give what our own reader gives, which parses the gzipped files.
+/// For the one size that the `mnist` crate parses, our reader gives the same on gzipped files.
 #[test]
 fn the_standard_size_loads_alike_plain_and_gzipped() {
     let standard = [
@@ -261,8 +261,8 @@ fn a_label_that_is_no_class_is_told_with_its_place() {
     Folder::new().put(TRAIN_LABELS, &gzip(&bytes)).fails(TRAIN_LABELS, &["label 17 at decompressed offset 25"]);
 }
 
-/// Were memory taken before the check, these would abort the test: 2^96 bytes, 2^64 and 16 (which wrap to 16 in 64
-/// bits), and 2^45, which a 64-bit machine can address but this file cannot hold.
+/// If memory were allocated before the check, these would abort the test: 2^96 bytes, 2^64 and 16 (which wrap to 16 in
+/// 64 bits), and 2^45, which is addressable but larger than this file.
 #[test]
 fn extents_that_no_file_can_hold_are_refused_before_memory_is_taken() {
     let most = u32::MAX;
@@ -297,8 +297,8 @@ fn gzip_damage_is_told() {
     }
 }
 
-/// A stream of 64 MiB behind a header that promises 600 bytes. It breaks off at its end, which is told only by a reader
-/// that gets there: ours stops one byte past what was promised.
+/// A stream of 64 MiB whose header announces 600 bytes, truncated at the end. Only a reader that gets there would
+/// report that; ours stops one byte past the announced size.
 #[test]
 fn a_gzip_bomb_is_not_unpacked() {
     let mut bomb = gzip(&[images(30, 5, 4), vec![0; 1 << 26]].concat());

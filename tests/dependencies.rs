@@ -1,5 +1,5 @@
-//! What a dependency may be, by the policy of `.cargo/deny.toml`: its license, its source, one version of each crate; and
-//! how many crates a build of the program takes.
+//! Dependency policy, per `.cargo/deny.toml`: licenses, sources, one version of each crate; and the number of crates in
+//! a build of the program.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,8 @@ use std::str::SplitWhitespace;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The most crates that are compiled for the program, by a part of the platform's name. A new one is a decision.
+/// Maximum number of crates compiled for the program, by part of the platform's name. Exceeding it should be a
+/// decision.
 const MOST_CRATES: [(&str, usize); 3] = [("linux", 196), ("apple", 205), ("windows", 214)];
 
 /// The crates of this repository.
@@ -23,7 +24,7 @@ fn policy() -> DeValue<'static> {
     toml(include_str!("../.cargo/deny.toml"))
 }
 
-/// An array of the policy or of the lock file.
+/// An array from the policy or the lock file.
 #[track_caller]
 fn array<'a>(file: &'a DeValue<'static>, path: &[&str]) -> impl Iterator<Item = &'a DeValue<'static>> {
     let found = path.iter().try_fold(file, |table, key| table.get(key).map(Spanned::get_ref));
@@ -46,14 +47,14 @@ fn cargo(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// The platform that cargo builds for.
+/// The host platform of cargo.
 fn host() -> String {
     let about = cargo(&["-vV"]).expect("cargo knows its version");
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     host.expect("cargo names its host").to_owned()
 }
 
-/// What cargo knows of the crates for one platform, or for all where their sources are on this machine.
+/// Cargo's metadata for one platform, or for all if their sources are on this machine.
 fn metadata(platform: Option<&str>) -> Result<Value, String> {
     let mut arguments = vec!["metadata", "--offline", "--locked", "--format-version", "1"];
     arguments.extend(platform.iter().flat_map(|platform| ["--filter-platform", platform]));
@@ -70,14 +71,14 @@ fn word<'a>(object: &'a Value, key: &str) -> &'a str {
     object[key].as_str().unwrap_or_else(|| panic!("no text `{key}`"))
 }
 
-/// A license expression of SPDX, which is read from left to right.
+/// An SPDX license expression, evaluated left to right.
 struct Expression<'a> {
     tokens: Peekable<SplitWhitespace<'a>>,
     allowed: &'a BTreeSet<&'a str>,
 }
 
 impl Expression<'_> {
-    /// Whether a choice that the expression leaves is allowed.
+    /// Whether some choice the expression offers is allowed.
     fn permits(expression: &str, allowed: &BTreeSet<&str>) -> bool {
         // Old crates write `/` for `OR`.
         let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
@@ -129,7 +130,7 @@ fn license_expressions_are_read_by_their_grammar() {
     }
 }
 
-/// On all platforms where `cargo fetch` has been run, as CI does, else on this one.
+/// On all platforms after `cargo fetch`, as in CI, else on this one.
 #[test]
 fn every_dependency_has_an_allowed_license() {
     let policy = policy();
@@ -168,7 +169,7 @@ fn every_dependency_is_from_the_registry_and_in_one_version_unless_listed() {
         let found = found.unwrap_or_else(|| panic!("{name} has one version now: remove {skipped} from the list"));
         let before = found.len();
         found.retain(|full| !full.starts_with(&format!("{version}.")));
-        assert_eq!(found.len(), before - 1, "remove {skipped} from the list: {name} is there in {found:?}");
+        assert_eq!(found.len(), before - 1, "remove {skipped} from the list: found {name} in {found:?}");
     }
     versions.retain(|_, found| found.len() > 1);
     assert!(versions.is_empty(), "several versions, not listed in .cargo/deny.toml: {versions:#?}");

@@ -1,4 +1,4 @@
-//! Adapters are found, chosen and told, and a kernel runs by itself.
+//! Listing and choosing adapters, and running a single kernel.
 
 mod common;
 
@@ -123,7 +123,7 @@ fn runs_of_a_kernel_have_their_own_parameters_and_words() {
     let params = params.each_ref().map(bytemuck::bytes_of);
     let variant = BiasAdd.choose(params[0], &gpu.caps);
     let pipeline = pollster::block_on(Pipeline::new(&gpu, &BiasAdd, &variant, Checks::On)).expect("it compiles");
-    // Behind what the shapes need lies more, which comes back as it was.
+    // Words beyond the shapes' extents come back unchanged.
     let first = [words(&[1.0, 2.0, 3.0, 9.0]), words(&[10.0, 20.0, 30.0]), vec![7; 5]];
     let second = [words(&[1.0, 2.0, 3.0, 4.0]), words(&[0.5, -0.5]), vec![8; 4]];
     let run = |i: usize, arrays| Run { params: params[i], groups: 1, arrays };
@@ -139,7 +139,7 @@ fn runs_of_a_kernel_have_their_own_parameters_and_words() {
     assert!(error.cause().contains("workgroups"), "{error}");
 }
 
-/// A plan of two sections over `x`, `y` and `z`, all state of 70 numbers, in one arena.
+/// A plan of two sections over `x`, `y` and `z`, all state of 70 floats, in one arena.
 fn two_sections() -> (Plan, [shadegrad::plan::SlotId; 4]) {
     let mut memory = Memory::default();
     let tensors = ["x", "y"].map(|name| (name.to_owned(), [70].into()));
@@ -184,7 +184,7 @@ fn slots_are_written_run_over_and_read_where_they_lie() {
     is(&mut executor, y, &unchanged);
     executor.run_dispatch("second", 2).expect("there is none, so none runs");
     let fetched = executor.fetch(y, 67, 9).expect("it can be read");
-    assert_eq!(pollster::block_on(fetched), Ok(vec![57.0, 58.0, 59.0]), "no more than the slot holds");
+    assert_eq!(pollster::block_on(fetched), Ok(vec![57.0, 58.0, 59.0]), "at most the slot's contents");
     let fetched = executor.fetch_words(counts).expect("it can be read");
     assert_eq!(pollster::block_on(fetched), Ok(vec![5, 6, 7]));
     let read = pollster::block_on(executor.read(counts));

@@ -1,4 +1,4 @@
-//! Downloads arrive whole and verified, whatever the servers do: played through against servers on this machine.
+//! Downloads arrive complete and verified whatever the server does, tested against local servers.
 
 use shadegrad::data::{Download, Progress, RemoteFile};
 use shadegrad::error::{Error, Kind};
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 
 const NAME: &str = "letters.gz";
 
-/// 200,000 bytes that repeat with a long period, so that a piece in the wrong place shows.
+/// 200,000 bytes with a long period, so that misplaced parts are detected.
 fn content() -> Vec<u8> {
     (0..200_000u32).map(|i| (i % 251) as u8 ^ (i / 251 % 241) as u8).collect()
 }
 
-/// The SHA-256 of [`content`], computed apart from this crate.
+/// The SHA-256 of [`content`], computed independently of this crate.
 const SHA256: &str = "fbfb577535b87e910b7aa0901fa2787d6210f4badc7fbb7c136db43d3007cd44";
 
-/// A server on this machine that answers every request by one rule, and remembers what was asked.
+/// A local server that answers every request by one rule, and records requests.
 struct Server {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// `answer` gets the number of the request and the range's start, if one was asked for.
+    /// `answer` gets the number of the request and the start of the range, if requested.
     fn new(answer: impl Fn(&mut TcpStream, usize, Option<usize>) -> std::io::Result<()> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
@@ -43,7 +43,7 @@ impl Server {
                     line.to_lowercase().strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok()
                 });
                 let number = log.lock().map(|mut log| (log.push(head.join("\n")), log.len() - 1).1).expect("no panic");
-                // The client may hang up early: that is for it to explain.
+                // The client may close the connection early.
                 let _ = answer(&mut stream, number, range);
             }
         });
@@ -74,7 +74,7 @@ fn respond_range(stream: &mut TcpStream, body: &[u8], start: usize) -> std::io::
     respond(stream, &head, &body[start..])
 }
 
-/// Announces the whole body and sends a part of it.
+/// Announces the whole body but sends only a part.
 fn respond_cut(stream: &mut TcpStream, body: &[u8], sent: usize) -> std::io::Result<()> {
     respond(stream, &format!("200 OK\r\nContent-Length: {}", body.len()), &body[..sent])
 }
@@ -109,7 +109,7 @@ fn part_bytes(folder: &Path) -> u64 {
     std::fs::metadata(folder.join(format!("{NAME}.part"))).expect("there").len()
 }
 
-/// Downloads and checks the file; tells how the progress went.
+/// Downloads and verifies the file; returns the progress.
 #[track_caller]
 fn arrives(folder: &Path, servers: &[&Server]) -> Vec<u64> {
     let mut progress = Vec::new();
@@ -119,7 +119,7 @@ fn arrives(folder: &Path, servers: &[&Server]) -> Vec<u64> {
     };
     download(folder, servers).fetch(&mut watch).expect("arrives");
     assert!(std::fs::read(folder.join(NAME)).expect("stored") == content(), "the stored file differs");
-    assert!(!folder.join(format!("{NAME}.part")).exists(), "the partial file is left behind");
+    assert!(!folder.join(format!("{NAME}.part")).exists(), "the partial file was not removed");
     progress
 }
 
@@ -130,10 +130,10 @@ fn fails(folder: &Path, servers: &[&Server], words: &[&str]) -> Error {
     assert!(start.elapsed() < Duration::from_secs(20), "gave up only after {:?}", start.elapsed());
     assert_eq!((error.kind(), error.exit_code()), (Kind::Io, 7));
     for word in words {
-        assert!(error.cause().contains(word), "`{word}` is missing in: {}", error.cause());
+        assert!(error.cause().contains(word), "`{word}` is missing from: {}", error.cause());
     }
     assert!(!error.cause().contains('\n') && !error.advice().contains('\n'), "one line each: {error:?}");
-    assert!(!folder.join(NAME).exists(), "a file that was not verified got its name");
+    assert!(!folder.join(NAME).exists(), "an unverified file got the final name");
     error
 }
 
@@ -153,7 +153,7 @@ fn cached_files_cost_no_request() {
     assert_eq!(arrives(folder.path(), &[&server]), [0u64; 0]);
     assert_eq!(server.requests(), 0);
     let files = std::fs::read_dir(folder.path()).expect("there").count();
-    assert_eq!(files, 1, "a cache that cannot be written must do, once it is filled");
+    assert_eq!(files, 1, "a read-only cache must work once it is filled");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn wrong_bytes_from_one_mirror_are_replaced_from_the_next() {
     let right = honest();
     arrives(folder.path(), &[&wrong, &right]);
     assert_eq!((wrong.requests(), right.requests()), (1, 1));
-    assert!(!right.request(0).contains("range:"), "wrong bytes must not be continued");
+    assert!(!right.request(0).contains("range:"), "wrong bytes must not be resumed");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn wrong_bytes_everywhere_are_refused() {
     let wrong = Server::new(|stream, _, _| respond_whole(stream, &vec![1; 200_000]));
     let folder = temporary();
     fails(folder.path(), &[&wrong], &["checksum", SHA256, &wrong.url]);
-    assert_eq!(part_bytes(folder.path()), 0, "nothing of it may be continued");
+    assert_eq!(part_bytes(folder.path()), 0, "nothing may be resumed");
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn an_endless_body_is_cut_off() {
         }
     });
     fails(folder.path(), &[&endless], &["sent more than the 200000 bytes"]);
-    assert_eq!(part_bytes(folder.path()), 0, "nothing of it may be continued");
+    assert_eq!(part_bytes(folder.path()), 0, "nothing may be resumed");
 }
 
 #[test]
@@ -339,5 +339,5 @@ fn two_downloads_at_once_end_with_one_file() {
             scope.spawn(|| arrives(folder.path(), &[&server]));
         }
     });
-    assert_eq!(server.requests(), 1, "whoever waited finds the file");
+    assert_eq!(server.requests(), 1, "the waiting process must find the file");
 }

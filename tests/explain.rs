@@ -1,4 +1,4 @@
-//! What `--explain` tells of a plan, to the letter.
+//! The exact output of `--explain`.
 
 use shadegrad::graph::Graph;
 use shadegrad::kernel::Caps;
@@ -9,7 +9,7 @@ use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::{DType, Shape};
 
-/// A plan with a buffer of each kind, two transients among them, and two sections, the second of a graph.
+/// A plan with a buffer of each kind, including two transients, and two sections, the second from a graph.
 fn plan() -> Plan {
     let mut memory = Memory::default();
     let mut array =

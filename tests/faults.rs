@@ -1,5 +1,5 @@
-//! What becomes of a run whose device fails: an error that says what happened where, exit code 5, no panic and no hang,
-//! and what was saved before is intact.
+//! A run whose device fails ends with an error that says what happened where, exit code 5, no panic and no hang, and
+//! previously saved files intact.
 
 mod common;
 mod known_faults;
@@ -28,7 +28,7 @@ fn data() -> Dataset {
     Dataset { name: "drill".to_owned(), train: split(96), validation: None, test: split(20) }
 }
 
-/// All that `train --out` does on a device: prepares, trains, evaluates, reads the weights and saves them to `path`.
+/// Everything `train --out` does on a device: prepares, trains, evaluates, reads the weights and saves them to `path`.
 fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: &Path) -> Result<()> {
     pollster::block_on(async {
         let data = data();
@@ -42,7 +42,7 @@ fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: 
     })
 }
 
-/// Two steps, so that how many are submitted at a time does not depend on how long they take.
+/// Two steps, so that the submission size does not depend on timing.
 fn config() -> TrainConfig {
     TrainConfig {
         model: ModelConfig::mlp(&[8], &MlpConfig::default()),
@@ -52,8 +52,7 @@ fn config() -> TrainConfig {
     }
 }
 
-/// A drill in which `mishap` comes at the moment of number `at` among those of one kind and stays; and the count of
-/// the moments there were.
+/// A drill that injects `mishap` at the `at`-th moment of a kind and all later ones; and the count of such moments.
 fn mishap_at(at: usize, kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap) -> (Drill, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let met = count.clone();
@@ -61,7 +60,7 @@ fn mishap_at(at: usize, kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap) ->
     (drill, count)
 }
 
-/// A folder with a model saved in it, and what that file holds.
+/// A folder with a saved model, and the file's contents.
 fn saved_before(adapter: &wgpu::Adapter) -> (TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.safetensors");
@@ -70,20 +69,20 @@ fn saved_before(adapter: &wgpu::Adapter) -> (TempDir, PathBuf, Vec<u8>) {
     (folder, path, saved)
 }
 
-/// That this is how a run ends whose device failed, and that it left alone what was saved.
+/// Checks that a run ended as it must after a device failure, and left the saved model alone.
 #[track_caller]
 fn ended_well(error: &Error, adapter: &wgpu::Adapter, words: &str, path: &Path, saved: &[u8]) {
     assert_eq!((error.kind(), error.exit_code()), (Kind::Device, 5), "{error}");
     let start = format!("{}, ", adapter.get_info().name);
     assert!(error.cause().starts_with(&start) && error.cause().contains(words), "{error}");
     assert!(!error.advice().is_empty() && !error.cause().contains('\n') && !error.advice().contains('\n'), "{error:?}");
-    assert_eq!(std::fs::read(path).expect("it is still there"), saved, "{error}: the saved model was touched");
+    assert_eq!(std::fs::read(path).expect("it is still there"), saved, "{error}: the saved model was changed");
     let files = std::fs::read_dir(path.parent().expect("a folder")).expect("readable").count();
     assert_eq!(files, 1, "{error}: something else was left behind");
 }
 
-/// Brings `mishap` about at every `stride`th moment of a kind, one run each, until a run has fewer moments and so ends
-/// well. Gives the causes of the errors.
+/// Injects `mishap` at every `stride`th moment of a kind, one run each, until a run has fewer moments and succeeds.
+/// Returns the causes of the errors.
 fn drill_all(kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap, words: &str, stride: usize) -> Vec<String> {
     let adapter = common::adapter();
     let (_folder, path, saved) = saved_before(&adapter);
@@ -97,18 +96,18 @@ fn drill_all(kind: fn(Moment<'_>) -> bool, mishap: fn() -> Mishap, words: &str, 
                 causes.push(error.cause().to_owned());
             }
             Ok(()) => {
-                assert!(count.load(Ordering::Relaxed) <= at, "mishap {at} came and was ignored");
+                assert!(count.load(Ordering::Relaxed) <= at, "mishap {at} was ignored");
                 return causes;
             }
         }
     }
 }
 
-/// That some of the causes tell each of these doings.
+/// Checks that each of these operations is named in some cause.
 #[track_caller]
 fn tell(causes: &[String], doings: &[&str]) {
     for doing in doings {
-        assert!(causes.iter().any(|cause| cause.contains(doing)), "none tells of {doing}: {causes:#?}");
+        assert!(causes.iter().any(|cause| cause.contains(doing)), "none names {doing}: {causes:#?}");
     }
 }
 
@@ -144,7 +143,7 @@ fn a_wait_in_which_wgpu_panics_ends_the_run() {
     tell(&causes, &["preparing a plan", "reading `train/metrics`"]);
 }
 
-/// The adapter to test on, from an instance that takes these shares of its memory budget for used up.
+/// The adapter to test on, from an instance that treats these shares of its memory budget as used.
 fn adapter_short_of_memory(thresholds: wgpu::MemoryBudgetThresholds) -> wgpu::Adapter {
     let info = common::adapter().get_info();
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -154,7 +153,7 @@ fn adapter_short_of_memory(thresholds: wgpu::MemoryBudgetThresholds) -> wgpu::Ad
     adapters.into_iter().find(|adapter| adapter.get_info() == info).expect("the adapter is still there")
 }
 
-/// Not by a drill: wgpu itself finds, from what the driver tells, that memory is out.
+/// Without a drill: wgpu itself detects low memory from the driver's report.
 #[test]
 fn a_driver_without_memory_ends_the_run() {
     let (gpu, usual) = (common::gpu(), common::adapter());
@@ -177,7 +176,7 @@ fn a_driver_without_memory_ends_the_run() {
     }
 }
 
-/// How long the adapter takes for a product, that many times.
+/// Time the adapter takes for a product, `times` times.
 fn timed(drill: Drill, repeats: u32) -> Result<Duration> {
     let params = bytemuck::bytes_of(&MatmulParams { m: 128, k: 128, n: 128 }).to_vec();
     let arrays = vec![vec![0; 128 * 128]; 3];

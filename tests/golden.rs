@@ -1,5 +1,5 @@
-//! A hundred steps of training beside PyTorch's, which tests/golden/export.py wrote down in double precision: the loss of
-//! every step, the weights after it, and the running moments of batch norm.
+//! A hundred training steps compared with PyTorch's in double precision, recorded by tests/golden/export.py: the loss
+//! of every step, the weights after it, and batch norm's running state.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -19,24 +19,24 @@ use std::collections::BTreeMap;
 
 type Tensors = BTreeMap<String, Vec<f64>>;
 
-/// What a step of training leaves.
+/// The results of a training step.
 #[derive(Clone)]
 struct Step {
     loss: f64,
     tensors: Tensors,
 }
 
-/// How far apart two runs are, or may be.
+/// Differences between two runs, or their bounds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Apart {
     loss: f64,
     weights: f64,
 }
 
-/// The gates of tests/training.rs for runs that are computed in f64.
+/// The bounds of tests/training.rs for runs in f64.
 const GATE: Apart = Apart { loss: 5e-6, weights: 1e-5 };
 
-/// A run as PyTorch had it.
+/// A run recorded in PyTorch.
 struct Golden {
     images: Split,
     batch: usize,
@@ -74,7 +74,7 @@ impl Golden {
         }
     }
 
-    /// The images, each where the first epoch of a run of this seed takes it from.
+    /// The images, arranged so that the first epoch of a run with this seed uses them in order.
     fn placed(&self, seed: u64) -> Split {
         let (count, width) = (self.images.len(), self.images.features());
         let mut placed = self.images.clone();
@@ -87,7 +87,7 @@ impl Golden {
     }
 }
 
-/// The models of export.py, by their names there.
+/// The models of export.py, by name.
 const MODELS: [(&str, &str); 3] = [
     ("cross_entropy_adam", r#"layers = [{ kind = "linear", outputs = 12 }, { kind = "relu" }, { kind = "linear" }]"#),
     (
@@ -109,7 +109,7 @@ const MODELS: [(&str, &str); 3] = [
     ),
 ];
 
-/// A model, and the run that it repeats.
+/// A model, and the run it reproduces.
 struct Run {
     name: &'static str,
     golden: Golden,
@@ -133,7 +133,7 @@ fn runs() -> impl Iterator<Item = Run> {
 }
 
 impl Run {
-    /// Trains at PyTorch's learning rate times `factor`.
+    /// Trains with PyTorch's learning rate times `factor`.
     fn steps<E: Executor>(&self, factor: f32, start: impl FnOnce(Plan) -> E) -> Vec<Step> {
         const SEED: u64 = 5;
         let Self { golden, model, optimiser, .. } = self;
@@ -156,7 +156,7 @@ impl Run {
         let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALISATION).collect();
         let normalisation = slot(NORMALISATION);
         let metrics = slot("train/metrics");
-        assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has other tensors");
+        assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has different tensors");
         for (name, slot) in &slots {
             let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();
             executor.write_f32(*slot, &values).expect("the slot holds them");
@@ -184,7 +184,7 @@ fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f64> {
 /// The largest differences between two runs.
 ///
 /// # Errors
-/// Names the first number that is further away than [`GATE`] allows, NaN included.
+/// Names the first value that differs by more than [`GATE`] allows, or is NaN.
 fn compare(ours: &[Step], theirs: &[Step]) -> Result<Apart, String> {
     let mut most = Apart::default();
     let hold = |place: &dyn Fn() -> String, [ours, theirs]: [f64; 2], gate: f64| {
@@ -220,7 +220,11 @@ fn a_hundred_steps_agree_with_pytorch() {
             pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("the plan is valid")
         });
         let pytorch = &run.golden.steps;
-        assert!(pytorch.len() == 100 && pytorch[99].loss < 0.7 * pytorch[0].loss, "{}: nothing was learnt", run.name);
+        assert!(
+            pytorch.len() == 100 && pytorch[99].loss < 0.7 * pytorch[0].loss,
+            "{}: the loss did not decrease",
+            run.name
+        );
         for (pair, ours, theirs) in [
             ("f64 twins beside PyTorch", &double, pytorch),
             ("device beside PyTorch", &device, pytorch),
@@ -236,12 +240,12 @@ fn a_hundred_steps_agree_with_pytorch() {
 fn what_is_not_pytorchs_training_is_found() {
     for run in runs() {
         let (pytorch, faster) = (&run.golden.steps, run.steps(1.001, f64_twin));
-        assert!(compare(&faster, pytorch).is_err(), "{}: a rate 0.1 % too high went unseen", run.name);
+        assert!(compare(&faster, pytorch).is_err(), "{}: a learning rate 0.1 % too high was not detected", run.name);
         let refused = |what: &str, tamper: &dyn Fn(&mut Step)| {
             for number in [0, 57, pytorch.len() - 1] {
                 let mut other = pytorch.clone();
                 tamper(&mut other[number]);
-                assert!(compare(&other, pytorch).is_err(), "{}, step {number}: {what} unseen", run.name);
+                assert!(compare(&other, pytorch).is_err(), "{}, step {number}: {what} not detected", run.name);
             }
         };
         refused("a loss off by twice its gate", &|step| step.loss += 2.0 * GATE.loss);

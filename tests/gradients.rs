@@ -1,4 +1,4 @@
-//! The gradient that each loss writes against finite differences of the losses that it writes, in f64 on the twins.
+//! The gradient of each loss kernel, compared with finite differences of its losses, in f64 on the twins.
 
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Effort, Inputs, View};
 use shadegrad::ops::{counter, registry};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 type Arrays = BTreeMap<String, Array<f64>>;
 
-/// A kernel that writes the losses of rows, and the gradient of their mean over the rows in use.
+/// A kernel that writes per-row losses, and the gradient of their mean over the valid rows.
 struct Loss {
     kernel: &'static dyn AnyKernel,
     reflection: Reflection,
@@ -32,7 +32,7 @@ fn real<'a>(arrays: &'a Arrays, name: &str) -> &'a [f64] {
 }
 
 impl Loss {
-    /// What the f64 twin makes of these inputs.
+    /// The f64 twin's outputs for these inputs.
     fn run(&self, params: &[u8], inputs: &Arrays) -> Arrays {
         let mut arrays = inputs.clone();
         let views = arrays.iter_mut().map(|(name, array)| {
@@ -69,12 +69,12 @@ impl Loss {
     }
 }
 
-/// Relative 1e-6, and the 1e-16 to which losses are known, over 1e-5, with room.
+/// Relative 1e-6, and the losses' precision of 1e-16 divided by 1e-5, with some margin.
 fn agree(gradient: &[f64], differences: &[f64]) -> bool {
     gradient.iter().zip(differences).all(|(g, d)| (g - d).abs() <= 1e-6 * g.abs() + 1e-9)
 }
 
-/// Random logits keep away from the kinks of absolute values: none lies within 1e-5 of one.
+/// Random logits stay at least 1e-5 away from the kinks of absolute values.
 #[test]
 fn gradients_of_losses_agree_with_finite_differences() {
     let losses = losses();
@@ -105,7 +105,8 @@ fn gradients_of_losses_agree_with_finite_differences() {
     }
 }
 
-/// Runs the loss `name` on logits [ln 1, ln 3] and [0, ln 3], of which a softmax makes quarters, with labels 0 and 1.
+/// Runs the loss `name` on logits [ln 1, ln 3] and [0, ln 3], with softmax probabilities in quarters, and labels 0 and
+/// 1.
 fn quarters(name: &str, parameter: f32, class_weights: [f64; 2]) -> Vec<f64> {
     let loss = losses().into_iter().find(|loss| loss.kernel.name() == name).expect("the loss is registered");
     let mut params = bytemuck::bytes_of(&[2u32, 2]).to_vec();
@@ -125,7 +126,7 @@ fn quarters(name: &str, parameter: f32, class_weights: [f64; 2]) -> Vec<f64> {
     real(&loss.run(&params, &inputs), "losses").to_vec()
 }
 
-/// The formulas themselves, on numbers that can be worked out by hand.
+/// The formulas themselves, on values that can be worked out by hand.
 #[test]
 fn losses_of_quarters_are_those_worked_out_by_hand() {
     let (ln2, ln3, ln4) = (2f64.ln(), 3f64.ln(), 4f64.ln());
@@ -138,9 +139,9 @@ fn losses_of_quarters_are_those_worked_out_by_hand() {
     };
     expect("softmax_cross_entropy", 0.0, ones, [ln4, ln4 - ln3]);
     expect("softmax_cross_entropy_weighted", 0.0, ones, [ln4, ln4 - ln3]);
-    // Weights 3 and 1 of labels 0 and 1: their sum is 4, the rows are 2.
+    // Weights 3 and 1 of labels 0 and 1: their sum is 4, there are 2 rows.
     expect("softmax_cross_entropy_weighted", 0.0, [3.0, 1.0], [3.0 * ln4 / 2.0, (ln4 - ln3) / 2.0]);
-    // Half of it spread over two classes: three quarters and one quarter are wanted, times the weight of the class.
+    // Smoothing 0.5 over two classes: target probabilities three quarters and one quarter, times the class weight.
     let smoothed = [(2.25 * ln4 + 0.25 * (ln4 - ln3)) / 2.0, (0.75 * ln4 + 0.75 * (ln4 - ln3)) / 2.0];
     expect("softmax_cross_entropy_weighted", 0.5, [3.0, 1.0], smoothed);
     expect("softmax_cross_entropy_weighted", 0.5, [0.0, 0.0], [0.0, 0.0]);
@@ -149,6 +150,6 @@ fn losses_of_quarters_are_those_worked_out_by_hand() {
     expect("l1_loss", 1.0, ones, [(1.0 + ln3) / 2.0, (ln3 - 1.0) / 2.0]);
     let line = |distance: f64| 0.5 * (distance - 0.25);
     expect("huber_loss", 0.5, ones, [(line(1.0) + line(ln3)) / 2.0, (ln3 - 1.0).powi(2) / 4.0]);
-    // The logistic of ln 3 is 3/4, of 0 one half.
+    // The sigmoid of ln 3 is 3/4, of 0 one half.
     expect("binary_cross_entropy_loss", 1.0, ones, [(ln2 + ln4) / 2.0, (ln2 + ln4 - ln3) / 2.0]);
 }

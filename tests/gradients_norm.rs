@@ -1,4 +1,4 @@
-//! Gradients of the norms and the embedding, on their f64 twins, against finite differences of the forward twins.
+//! Gradients of the norms and the embedding, on their f64 twins, compared with finite differences of the forward twins.
 
 use shadegrad::kernel::{Args, Kernel, View};
 use shadegrad::ops::counter;
@@ -25,7 +25,7 @@ fn run<K: Kernel>(kernel: &K, params: &K::Params, views: Vec<(&str, View<'_, f64
 
 /// The first element whose gradient is not that of sum(upstream * forward(input)), by central differences.
 ///
-/// It may be off by 1e-6 of itself, or of the gradient's root mean square where it is smaller than that.
+/// The allowed difference is 1e-6 of the value, or of the gradient's root mean square if that is larger.
 fn first_wrong(
     gradient: &[f64],
     input: &[f64],
@@ -43,7 +43,7 @@ fn first_wrong(
         moved[i] = input[i] - STEP;
         let below = forward(&moved);
         moved[i] = input[i];
-        // The difference is taken before the sum, so that equal outputs cancel exactly.
+        // Differences are taken before the sum, so that equal outputs cancel exactly.
         let change: f64 = above.iter().zip(&below).zip(upstream).map(|((above, below), c)| c * (above - below)).sum();
         let expected = change / (2.0 * STEP);
         let agree = (gradient[i] - expected).abs() <= 1e-6 * expected.abs().max(typical);
@@ -96,7 +96,7 @@ fn layer_norm_gradients_are_those_of_its_output() {
     check("bias", &bias_gradient, &bias, &gradient, |bias| layer_norm(&a, &weight, bias)[0].clone());
 }
 
-/// Output, statistics, running mean and running variance, with running moments from 0 and 1.
+/// Output, statistics, running mean and running variance, with running state initialized to 0 and 1.
 fn batch_norm(a: &[f64], weight: &[f64], bias: &[f64], counters: &[u32]) -> [Vec<f64>; 4] {
     let (mut out, mut statistics) = (vec![f64::NAN; M * N], vec![f64::NAN; 2 * N]);
     let (mut running_mean, mut running_variance) = (vec![0.0; N], vec![1.0; N]);
@@ -144,11 +144,11 @@ fn batch_norm_gradients_are_those_of_its_output() {
         check("a", &out, &a, &gradient, |a| batch_norm(a, &weight, &bias, &counters)[0].clone());
         check("weight", &weight_gradient, &weight, &gradient, |w| batch_norm(&a, w, &bias, &counters)[0].clone());
         check("bias", &bias_gradient, &bias, &gradient, |bias| batch_norm(&a, &weight, bias, &counters)[0].clone());
-        assert!(out[rows * N..].iter().all(|&g| g == 0.0), "rows not in use have a gradient");
+        assert!(out[rows * N..].iter().all(|&g| g == 0.0), "invalid rows have a gradient");
     }
 }
 
-/// What `torch.nn.BatchNorm1d` keeps, from its documented formula and numbers small enough to follow by hand.
+/// The running state of `torch.nn.BatchNorm1d`, from its documented formula, on numbers small enough to check by hand.
 #[test]
 fn running_moments_follow_the_unbiased_variance() {
     let a: Vec<f64> = (0..M * N).map(|i| (i / N) as f64).collect(); // each column is 0, 1, 2, ...
@@ -169,7 +169,7 @@ fn running_moments_follow_the_unbiased_variance() {
 fn embedding_gradients_are_those_of_its_output() {
     const ENTRIES: usize = 4;
     let mut random = Random::new(3, 1);
-    // Entry 1 is used three times, entry 3 never; two indices lie beyond the table.
+    // Entry 1 is used three times, entry 3 never; two indices are out of range.
     let index = [1, 0, 1, ENTRIES as u32, 2, 1, u32::MAX];
     let (table, gradient) = (normal(ENTRIES * N, &mut random), normal(M * N, &mut random));
     let params = EmbeddingParams { m: M as u32, n: N as u32, entries: ENTRIES as u32 };
@@ -184,5 +184,5 @@ fn embedding_gradients_are_those_of_its_output() {
         vec![("gradient", View::Real(&gradient[..])), ("index", View::Word(&index)), ("out", View::RealMut(&mut out))];
     run(&EmbeddingGradient, &params, views);
     check("table", &out, &table, &gradient, forward);
-    assert!(out[3 * N..].iter().all(|&g| g == 0.0), "an entry that was never used has a gradient");
+    assert!(out[3 * N..].iter().all(|&g| g == 0.0), "an unused entry has a gradient");
 }

@@ -1,4 +1,4 @@
-//! Every kernel, in every variant, with runtime checks on and off, is held to its twin: what `shadegrad verify` runs.
+//! Every kernel in every variant, with runtime checks on and off, is compared with its twin, as in `shadegrad verify`.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -54,7 +54,7 @@ fn shaders_agree_with_their_twins_on_all_cases() {
     check_everything(Effort::FULL);
 }
 
-/// Where the driver is an older one of Mesa's: of the variants for its newer ones, those that compile fast.
+/// On older Mesa drivers: of the variants for newer ones, those that compile fast.
 #[test]
 fn forms_for_newer_software_drivers_agree_with_their_twins() {
     let gpu = common::gpu();
@@ -88,7 +88,7 @@ fn twins_in_f32_agree_with_twins_in_f64() {
             let prepared = prepare(kernel, &reflection, case, 0, index).expect("shapes are known");
             worst.include(check_f32_twin(kernel, &reflection, &prepared).unwrap_or_else(|e| panic!("{e}")));
         }
-        assert!(worst.soft <= 1.0, "{}: {} of the soft gate", kernel.name(), worst.soft);
+        assert!(worst.soft <= 1.0, "{}: {} of the expected error", kernel.name(), worst.soft);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Plans in lockstep: sound ones agree dispatch by dispatch on real data, and of faulty ones the first wrong dispatch is
-//! named and kept.
+//! Plans in lockstep: correct ones match dispatch by dispatch on real data, and for faulty ones the first wrong
+//! dispatch is reported and saved.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -30,7 +30,7 @@ fn data() -> Dataset {
     data
 }
 
-/// An executor of a run's plan, altered, with everything that it begins with.
+/// An executor of a modified training plan, with its initial data uploaded.
 fn ready(config: &TrainConfig, alter: impl FnOnce(&mut Plan)) -> GpuExecutor {
     let data = data();
     let (model, mut plan) = Trainer::<GpuExecutor>::plan(config, &data).expect("the settings are valid");
@@ -45,7 +45,7 @@ fn ready(config: &TrainConfig, alter: impl FnOnce(&mut Plan)) -> GpuExecutor {
     executor
 }
 
-/// What these sections come to, one after the other; the dispatches that agreed, and the worst of their errors.
+/// The outcome of these sections in order: the matching dispatches, and their worst error.
 fn run(executor: &mut GpuExecutor, sections: &[&str]) -> (Option<Parted>, Vec<String>, Worst) {
     let (mut agreed, mut all) = (Vec::new(), Worst::default());
     for section in sections {
@@ -120,7 +120,7 @@ fn a_model_of_a_file_goes_through_training_and_evaluation() {
     assert!(refused.is_err_and(|error| error.cause().contains("weights/fc1.weight")));
 }
 
-/// What a section leaves is what it leaves without stops, bit for bit.
+/// A section leaves the same bits with and without lockstep.
 #[test]
 fn steps_in_lockstep_are_those_of_training() {
     let config = TrainConfig { model: ModelConfig::mlp(&[20], &MlpConfig::default()), ..TrainConfig::default() };

@@ -1,4 +1,4 @@
-//! Models out of files: trained, kept, and read back.
+//! Models defined in files: trained, saved, and loaded.
 
 mod command;
 mod common;
@@ -13,7 +13,7 @@ use shadegrad::nn::{Augment, ModelConfig, Optimisation, Optimiser};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{Score, TrainConfig, Trainer};
 
-/// Every kind of layer that images can go through.
+/// Every kind of layer that applies to images.
 const LAYERS: &str = r#"
 label_smoothing = 0.05
 class_weights = "balanced"
@@ -55,7 +55,7 @@ fn blueprint() -> ModelConfig {
     ModelConfig::read(&mut table).expect("it is a model")
 }
 
-/// 3,200 digits to train on, and some to validate and test on.
+/// 3,200 digits for training, and some for validation and test.
 fn some_digits() -> Dataset {
     let mut data = digits(7);
     let cut = |split: &Split, from: usize, to: usize| Split {
@@ -68,7 +68,7 @@ fn some_digits() -> Dataset {
     data
 }
 
-/// The losses of all steps, the parameters and statistics at the end, and the scores in validation and test.
+/// The losses of all steps, the final parameters and running state, and validation and test scores.
 fn trained<E: Executor>(executor: impl FnOnce(Plan) -> E) -> (Vec<f32>, Vec<f32>, [Score; 2]) {
     let (data, optimiser) = (some_digits(), Optimiser::AdamW { weight_decay: 0.02 });
     let config = TrainConfig {
@@ -98,7 +98,7 @@ fn a_hundred_steps_through_every_layer_agree_with_the_twins() {
     let (losses, state, scores) = trained(on_gpu);
     let (twin_losses, twin_state, twin_scores) = trained(|plan| CpuExecutor::<f64>::new(plan).expect("it is valid"));
     assert_eq!(losses.len(), 100);
-    assert!(losses[99] < 0.5 * losses[0], "nothing was learnt: {losses:?}");
+    assert!(losses[99] < 0.5 * losses[0], "the loss did not decrease: {losses:?}");
     let most = |a: &[f32], b: &[f32]| {
         assert_eq!(a.len(), b.len());
         a.iter().zip(b).fold(0.0f32, |most, (a, b)| if (a - b).abs() <= most { most } else { (a - b).abs() })
@@ -133,7 +133,7 @@ fn a_model_file_trains_and_what_it_gives_scores_the_same_when_read_back() {
     }
 }
 
-/// The loss on the test images of the model in `trained`, less than all its tensors where `without` names one.
+/// The test loss of the model in `trained`, without the tensor named by `without`, if any.
 fn scored(place: &Place, device: &str, without: &str) -> serde_json::Value {
     let bytes = std::fs::read(place.path("trained/model.safetensors")).expect("written");
     let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("it is one");
@@ -165,7 +165,7 @@ fn images_are_normalised_by_what_is_measured_and_kept_with_the_model() {
         let loss = &summary(&ran, "summary")["test_loss"];
         assert_eq!(scored(&place, device, ""), *loss);
         assert_ne!(scored(&place, device, "normalisation"), *loss, "it is not used");
-        // Files of models that were trained without one have none.
+        // Files of models trained without normalization have no such tensor.
         let ran = place.run(&format!("{train} --json"));
         assert_eq!(scored(&place, device, "normalisation"), summary(&ran, "summary")["test_loss"]);
         assert!(!ran.out.contains("normalisation"), "{ran:?}");
@@ -219,7 +219,7 @@ fn early_stopping_keeps_statistics_with_the_weights() {
     assert_eq!(done["ended_by"], "patience", "{done}");
     let epoch = done["kept_epoch"].as_u64().expect("one was kept");
     assert!(epoch < done["epochs"].as_u64().expect("a number"));
-    // A run that ends with the epoch that was kept leaves the same model.
+    // A run that stops at the kept epoch gives the same model.
     let whole = std::fs::read(place.path("trained/model.safetensors")).expect("written");
     let flags = flags.replace("--epochs 30", &format!("--epochs {epoch}"));
     place.run(&format!("train --data set --model model.toml {flags}"));

@@ -1,5 +1,5 @@
-//! The mutator behind `tests/mutants`: that its rules make the faults they are named for, and that its list of reasons
-//! is up to date. Whether the faults are found takes long; `tests/mutants` tells.
+//! The mutator behind `tests/mutants`: its rules generate the faults they are named for, and its list of reasons is up
+//! to date. Whether the faults are found takes long to test; run `tests/mutants`.
 
 #[allow(dead_code, reason = "tests/mutation uses the rest")]
 #[path = "mutation/kernels.rs"]
@@ -41,7 +41,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
 }
 ";
 
-/// The mutated lines that a rule makes of the shader.
+/// The mutated lines that a rule generates from the shader.
 fn made(rule: &str) -> Vec<String> {
     mutants("test", SHADER).into_iter().filter(|mutant| mutant.rule == rule).map(|mutant| mutant.mutated).collect()
 }
@@ -113,7 +113,7 @@ fn nothing_but_code_is_mutated() {
         let (head, rest) = SHADER.split_once("@compute").expect("it has an entry point");
         assert!(mutant.text.starts_with(head), "{mutant} changes a declaration: {}", mutant.mutated);
         assert!(mutant.text != SHADER && !rest.is_empty());
-        // The step of a loop keeps its direction, so that loops end.
+        // Loop steps keep their direction, so that loops terminate.
         assert!(!mutant.text.contains("row--"), "{mutant}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is done to a data set before training on it, and what validation during training does.
+//! Preparation of data sets, and validation during training.
 
 mod common;
 
@@ -73,7 +73,7 @@ fn nothing_left_is_refused() {
     }
 }
 
-/// What a run leaves: weights, outcome, and validation after each epoch.
+/// The results of a run: weights, outcome, and validation after each epoch.
 struct Ran {
     weights: Vec<u32>,
     outcome: Outcome,
@@ -106,7 +106,7 @@ fn on_cpu(plan: Plan) -> CpuExecutor<f32> {
     CpuExecutor::new(plan).expect("the plan is valid")
 }
 
-/// Batches of 32: 15 steps an epoch, the last of two images.
+/// Batches of 32: 15 steps per epoch, the last with two images.
 fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         model: ModelConfig::mlp(&[16], &MlpConfig::default()),
@@ -117,7 +117,7 @@ fn config(epochs: usize) -> TrainConfig {
     }
 }
 
-/// Labels without any reason: the more of them is learnt, the worse is validation.
+/// Random labels: the better they are learned, the worse validation gets.
 fn unreasonable() -> Dataset {
     let mut data = prepared();
     let mut random = Random::new(1, 1);
@@ -137,7 +137,7 @@ fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     let last = ran.outcome.validation.expect("there was validation");
     assert_eq!((last.epoch, last.score), (3, scores[2]));
     assert_eq!((ran.outcome.ending, ran.outcome.epochs, ran.outcome.steps), (Ending::Epochs, 3, 45));
-    // The same images as a test give the same score, to the last bit.
+    // The same images as a test set give the same score, to the last bit.
     let (held, empty) = (validation(&data).clone(), None);
     let swapped = Dataset { test: held, validation: empty, ..data.clone() };
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config(3), &swapped).expect("valid");
@@ -208,8 +208,8 @@ fn put(split: &mut Split, index: usize, image: &[u8]) {
     split.images[index * features..][..features].copy_from_slice(image);
 }
 
-/// Digits with flaws: training images 10 and 11 are blank, 20 is constant, 30 repeats 29, 40 is test image 3, 50 is the
-/// negative of itself, 60 and 62 have another digit's label; test image 5 repeats 4.
+/// Digits with flaws: training images 10 and 11 are blank, 20 is constant, 30 repeats 29, 40 equals test image 3, 50 is
+/// its own negative, 60 and 62 have another digit's label; test image 5 repeats 4.
 fn flawed() -> Dataset {
     let mut data = digits(7);
     let features = data.train.features();
@@ -248,7 +248,7 @@ fn each_flaw_is_found_where_it_is() {
         let doubt = found.train.doubts.iter().find(|doubt| doubt.index == i).expect("it is there");
         assert_eq!(doubt.guess, digits(7).train.labels[i], "what it is");
     }
-    assert!(labels.len() < 60, "{} labels of 10,000 are doubted, of which few are wrong", labels.len());
+    assert!(labels.len() < 60, "{} of 10,000 labels are doubted, but few are wrong", labels.len());
     assert!(found.train.classes.iter().sum::<usize>() == 10_000 && found.test.classes == [200; 10]);
     assert_eq!(check(&data), found);
 }
@@ -285,7 +285,7 @@ fn images_with_flaws_are_left_out_and_counted_once() {
     assert_eq!((left, dropped), (10_000 - 4, vec![2, 2]), "11 is blank and a duplicate");
     let found = check(&data);
     assert!(found.train.blank.is_empty() && found.train.duplicate.is_empty() && found.shared.is_empty());
-    assert_eq!((data.test.len(), found.test.duplicate), (2000, vec![5]), "the test is left as it is");
+    assert_eq!((data.test.len(), found.test.duplicate), (2000, vec![5]), "the test set must not change");
     assert_eq!(drop(&[Flaw::Duplicate, Flaw::Blank]).1, [3, 1]);
     assert_eq!((drop(&[]).0, drop(&[Flaw::Constant]).1), (10_000, vec![1]));
 }

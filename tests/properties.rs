@@ -1,5 +1,5 @@
-//! What holds for whatever it is given: drawn at random, and where it does not hold, shrunk to the least that shows it.
-//! The same is drawn every time; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more, and for something else.
+//! Property tests on random inputs, shrunk to a minimal counterexample. Inputs are reproducible; set `PROPTEST_CASES`
+//! and `PROPTEST_RNG_SEED` for more, or other ones.
 
 use flate2::{Compression, read::GzEncoder};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn config(cases: u32) -> ProptestConfig {
     contextualize_config(ProptestConfig { failure_persistence: None, ..config })
 }
 
-/// What is written is read as it was.
+/// Written and read back unchanged.
 fn round_trips<T: Display + Debug + PartialEq + FromStr<Err = Error>>(value: &T) -> Result<(), TestCaseError> {
     let text = value.to_string();
     let read = text.parse::<T>();
@@ -171,25 +171,25 @@ proptest! {
             let cut = place.index(file.len());
             prop_assert!(read(&file[..cut]).is_err(), "{} of {} bytes of file {}", cut, file.len(), kind);
             let more = [&file[..], &[byte]].concat();
-            // Behind a gzip stream, zeros are padding.
+            // Zeros after a gzip stream are padding.
             prop_assert!(read(&more).is_err() || (kind > 1 && byte == 0), "{} behind file {}", byte, kind);
         }
     }
 
     #[test]
     fn a_split_is_divided_without_loss_and_by_class(split in split(), count in 0usize..70, seed: u64) {
-        // Each image tells which it was.
+        // Each image encodes its original index.
         let numbered = Split { rows: 1, columns: 1, images: (0..split.len() as u8).collect(), ..split };
         let (drawn, rest) = numbered.divide(count, &mut Random::new(seed, 4));
         prop_assert_eq!(drawn.len(), count.min(numbered.len()));
         let mut all = [&drawn.images[..], &rest.images].concat();
         for part in [&drawn, &rest] {
-            prop_assert!(part.images.is_sorted(), "in the order in which they were");
+            prop_assert!(part.images.is_sorted(), "the original order must be kept");
             let labels: Vec<u8> = part.images.iter().map(|&i| numbered.labels[usize::from(i)]).collect();
             prop_assert_eq!(&part.labels, &labels);
         }
         all.sort_unstable();
-        prop_assert_eq!(&all, &numbered.images, "each once");
+        prop_assert_eq!(&all, &numbered.images, "each exactly once");
         for class in 0..CLASSES as u8 {
             let of = |part: &Split| part.labels.iter().filter(|&&label| label == class).count() as f64;
             let share = of(&numbered) * drawn.len() as f64 / numbered.len() as f64;
@@ -211,13 +211,13 @@ proptest! {
         prop_assert!(factors.iter().all(|factor| (0.0..=1.0).contains(factor)), "{:?}", factors);
         prop_assert!(rising.is_sorted() && rising.first().is_none_or(|first| *first > 0.0));
         prop_assert!(rising.last().is_none_or(|last| *last == 1.0));
-        // A sine near 1 may round to either side.
+        // A sine near 1 may round either way.
         prop_assert!(after.is_sorted_by(|a, b| *b <= a + 1e-12) && (after[0] - 1.0).abs() < 1e-12, "{:?}", after);
         prop_assert!(which != kind::COSINE || after[steps as usize] == 0.0);
     }
 }
 
-/// What the schedule makes of a rate of 1 in this step.
+/// The schedule's rate at this step, for a base rate of 1.
 fn factor(params: &ScheduleParams, step: u32) -> f64 {
     let (counters, mut rates) = (vec![step, 0, 0, 1], vec![1.0; rate::COUNT]);
     let views = vec![("counters", View::Word(&counters)), ("rates", View::RealMut(&mut rates))];

@@ -1,5 +1,5 @@
-//! Metamorphic tests: every kernel keeps the relations that its op declares, or there is a reason why it has none; and
-//! each kind of relation finds a fault that it is there to find.
+//! Metamorphic tests: every kernel satisfies the relations its op declares, or there is a reason why it has none; and
+//! each kind of relation detects a fault that it should.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -19,29 +19,29 @@ use shadegrad::verify::{self, Bench, Outcome, Settings, Whole, check_relations, 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Kernels that declare no relation, and why.
+/// Kernels without relations, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("begin_batch", "which row it takes goes by counters and place"),
+    ("begin_batch", "the row it gathers depends on counters and position"),
     ("gather", "the same"),
     ("gather_augmented", "the same"),
-    ("pixel_sums", "makes whole numbers, which are compared exactly"),
+    ("pixel_sums", "integer results, which are compared exactly"),
     ("normalisation", "the same, rounded once"),
-    ("metrics", "makes one sum of all rows"),
+    ("metrics", "one sum over all rows"),
     ("softmax_cross_entropy_metrics", "the same"),
-    ("adam", "the first weights decay, others do not"),
-    ("matmul_tn_adam", "moves weights; its products keep those of matmul_tn_column_sums"),
+    ("adam", "only the first weights decay"),
+    ("matmul_tn_adam", "updates weights; its products are covered by matmul_tn_column_sums"),
     ("sgd", "the same as adam"),
     ("rmsprop", "the same"),
-    ("square_sums", "makes sums of squares in an order of their own"),
-    ("global_norm", "makes one number"),
+    ("square_sums", "sums of squares in a different order"),
+    ("global_norm", "a single number"),
     ("step_state", "counts"),
     ("micro_batch", "counts"),
-    ("schedule", "makes one number"),
-    ("non_finite", "makes counts, which are compared exactly"),
+    ("schedule", "a single number"),
+    ("non_finite", "counts, which are compared exactly"),
     ("non_finite_record", "the same"),
 ];
 
-/// The changes tried on so many of a kernel's cases, or the first that is wrong.
+/// The number of changes tried on some of a kernel's cases, or the first error.
 fn relations(gpu: &Arc<Gpu>, kernel: &'static dyn AnyKernel, variant: &Variant, most: usize) -> Result<usize, String> {
     let pipeline = pollster::block_on(Pipeline::new(gpu, kernel, variant, Checks::Off)).expect("it compiles");
     let mut cases: Vec<_> = kernel.cases(Effort::QUICK).into_iter().enumerate().collect();
@@ -83,9 +83,9 @@ fn every_kernel_keeps_its_relations_or_says_why_it_has_none() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A fault, and the words in which it is told.
+/// A fault, and the words of its report.
 const FAULTS: [(Faulty, &str); 7] = [
-    // A unit in the last place, in one element of a row and in one row alone.
+    // One ULP in one element of every row, then in one row only.
     (faulty(&Relu, "max(a[i], 0.0)", "max(a[i], 0.0) * select(1.0, 1.0000001, i == 2u)"), "n permuted: `out`"),
     (
         faulty(
@@ -95,9 +95,9 @@ const FAULTS: [(Faulty, &str); 7] = [
         ),
         "m permuted: `out`",
     ),
-    // What only shows where there is less of it.
+    // Shows only when there are fewer entries.
     (faulty(&Softmax, "sum += exp", "sum += 1e-7 * f32(params.m & 1u) + exp"), "m first half: `out`"),
-    // An error of a fixed size, where it should be of a share.
+    // An absolute error where it should be relative.
     (
         faulty(&BiasAdd, "a[i] + bias[i % params.n]", "a[i] + (bias[i % params.n] + 1e-7)"),
         r#"["a", "bias"] times 32: `out`"#,
@@ -107,7 +107,7 @@ const FAULTS: [(Faulty, &str); 7] = [
         "times 32: `out`",
     ),
     (faulty(&LayerNorm, "bias[j]", "(bias[j] + 1e-7)"), r#"["weight", "bias"] times 32: `out`"#),
-    // The largest logit is taken off for the sum alone.
+    // The maximum is subtracted only for the sum.
     (
         faulty(
             &Softmax,
@@ -138,7 +138,7 @@ fn each_kind_of_relation_finds_a_fault() {
     }
 }
 
-/// In one row, a unit in the last place: within every gate.
+/// One ULP in one row: within every bound.
 static ROW: Faulty = faulty(
     &Softmax,
     "exp(logits[start + j] - largest) / sum;",
@@ -153,12 +153,12 @@ fn verification_tells_of_a_relation_that_does_not_hold() {
         let report = verify::run(&gpu, &[kernel], &settings, |_| Ok(())).expect("the device works");
         let told: Vec<String> = report.failures().map(ToString::to_string).collect();
         assert_eq!(told.is_empty(), holds, "{told:?}");
-        // The comparison with the twin lets it pass.
+        // The comparison with the twin accepts it.
         assert!(told.iter().all(|wrong| wrong.contains("m permuted: `out`")), "{told:?}");
     }
 }
 
-/// Every fourth element of A counts as one more.
+/// Adds one to every fourth element of A.
 const LEFT: [&str; 2] = ["fma(left.xxxx, right[0], sum)", "fma(left.xxxx + vec4<f32>(1.0), right[0], sum)"];
 static LEFT_WRONG: [Faulty; 3] = [
     faulty(&matmul::TN, LEFT[0], LEFT[1]),

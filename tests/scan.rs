@@ -1,4 +1,4 @@
-//! Numbers that are not finite end training: found wherever they are, and named by step, tensor and element.
+//! Non-finite numbers end training: found wherever they are, and reported by step, tensor and element.
 
 #![allow(clippy::print_stdout, reason = "messages for whoever runs it with --nocapture")]
 
@@ -15,7 +15,7 @@ use shadegrad::plan::{Executor, Memory, Pending, Plan, SlotId, Traffic};
 use shadegrad::train::{Outcome, TrainConfig, Trainer};
 use std::sync::Arc;
 
-/// A number that is written into a slot after a step.
+/// A value written into a slot after a step.
 #[derive(Clone, Copy)]
 struct Poison {
     slot: &'static str,
@@ -24,7 +24,7 @@ struct Poison {
     after: usize,
 }
 
-/// An executor in whose memory a number goes bad.
+/// An executor that corrupts a value in memory.
 struct Poisoned<E> {
     inner: E,
     poison: Poison,
@@ -119,7 +119,7 @@ fn train<E: Executor>(
     (trainer, outcome)
 }
 
-/// How training ends where that number is written.
+/// How training ends if that value is written.
 fn poisoned<E: Executor>(
     executor: impl FnOnce(Plan) -> E,
     config: &TrainConfig,
@@ -146,7 +146,7 @@ fn what_is_not_finite_is_found_and_named_by_step_tensor_and_element() {
         (&config, poison("gradients/fc2.weight", 119, f32::INFINITY, 20), "gradients/fc2.weight [11, 9]"),
         (&divided, poison("gradients/fc1.bias", 0, f32::NAN, 40), "gradients/fc1.bias [0]"),
         (&config, poison("statistics/bn1.running_var", 11, f32::NAN, 40), "statistics/bn1.running_var [11]"),
-        // After the last step, before anything is saved.
+        // After the last step, before saving.
         (&rare, poison("weights/fc2.bias", 9, f32::NAN, 50), "weights/fc2.bias [9]"),
     ] {
         let after = poison.after;
@@ -162,7 +162,7 @@ fn what_is_not_finite_is_found_and_named_by_step_tensor_and_element() {
 #[test]
 fn a_loss_that_is_not_finite_is_told_with_what_surrounds_it() {
     let (config, data) = fifty_steps();
-    // The bias of a class goes straight into the loss of the next step.
+    // A class's bias goes directly into the next step's loss.
     let poison = Poison { slot: "weights/fc2.bias", element: 4, value: f32::NAN, after: 33 };
     for error in [poisoned(on_gpu, &config, &data, poison), poisoned(on_cpu, &config, &data, poison)] {
         let cause = error.cause();
@@ -191,7 +191,7 @@ fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoilt() {
     }
 }
 
-/// Weights, statistics, and moments, as bits.
+/// Weights, running state and moments, as bits.
 fn state<E: Executor>(trainer: &mut Trainer<E>) -> Vec<u32> {
     let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
     weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
@@ -207,7 +207,7 @@ fn scans_change_nothing_and_bring_little_down() {
         (state(&mut trainer), outcome)
     });
     assert!(runs[0].0 == runs[1].0 && runs[1].0 == runs[2].0, "the weights differ");
-    // A loss and a count of answers each step, and for each scan's readback three words each of three arrays.
+    // A loss and a count of correct answers per step, and per scan three words for each of three arrays.
     assert_eq!(runs[2].1.bytes_down_per_step, 8.0 + 36.0 / 50.0);
     let most = runs.map(|(_, outcome)| outcome.bytes_down_per_step);
     assert!(most[1] <= 8.0 + 36.0 / 10.0 && most[0] <= 8.0 + 36.0, "{most:?}");

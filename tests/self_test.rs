@@ -1,4 +1,4 @@
-//! The self-test before training: finds what computes wrongly on the device, and puts what computes rightly in its place.
+//! The self-test before training: detects variants that fail on the device, and replaces them.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -18,7 +18,7 @@ use shadegrad::verify::{Passed, SelfTest, self_test};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Adam in variants of which some are faulty: what their shader says, and what it is made to say.
+/// Adam in several variants, some faulty: name, and what is replaced by what in the shader.
 struct DoubtfulAdam {
     variants: &'static [(&'static str, &'static str, &'static str)],
 }
@@ -26,7 +26,7 @@ struct DoubtfulAdam {
 const BROKEN: (&str, &str, &str) = ("broken", "var w = weight[i];", "weight[i] += lost;");
 const SOUND: (&str, &str, &str) = ("sound", "", "");
 const CORRECTION: (&str, &str, &str) = ("correction", "v / rates[CORRECTION2]", "v / (rates[CORRECTION2] * 1.001)");
-/// No case of the kernel's own is as long.
+/// No case of the kernel's own is this long.
 const LENGTH: (&str, &str, &str) = ("length", "i < params.n / 4u", "i < min(params.n / 4u, 150000u)");
 
 impl Kernel for DoubtfulAdam {
@@ -38,7 +38,7 @@ impl Kernel for DoubtfulAdam {
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let plain = Kernel::variants(&Adam, caps).swap_remove(0);
         let edited = |(name, from, to): &(&str, &str, &str)| {
-            assert!(plain.source().contains(from), "there is no `{from}` to make {name} of");
+            assert!(plain.source().contains(from), "`{from}` not found, needed for {name}");
             plain.edited(*name, |part| part.replace(from, to))
         };
         self.variants.iter().map(edited).collect()
@@ -67,7 +67,7 @@ fn plan(config: &TrainConfig, data: &Dataset) -> Plan {
     Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid").1
 }
 
-/// The plan of a run that clips gradients, with the update done by this kernel.
+/// The plan of a run that clips gradients, with this kernel as the update.
 fn updated_by(adam: &'static DoubtfulAdam) -> Plan {
     let optimisation = Optimisation { clip_norm: Some(1.0), ..Optimisation::default() };
     let mut plan = plan(&TrainConfig { optimisation, ..TrainConfig::default() }, &digits(7));
@@ -104,7 +104,7 @@ fn a_faulty_variant_is_replaced_by_the_next_that_is_sound() {
     let update = table.lines().find(|line| line.contains(" update ")).expect("it is in the table");
     assert!(update.contains(" sound "), "{update}");
 
-    // What failed is found again, whatever else has passed; what passed is not tested again.
+    // Failed variants are found again, even if others passed; passed ones are not tested again.
     let again = test(common::gpu(), &plan, &mut passed).expect("one variant is sound");
     assert_eq!((again.replaced, again.tests), (tested.replaced, 3));
     assert_eq!(test(tested.gpu, &plan, &mut passed).expect("all have passed").tests, 0);
@@ -153,21 +153,21 @@ fn what_has_passed_is_kept_in_a_file_and_told_apart() {
     let all = tests(&config);
     assert!(all > 12, "{all}");
     assert_eq!(tests(&config), 0);
-    // Another batch has other products and rows, but the same update.
+    // Another batch size has other products and rows, but the same update.
     let other = tests(&TrainConfig { batch_size: 64, ..config.clone() });
     assert!(0 < other && other < all, "{other} of {all}");
     let kept = std::fs::read_to_string(&file).expect("it is there");
     assert_eq!(kept.lines().count(), all + other);
-    // A line that was damaged is a test that has not passed.
+    // A damaged line does not count as passed.
     std::fs::write(&file, &kept[1..]).expect("it can be written");
     assert_eq!(tests(&config), 1);
-    // Nothing can be kept in a folder: the tests are done all the same.
+    // An unwritable cache does not prevent the tests.
     let mut passed = Passed::read(folder.path().to_owned());
     assert_eq!(test(common::gpu(), &plan(&config, &data), &mut passed).expect("all is well").tests, all);
     assert_eq!(passed.write().expect_err("it is a folder").exit_code(), 7);
 }
 
-/// A false alarm would keep somebody from training.
+/// A false positive would prevent training.
 #[test]
 fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
     let layers = r#"

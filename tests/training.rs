@@ -1,4 +1,4 @@
-//! Training on the device: agrees with the twins, repeats itself bit for bit, and leaves the bus alone.
+//! Training on the device: agrees with the twins, is reproducible bit for bit, and keeps bus traffic minimal.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
@@ -58,19 +58,23 @@ fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
     assert!(matches!(outcome, verify::Outcome::Fine(_)), "{outcome:?}");
 }
 
-/// Products apply tanh backward, and in validation forward as well.
+/// Products apply tanh backward, and in validation also forward.
 #[test]
 fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
     let (config, mut data) = hundred_steps();
     let recipe = MlpConfig { activation: Activation::Tanh, ..MlpConfig::default() };
-    // Adam would divide by the root of tiny gradients, and so turn their roundings into steps.
+    // Adam divides by the root of tiny gradients, which would amplify rounding errors into steps.
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let optimisation = Optimisation { optimiser, ..Optimisation::default() };
     let model = ModelConfig::mlp(&[128, 64], &recipe);
     let config = TrainConfig { model, learning_rate: 0.05, optimisation, ..config };
     data.validation = Some(data.test.clone());
     let gpu = trace(on_gpu, &config, &data);
-    assert!(gpu.losses.len() == 100 && gpu.losses[99] < 0.5 * gpu.losses[0], "nothing was learnt: {:?}", gpu.losses);
+    assert!(
+        gpu.losses.len() == 100 && gpu.losses[99] < 0.5 * gpu.losses[0],
+        "the loss did not decrease: {:?}",
+        gpu.losses
+    );
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
     let [losses, weights] = apart(&gpu, &double);
     let [score, twin] = [gpu, double].map(|trace| trace.outcome.validation.expect("there are images for it").score);
@@ -100,14 +104,14 @@ fn an_update_of_its_own_gives_what_products_that_update_give() {
     let single = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     let [one, other] = [&config, &apart_from].map(|config| trace(single, config, &data));
     assert_eq!(apart(&one, &other), [0.0, 0.0], "twins");
-    // A driver may fuse other multiplications and additions in one kernel than in the other.
+    // A driver may fuse multiplications and additions differently in the two kernels.
     let [one, other] = [&config, &apart_from].map(|config| trace(on_gpu, config, &data));
     let [losses, weights] = apart(&one, &other);
     println!("an update of its own: losses {losses:e}, weights {weights:e} apart on the device");
     assert!(losses <= 1e-6 && weights <= 1e-5, "{losses:e}, {weights:e}");
 }
 
-/// Three epochs of a batch of 1,024 and one of 476: the last of its micro-batches are short or empty.
+/// Three epochs of a batch of 1,024 and one of 476: the last micro-batches are partial or empty.
 fn six_steps() -> (TrainConfig, Dataset) {
     let (config, mut data) = hundred_steps();
     data.train = cut(&data.train, 0..1_500);
@@ -122,11 +126,11 @@ fn micro_batches_make_the_updates_of_whole_batches() {
     let double =
         |config: &TrainConfig| trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), config, &data);
     let whole = double(&config);
-    // With one row at a time the ring holds four of the six steps.
+    // With one row at a time, the ring holds four of the six steps.
     for rows in [256, 300, 1] {
         let parts = double(&divided(rows));
         let [loss, weights] = apart(&parts, &whole);
-        // The sums differ by roundings in f64, what comes back by one to f32: of losses below 4, of weights below 0.5.
+        // Sums differ by rounding in f64, results by one rounding to f32: losses below 4, weights below 0.5.
         assert!(loss <= 4.8e-7 && weights <= 6e-8, "{rows} rows: {loss:e} and {weights:e} apart");
         assert_eq!(parts.outcome.train.accuracy, whole.outcome.train.accuracy);
     }
@@ -134,7 +138,7 @@ fn micro_batches_make_the_updates_of_whole_batches() {
     let [loss, weights] = apart(&parts, &whole);
     println!("micro-batches on the device, whole batches of f64 twins: {loss:e} and {weights:e} apart");
     assert!(loss <= 5e-6 && weights <= 1e-5, "{loss:e} and {weights:e} apart");
-    // Two numbers a micro-batch, and one scan in six steps.
+    // Two values per micro-batch, and one scan in six steps.
     assert_eq!((parts.outcome.bytes_up_after_start, parts.outcome.bytes_down_per_step), (0, 4.0 * 8.0 + 24.0 / 6.0));
 }
 
@@ -144,7 +148,7 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
     let dropout = Dropout { probability: 0.3 };
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
-    // Adam would make steps of the roundings in the gradient of a bias before a norm, which is zero.
+    // The bias before a norm has gradient zero, whose rounding errors Adam would amplify into steps.
     let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let optimisation =
         Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, ..Optimisation::default() };
@@ -159,7 +163,7 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
 #[test]
 fn each_micro_batch_has_dropout_masks_of_its_own() {
     let (config, mut data) = six_steps();
-    // One image again and again, so that losses differ by nothing but their masks.
+    // The same image every time, so that losses differ only by their masks.
     data.train.images = cut(&data.train, 0..1).images.repeat(64);
     data.train.labels = vec![data.train.labels[0]; 64];
     let entries = |dropout| {
@@ -185,19 +189,19 @@ fn micro_batches_need_less_memory_and_a_whole_one_changes_nothing() {
     let explain = |plan: &Plan| plan.explain(None).expect("the plan is valid");
     assert_eq!(explain(&plan(Some(1_024))), explain(&plan(None)));
     let transients = |plan: &Plan| {
-        // Of passes, not of the whole model, as gradients are.
+        // Of forward passes, not of the whole model like gradients.
         let of_a_pass = |buffer: &&Buffer| buffer.role == Role::Transient && buffer.name.contains('/');
         plan.memory.buffers().iter().filter(of_a_pass).map(|buffer| 4 * buffer.words).sum::<usize>()
     };
     let (whole, parts) = (plan(None), plan(Some(64)));
-    // The images alone are 1,024 times 784 numbers, and evaluation, 256 at a time, stays as it was.
+    // The images alone are 1,024 times 784 floats; evaluation, 256 at a time, is unchanged.
     assert!(transients(&parts) + 2_900_000 < transients(&whole), "{} of {}", transients(&parts), transients(&whole));
     let megabytes = format!("activations and other transients {:.1} MB", transients(&parts) as f64 / 1e6);
     assert!(explain(&parts).contains(&megabytes), "{}", explain(&parts));
     assert_eq!(explain(&parts).matches("accumulate gradient").count(), 15);
 }
 
-/// An executor on the device, the slots of these names, and data and weights in place.
+/// An executor on the device, the slots with these names, and data and weights uploaded.
 fn ready<const N: usize>(config: &TrainConfig, data: &Dataset, names: [&str; N]) -> (GpuExecutor, [SlotId; N]) {
     let (model, plan) = Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid");
     let slots = names.map(|name| plan.memory.find(name).expect("the plan has this slot"));
@@ -236,7 +240,7 @@ fn learning_rates_follow_their_schedules() {
                 Schedule::Cosine => 0.5 * (1.0 + (PI * done / (steps - f64::from(warmup))).cos()),
             };
             let found = numbers(&mut executor, rates)[0];
-            // Far below what a step's number off by one would change.
+            // Far below the effect of an off-by-one step number.
             assert!((found - rate * factor).abs() <= 1e-6 * rate, "{optimisation}, step {t}: {found}, {factor}");
         }
     }
@@ -259,7 +263,7 @@ fn clipping_bounds_the_norm_and_leaves_short_gradients_alone() {
     assert_eq!(before, norm);
     assert!(norm > 0.5 && (length(&clipped) / 0.1 - 1.0).abs() < 1e-6, "{norm} to {}", length(&clipped));
     let turned = clipped.iter().zip(&whole).any(|(c, w)| (c - 0.1 / norm * w).abs() > 1e-6 * w.abs());
-    assert!(!turned, "the gradient points elsewhere");
+    assert!(!turned, "the gradient's direction changed");
 }
 
 /// A product whose shader, updating the weights by Adam, forgets the bias correction of the second moment, by one part in a thousand of it.
@@ -279,7 +283,10 @@ fn a_seeded_fault_parts_the_device_from_the_twins() {
     let faulty = trace(faulty, &config, &data);
     let single = trace(|plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid"), &config, &data);
     let [loss, weights] = apart(&faulty, &single);
-    assert!(loss > 1e-6 && weights > 1e-5, "a fault of 0.1 % in the correction goes unseen: {loss:e}, {weights:e}");
+    assert!(
+        loss > 1e-6 && weights > 1e-5,
+        "an error of 0.1 % in the correction was not detected: {loss:e}, {weights:e}"
+    );
 }
 
 #[test]
@@ -315,7 +322,7 @@ fn after_the_start_nothing_goes_up_and_little_comes_down() {
     let (config, data) = hundred_steps();
     let Outcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;
     assert_eq!(bytes_up_after_start, 0);
-    // Two numbers a step, and no less: every loss does arrive. One scan, of two arrays, gives three words each.
+    // Exactly two values per step: every loss is read back. One scan of two arrays gives three words each.
     assert_eq!(bytes_down_per_step, 8.0 + 24.0 / 100.0);
 }
 
@@ -327,14 +334,14 @@ fn traffic_counts_every_byte() {
     let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
     let images = data.train.images.len() + data.test.images.len();
     let labels = data.train.labels.len() + data.test.labels.len();
-    // Besides the parameters two numbers to normalise by.
+    // Besides the parameters, two numbers for normalization.
     assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters() + 8);
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
     assert_eq!(trainer.executor().traffic().down as usize, 4 * model.parameters() + 8);
 }
 
-/// Runs that differ in all that a search may change, over a few images with some for validation.
+/// Runs that differ in everything a search may change, on a few images with some held out for validation.
 fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     let (config, mut data) = hundred_steps();
     data.validation = Some(cut(&data.train, 800..1_000));
@@ -362,7 +369,7 @@ fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_onc
         let sent = (shared.executor().traffic().up - up) as usize;
         assert_eq!(sent, params + 4 * model.parameters() + 8, "{config:?}");
         if config.learning_rate > 1.0 {
-            // What was submitted ahead is still under way when the next run begins.
+            // Work submitted ahead is still in progress when the next run starts.
             pollster::block_on(shared.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
             continue;
         }

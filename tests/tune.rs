@@ -1,4 +1,4 @@
-//! `shadegrad tune` as its users run it.
+//! `shadegrad tune` as users run it.
 
 mod command;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 const SMALL: &str = "tune --data set --trials 4 --rungs 2 --width 4..16 --depth 1..2 --batch 8,16 --validation 0.2";
 
-/// The object of this event.
+/// The object with this event.
 #[track_caller]
 fn event<'a>(objects: &'a [Value], name: &str) -> &'a Value {
     objects.iter().find(|object| object["event"] == name).unwrap_or_else(|| panic!("no {name} in {objects:?}"))
 }
 
-/// The lines of a file of runs, without what differs from one search to the same again.
+/// The lines of a runs file, without timings.
 fn runs(place: &Place, file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(place.path(file)).expect("written");
     let line = |line| {
@@ -61,7 +61,7 @@ fn the_best_run_is_told_with_the_command_that_repeats_it() {
 #[test]
 fn images_are_sent_once_and_each_run_is_that_of_train() {
     let place = Place::new();
-    // Beside so many images, what goes up for the runs is little: kernels' parameters and initial weights.
+    // Compared with so many images, uploads for the runs are small: kernel parameters and initial weights.
     place.put(TRAIN_IMAGES, &images(6_000)).put(TRAIN_LABELS, &labels(6_000));
     let search = "tune --data set --trials 3 --rungs 1 --width 4..16 --depth 1..2 --batch 80,120 --device 0";
     let found = place.run(&format!("{search} --json")).objects();
@@ -90,7 +90,7 @@ fn a_search_goes_on_where_it_was_broken_off_and_ends_the_same() {
     let whole = search("whole.jsonl");
     let text = std::fs::read_to_string(place.path("whole.jsonl")).expect("written");
     assert_eq!(text.lines().count(), 7);
-    // After three runs, and in the midst of the fifth one's line.
+    // Interrupted after three runs, and in the middle of the fifth one's line.
     for (file, lines, more) in [("three.jsonl", 4, 0), ("midst.jsonl", 5, 30), ("all.jsonl", 7, 0)] {
         let end = text.match_indices('\n').nth(lines - 1).expect("a line").0 + 1;
         place.put(file, &text.as_bytes()[..end + more]);

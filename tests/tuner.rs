@@ -1,4 +1,4 @@
-//! The tuner of kernels: takes the fastest of those that compute rightly, keeps what it found, and trusts no damaged file.
+//! The kernel tuner: selects the fastest correct variant, caches results, and ignores damaged cache files.
 
 mod command;
 mod common;
@@ -17,12 +17,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The rectifier in variants, of which the first is usual: what their shader says, and what it is made to say.
+/// ReLU in several variants, the first being the default: name, and what is replaced by what in the shader.
 struct Racing {
     variants: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// The sum of hundreds of squares, which no driver knows to be at least 0.
+/// A sum of hundreds of squares, which no driver knows to be non-negative.
 const SLOW: (&str, &str, &str) = (
     "slow",
     "out[i] = max(a[i], 0.0);",
@@ -65,7 +65,7 @@ impl Kernel for Racing {
     }
 }
 
-/// A plan that rectifies `lengths` numbers.
+/// A plan that applies ReLU to arrays of these lengths.
 fn plan(relu: &'static Racing, lengths: &[u32]) -> Plan {
     let mut memory = Memory::default();
     let mut slot = |name: String, role, n| memory.array(&name, role, DType::F32, [n]).expect("it is small");
@@ -111,7 +111,7 @@ fn the_fastest_is_taken_and_known_the_next_time() {
     let again = tuned(&plan, &mut found, Duration::ZERO);
     assert_eq!((again.timed.len(), again.known, again.left), (0, 2, 0));
     assert_eq!(variants(&again.gpu, &plan), ["fast", "fast"]);
-    // Of another shape, or among other candidates, nothing is known; and there is no time to find out.
+    // Nothing is known for another shape or other candidates, and there is no time to measure.
     for other in [self::plan(&SOUND, &[4001]), self::plan(&DOUBTFUL, &[5000])] {
         let stale = tuned(&other, &mut Found::read(file.clone()), Duration::ZERO);
         assert_eq!((stale.timed.len(), stale.known, stale.left), (0, 0, 1));
@@ -129,7 +129,7 @@ fn what_is_fast_and_wrong_does_not_last() {
     let tested = tested.expect("one variant is sound");
     assert_eq!(tested.replaced.len(), 1);
     assert!(tested.replaced[0].to_string().contains("fast-and-wrong fails on this device and is replaced by slow"));
-    assert!(variants(&tested.gpu, &plan).is_empty(), "one is left, and no choice");
+    assert!(variants(&tested.gpu, &plan).is_empty(), "one variant left, hence no choice");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_damaged_file_tells_nothing_that_is_not_in_it() {
     for damaged in [&whole.as_bytes()[..whole.len() / 2], b"\xff\xfe\0", b"{}\n[]\n{\"key\": 3}\n"] {
         assert_eq!(known(damaged), (0, "slow".into()));
     }
-    // A variant that there is not is not taken; broken lines do not spoil the others, of which the last one holds.
+    // Unknown variants are ignored; damaged lines do not affect the others, the last of which counts.
     assert_eq!(known(whole.replace("\"fast\"", "\"gone\"").as_bytes()).1, "slow");
     let other = whole.replace("\"fast\"", "\"slow\"");
     assert_eq!(known(format!("{{\"key\n{other}{whole}").as_bytes()), (1, "fast".into()));
@@ -193,13 +193,13 @@ fn choices_of_another_run_are_taken_or_refused_by_name() {
     assert!(Choice::read_all(folder.path()).is_err_and(|error| error.cause().contains("cannot read")));
 }
 
-/// Products of this model are small, so that their variants are quickly timed.
+/// This model's products are small, so their variants are timed quickly.
 const MODEL: &str = "--data set --hidden 8 --batch-size 16 --device 0";
 
-/// Time enough for all of them on a slow driver that compiles everything for the first time.
+/// Enough time on a slow driver that compiles everything for the first time.
 const BUDGET: &str = "--budget 600";
 
-/// The objects that a command prints, with its cache in the place.
+/// The objects that a command prints, with its cache in the folder.
 fn objects(place: &Place, line: &str) -> Vec<Value> {
     let mut command = place.command_with_cache(&format!("{line} --json"));
     Ran::new(command.output().expect("the command starts")).objects()
@@ -227,7 +227,7 @@ fn the_command_tunes_once_and_another_run_can_take_the_same_kernels() {
     let lines: Vec<Value> = kernels.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(Some(&Value::from(lines)), event(&first, "kernels").map(|event| &event["chosen"]));
 
-    // Elsewhere, where nothing is known, the record makes the same bits of the seed.
+    // On a machine with an empty cache, the recorded choices reproduce the same bits.
     let model = |folder: &str| fs::read(place.path(folder).join("model.safetensors")).expect("it was saved");
     fs::remove_dir_all(place.path("cache")).expect("it is there");
     objects(&place, &format!("{train} --kernels first/kernels.jsonl --out second"));
@@ -247,7 +247,7 @@ fn kernels_are_tuned_listed_and_forgotten_on_demand() {
     assert_eq!(first.iter().filter(|object| object["event"] == "kernel").count() as u64, count);
     assert!(count >= 5);
     assert_eq!(event(&objects(&place, &line), "summary").expect("it ends")["known"], count);
-    // Training takes what is known, even where it would time nothing.
+    // Training uses cached choices even if it times nothing.
     assert!(event(&objects(&place, &format!("train {MODEL} --epochs 1")), "tuned").is_none());
     assert_eq!(objects(&place, "tune-kernels --clear")[0]["variants"], count);
     assert_eq!(objects(&place, "tune-kernels --clear")[0]["variants"], 0);
@@ -276,7 +276,7 @@ fn runs_side_by_side_keep_what_each_of_them_found() {
     }
 }
 
-/// The lines of a file, each of them an object.
+/// The lines of a file as JSON objects.
 fn lines_of(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).expect("it is there");
     text.lines().map(|line| serde_json::from_str(line).expect("a whole object")).collect()

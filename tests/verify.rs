@@ -1,4 +1,4 @@
-//! `shadegrad verify`: what it prints and writes, that it counts alike twice, and that what fails can be done again.
+//! `shadegrad verify`: its output and files, that counts are reproducible, and that failures can be rerun.
 
 mod command;
 mod common;
@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The last but one of the elements is never written.
+/// The second to last element is never written.
 static FAULTY_RELU: Faulty = Faulty { kernel: &Relu, from: "i < params.n", to: "i + 1u < params.n" };
-/// Each bias is subtracted.
+/// Biases are subtracted.
 static FAULTY_BIAS: Faulty =
     Faulty { kernel: &matmul::NN_BIAS, from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" };
 
@@ -34,18 +34,18 @@ fn verify(kernel: &'static dyn AnyKernel, settings: &Settings) -> Report {
         Ok(())
     };
     let report = verify::run(&open, &[kernel], settings, watch).expect("the device works");
-    assert_eq!(told, report.rows.len(), "each row is told once");
+    assert_eq!(told, report.rows.len(), "each row must be reported once");
     report
 }
 
-/// Settings for one kernel, and of a product one variant: others would take their time to compile.
+/// Settings for one kernel, and for a product one variant: others would take long to compile.
 fn only(kernel: &dyn AnyKernel, seed: u64) -> Settings {
     let product = kernel.name() != kernel.body() || kernel.name() == AnyKernel::name(&matmul::NN);
     let variant = product.then(|| "direct-8x32-".to_owned());
     Settings { op: Some(kernel.name().to_owned()), variant, ..Settings::all(Effort::QUICK.with_seed(seed)) }
 }
 
-/// What a command with these words would verify.
+/// The settings a command with these arguments would verify.
 fn parsed(selection: &[String]) -> Settings {
     let value = |flag: &str| {
         let place = selection.iter().position(|word| word == flag)?;
@@ -139,7 +139,7 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
         };
         pollster::block_on(Gpu::open_for_drill(&adapter, Drill::new(first)))
     };
-    // The one variant of both, and of no kind of check.
+    // The only variant of both, and of no kind of check.
     let settings = Settings { variant: Some("plain".to_owned()), ..Settings::all(Effort::QUICK) };
     let report = verify::run(&open, &[&Relu, &CopyArray], &settings, |_| Ok(())).expect("another can be opened");
     let verdicts: BTreeSet<_> = report.rows.iter().map(|row| row.verdict.name()).collect();
@@ -217,7 +217,7 @@ fn a_model_goes_through_its_plan_dispatch_by_dispatch() {
     assert_eq!((other.code, other.err.contains("takes 16 pixels")), (Some(4), true), "{other:?}");
 }
 
-/// The same words as in a failure, for a kernel without a fault.
+/// The same arguments as for a failure, for a kernel without a fault.
 #[test]
 fn one_case_of_one_variant_can_be_selected_on_the_command_line() {
     let objects = Place::new().run("verify --op relu --variant plain --case 17 --seed 7 --json").objects();

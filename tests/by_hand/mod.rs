@@ -1,4 +1,4 @@
-//! The perceptron's plan as it was first recorded by hand, dispatch by dispatch: what the graph is held to.
+//! The perceptron's plan recorded by hand, dispatch by dispatch: the reference for plans derived from graphs.
 //!
 //! With x_0 the batch and L layers:
 //!
@@ -21,7 +21,7 @@ use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
 use shadegrad::random::seed_words;
 use shadegrad::shape::{DType, Shape};
 
-/// The slots that forward, loss and metrics work on.
+/// The slots used by forward pass, loss and metrics.
 struct Pass {
     samples: u32,
     batch: u32,
@@ -40,7 +40,7 @@ struct Pass {
     ring: u32,
 }
 
-/// The model by its widths.
+/// The model by its layer widths.
 pub(crate) struct ByHand {
     widths: Vec<usize>,
     model: Model,
@@ -101,7 +101,7 @@ impl ByHand {
         })
     }
 
-    /// A gradient for the output of each hidden layer.
+    /// Gradient of each hidden layer's output.
     fn hidden_gradients(&self, memory: &mut Memory, batch: usize) -> Result<Vec<SlotId>> {
         let hidden = &self.widths[1..self.widths.len() - 1];
         let slot = |(i, &width): (usize, &usize)| {
@@ -110,7 +110,7 @@ impl ByHand {
         hidden.iter().enumerate().map(slot).collect()
     }
 
-    /// Advances the counters and gathers the batch; in a permuted order where `seed` is given.
+    /// Advances the counters and gathers the batch, permuted if `seed` is given.
     fn record_start(&self, plan: &mut Plan, pass: &Pass, learning_rate: f32, seed: Option<u64>) -> Result<()> {
         let adam = AdamParams::new(0);
         let state = StepStateParams {
@@ -219,7 +219,7 @@ struct Backward {
     gradients: Arena,
     first_moment: Arena,
     second_moment: Arena,
-    /// Gradient of the output of each hidden layer.
+    /// Gradient of each hidden layer's output.
     hidden: Vec<SlotId>,
 }
 

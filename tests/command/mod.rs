@@ -1,4 +1,4 @@
-//! What the tests of the command share: running it as its users do, and a small data set to run it on.
+//! Shared by command-line tests: running the command, and a small data set.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
@@ -23,12 +23,13 @@ pub(crate) fn images(count: u32) -> Vec<u8> {
     idx(0x803, &[count, 4, 4], (0..16 * count).map(|i| (i * 37 % 251) as u8))
 }
 
-/// Labels for them.
+/// Labels for the images.
 pub(crate) fn labels(count: u32) -> Vec<u8> {
     idx(0x801, &[count], (0..count).map(|i| (i % 10) as u8))
 }
 
-/// A folder to run the command in. In it is `set`, a sound data set of 60 + 20 images, to be spoilt.
+/// A temporary folder to run the command in. It contains `set`, a valid data set of 60 + 20 images, for tests to
+/// damage.
 pub(crate) struct Place(TempDir);
 
 impl Place {
@@ -49,7 +50,7 @@ impl Place {
         self
     }
 
-    /// The command with the arguments of `line`, which spaces part, here.
+    /// The command with the space-separated arguments of `line`.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shadegrad"));
         command.args(line.split_whitespace()).current_dir(self.0.path());
@@ -60,7 +61,7 @@ impl Place {
         Ran::new(self.command(line).output().expect("the command starts"))
     }
 
-    /// The same with a cache of its own, in which nothing is kept yet but what drivers have compiled.
+    /// The same with a cache of its own, empty except for compiled shaders.
     pub(crate) fn command_with_cache(&self, line: &str) -> Command {
         let mut command = self.command(line);
         command.env("XDG_CACHE_HOME", self.path("cache"));
@@ -71,14 +72,14 @@ impl Place {
         command
     }
 
-    /// What `devices` tells of the adapter of number 0: a GPU where there is one, else a software driver.
+    /// The `devices` entry of adapter 0: a GPU if there is one, else a software driver.
     pub(crate) fn first_adapter(&self) -> Value {
         let adapters = self.run("devices --json").objects();
         adapters.into_iter().next().expect("no adapter to test on: run tests/run, which provides a software driver")
     }
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -92,14 +93,14 @@ impl Ran {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// The lines on stdout of a run that went well and was silent on stderr.
+    /// The stdout lines of a successful run without stderr output.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<&str> {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
         self.out.lines().collect()
     }
 
-    /// The same as JSON, one object a line.
+    /// The stdout lines as JSON objects.
     #[track_caller]
     pub(crate) fn objects(&self) -> Vec<Value> {
         self.lines().iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()

@@ -1,9 +1,9 @@
-//! What the tests of shaders share: an open device, or one line that says how to get one.
+//! Shared by shader tests: an open device, or an error that says how to get one.
 
 use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
 use std::sync::Arc;
 
-/// The adapter to test on: a GPU where there is one, else the first adapter.
+/// The adapter to test on: a GPU if there is one, else the first adapter.
 pub(crate) fn adapter() -> wgpu::Adapter {
     let adapter = match pollster::block_on(choose(&Choice::Auto)).expect("`auto` always means something") {
         Chosen::Adapter(adapter) => Some(adapter),

@@ -1,10 +1,10 @@
-//! Kernels with a fault in their shaders, to see it found.
+//! Kernels with seeded shader faults.
 
 use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Relation, ShaderFault, Tolerance, Values, Variant};
 use shadegrad::random::Random;
 use shadegrad::shader::Field;
 
-/// A kernel whose shader says `to` where it should say `from`.
+/// A kernel whose shader has `from` replaced by `to`.
 pub(crate) struct Faulty {
     pub(crate) kernel: &'static dyn AnyKernel,
     pub(crate) from: &'static str,

@@ -1,11 +1,11 @@
-//! Fuzz targets as libFuzzer runs them: see `tests/fuzz`.
+//! Fuzz targets for libFuzzer: see `tests/fuzz`.
 
 pub mod targets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use targets::{Target, Usage};
 
-/// Runs a target, and prints the largest share of a limit of memory that any run has taken so far.
+/// Runs a target, and prints the highest memory use so far, relative to its limit.
 pub fn run(target: Target, bytes: &[u8]) {
     static MOST: AtomicU64 = AtomicU64::new(0);
     let Usage { peak, allowed } = target(bytes);

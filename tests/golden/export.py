@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Trains three small models for a hundred steps in PyTorch and writes every step to hundred_steps.safetensors beside
-this file, to which tests/golden.rs holds the engine.
+"""Trains three small models for a hundred steps in PyTorch and writes every step to hundred_steps.safetensors next to
+this file, the reference of tests/golden.rs.
 
     python3 -m venv target/torch && target/torch/bin/pip install torch && target/torch/bin/python tests/golden/export.py
 
-All is computed in double precision, on the CPU, from seeds: the file changes only where this script or PyTorch does.
-The file holds `images` [800, 16] and `labels` [800], bytes, in the order in which they are trained on, 8 a step; and for
-each model the `losses` [100] of the steps and each tensor [101, ...] before the first step and after each, under
-`MODEL/`. Weights are [inputs, outputs], PyTorch's transposed. The metadata give batch and settings."""
+Everything is computed in double precision, on the CPU, from fixed seeds: the file changes only with this script or PyTorch.
+It contains `images` [800, 16] and `labels` [800], bytes, in training order, 8 per step; and for each model, under
+`MODEL/`, the `losses` [100] of the steps and each tensor [101, ...] before the first step and after each one. Weights are
+[inputs, outputs], the transpose of PyTorch's. The metadata contain batch size and settings."""
 import json
 import struct
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 STEPS, BATCH, FEATURES, CLASSES = 100, 8, 16, 4
-# Below this distance from zero, the rounding of single precision could decide which side of its kink a ReLU is on.
+# Closer to zero than this, rounding in single precision could decide on which side of its kink a ReLU is.
 MARGIN = 2e-5
 
 
@@ -28,7 +28,7 @@ def perceptron(*widths):
 
 
 def normed_perceptron(*widths):
-    """A batch norm takes the place of each hidden layer's bias, which it would cancel."""
+    """Batch norm replaces each hidden layer's bias, which it would cancel."""
     layers = []
     for inputs, outputs in zip(widths, widths[1:-1]):
         layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
@@ -48,7 +48,7 @@ def sgd(model, learning_rate, momentum):
 
 
 def adamw(model, learning_rate, weight_decay):
-    """Matrices decay, biases and norms do not."""
+    """Only matrices decay, not biases and norms."""
     groups = [{"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": weight_decay},
               {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=learning_rate)
@@ -65,7 +65,7 @@ MODELS = {
 
 
 def data(generator):
-    """Images of each class scattered around one of its own, so widely that the classes overlap."""
+    """Images scattered around a class center, widely enough for classes to overlap."""
     centres = 80 + 96 * torch.rand(CLASSES, FEATURES, generator=generator)
     labels = torch.randint(CLASSES, (STEPS * BATCH,), generator=generator)
     noise = 40 * torch.randn(STEPS * BATCH, FEATURES, generator=generator)
@@ -73,7 +73,7 @@ def data(generator):
 
 
 def begin(model, generator):
-    """Weights after He, biases and norms near those of a new layer; all of them exact in single precision."""
+    """He-initialized weights, biases and norms near their defaults; all exact in single precision."""
     for parameter in model.parameters():
         drawn = torch.randn(parameter.shape, generator=generator)
         scale = (2 / parameter.shape[1]) ** 0.5 if parameter.dim() == 2 else 0.1
@@ -84,7 +84,7 @@ def begin(model, generator):
 
 
 def snapshot(model):
-    """What the model keeps, by the names that the engine has for it."""
+    """The model's state, by the engine's names."""
     tensors, counts = {}, {}
     for module in model:
         stem = {nn.Linear: "fc", nn.BatchNorm1d: "bn"}.get(type(module))

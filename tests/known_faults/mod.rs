@@ -1,14 +1,14 @@
-//! What software drivers are known to do wrong. Each entry is an expected failure: where it stops failing, the test
-//! fails, so that the list stays true.
+//! Known bugs of software drivers. Each entry is an expected failure: the test fails when it no longer occurs, which
+//! keeps the list up to date.
 
 use shadegrad::gpu::Gpu;
 
 struct KnownFault {
-    /// What interface, name, driver and version of the adapter hold, in one line of lower case.
+    /// Substrings of the adapter's API, name, driver and version, as one lowercase line.
     driver: &'static str,
-    /// What the name of that which fails holds.
+    /// Substrings of the name of the failing item.
     fails: &'static str,
-    /// Why it is the driver's fault.
+    /// Why it is a driver bug.
     reason: &'static str,
 }
 
@@ -22,7 +22,7 @@ const KNOWN: &[KnownFault] = &[
     KnownFault { driver: "metal: ", fails: "memory budget", reason: NO_BUDGET },
 ];
 
-/// The outcome of `what` on this device, turned around where it is known to fail there.
+/// The outcome of `what` on this device, inverted if it is a known failure.
 pub(crate) fn judge(gpu: &Gpu, what: &str, outcome: Result<(), String>) -> Result<(), String> {
     let info = &gpu.info;
     let driver = format!("{}: {} {} {}", info.backend, info.name, info.driver, info.driver_info).to_lowercase();

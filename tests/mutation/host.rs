@@ -1,11 +1,11 @@
-//! The report on host code: what cargo-mutants found, as Markdown.
+//! The report on host code, from cargo-mutants' results, as Markdown.
 
 use super::reasons::HostReason;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The mutants of a file by what became of them.
+/// The mutants of a file by outcome.
 #[derive(Clone, Copy, Default)]
 struct Count {
     caught: usize,
@@ -20,7 +20,7 @@ impl Count {
         self.caught + self.hung
     }
 
-    /// The killed among those that compile, in percent.
+    /// The killed share of those that compile, in percent.
     fn share(&self) -> f64 {
         100.0 * self.killed() as f64 / (self.killed() + self.missed).max(1) as f64
     }
@@ -33,17 +33,17 @@ impl Count {
     }
 }
 
-/// What cargo-mutants wrote into all folders of `folder`.
+/// The results of cargo-mutants in all subfolders of `folder`.
 pub(crate) struct Host {
     files: BTreeMap<String, Count>,
     reasons: Vec<HostReason>,
-    /// As cargo-mutants names them; those that are equivalent, too.
+    /// Surviving mutants by cargo-mutants' names, including equivalent ones.
     missed: Vec<String>,
 }
 
 impl Host {
     /// # Panics
-    /// Where a list cannot be read.
+    /// If a list cannot be read.
     pub(crate) fn read(folder: &Path, reasons: Vec<HostReason>) -> Self {
         let mut host = Self { files: BTreeMap::new(), reasons, missed: Vec::new() };
         let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -65,7 +65,7 @@ impl Host {
         host
     }
 
-    /// Counts the mutants of a list, and gives them back.
+    /// Counts the mutants of a list, and returns them.
     fn add(&mut self, list: &Path, number: fn(&mut Count) -> &mut usize) -> Vec<String> {
         let text = std::fs::read_to_string(list).unwrap_or_else(|e| panic!("{}: {e}", list.display()));
         for line in text.lines() {
@@ -84,12 +84,12 @@ impl Host {
         })
     }
 
-    /// The killed among those that compile, in percent.
+    /// The killed share of those that compile, in percent.
     pub(crate) fn share(&self) -> f64 {
         self.total().share()
     }
 
-    /// The section of the report on host code.
+    /// The report's section on host code.
     pub(crate) fn section(&self) -> String {
         let total = self.total();
         let mut text = format!(

@@ -1,4 +1,4 @@
-//! Kernels with the files that their sources are made of, and the forms in which they are tested.
+//! Kernels with their source files, and the variants in which they are tested.
 
 use super::mutant::{Mutant, mutants};
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The shader files by their paths below `shaders`, each with its text.
+/// The shader files by path below `shaders`, with their text.
 pub(crate) fn shader_files() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = BTreeMap::new();
@@ -26,7 +26,7 @@ pub(crate) fn shader_files() -> BTreeMap<String, String> {
     files
 }
 
-/// The files of `files` that the variants are made of.
+/// The files of `files` used by the variants.
 pub(crate) fn parts(variants: &[Variant], files: &BTreeMap<String, String>) -> BTreeSet<String> {
     let found = RefCell::new(BTreeSet::new());
     let name = |part: &str| {
@@ -39,21 +39,21 @@ pub(crate) fn parts(variants: &[Variant], files: &BTreeMap<String, String>) -> B
     found.into_inner()
 }
 
-/// The variants in which the short form of the tests runs a kernel.
+/// The variants in which the quick tests run a kernel.
 pub(crate) fn variants(kernel: &'static dyn AnyKernel, caps: &Caps) -> Vec<Variant> {
     let mut variants: Vec<Variant> = forms(kernel, caps, Effort::QUICK).into_iter().map(|form| form.variant).collect();
     variants.dedup();
     variants
 }
 
-/// The most mutants of a kernel that are judged.
+/// Maximum number of mutants tested per kernel.
 pub(crate) const MOST: usize = 200;
-/// The most of a product: each of its many variants takes long to compile.
+/// The same for products: each of their many variants takes long to compile.
 pub(crate) const MOST_PRODUCT: usize = 60;
-/// The most of a product with something fused to it, the body of which is judged as the plain product's already.
+/// The same for products with fused epilogues, whose body is already tested as the plain product's.
 pub(crate) const MOST_FUSED: usize = 24;
 
-/// Every kernel with the mutants of it that are judged.
+/// Every kernel with its mutants to test.
 pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
     let most = |kernel: &dyn AnyKernel| match kernel.body().starts_with("matmul_") {
         true if kernel.body() != kernel.name() => MOST_FUSED,
@@ -63,7 +63,7 @@ pub(crate) fn kernels_and_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, V
     all_mutants(caps).into_iter().map(|(kernel, mutants)| (kernel, sample(mutants, most(kernel)))).collect()
 }
 
-/// Every kernel with the mutants of every file that it is made of.
+/// Every kernel with the mutants of all its files.
 pub(crate) fn all_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutant>)> {
     let files = shader_files();
     let of_file: BTreeMap<_, _> = files.iter().map(|(name, text)| (name, mutants(name, text))).collect();
@@ -74,8 +74,8 @@ pub(crate) fn all_mutants(caps: &Caps) -> Vec<(&'static dyn AnyKernel, Vec<Mutan
     registry().into_iter().map(of_kernel).collect()
 }
 
-/// At most so many mutants, in their order: always the same, drawn by their texts; epilogues, of which a product may have
-/// one of its own, come first.
+/// At most `most` mutants in order: a fixed selection by hash of their text; epilogues, which a product may not share,
+/// come first.
 fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
     let mut drawn: Vec<usize> = (0..mutants.len()).collect();
     drawn.sort_by_cached_key(|&i| {
@@ -87,7 +87,7 @@ fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
     drawn.into_iter().map(|i| mutants[i].clone()).collect()
 }
 
-/// The variants with the file's text exchanged for the mutant's, where it is a part of them.
+/// The variants with the file's text replaced by the mutant's, if they contain it.
 pub(crate) fn mutated(variants: &[Variant], original: &str, mutant: &Mutant) -> Vec<(Variant, Variant)> {
     let edit = |part: &str| if part == original { mutant.text.clone() } else { part.to_owned() };
     let both = variants.iter().map(|variant| (variant.clone(), variant.edited(variant.name.clone(), edit)));

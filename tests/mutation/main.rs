@@ -1,10 +1,10 @@
-//! The mutation score of the shaders: `tests/mutants` runs this.
+//! The mutation score of the shaders, run by `tests/mutants`.
 //!
-//!     mutation [--jobs N] [--again] [KERNEL...]    judge these kernels' mutants, or all, and write the report
-//!     mutation host FOLDER                         report what cargo-mutants wrote into the folders in this one
+//!     mutation [--jobs N] [--again] [KERNEL...]    test these kernels' mutants, or all, and write the report
+//!     mutation host FOLDER                         report cargo-mutants' results in the subfolders of FOLDER
 //!
-//! Verdicts are kept in target/tmp, so that a run which was broken off goes on. `--again` judges everything anew. With
-//! kernels named, their mutants alone are, and no report is written.
+//! Verdicts are kept in target/tmp, so an interrupted run can be resumed. `--again` starts over. With kernels named,
+//! only their mutants are tested, and no report is written.
 
 #![allow(clippy::print_stdout, reason = "a program for whoever runs it")]
 
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use verdict::Verdict;
 
-/// The least share of mutants that must be killed, in percent.
+/// Minimum mutation score, in percent.
 const GOAL: f64 = 95.0;
 /// The same for host code.
 const HOST_GOAL: f64 = 85.0;
@@ -89,10 +89,10 @@ fn main() -> ExitCode {
     if count.share() >= GOAL && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Judges the mutants of the wanted kernels on which there is no verdict, and tells of those that survive for no reason.
+/// Tests the requested kernels' mutants that have no verdict, and reports unexplained survivors.
 fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, workers: usize, reasons: &[Reason]) {
     let mut jobs = Vec::new();
-    // Products come last: they take longest.
+    // Products last: they take longest.
     for (kernel, mutants) in kernels.iter().rev().filter(|(kernel, _)| wanted(kernel.name())) {
         let open = mutants.iter().enumerate().filter(|(_, mutant)| results.get(kernel.name(), mutant).is_none());
         let open: Vec<_> = open.map(|(index, _)| (kernel.name(), Job::Mutant(index))).collect();
@@ -125,7 +125,7 @@ fn judge(kernels: &Kernels, wanted: impl Fn(&str) -> bool, results: &Results, wo
     pool::judge_all(workers, next, done);
 }
 
-/// What is known of the mutants of each kernel that touch it.
+/// The verdicts on each kernel's mutants that touch it.
 fn outcomes<'a>(kernels: &'a Kernels, results: &Results, reasons: &'a [Reason]) -> Vec<Outcome<'a>> {
     let mut outcomes = Vec::new();
     for (kernel, mutants) in kernels {
@@ -140,8 +140,8 @@ fn outcomes<'a>(kernels: &'a Kernels, results: &Results, reasons: &'a [Reason]) 
     outcomes
 }
 
-/// Mutants that were found although a reason says that none could. A reason tells lines by their text: where a kernel has
-/// a line twice, it may be about either.
+/// Mutants that were killed although a reason calls them equivalent. Reasons identify lines by text: if a kernel
+/// contains a line twice, it may apply to either.
 fn wrong_reasons(outcomes: &[Outcome<'_>]) -> Vec<String> {
     let place = |outcome: &Outcome<'_>| {
         (outcome.kernel.to_owned(), outcome.mutant.original.clone(), outcome.mutant.mutated.clone())
@@ -169,7 +169,7 @@ fn report_host(folder: &Path) -> ExitCode {
     if host.share() >= HOST_GOAL { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Puts new sections into the report, and leaves the others as they are.
+/// Replaces these sections of the report, and keeps the others.
 fn write_report(shaders: Option<String>, host: Option<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/record/mutants.md");
     let before = std::fs::read_to_string(&path).unwrap_or_default();

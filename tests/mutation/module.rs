@@ -1,13 +1,13 @@
-//! What a shader comes to: its module without what its constants rule out and without what nothing uses.
+//! A normalized form of a shader's module, without branches ruled out by its constants and without unused code.
 //!
-//! A fault in a branch that a variant never takes, or in a snippet's function that a kernel never calls, is no fault of
-//! that variant or kernel: it leaves the module as it was.
+//! A fault in a branch that a variant never takes, or in a function that a kernel never calls, does not affect that
+//! variant or kernel: the normalized module is unchanged.
 
 use naga::compact::{KeepUnused, compact};
 use naga::{Arena, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement};
 use std::collections::BTreeSet;
 
-/// The module of a source in a form that can be compared, or `None` where it is not valid.
+/// The module of a source in a comparable form, or `None` if it is not valid.
 pub(crate) fn module(source: &str) -> Option<String> {
     let capabilities = naga::valid::Capabilities::all();
     let mut module = naga::front::wgsl::parse_str(source).ok()?;
@@ -19,13 +19,13 @@ pub(crate) fn module(source: &str) -> Option<String> {
     let truth = |handle: Handle<naga::Constant>| literal_bool(&globals[constants[handle].init]);
     module.functions.iter_mut().for_each(|(_, function)| simplify(function, &truth));
     module.entry_points.iter_mut().for_each(|entry| simplify(&mut entry.function, &truth));
-    // What has a name counts as used.
+    // Named items count as used.
     module.constants.iter_mut().for_each(|(_, constant)| constant.name = None);
     compact(&mut module, KeepUnused::No);
     Some(text(&module))
 }
 
-/// Everything that bears on what the module computes.
+/// Everything that affects what the module computes.
 fn text(module: &Module) -> String {
     let parts = (&module.types, &module.constants, &module.global_variables, &module.global_expressions);
     format!("{parts:?} {:?} {:?}", module.functions, module.entry_points)
@@ -71,7 +71,7 @@ fn variable(expressions: &Arena<Expression>, pointer: Handle<Expression>) -> Opt
     }
 }
 
-/// The local variables on which more depends than what is stored to those on which nothing depends.
+/// The local variables that affect more than stores to variables without effect.
 fn read_variables(function: &Function) -> BTreeSet<Handle<LocalVariable>> {
     let (mut used, mut read) = (BTreeSet::new(), BTreeSet::new());
     let numbers: Vec<Handle<Expression>> = function.expressions.iter().map(|(handle, _)| handle).collect();
@@ -91,7 +91,7 @@ fn read_variables(function: &Function) -> BTreeSet<Handle<LocalVariable>> {
     }
 }
 
-/// The expressions that statements use, but for stores to variables that are not known to be read.
+/// The expressions used by statements, except in stores to variables not known to be read.
 fn roots(
     function: &Function,
     block: &Block,
@@ -125,14 +125,14 @@ fn roots(
     }
 }
 
-/// The expressions that a text of naga's mentions, which are numbers in square brackets; other things may be numbered so
-/// too, and then more counts as used than is.
+/// The expressions mentioned in naga's text, numbers in square brackets; other things may be numbered the same way, and
+/// then more counts as used than is.
 fn mentioned(text: &str, numbers: &[Handle<Expression>]) -> Vec<Handle<Expression>> {
     let number = |part: &str| part.split(']').next()?.parse::<usize>().ok().and_then(|n| numbers.get(n).copied());
     text.split('[').skip(1).filter_map(number).collect()
 }
 
-/// The block without the stores of which `kept` will have nothing.
+/// The block without stores to expressions outside `kept`.
 fn without_stores(block: &Block, kept: &dyn Fn(Handle<Expression>) -> bool) -> Block {
     let without = |block: &Block| without_stores(block, kept);
     let statements = block.iter().filter(|s| !matches!(s, Statement::Store { pointer, .. } if !kept(*pointer)));
@@ -160,7 +160,7 @@ fn value(
     }
 }
 
-/// The block with only the branches that can be taken.
+/// The block with only reachable branches.
 fn taken(block: &Block, known: &dyn Fn(Handle<Expression>) -> Option<bool>) -> Block {
     let mut statements: Vec<Statement> = Vec::new();
     for statement in block.iter() {

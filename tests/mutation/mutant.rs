@@ -6,27 +6,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-/// One change to a text.
+/// A single edit of a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Edit {
-    /// What is replaced.
+    /// The range to replace.
     pub(crate) range: Range<usize>,
-    /// By what.
+    /// The replacement.
     pub(crate) by: String,
-    /// What is added behind the whole text: helpers that the replacement calls.
+    /// Appended to the whole text: helpers that the replacement calls.
     pub(crate) helper: String,
 }
 
-/// A file of a shader with a fault in it.
+/// A shader file with a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutant {
-    /// Below `shaders`.
+    /// Path below `shaders`.
     pub(crate) file: String,
-    /// The line of the fault, from 1.
+    /// Line of the fault, from 1.
     pub(crate) line: usize,
-    /// The kind of fault.
+    /// Kind of fault.
     pub(crate) rule: String,
-    /// Which fault of this kind on this line, from 1.
+    /// Number among faults of this kind on this line, from 1.
     pub(crate) occurrence: usize,
     /// The line without and with the fault.
     pub(crate) original: String,
@@ -41,7 +41,7 @@ impl fmt::Display for Mutant {
     }
 }
 
-/// Every mutant of a file, always in the same order. Two rules that give the same text give one mutant.
+/// All mutants of a file, in a fixed order. Rules that produce the same text give one mutant.
 pub(crate) fn mutants(file: &str, text: &str) -> Vec<Mutant> {
     let source = Source::new(text);
     let (mut seen, mut count) = (BTreeSet::from([text.to_owned()]), BTreeMap::new());

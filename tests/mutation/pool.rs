@@ -1,4 +1,4 @@
-//! Processes that judge mutants side by side, each killed and replaced when it hangs or crashes.
+//! Worker processes that test mutants in parallel, killed and replaced if they hang or crash.
 
 use super::verdict::Verdict;
 use std::io::{BufRead, BufReader, Write};
@@ -6,26 +6,26 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// Seconds of work that a shader may take for a window of cases. Originals must keep to it, too, and take a tenth.
+/// Time limit of a shader for a batch of cases, in seconds of work. Originals must use at most a tenth.
 const RUNNING: f64 = 8.0;
-/// Seconds of work that a driver may take to compile.
+/// Time limit of compilation, in seconds of work.
 const COMPILING: f64 = 300.0;
 
-/// What is to be judged of a kernel.
+/// What to test of a kernel.
 #[derive(Clone, Copy)]
 pub(crate) enum Job {
-    /// The shader as it is, in which nothing must be found.
+    /// The original shader, which must pass.
     Original,
-    /// The mutant of this number.
+    /// The mutant with this number.
     Mutant(usize),
 }
 
-/// A process at work, and what it says.
+/// A worker process and its output.
 struct Worker {
     process: Child,
     input: ChildStdin,
     output: Receiver<String>,
-    /// Seconds that nothing was heard of it.
+    /// Seconds since its last message.
     waited: f64,
 }
 
@@ -46,7 +46,7 @@ impl Worker {
         Self { process, input, output, waited: 0.0 }
     }
 
-    /// The verdict on one job, and whether the process can go on.
+    /// The verdict on a job, and whether the process can continue.
     fn judge(&mut self, kernel: &str, job: Job) -> (Verdict, bool) {
         let job = match job {
             Job::Original => "original".to_owned(),
@@ -77,11 +77,11 @@ impl Worker {
         (Verdict::Killed("crash".into()), false)
     }
 
-    /// Seconds that the process has worked, where the system tells: on a busy machine it often waits. Else seconds that
-    /// it was waited for.
+    /// Seconds of CPU time, if the system reports it, since processes often wait on a busy machine; else elapsed
+    /// seconds.
     fn work(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
-        // Behind the name, the 12th and 13th fields count hundredths of a second.
+        // After the name, the 12th and 13th fields are CPU time in hundredths of a second.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
         let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
         if ticks.len() == 2 { (ticks[0] + ticks[1]) / 100.0 } else { self.waited }
@@ -90,12 +90,12 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.process.kill(); // it may have ended by itself
+        let _ = self.process.kill(); // it may have exited
         let _ = self.process.wait();
     }
 }
 
-/// Does jobs, each with its kernel, as `next` gives them, and hands each verdict to `done`.
+/// Runs the jobs that `next` returns, each with its kernel, and passes each verdict to `done`.
 pub(crate) fn judge_all(
     workers: usize,
     next: impl Fn() -> Option<(&'static str, Job)> + Sync,

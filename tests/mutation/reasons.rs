@@ -1,4 +1,4 @@
-//! Why mutants survive: `reasons.toml`, where every survivor that is understood has its reason.
+//! Why mutants survive: `reasons.toml` explains every known survivor.
 
 use super::mutant::Mutant;
 use std::path::Path;
@@ -7,25 +7,25 @@ use toml::de::{DeTable, DeValue};
 /// Why mutants of a line survive.
 #[derive(Clone, Debug)]
 pub(crate) struct Reason {
-    /// No test could find them, for no result differs; the others a test could find, but none does.
+    /// Equivalent: no test could kill them, since no result differs. Others could be killed, but are not.
     pub(crate) equivalent: bool,
     file: String,
     line: String,
     becomes: Vec<String>,
     kernels: Option<Vec<String>>,
-    /// For people.
+    /// An explanation.
     pub(crate) text: String,
 }
 
 impl Reason {
-    /// Whether this is about that mutant, in that kernel.
+    /// Whether this applies to that mutant in that kernel.
     pub(crate) fn is_about(&self, kernel: &str, mutant: &Mutant) -> bool {
         let here = self.kernels.as_ref().is_none_or(|kernels| kernels.iter().any(|name| name == kernel));
         here && self.file == mutant.file && self.line == mutant.original && self.becomes.contains(&mutant.mutated)
     }
 
     #[allow(dead_code, reason = "tests/mutator.rs uses it")]
-    /// What of this is about none of these mutants in their kernels, and so out of date.
+    /// Parts that apply to none of these mutants, and are stale.
     pub(crate) fn stale(&self, mutants: &[(&str, &Mutant)]) -> Vec<String> {
         let about = |line: &String| {
             let only = Self { becomes: vec![line.clone()], ..self.clone() };
@@ -36,26 +36,26 @@ impl Reason {
     }
 }
 
-/// Why mutants of the host code survive.
+/// Why mutants of host code survive.
 #[derive(Clone, Debug)]
 pub(crate) struct HostReason {
     /// See [`Reason::equivalent`].
     pub(crate) equivalent: bool,
     file: String,
-    /// As cargo-mutants words it.
+    /// As worded by cargo-mutants.
     change: String,
-    /// For people.
+    /// An explanation.
     pub(crate) text: String,
 }
 
 impl HostReason {
-    /// Whether this is about the mutant that cargo-mutants names `FILE:LINE:COLUMN: CHANGE`.
+    /// Whether this applies to the mutant that cargo-mutants names `FILE:LINE:COLUMN: CHANGE`.
     pub(crate) fn is_about(&self, mutant: &str) -> bool {
         mutant.starts_with(&format!("{}:", self.file)) && mutant.contains(&self.change)
     }
 }
 
-/// What `reasons.toml` says, by `read`.
+/// Parses `reasons.toml` with `read`.
 fn with_table<T>(read: impl FnOnce(&DeTable<'_>) -> T) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mutation/reasons.toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -69,7 +69,7 @@ fn entries<'a>(table: &'a DeTable<'a>, kind: &str) -> impl Iterator<Item = &'a D
     list.into_iter().flat_map(|list| list.iter()).map(|entry| entry.get_ref())
 }
 
-/// All reasons on shaders.
+/// All reasons for shaders.
 pub(crate) fn reasons() -> Vec<Reason> {
     with_table(|table| {
         let of_kind = |kind| entries(table, kind).map(move |entry| reason(kind, entry));
@@ -77,7 +77,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
     })
 }
 
-/// All reasons on host code.
+/// All reasons for host code.
 pub(crate) fn host_reasons() -> Vec<HostReason> {
     let read = |entry: &DeValue<'_>| {
         let [file, change, text] = ["file", "change", "reason"].map(|key| string("host", entry, key));

@@ -1,4 +1,4 @@
-//! The report: what became of every mutant of the shaders, as Markdown.
+//! The report on all shader mutants, as Markdown.
 
 use super::kernels::{MOST, MOST_FUSED, MOST_PRODUCT};
 use super::mutant::Mutant;
@@ -7,7 +7,7 @@ use super::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// A mutant of a kernel, what became of it, and why.
+/// A mutant of a kernel, its verdict, and the reason.
 pub(crate) struct Outcome<'a> {
     pub(crate) kernel: &'a str,
     pub(crate) mutant: &'a Mutant,
@@ -29,7 +29,7 @@ impl Outcome<'_> {
     }
 }
 
-/// How many of some mutants are what.
+/// Counts by verdict.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) mutants: usize,
@@ -48,7 +48,7 @@ impl Count {
         self.refused += usize::from(outcome.verdict == Verdict::Refused);
     }
 
-    /// The killed among those that a test could kill, in percent.
+    /// The killed share of those that a test could kill, in percent.
     pub(crate) fn share(&self) -> f64 {
         100.0 * self.killed as f64 / (self.killed + self.survivors).max(1) as f64
     }
@@ -76,7 +76,7 @@ fn table<'a>(title: &str, outcomes: &'a [Outcome<'a>], key: impl Fn(&Outcome<'a>
     text + &count(outcomes).row("all")
 }
 
-/// Mutants that survive for the same reason, with the kernels in which they do.
+/// Mutants that survive for the same reason, and the kernels in which they do.
 fn survivors(outcomes: &[Outcome<'_>], wanted: impl Fn(&Outcome<'_>) -> bool) -> String {
     let mut by_reason: BTreeMap<(&str, usize, &str), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for outcome in outcomes.iter().filter(|outcome| wanted(outcome)) {
@@ -100,7 +100,7 @@ fn survivors(outcomes: &[Outcome<'_>], wanted: impl Fn(&Outcome<'_>) -> bool) ->
     if text.is_empty() { "None.\n".into() } else { text }
 }
 
-/// The section of the report on shaders.
+/// The report's section on shaders.
 pub(crate) fn section(outcomes: &[Outcome<'_>], adapter: &str) -> String {
     let total = count(outcomes);
     let mut distinct: BTreeMap<(&str, &str), bool> = BTreeMap::new();

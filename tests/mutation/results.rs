@@ -1,4 +1,4 @@
-//! Verdicts on disk, so that kernels can be judged one at a time and a run that is cut short loses little.
+//! Verdicts on disk, so that kernels can be tested one at a time and an interrupted run loses little.
 
 use super::mutant::Mutant;
 use super::verdict::Verdict;
@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-/// Verdicts by kernel and mutant; the mutant with its text, so that a verdict on another text does not count.
+/// Verdicts by kernel and mutant; mutants include their text, so that a verdict on an older text does not count.
 pub(crate) struct Results {
     known: BTreeMap<(String, String), Verdict>,
     file: Mutex<File>,
@@ -26,7 +26,7 @@ fn name(mutant: &Mutant) -> String {
 }
 
 impl Results {
-    /// What was found before, without the kernels that `forget` says to judge again.
+    /// Loads earlier verdicts, except for the kernels that `forget` selects.
     pub(crate) fn open(forget: impl Fn(&str) -> bool) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(path()).unwrap_or_default();
         let mut known = BTreeMap::new();
@@ -51,7 +51,7 @@ impl Results {
         self.known.get(&(kernel.to_owned(), name(mutant)))
     }
 
-    /// Writes a verdict down.
+    /// Records a verdict.
     pub(crate) fn put(&self, kernel: &str, mutant: &Mutant, verdict: &Verdict) {
         let mut file = self.file.lock().expect("no writer panics");
         let written = writeln!(file, "{kernel}\t{}\t{verdict}", name(mutant)).and_then(|()| file.flush());

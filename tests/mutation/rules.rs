@@ -1,11 +1,11 @@
-//! The kinds of faults: each rule says what it would change at a token.
+//! The kinds of faults: each rule returns the edits it would make at a token.
 
 use super::mutant::Edit;
 use super::source::{Kind, Place, Source};
 
 type Rule = fn(&Source<'_>, usize) -> Vec<Edit>;
 
-/// Every rule by name. Some of their mutants do not compile; those are refused and counted apart.
+/// All rules by name. Some of their mutants do not compile; those are counted separately.
 pub(crate) const RULES: &[(&str, Rule)] = &[
     ("arithmetic", arithmetic),
     ("sign", sign),
@@ -33,12 +33,12 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("f16", f16),
 ];
 
-/// Token `i` replaced.
+/// Replaces token `i`.
 fn replace(source: &Source<'_>, i: usize, by: impl Into<String>) -> Edit {
     span(source, i, i, by)
 }
 
-/// Tokens `first` to `last` replaced.
+/// Replaces tokens `first` to `last`.
 fn span(source: &Source<'_>, first: usize, last: usize, by: impl Into<String>) -> Edit {
     Edit { range: source.range(first, last), by: by.into(), helper: String::new() }
 }
@@ -48,7 +48,7 @@ fn text<'a>(source: &Source<'a>, [first, last]: [usize; 2]) -> &'a str {
     &source.text[source.range(first, last)]
 }
 
-/// What `pairs` says stands in place of token `i`.
+/// Replaces token `i` as given by `pairs`.
 fn table(source: &Source<'_>, i: usize, pairs: &[(&str, &str)]) -> Vec<Edit> {
     let word = source.word(i);
     pairs.iter().filter(|(from, _)| *from == word).map(|(_, to)| replace(source, i, *to)).collect()
@@ -58,7 +58,7 @@ fn place(source: &Source<'_>, i: usize) -> Place {
     source.tokens[i].place
 }
 
-/// One operator for another: wrong strides, wrong signs, wrong bits.
+/// Replaces operators: wrong strides, signs or bits.
 fn arithmetic(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if !source.is_binary(i) {
         return Vec::new();
@@ -67,12 +67,12 @@ fn arithmetic(source: &Source<'_>, i: usize) -> Vec<Edit> {
     table(source, i, &[&others[..], &[("|", "&"), ("^", "&"), ("*", "+")]].concat())
 }
 
-/// A minus left out.
+/// Drops a minus sign.
 fn sign(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.is_binary(i) { Vec::new() } else { table(source, i, &[("-", ""), ("!", "")]) }
 }
 
-/// A sum that goes the other way, or that forgets what it had.
+/// Changes a sum's sign, or drops its previous value.
 fn assignment(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if place(source, i) == Place::Step {
         return Vec::new();
@@ -84,7 +84,7 @@ fn assignment(source: &Source<'_>, i: usize) -> Vec<Edit> {
     )
 }
 
-/// Comparisons off by one, or the other way round. Those that would keep a loop from ending are left out.
+/// Comparisons off by one or inverted, except those that would make a loop endless.
 fn boundary(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.mate(i) != i || place(source, i) == Place::Until && source.word(i) == ">" {
         return Vec::new();
@@ -95,7 +95,7 @@ fn boundary(source: &Source<'_>, i: usize) -> Vec<Edit> {
         &[("<", "<="), ("<=", "<"), (">", ">="), (">=", ">"), ("==", "!="), ("!=", "=="), ("==", ">=")],
     );
     if source.word(i + 1) != "0u" {
-        edits.extend(table(source, i, &[("==", "<=")])); // nothing is below zero
+        edits.extend(table(source, i, &[("==", "<=")])); // unsigned: nothing is below zero
     }
     if place(source, i) != Place::Until {
         edits.extend(table(source, i, &[("<", ">="), ("<=", ">"), (">", "<="), (">=", "<")]));
@@ -103,7 +103,7 @@ fn boundary(source: &Source<'_>, i: usize) -> Vec<Edit> {
     edits
 }
 
-/// A guard left out, or one that stops everything. A loop whose only way out is the guard keeps it.
+/// Drops a guard, or makes it always return, unless it is a loop's only exit.
 fn condition(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.word(i) != "if" {
         return Vec::new();
@@ -118,7 +118,7 @@ fn logic(source: &Source<'_>, i: usize) -> Vec<Edit> {
     table(source, i, &[("&&", "||"), ("||", "&&"), ("all", "any"), ("any", "all")])
 }
 
-/// Whole numbers off by one. The steps of loops have a rule of their own.
+/// Integers off by one. Loop steps have their own rule.
 fn integer(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.kind(i) != Some(Kind::Integer) || place(source, i) == Place::Step {
         return Vec::new();
@@ -137,7 +137,7 @@ fn integer(source: &Source<'_>, i: usize) -> Vec<Edit> {
         .collect()
 }
 
-/// Numbers doubled, and rounded to the 11 bits of f16.
+/// Doubles numbers, or rounds them to f16's 11 bits.
 fn constant(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.kind(i) != Some(Kind::Float) {
         return Vec::new();
@@ -152,7 +152,7 @@ fn constant(source: &Source<'_>, i: usize) -> Vec<Edit> {
     edits
 }
 
-/// A loop that begins late. Where it begins at a literal, the rule for whole numbers does the same.
+/// Starts a loop late. Literal starts are covered by the rule for integers.
 fn start(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let literal = source.kind(i + 1) == Some(Kind::Integer) && source.word(i + 2) == ";";
     if place(source, i) != Place::Start || source.word(i) != "=" || literal {
@@ -162,7 +162,7 @@ fn start(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![span(source, i + 1, last, format!("{} + 1", text(source, [i + 1, last])))]
 }
 
-/// A loop that ends early.
+/// Ends a loop early.
 fn until(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if place(source, i) != Place::Until || !matches!(source.word(i), "<" | ">") {
         return Vec::new();
@@ -171,7 +171,7 @@ fn until(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![replace(source, i, by)]
 }
 
-/// A loop that leaves steps out.
+/// Skips loop iterations.
 fn step(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if place(source, i) != Place::Step {
         return Vec::new();
@@ -183,7 +183,7 @@ fn step(source: &Source<'_>, i: usize) -> Vec<Edit> {
     }
 }
 
-/// The operands of an operator, exchanged.
+/// Swaps the operands of an operator.
 fn operands(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if !source.is_binary(i) || !matches!(source.word(i), "-" | "/" | "%" | "<<" | ">>") {
         return Vec::new();
@@ -194,7 +194,7 @@ fn operands(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![span(source, left[0], right[1], by)]
 }
 
-/// Neighbouring arguments of a call, exchanged, where their order matters.
+/// Swaps adjacent arguments of a call, if their order matters.
 fn arguments(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let Some(open) = call(source, i) else { return Vec::new() };
     let order_matters = |first: usize| !matches!((source.word(i), first), ("min" | "max", _) | ("fma", 0));
@@ -215,18 +215,18 @@ fn call(source: &Source<'_>, i: usize) -> Option<usize> {
     (name && source.word(open) == "(").then_some(open)
 }
 
-/// A choice that is always made the same way.
+/// Makes a `select` constant.
 fn branch(source: &Source<'_>, i: usize) -> Vec<Edit> {
     only_argument(source, i, "select", &[0, 1])
 }
 
-/// A bound left out.
+/// Drops a bound.
 fn clamp(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let bound = |name| only_argument(source, i, name, &[0, 1]);
     [bound("min"), bound("max"), only_argument(source, i, "clamp", &[0])].concat()
 }
 
-/// The call of `name` replaced by one of its arguments.
+/// Replaces the call of `name` by one of its arguments.
 fn only_argument(source: &Source<'_>, i: usize, name: &str, kept: &[usize]) -> Vec<Edit> {
     match call(source, i) {
         Some(open) if source.word(i) == name => {
@@ -238,7 +238,7 @@ fn only_argument(source: &Source<'_>, i: usize, name: &str, kept: &[usize]) -> V
     }
 }
 
-/// One function for another, or none.
+/// Replaces a function by another, or drops it.
 fn function(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if call(source, i).is_none() {
         return Vec::new();
@@ -251,7 +251,7 @@ fn function(source: &Source<'_>, i: usize) -> Vec<Edit> {
     edits
 }
 
-/// Another component of a vector.
+/// Uses another vector component.
 fn component(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let word = source.word(i);
     if source.before(i) != "." || word.is_empty() || !word.chars().all(|c| "xyzw".contains(c)) {
@@ -266,7 +266,7 @@ fn component(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![replace(source, i, word.chars().map(other).collect::<String>())]
 }
 
-/// Another parameter of the same type: the next in `Params`.
+/// Uses another parameter of the same type: the next in `Params`.
 fn field(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if i < 2 || source.before(i) != "." || source.word(i - 2) != "params" {
         return Vec::new();
@@ -281,7 +281,7 @@ fn field(source: &Source<'_>, i: usize) -> Vec<Edit> {
     next(source, i, &fields)
 }
 
-/// Another buffer of the same type: the next in the shader.
+/// Uses another buffer of the same type: the next in the shader.
 fn buffer(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.word(i + 1) != "[" {
         return Vec::new();
@@ -290,7 +290,7 @@ fn buffer(source: &Source<'_>, i: usize) -> Vec<Edit> {
     next(source, i, &buffers)
 }
 
-/// Name `i` replaced by the next of the same type.
+/// Replaces name `i` by the next of the same type.
 fn next(source: &Source<'_>, i: usize, names: &[[&str; 2]]) -> Vec<Edit> {
     let Some(at) = names.iter().position(|[name, _]| *name == source.word(i)) else { return Vec::new() };
     let others = names[at + 1..].iter().chain(&names[..at]);
@@ -312,7 +312,7 @@ fn bindings<'a>(source: &Source<'a>) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
-/// The next element. Where the index is a literal, the rule for whole numbers does the same.
+/// Uses the next element. Literal indices are covered by the rule for integers.
 fn index(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let literal = source.kind(i + 1) == Some(Kind::Integer) && source.word(i + 2) == "]";
     if source.word(i) != "[" || literal {
@@ -322,7 +322,7 @@ fn index(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![span(source, inside[0], inside[1], format!("{} + 1", text(source, inside)))]
 }
 
-/// Where the statement that begins at token `i` ends, if one begins there that can be left out.
+/// The end of the statement that starts at token `i`, if one that can be dropped starts there.
 fn simple_statement(source: &Source<'_>, i: usize) -> Option<usize> {
     let begins = matches!(source.before(i), "{" | "}" | ";") && place(source, i) == Place::Body;
     let fixed = ["let", "var", "const", "return", "if", "else", "for", "loop", "break", "continue", "}", "{"];
@@ -332,7 +332,7 @@ fn simple_statement(source: &Source<'_>, i: usize) -> Option<usize> {
     (i..source.tokens.len()).find(|&j| source.word(j) == ";")
 }
 
-/// A statement left out.
+/// Drops a statement.
 fn statement(source: &Source<'_>, i: usize) -> Vec<Edit> {
     match simple_statement(source, i) {
         Some(end) if source.word(i) != "workgroupBarrier" => vec![span(source, i, end, "")],
@@ -340,7 +340,7 @@ fn statement(source: &Source<'_>, i: usize) -> Vec<Edit> {
     }
 }
 
-/// A barrier left out.
+/// Drops a barrier.
 fn barrier(source: &Source<'_>, i: usize) -> Vec<Edit> {
     match simple_statement(source, i) {
         Some(end) if source.word(i) == "workgroupBarrier" => vec![span(source, i, end, "")],
@@ -348,7 +348,7 @@ fn barrier(source: &Source<'_>, i: usize) -> Vec<Edit> {
     }
 }
 
-/// A variable that is set anew each time its declaration is reached keeps what it had instead.
+/// Keeps a variable's old value where its declaration resets it.
 fn stale(source: &Source<'_>, i: usize) -> Vec<Edit> {
     if source.word(i) != "var" || place(source, i) != Place::Body {
         return Vec::new();
@@ -366,7 +366,7 @@ fn stale(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![Edit { helper, ..span(source, i, end, "") }]
 }
 
-/// Whether token `i` is in the body of a loop.
+/// Whether token `i` is in a loop body.
 fn in_loop(source: &Source<'_>, i: usize) -> bool {
     let around = |&j: &usize| source.word(j) == "{" && source.mate(j) > i;
     (0..i).filter(around).any(|open| {
@@ -374,7 +374,7 @@ fn in_loop(source: &Source<'_>, i: usize) -> bool {
     })
 }
 
-/// What is loaded from a buffer of numbers, rounded to f16.
+/// Rounds a float loaded from a buffer to f16.
 fn f16(source: &Source<'_>, i: usize) -> Vec<Edit> {
     let Some((_, ty)) = bindings(source).into_iter().find(|(name, _)| *name == source.word(i)) else {
         return Vec::new();
@@ -384,9 +384,9 @@ fn f16(source: &Source<'_>, i: usize) -> Vec<Edit> {
     }
     let close = source.mate(i + 1);
     if source.word(close + 1).ends_with('=') && source.word(close + 1) != "==" {
-        return Vec::new(); // it is stored to
+        return Vec::new(); // a store
     }
-    // `vec4<f32>(a[i])` reads numbers and vectors alike.
+    // `vec4<f32>(a[i])` accepts scalars and vectors alike.
     let cast = i >= 5 && source.before(i) == "(" && text(source, [i - 5, i - 2]) == "vec4<f32>";
     let loaded = if cast { [i - 5, close + 1] } else { [i, close] };
     let value = text(source, loaded);
@@ -403,7 +403,7 @@ fn f16(source: &Source<'_>, i: usize) -> Vec<Edit> {
     vec![Edit { helper, ..span(source, loaded[0], loaded[1], by) }]
 }
 
-/// Leaves 11 bits of the significand, as f16 has. Drivers drop conversions to f16 and back.
+/// Keeps 11 significand bits, as in f16. Drivers drop conversions to f16 and back.
 fn rounding(ty: &str, words: &str) -> String {
     format!(
         "\nfn rounded_to_f16(x: {ty}) -> {ty} {{\n    \

@@ -1,25 +1,25 @@
-//! WGSL text as tokens, as far as the rules of mutation need it.
+//! A WGSL tokenizer sufficient for the mutation rules.
 
 use std::ops::Range;
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Name,
     Integer,
     Float,
-    /// An operator, a bracket, or other punctuation.
+    /// An operator, bracket or other punctuation.
     Sign,
 }
 
-/// Where a token stands.
+/// Context of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In a declaration: bindings, structs, signatures, types.
     Declaration,
-    /// In the value of a constant at module scope, or in `@workgroup_size(..)`.
+    /// In the value of a module-scope constant, or in `@workgroup_size(..)`.
     Constant,
-    /// In the body of a function.
+    /// In a function body.
     Body,
     /// In the first, second or third clause of a `for`.
     Start,
@@ -32,9 +32,9 @@ pub(crate) enum Place {
 pub(crate) struct Token {
     pub(crate) kind: Kind,
     pub(crate) place: Place,
-    /// Where in the text it is.
+    /// Byte range in the text.
     pub(crate) range: Range<usize>,
-    /// The bracket that closes or opens what this one opens or closes.
+    /// The matching bracket.
     mate: usize,
 }
 
@@ -44,18 +44,18 @@ pub(crate) struct Source<'a> {
     pub(crate) tokens: Vec<Token>,
 }
 
-/// Longer ones first.
+/// Longest first.
 const SIGNS: [&str; 23] = [
     "<<=", ">>=", "->", "==", "!=", "<=", ">=", "&&", "||", "<<", ">>", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=",
     "++", "--", "<", ">",
 ];
-/// Names that a list of types between angle brackets follows.
+/// Names followed by a type list in angle brackets.
 const GENERIC: [&str; 8] = ["array", "vec2", "vec3", "vec4", "mat4x4", "var", "bitcast", "ptr"];
 const KEYWORDS: [&str; 11] =
     ["return", "if", "else", "for", "loop", "let", "var", "const", "break", "continue", "switch"];
 
 impl<'a> Source<'a> {
-    /// Reads a file of this project; text that is no WGSL gives tokens of no use.
+    /// Tokenizes a file of this project; other text gives meaningless tokens.
     pub(crate) fn new(text: &'a str) -> Self {
         let mut source = Self { text, tokens: lex(text) };
         source.match_brackets();
@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
         source
     }
 
-    /// The text of token `i`; nothing beyond the ends.
+    /// The text of token `i`; empty out of range.
     pub(crate) fn word(&self, i: usize) -> &'a str {
         self.tokens.get(i).map_or("", |token| &self.text[token.range.clone()])
     }
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
         self.tokens.get(i).map(|token| token.kind)
     }
 
-    /// The bracket that belongs to the one at `i`.
+    /// The bracket matching the one at `i`.
     pub(crate) fn mate(&self, i: usize) -> usize {
         self.tokens[i].mate
     }
@@ -87,7 +87,7 @@ impl<'a> Source<'a> {
         self.tokens[first].range.start..self.tokens[last].range.end
     }
 
-    /// Whether an operand ends at token `i`, so that an operator after it has two operands.
+    /// Whether an operand ends at token `i`, which makes a following operator binary.
     pub(crate) fn ends_operand(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(Kind::Name) => !KEYWORDS.contains(&self.word(i)),
@@ -97,7 +97,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the operator at `i` stands between two operands.
+    /// Whether the operator at `i` is binary.
     pub(crate) fn is_binary(&self, i: usize) -> bool {
         i > 0 && self.ends_operand(i - 1)
     }
@@ -121,7 +121,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The last token of the operand that begins at token `i`.
+    /// The last token of the operand that starts at token `i`.
     pub(crate) fn operand_end(&self, i: usize) -> usize {
         let mut i = i;
         while matches!(self.word(i), "-" | "!" | "~") {
@@ -140,7 +140,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The arguments between the bracket at `open` and its mate, as ranges of tokens: first and last.
+    /// The arguments between the bracket at `open` and its mate, as token ranges (first, last).
     pub(crate) fn arguments(&self, open: usize) -> Vec<[usize; 2]> {
         let close = self.mate(open);
         let (mut found, mut first, mut i) = (Vec::new(), open + 1, open + 1);
@@ -201,7 +201,7 @@ impl<'a> Source<'a> {
             }
             i = end + 1;
         }
-        // Types are no code.
+        // Skip types.
         for i in 0..self.tokens.len() {
             if self.word(i) == "<" && self.mate(i) > i {
                 self.place(i..self.mate(i) + 1, Place::Declaration);
@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
 fn lex(text: &str) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut at = 0;
-    let mut generic = 0; // angle brackets that are open
+    let mut generic = 0; // open angle brackets
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
         let length = |holds: fn(char) -> bool| rest.find(|c| !holds(c)).unwrap_or(rest.len());

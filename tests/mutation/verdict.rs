@@ -1,25 +1,25 @@
-//! What becomes of a mutant.
+//! Outcomes of mutants.
 
 use std::fmt;
 
-/// What became of a mutant in one kernel.
+/// The outcome of a mutant in a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
-    /// Found: by what.
+    /// Detected, and how.
     Killed(String),
-    /// Not found.
+    /// Not detected.
     Survived,
-    /// No valid shader, or one that the driver does not take.
+    /// Not a valid shader, or rejected by the driver.
     Refused,
-    /// Nothing of what this kernel computes is touched.
+    /// Does not affect what this kernel computes.
     Elsewhere,
 }
 
 impl Verdict {
-    /// How a mutant was found after which the device can be used no more.
+    /// How a mutant was detected if the device is unusable afterwards.
     pub(crate) const DEVICE: &str = "device";
 
-    /// Reads what `Display` writes.
+    /// Parses the output of `Display`.
     pub(crate) fn read(text: &str) -> Option<Self> {
         match text.split_once(' ').unwrap_or((text, "")) {
             ("killed", how) => Some(Self::Killed(how.into())),

@@ -1,8 +1,8 @@
-//! A process that judges mutants, one after the other: a fault in a shader may hang or crash the driver, and with it the
-//! process.
+//! A process that tests mutants one after the other: a faulty shader may hang or crash the driver and the process with
+//! it.
 //!
-//! It reads `KERNEL INDEX` from its input, one a line, and answers `verdict DETAIL`. In between it says what it is about,
-//! so that whoever waits can tell a shader that hangs from one that takes long to compile.
+//! It reads `KERNEL INDEX` lines from stdin, and answers `verdict DETAIL`. In between it reports what it is doing, to
+//! distinguish a hanging shader from a slow compilation.
 
 use super::kernels::{kernels_and_mutants, mutated, shader_files, variants};
 use super::module::module;
@@ -20,12 +20,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Cases of every form that come before the rest: enough for most faults.
+/// Cases of every variant that run before the rest: enough for most faults.
 const FIRST_CASES: usize = 8;
-/// Cases that run in one submit.
+/// Cases per submission.
 const WINDOW: usize = 32;
 
-/// Judges mutants until the input ends.
+/// Tests mutants until stdin ends.
 pub(crate) fn work(gpu: &Arc<Gpu>) {
     std::panic::set_hook(Box::new(|_| ())); // a panic is a verdict
     let kernels = kernels_and_mutants(&gpu.caps);
@@ -46,29 +46,29 @@ pub(crate) fn work(gpu: &Arc<Gpu>) {
     }
 }
 
-/// Tells whoever started this process.
+/// Sends a line to the parent process.
 fn say(what: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{what}").and_then(|()| out.flush()); // with nobody there to read, the input ends too
+    let _ = writeln!(out, "{what}").and_then(|()| out.flush()); // if the parent is gone, stdin ends too
 }
 
-/// A kernel on the bench: its cases, those that tell most first.
+/// A kernel under test: its cases, the most revealing first.
 struct Bench<'a> {
     gpu: &'a Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
     reflection: Reflection,
     variants: Vec<Variant>,
     modules: BTreeMap<String, Option<String>>,
-    /// How long variants last took to compile: the quickest are tried first.
+    /// Last compile time per variant: the fastest are tried first.
     compiling: BTreeMap<String, Duration>,
     trials: Vec<Trial>,
 }
 
-/// A case as tests/kernels.rs runs it, prepared once for the kernel's own bindings.
+/// A case as in tests/kernels.rs, prepared once for the kernel's own bindings.
 struct Trial {
     index: usize,
     case: Case<Vec<u8>>,
-    /// No row of the batch is in use.
+    /// All rows of the batch are invalid.
     empty: bool,
     prepared: Option<Arc<Prepared>>,
 }
@@ -102,13 +102,13 @@ impl<'a> Bench<'a> {
         Self { gpu, kernel, reflection, variants, modules, compiling: BTreeMap::new(), trials }
     }
 
-    /// Whether the tests pass without any fault.
+    /// Whether the tests pass without a fault.
     fn judge_original(&mut self) -> Verdict {
         let originals = self.variants.iter().map(|variant| (variant.name.clone(), variant.clone())).collect();
         self.try_all(&originals)
     }
 
-    /// Whether the tests find this mutant.
+    /// Whether the tests detect this mutant.
     fn judge(&mut self, original: &str, mutant: &Mutant) -> Verdict {
         let mut live = BTreeMap::new();
         for (variant, mutated) in mutated(&self.variants, original, mutant) {
@@ -120,7 +120,7 @@ impl<'a> Bench<'a> {
         if live.is_empty() {
             return Verdict::Elsewhere;
         }
-        // No one but the tests of the architecture would object.
+        // Only the architecture tests would fail.
         let beyond_limits = |variant: &Variant| match Reflection::of(self.kernel.name(), &variant.source()) {
             Ok(reflection) => {
                 reflection.workgroup_size.iter().product::<u32>() > 256 || reflection.workgroup_memory > 16 << 10
@@ -133,7 +133,7 @@ impl<'a> Bench<'a> {
         self.try_all(&live)
     }
 
-    /// Runs the cases of each of these variants: the first ones of all, then the others.
+    /// Runs the cases of each variant: first the first ones of all, then the others.
     fn try_all(&mut self, live: &BTreeMap<String, Variant>) -> Verdict {
         let mut names: Vec<(Duration, &String)> =
             live.keys().map(|name| (self.compiling.get(name).copied().unwrap_or_default(), name)).collect();
@@ -146,7 +146,7 @@ impl<'a> Bench<'a> {
             let Ok(pipeline) = compiled else { return Verdict::Refused };
             let first: Vec<usize> = self.accepted(&live[name]).into_iter().take(FIRST_CASES).collect();
             let found = self.try_window(&pipeline, &live[name], &first);
-            self.compiling.insert(name.clone(), start.elapsed()); // which drivers put off until the first run
+            self.compiling.insert(name.clone(), start.elapsed()); // drivers compile at the first run
             if let Some(how) = found {
                 return Verdict::Killed(how);
             }
@@ -163,13 +163,13 @@ impl<'a> Bench<'a> {
         Verdict::Survived
     }
 
-    /// The places of the trials that a variant accepts.
+    /// The indices of the trials that a variant accepts.
     fn accepted(&self, variant: &Variant) -> Vec<usize> {
         let accepts = |&at: &usize| self.kernel.accepts(&self.trials[at].case.params, variant);
         (0..self.trials.len()).filter(accepts).collect()
     }
 
-    /// What the first of these trials that finds the mutant says, where one does; it comes first from then on.
+    /// The report of the first of these trials that detects the mutant; it is then moved to the front.
     fn try_window(&mut self, pipeline: &Pipeline, variant: &Variant, places: &[usize]) -> Option<String> {
         say("running");
         let tried = catch_unwind(AssertUnwindSafe(|| {
@@ -181,7 +181,7 @@ impl<'a> Bench<'a> {
         let Ok(outcomes) = tried else { return Some(Verdict::DEVICE.into()) };
         let (at, how) = outcomes.iter().zip(places).find_map(|(outcome, at)| match outcome {
             Ok(worst) if worst.soft <= 1.0 => None,
-            Ok(_) => Some((*at, "soft gate")),
+            Ok(_) => Some((*at, "expected error")),
             Err(_) => Some((*at, "values")),
         })?;
         let telling = self.trials.remove(at);
@@ -189,7 +189,7 @@ impl<'a> Bench<'a> {
         Some(how.into())
     }
 
-    /// These trials, prepared for the bindings of a pipeline, which a fault may have changed.
+    /// These trials, prepared for a pipeline's bindings, which a fault may have changed.
     fn prepared(&mut self, pipeline: &Pipeline, places: &[usize]) -> Vec<Arc<Prepared>> {
         let (kernel, own, theirs) = (self.kernel, &self.reflection, &pipeline.reflection);
         let same = format!("{:?}", own.bindings) == format!("{:?}", theirs.bindings);

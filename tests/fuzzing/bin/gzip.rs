@@ -1,5 +1,5 @@
 #![no_main]
-//! Fuzzes [`fuzzing::targets::gzip`], mostly with sound streams of unsound contents.
+//! Fuzzes [`fuzzing::targets::gzip`], mostly with valid streams of invalid contents.
 
 use flate2::Compression;
 use flate2::read::{GzEncoder, MultiGzDecoder};
@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| fuzzing::run(fuzzing::targets::gzip, bytes));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let mut plain = Vec::new();
-    // What comes before a fault is kept.
+    // Output before an error is kept.
     let _ = MultiGzDecoder::new(&data[..size]).take(max_size as u64).read_to_end(&mut plain);
     if seed % 4 == 0 || plain.is_empty() {
         return fuzzer_mutate(data, size, max_size);

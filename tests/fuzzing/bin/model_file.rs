@@ -1,5 +1,5 @@
 #![no_main]
-//! Fuzzes [`fuzzing::targets::model_file`], mostly with what is sound safetensors but no sound model.
+//! Fuzzes [`fuzzing::targets::model_file`], mostly with valid safetensors that are not valid models.
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use serde_json::Value;
@@ -16,7 +16,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     }
 });
 
-/// The file with its layers changed, its header, or its numbers, and the lengths that go with that.
+/// The file with its layers, header or numbers changed, and lengths adjusted.
 fn mutated(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (header, numbers) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;

@@ -5,11 +5,11 @@ use shadegrad::error::Result;
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Model, ModelConfig};
 
-/// A tree of values is larger than its text: each table is a node of a search tree with room for eleven entries, and a
-/// key of three bytes, such as `a.b`, makes one.
+/// A tree of values is larger than its text: each table is a tree node with room for eleven entries, and a three-byte
+/// key such as `a.b` creates one.
 const TEXT: Limit = Limit { factor: 1 << 10, constant: 64 << 10 };
 
-/// The bytes as the text of a model for MNIST.
+/// Parses the bytes as a model for MNIST.
 pub fn blueprint(bytes: &[u8]) -> Usage {
     let Ok(text) = std::str::from_utf8(bytes) else { return Usage::default() };
     let (outcome, usage) = TEXT.measure(bytes.len(), || {
@@ -21,7 +21,7 @@ pub fn blueprint(bytes: &[u8]) -> Usage {
         let again = read(&text).unwrap_or_else(|error| panic!("{error} in\n{text}"));
         assert_eq!(again, blueprint);
         let built = again.build(784, 10);
-        assert_eq!(described(model), described(built), "written and read, it is another:\n{text}");
+        assert_eq!(described(model), described(built), "differs after writing and reading:\n{text}");
     }
     usage
 }
@@ -33,7 +33,7 @@ fn read(text: &str) -> Result<ModelConfig> {
     Ok(blueprint)
 }
 
-/// All that is known of a model, or nothing.
+/// The description of a model, if valid.
 fn described(model: Result<Model>) -> Option<String> {
     let model = model.ok()?;
     let state = model.state();

@@ -7,21 +7,21 @@ use std::io::Read;
 
 const PLAIN: Limit = Limit { factor: 2, constant: 4 << 10 };
 
-/// Besides, the state of two decoders, and for each the part of 64 KiB that it is reading.
+/// Also the state of two decoders, each with its part of the 64 KiB being read.
 const GZIPPED: Limit = Limit { factor: 2, constant: 256 << 10 };
 
-/// No input is unpacked further to compare with.
+/// Inputs are unpacked at most this far for comparison.
 const MOST: usize = 1 << 22;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The bytes as a file of images and as one of labels, each beside one that fits.
+/// Parses the bytes as images and as labels, each with a matching counterpart.
 pub fn idx(bytes: &[u8]) -> Usage {
     let limit = if bytes.starts_with(&GZIP) { GZIPPED } else { PLAIN };
     read(bytes, &unpacked(bytes).0, limit).1
 }
 
-/// The same, with what is unpacked of gzipped bytes read a second time as it is.
+/// The same, also parsing the unpacked contents of gzipped bytes directly.
 pub fn gzip(bytes: &[u8]) -> Usage {
     let (plain, sound) = unpacked(bytes);
     let (gzipped, usage) = read(bytes, &plain, GZIPPED);
@@ -31,7 +31,7 @@ pub fn gzip(bytes: &[u8]) -> Usage {
     usage
 }
 
-/// What gzipped bytes hold, as far as it can be unpacked, and whether that is all; other bytes are what they hold.
+/// The unpacked contents of gzipped bytes as far as possible, and whether they are complete; other bytes unchanged.
 fn unpacked(bytes: &[u8]) -> (Vec<u8>, bool) {
     if !bytes.starts_with(&GZIP) {
         return (bytes.to_vec(), true);
@@ -42,7 +42,7 @@ fn unpacked(bytes: &[u8]) -> (Vec<u8>, bool) {
     (plain, sound)
 }
 
-/// Reads a file as images and as labels. The limit goes by what it holds, as far as its header says that it is wanted.
+/// Reads a file as images and as labels. The limit depends on its contents, as far as its header requests them.
 fn read(stored: &[u8], plain: &[u8], limit: Limit) -> ([Option<Split>; 2], Usage) {
     let count = plain.get(4..8).map_or(1, word);
     let [images, labels] = partners(count.clamp(1, 1 << 12));
@@ -70,7 +70,7 @@ fn check(split: &Split) {
     assert!(split.labels.iter().all(|&label| usize::from(label) < CLASSES));
 }
 
-/// So many images of one pixel, and so many labels.
+/// Images of one pixel, and labels, in this number.
 fn partners(count: usize) -> [Vec<u8>; 2] {
     [&[0x0803, count, 1, 1][..], &[0x0801, count]].map(|header| {
         let header = header.iter().flat_map(|&word| (word as u32).to_be_bytes());

@@ -1,37 +1,37 @@
-//! Memory that reading takes, held against a limit.
+//! Checks the memory use of readers against a limit.
 
 use shadegrad::error::{Error, Result};
 
-/// How much memory a reader may take for a file: so many bytes for each of the file's, and a few besides.
+/// A reader's memory limit: bytes per byte of the file, plus a constant.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Bytes for each byte of the file.
+    /// Bytes per byte of the file.
     pub factor: usize,
-    /// Bytes besides, for buffers of a fixed size and the text of an error.
+    /// Constant part, for fixed-size buffers and error messages.
     pub constant: usize,
 }
 
-/// What a run took: bytes at its peak, and bytes that its limit allows.
+/// Memory use of a run: peak bytes, and bytes allowed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// Bytes held at once. Where memory is moved to grow, the old and the new are counted both.
+    /// Peak bytes. A reallocation counts both old and new memory.
     pub peak: usize,
     /// Bytes allowed.
     pub allowed: usize,
 }
 
 impl Usage {
-    /// The share of what is allowed.
+    /// Use relative to the limit.
     pub fn share(self) -> f64 {
         self.peak as f64 / self.allowed.max(1) as f64
     }
 }
 
 impl Limit {
-    /// What `read` gives, and what it took for a file of `bytes` bytes.
+    /// Runs `read` and measures it for a file of `bytes` bytes.
     ///
     /// # Panics
-    /// Where that is more than the limit allows, or an error is not of one short line.
+    /// If it exceeds the limit, or an error is not short single lines.
     pub fn measure<T>(self, bytes: usize, read: impl FnOnce() -> Result<T>) -> (Result<T>, Usage) {
         let mut outcome = None;
         let info = allocation_counter::measure(|| outcome = Some(read()));
@@ -45,7 +45,7 @@ impl Limit {
     }
 }
 
-/// An error says in a line each what is wrong and what to do.
+/// Errors have one line each for cause and advice.
 fn assert_told(error: &Error) {
     for text in [error.cause(), error.advice()] {
         assert!(!text.is_empty() && text.chars().count() <= 2010, "{} characters: {text}", text.chars().count());

@@ -1,7 +1,7 @@
-//! What is fuzzed: each target reads bytes of any kind. It must not panic, must say in one line what is wrong with them,
-//! and must take no more memory than its limit says. What it accepts must hold up against a second, simpler reader.
+//! Fuzz targets: each reads arbitrary bytes. It must not panic, must report errors in one line, and must respect its
+//! memory limit. What it accepts is compared with a second, simpler reader.
 //!
-//! `tests/fuzz` feeds the targets with inputs that reach new code; `tests/corpus.rs` replays the inputs that are kept.
+//! `tests/fuzz` feeds the targets with inputs that reach new code; `tests/corpus.rs` replays the saved inputs.
 
 mod blueprint;
 mod idx;
@@ -15,9 +15,9 @@ pub use measured::{Limit, Usage};
 pub use model_file::model_file;
 pub use plan::plan;
 
-/// A target: what a run of it took of its limit.
+/// A target, which returns its memory use.
 pub type Target = fn(&[u8]) -> Usage;
 
-/// All targets, by the names of their folders in the corpus.
+/// All targets, by the names of their corpus folders.
 pub const TARGETS: [(&str, Target); 5] =
     [("idx", idx), ("gzip", gzip), ("model_file", model_file), ("blueprint", blueprint), ("plan", plan)];

@@ -1,15 +1,15 @@
-//! Files of trained models: safetensors with the layers in the metadata.
+//! Trained model files: safetensors with the layers in the metadata.
 
 use super::{Limit, Usage};
 use shadegrad::train::ModelFile;
 
-/// Numbers take as much as in the file.
+/// Numbers take as much memory as in the file.
 const NUMBERS: usize = 2;
 
-/// What describes the tensors and the layers is text, of which trees of values are made.
+/// Tensor and layer descriptions are text, parsed into trees of values.
 const TEXT: Limit = Limit { factor: 1 << 10, constant: 64 << 10 };
 
-/// The bytes as a model file.
+/// Parses the bytes as a model file.
 pub fn model_file(bytes: &[u8]) -> Usage {
     let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)).min(bytes.len() as u64) as usize;
     let limit = Limit { constant: TEXT.constant + TEXT.factor * header, factor: NUMBERS };

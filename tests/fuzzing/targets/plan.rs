@@ -1,4 +1,4 @@
-//! Plans put together at random, and a second opinion on which of them are sound.
+//! Random plans, with an independent check of their validity.
 
 use super::{Limit, Usage};
 use shadegrad::kernel::{AnyKernel, Caps, word};
@@ -8,10 +8,10 @@ use shadegrad::shader::{Access, Reflection, Scalar};
 use shadegrad::shape::{DType, Shape, TensorType};
 use std::sync::LazyLock;
 
-/// A byte or two make a slot or a dispatch, with its names; what counts is that extents take nothing.
+/// One or two bytes create a slot or a dispatch with names; extents must not allocate.
 const SCRIPT: Limit = Limit { factor: 2 << 10, constant: 64 << 10 };
 
-/// The second opinion keeps a flag for each word, and gives none on larger buffers.
+/// The independent check keeps a flag per word, and skips larger buffers.
 const MOST_WORDS: usize = 1 << 13;
 
 const SIZES: [u32; 16] = [1, 2, 3, 4, 5, 7, 8, 16, 63, 64, 65, 70, 256, 1 << 16, u32::MAX, 0];
@@ -21,7 +21,7 @@ const TYPES: [DType; 3] = [DType::F32, DType::U32, DType::U8];
 
 struct Known {
     kernels: Vec<(&'static dyn AnyKernel, Reflection)>,
-    /// A plan that has met all kernels, and parses none of their shaders again.
+    /// A plan that already contains all kernels, so that their shaders are not parsed again.
     plan: Plan,
 }
 
@@ -29,7 +29,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let mut plan = Plan::default();
     let read = |kernel: &'static dyn AnyKernel| {
         let (_, bytes) = kernel.fields();
-        // Refused for its bindings, once its shader is parsed.
+        // Rejected for its bindings, after parsing the shader.
         plan.dispatch_any(String::new(), kernel, vec![1; bytes], &[]).expect_err("nothing is bound");
         let source = kernel.variants(&Caps::portable())[0].source();
         (kernel, Reflection::of(kernel.name(), &source).expect("its shader is valid"))
@@ -37,7 +37,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     Known { kernels: registry().into_iter().map(read).collect(), plan }
 });
 
-/// The bytes as a script that puts a plan together, which is then validated and explained.
+/// Interprets the bytes as a script that builds a plan, then validates and explains it.
 pub fn plan(bytes: &[u8]) -> Usage {
     let known = &*KNOWN;
     let (outcome, usage) = SCRIPT.measure(bytes.len(), || {
@@ -46,7 +46,7 @@ pub fn plan(bytes: &[u8]) -> Usage {
             script.follow(known, instruction);
         }
         script.plan.explain(None)?;
-        // Whatever it says of a small device, it must not panic.
+        // Must not panic whatever a small device allows.
         let _ = script.plan.validate(&Caps::portable());
         Ok(script)
     });
@@ -65,12 +65,12 @@ struct Script<'a> {
     bytes: std::slice::Iter<'a, u8>,
     plan: Plan,
     ids: Vec<SlotId>,
-    /// For each buffer, the words between tensors, which nobody writes.
+    /// For each buffer, the words between tensors, which are never written.
     gaps: Vec<Vec<bool>>,
 }
 
 impl Script<'_> {
-    /// The next byte below `n`; 0 at the end.
+    /// The next byte modulo `n`; 0 at the end.
     fn pick(&mut self, n: usize) -> usize {
         self.bytes.next().map_or(0, |&byte| usize::from(byte) % n)
     }
@@ -96,7 +96,7 @@ impl Script<'_> {
                 let (of, shape) = (self.slot(), self.shape());
                 let name = format!("view {}", self.plan.memory.slots().len());
                 if let Some(of) = of {
-                    // Refused where the slot is too small.
+                    // Rejected if the slot is too small.
                     self.ids.extend(self.plan.memory.view(of, &name, shape));
                 }
             }
@@ -109,7 +109,7 @@ impl Script<'_> {
             }
             4 => {
                 let (from, to) = (self.pick(8), self.pick(8));
-                // Doubling goes beyond all limits soon.
+                // Doubling soon exceeds all limits.
                 if self.plan.recorded() < 64 {
                     let _ = self.plan.repeat(from..to);
                 }
@@ -123,7 +123,7 @@ impl Script<'_> {
 
     fn array(&mut self, role: Role, ty: TensorType) -> Option<SlotId> {
         let name = format!("array {}", self.plan.memory.slots().len());
-        // Refused where the shape cannot be counted.
+        // Rejected if the element count overflows.
         let id = self.plan.memory.tensor(&name, role, ty).ok();
         self.ids.extend(id);
         id
@@ -148,7 +148,7 @@ impl Script<'_> {
         self.gaps.push(gaps);
     }
 
-    /// A dispatch with parameters and slots by the script: new slots, such as fit, or any.
+    /// A dispatch with parameters and slots from the script: new slots, matching ones, or any.
     fn dispatch(&mut self, kernel: &'static dyn AnyKernel, reflection: &Reflection) {
         let (fields, bytes) = kernel.fields();
         let mut params = vec![0; bytes];
@@ -173,11 +173,11 @@ impl Script<'_> {
             bindings.extend(slot.map(|slot| (binding.name.as_str(), slot)));
         }
         let label = format!("{} {}", kernel.name(), self.plan.recorded());
-        // Refused where a slot does not fit, or no section was begun.
+        // Rejected if a slot does not fit, or no section was started.
         let _ = self.plan.dispatch_any(label, kernel, params, &bindings);
     }
 
-    /// Whether the plan is sound, judged word by word, where that can be told.
+    /// Whether the plan is valid, checked word by word, if that is possible.
     fn is_sound(&self) -> Option<bool> {
         let Plan { memory, sections, .. } = &self.plan;
         let small = memory.buffers().iter().all(|buffer| buffer.words <= MOST_WORDS);
@@ -208,7 +208,7 @@ impl Script<'_> {
         flags.collect()
     }
 
-    /// What is written when a section ends, if it is sound.
+    /// The words written when a section ends, if it is valid.
     fn after(&self, section: &Section, mut written: Vec<Vec<bool>>) -> Option<Vec<Vec<bool>>> {
         let memory = &self.plan.memory;
         for dispatch in &section.dispatches {
