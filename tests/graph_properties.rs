@@ -10,9 +10,10 @@ use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
 use shadegrad::kernel::Caps;
 use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
+use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{
-    self, Activation, ClassWeights, Criterion, Evaluation, Initializer, ModelConfig, Objective, Optimisation, Training,
+    self, Activation, ClassWeights, Evaluation, Initializer, LossConfig, ModelConfig, Optimisation, Training,
 };
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::ops::elementwise::bias_add::BiasAdd;
@@ -20,6 +21,7 @@ use shadegrad::ops::elementwise::dropout::DropoutOp;
 use shadegrad::ops::elementwise::reshape::Reshape;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::elementwise::softmax::Softmax;
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::{Random, stream};
@@ -173,7 +175,7 @@ proptest! {
             let small = graph.apply(ScaleOp { factor: 0.25 }, &[normed])?;
             let last = nn::linear(graph, small, p[1], p[2])?;
             let logits = product(graph, Operands::NN, last, p[3])?;
-            Objective::CrossEntropy.losses(graph, logits, given.labels, given.counters)
+            graph.apply(SoftmaxCrossEntropy, &[logits, given.labels, given.counters])
         });
         let gradients = gradients.unwrap_or_else(|error| panic!("{error}"));
         let wrong = pollster::block_on(gradients.first_wrong(1.0)).unwrap_or_else(|error| panic!("{error}"));
@@ -212,20 +214,20 @@ fn blueprint() -> impl Strategy<Value = ModelConfig> {
         Just(ClassWeights::Balanced),
         prop::collection::vec(0.001f32..1e6, 10).prop_map(ClassWeights::Given),
     ];
-    let weighted = (0f32..0.999, weights).prop_map(|(label_smoothing, class_weights)| Criterion {
-        objective: Objective::CrossEntropy,
+    let weighted = (0f32..0.999, weights).prop_map(|(label_smoothing, class_weights)| LossConfig {
+        loss: &CrossEntropy,
         label_smoothing,
         class_weights,
     });
-    let plain = prop::sample::select(vec![Objective::Mse, Objective::Huber, Objective::CrossEntropy]);
-    let criterion = prop_oneof![weighted, plain.prop_map(|objective| Criterion { objective, ..Criterion::default() })];
+    let plain = prop::sample::select(vec![&MseLoss as &dyn Loss, &HuberLoss, &CrossEntropy]);
+    let loss = prop_oneof![weighted, plain.prop_map(|loss| LossConfig { loss, ..LossConfig::default() })];
     let initializer = prop::sample::select(vec![Initializer::He, Initializer::Lecun, Initializer::TruncatedNormal]);
-    (hidden, criterion, initializer).prop_map(|(hidden, criterion, initializer)| {
+    (hidden, loss, initializer).prop_map(|(hidden, loss, initializer)| {
         let widened = hidden.into_iter().flat_map(|(width, layers)| {
             std::iter::once(Arc::new(Linear::new(Some(width))) as Arc<dyn Layer>).chain(layers)
         });
         let layers: Vec<_> = widened.chain([Arc::new(Linear::new(None)) as Arc<dyn Layer>]).collect();
-        ModelConfig { criterion, initializer, ..ModelConfig::new(layers) }
+        ModelConfig { loss, initializer, ..ModelConfig::new(layers) }
     })
 }
 
@@ -258,7 +260,7 @@ proptest! {
         prop_assert_eq!(file.model.config(), model.config());
         prop_assert_eq!(file.weights, model.initial(seed));
 
-        let weighted = model.config().criterion.class_weights != ClassWeights::Equal;
+        let weighted = model.config().loss.class_weights != ClassWeights::Equal;
         let training = Training {
             samples: 50,
             batch,

@@ -186,8 +186,8 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
         ]"#;
     let blueprint = |text: &str| ModelConfig::read(&mut Table::parse("layers", text).expect("TOML")).expect("a model");
     let mlp = |widths: &[usize], loss: &str| {
-        let criterion = shadegrad::nn::Criterion { objective: loss.parse().expect("a loss"), ..Default::default() };
-        ModelConfig::mlp(widths, &MlpConfig { criterion, ..MlpConfig::default() })
+        let loss = shadegrad::nn::LossConfig { loss: loss.parse().expect("a loss"), ..Default::default() };
+        ModelConfig::mlp(widths, &MlpConfig { loss, ..MlpConfig::default() })
     };
     let sgd = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
     let augment = Augment { rotate: 10.0, erase: 0.1, noise: 0.1, ..Augment::default() };

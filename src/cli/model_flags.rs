@@ -3,8 +3,9 @@
 use super::data_flags::flag;
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::nn::loss::Loss;
 use crate::nn::toml::Table;
-use crate::nn::{Activation, ClassWeights, Criterion, Initializer, MlpConfig, ModelConfig, Objective};
+use crate::nn::{Activation, ClassWeights, Initializer, LossConfig, MlpConfig, ModelConfig};
 use std::path::{Path, PathBuf};
 
 /// A model file, or widths and recipe of a perceptron.
@@ -23,16 +24,16 @@ pub(super) struct ModelFlags {
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true)]
     dropout: f64,
     #[command(flatten)]
-    criterion: CriterionFlags,
+    loss: LossFlags,
 }
 
 /// What training makes small and how weights begin, whatever the layers.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct CriterionFlags {
+pub(super) struct LossFlags {
     /// What training makes small: cross-entropy, mse, softmax-mse, l1, huber or binary-cross-entropy
     /// [default: cross-entropy]
     #[arg(long, value_name = "LOSS")]
-    loss: Option<Objective>,
+    loss: Option<&'static dyn Loss>,
     /// What of each label cross-entropy spreads evenly over all classes, from 0 to below 1 [default: 0]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     label_smoothing: Option<f32>,
@@ -59,17 +60,17 @@ impl ModelFlags {
                 (ModelConfig::mlp(hidden, &recipe), Settings::default())
             }
         };
-        Ok((self.criterion.apply(blueprint), settings))
+        Ok((self.loss.apply(blueprint), settings))
     }
 }
 
-impl CriterionFlags {
+impl LossFlags {
     /// The blueprint with what the flags ask for.
     pub(super) fn apply(&self, mut blueprint: ModelConfig) -> ModelConfig {
         blueprint.initializer = self.init.unwrap_or(blueprint.initializer);
-        let Criterion { objective, label_smoothing, class_weights } = blueprint.criterion;
-        blueprint.criterion = Criterion {
-            objective: self.loss.unwrap_or(objective),
+        let LossConfig { loss, label_smoothing, class_weights } = blueprint.loss;
+        blueprint.loss = LossConfig {
+            loss: self.loss.unwrap_or(loss),
             label_smoothing: self.label_smoothing.unwrap_or(label_smoothing),
             class_weights: self.class_weights.clone().unwrap_or(class_weights),
         };

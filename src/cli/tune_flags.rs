@@ -1,7 +1,7 @@
 //! The flags of `tune` that say what is searched and what is fixed, and the flags of `train` for one of its runs.
 
 use super::data_flags::flag;
-use super::model_flags::CriterionFlags;
+use super::model_flags::LossFlags;
 use super::optimisation::{Name, OptimisationFlags};
 use crate::error::Result;
 use crate::nn::{Activation, Augment, Normalisation, Optimiser};
@@ -38,7 +38,7 @@ pub(super) struct SpaceFlags {
 #[derive(Debug, clap::Args)]
 pub(super) struct FixedFlags {
     #[command(flatten)]
-    criterion: CriterionFlags,
+    loss: LossFlags,
     #[command(flatten)]
     optimisation: OptimisationFlags,
     /// Inputs of the models, as `train` makes them [default: unit]
@@ -65,12 +65,12 @@ impl Search {
     /// # Errors
     /// Names the first setting that no run could use.
     pub(super) fn new(space: &SpaceFlags, fixed: &FixedFlags) -> Result<Self> {
-        let FixedFlags { criterion, optimisation, normalize, augment, seed } = fixed;
+        let FixedFlags { loss, optimisation, normalize, augment, seed } = fixed;
         let mut optimisation = optimisation.clone();
         optimisation.optimizer.get_or_insert(Name::Adamw);
         let usual = TrainConfig::default();
         let fixed = TrainConfig {
-            model: criterion.apply(usual.model),
+            model: loss.apply(usual.model),
             // Its decay is drawn; that of an optimiser without any is refused here.
             optimisation: optimisation.settings(space.weight_decay.as_ref().map(|_| 0.0))?,
             normalize: normalize.unwrap_or_default(),
@@ -87,7 +87,7 @@ impl Search {
         let augment = fixed.augment.is_on().then_some(fixed.augment);
         let normalize = (fixed.normalize != Normalisation::default()).then_some(fixed.normalize);
         let prepared = [flag("normalize", normalize), flag("augment", augment)].concat();
-        let fixed_flags = [optimisation.repeated(), criterion.repeated(), prepared].concat();
+        let fixed_flags = [optimisation.repeated(), loss.repeated(), prepared].concat();
         let space = Space {
             learning_rate: space.lr.clone(),
             width: space.width.clone(),

@@ -2,7 +2,7 @@
 
 use super::layer::{Activate, Dropout, Layer, Linear, Placed};
 use super::toml::Table;
-use super::{Activation, Criterion, Initializer, Model, ModelBuilder, Signature};
+use super::{Activation, Initializer, LossConfig, Model, ModelBuilder, Signature};
 use crate::error::{Error, Kind, Result};
 use crate::graph::Graph;
 use crate::plan::Memory;
@@ -10,13 +10,13 @@ use crate::shape::Shape;
 use std::fmt;
 use std::sync::Arc;
 
-/// Layers in their order, what training makes small, and how weights begin.
+/// Layers in their order, the loss, and how weights are initialized.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
     /// The layers, from the input on. Linear layers without a width, as the last one mostly is, get as many as the task wants.
     pub layers: Vec<Placed>,
-    /// What training makes small.
-    pub criterion: Criterion,
+    /// The loss function, and its settings.
+    pub loss: LossConfig,
     /// How weights begin where their layer does not say.
     pub initializer: Initializer,
 }
@@ -28,8 +28,8 @@ pub struct MlpConfig {
     pub activation: Activation,
     /// The share of each hidden layer's outputs that training drops, from 0 to less than 1.
     pub dropout: f64,
-    /// What training makes small.
-    pub criterion: Criterion,
+    /// The loss function, and its settings.
+    pub loss: LossConfig,
     /// How weights begin.
     pub initializer: Initializer,
 }
@@ -39,7 +39,7 @@ impl ModelConfig {
     pub fn new(layers: impl IntoIterator<Item = Arc<dyn Layer>>) -> Self {
         let placed = |(i, layer)| Placed { layer, place: format!("layer {}", i + 1) };
         let layers = layers.into_iter().enumerate().map(placed).collect();
-        Self { layers, criterion: Criterion::default(), initializer: Initializer::default() }
+        Self { layers, loss: LossConfig::default(), initializer: Initializer::default() }
     }
 
     /// A perceptron: hidden linear layers of these widths, each followed by an activation and in training by dropout, and
@@ -54,8 +54,8 @@ impl ModelConfig {
             }
         }
         layers.push(Arc::new(Linear::new(None)));
-        let MlpConfig { criterion, initializer, .. } = recipe.clone();
-        Self { criterion, initializer, ..Self::new(layers) }
+        let MlpConfig { loss, initializer, .. } = recipe.clone();
+        Self { loss, initializer, ..Self::new(layers) }
     }
 
     /// Takes the keys of a model out of a file's table; others are left in it.
@@ -65,29 +65,29 @@ impl ModelConfig {
     pub fn read(table: &mut Table<'_>) -> Result<Self> {
         let smoothing =
             table.take_valid("label_smoothing", "a number from 0 to below 1", |s| (0.0..1.0).contains(s))?;
-        let criterion = Criterion {
-            objective: table.take_named("loss")?.unwrap_or_default(),
+        let loss = LossConfig {
+            loss: table.take_named("loss")?.unwrap_or(LossConfig::default().loss),
             label_smoothing: smoothing.unwrap_or_default(),
             class_weights: table.take_named("class_weights")?.unwrap_or_default(),
         };
-        criterion.validate().map_err(|error| table.refuse(error.cause()))?;
+        loss.validate().map_err(|error| table.refuse(error.cause()))?;
         let initializer = table.take_named("initialiser")?.unwrap_or_default();
         let layers = Placed::read_all(table)?;
         if layers.is_empty() {
             return Err(table.refuse("`layers` is empty: expected a linear layer at least"));
         }
-        Ok(Self { layers, criterion, initializer })
+        Ok(Self { layers, loss, initializer })
     }
 
     /// The model as the text of a model file.
     pub fn to_toml(&self) -> String {
-        let Self { layers, criterion, initializer } = self;
-        let mut text = format!("loss = \"{}\"\n", criterion.objective);
-        if criterion.label_smoothing > 0.0 {
-            text += &format!("label_smoothing = {:?}\n", criterion.label_smoothing);
+        let Self { layers, loss, initializer } = self;
+        let mut text = format!("loss = \"{}\"\n", loss.loss);
+        if loss.label_smoothing > 0.0 {
+            text += &format!("label_smoothing = {:?}\n", loss.label_smoothing);
         }
-        if criterion.class_weights != Default::default() {
-            text += &format!("class_weights = \"{}\"\n", criterion.class_weights);
+        if loss.class_weights != Default::default() {
+            text += &format!("class_weights = \"{}\"\n", loss.class_weights);
         }
         text += &format!("initialiser = \"{initializer}\"\nlayers = [\n");
         layers.iter().for_each(|layer| text += &format!("    {},\n", layer.to_toml()));
@@ -99,7 +99,7 @@ impl ModelConfig {
     /// # Errors
     /// Names the first layer or setting that cannot be used, and what could.
     pub fn validate(&self) -> Result<()> {
-        self.criterion.validate()?;
+        self.loss.validate()?;
         self.layers.iter().try_for_each(Placed::validate)
     }
 
@@ -118,7 +118,7 @@ impl ModelConfig {
     /// outputs, or a size does not fit the device's 32-bit indices.
     pub fn build_for(self, signature: Signature) -> Result<Model> {
         self.validate()?;
-        self.criterion.check_classes(signature.outputs)?;
+        self.loss.check_classes(signature.outputs)?;
         let (mut graph, mut memory) = (Graph::default(), Memory::default());
         let mut b = ModelBuilder::declaring(&mut graph, &mut memory, &signature, self.initializer)?;
         let mut x = b.first_input(&signature)?;
@@ -163,7 +163,7 @@ impl fmt::Display for ModelConfig {
             format!("{}{}", layer.kind(), layer.settings().iter().map(setting).collect::<String>())
         };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
-        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.criterion, self.initializer)
+        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.loss, self.initializer)
     }
 }
 

@@ -138,7 +138,7 @@ impl Model {
     /// # Errors
     /// None for a model that was built: its weights were counted then.
     pub fn class_weights(&self) -> Result<Option<Vec<f32>>> {
-        self.config.criterion.weights(self.classes())
+        self.config.loss.weights(self.classes())
     }
 
     /// Initial values in the order of [`Self::state`].

@@ -2,10 +2,11 @@
 //! metrics, update) is recorded into the plan around it.
 
 use super::builder::{Mode, ModelBuilder, Owned, Signature};
+use super::loss::TargetValues;
 use super::micro_batches::{Accumulation, MicroBatches};
 use super::model::{CLASS_WEIGHTS, NORMALISATION};
 use super::optimiser::{self, Optimisation};
-use super::{Augment, Criterion, Model};
+use super::{Augment, LossConfig, Model};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
 use crate::ops::batch::begin_batch::{BeginBatch, BeginBatchParams};
@@ -194,7 +195,7 @@ impl Model {
         if division.count == 1 {
             pass(plan, slots.counters, &gradients)?;
         } else {
-            self.config().criterion.can_be_divided()?;
+            self.config().loss.can_be_divided()?;
             let accumulation = Accumulation::new(plan, slots.counters, &gradients, &self.tensors())?;
             division.record(plan, &accumulation, |plan| {
                 pass(plan, accumulation.micro_counters, &accumulation.micro_gradients)
@@ -252,11 +253,15 @@ impl Model {
         let parameters = builder.parameter_values();
         graph.scope("loss");
         let weights = state.class_weights.map(|slot| graph.leaf(memory, slot));
-        let inputs = [logits, labels, counters];
         let losses = match slots.last_counters {
-            None => self.config().criterion.losses(&mut graph, inputs, weights)?,
+            None => {
+                let LossConfig { loss, label_smoothing, .. } = self.config().loss;
+                let targets = TargetValues { labels, counters, class_weights: weights, label_smoothing };
+                loss.apply(&mut graph, logits, &targets)?
+            }
             Some(last_counters) => {
-                graph.apply(SoftmaxCrossEntropyMetricsOp { metrics: slots.metrics, last_counters }, &inputs)?
+                let op = SoftmaxCrossEntropyMetricsOp { metrics: slots.metrics, last_counters };
+                graph.apply(op, &[logits, labels, counters])?
             }
         };
         Ok(Forward { graph, parameters, logits, losses })
@@ -300,7 +305,7 @@ impl Model {
     fn can_join_ends(&self, training: &Training) -> bool {
         let augmented = training.augment.is_some_and(|(augment, _)| augment.is_on());
         let logits = training.batch.saturating_mul(self.classes());
-        !augmented && self.config().criterion == Criterion::default() && logits <= MOST_JOINED_LOGITS
+        !augmented && self.config().loss == LossConfig::default() && logits <= MOST_JOINED_LOGITS
     }
 
     /// Begins a step and gathers its batch at once.

@@ -199,7 +199,7 @@ impl Settings {
         let recipe = MlpConfig {
             activation: self.activation,
             dropout: self.dropout,
-            criterion: fixed.model.criterion.clone(),
+            loss: fixed.model.loss.clone(),
             initializer: fixed.model.initializer,
         };
         TrainConfig {

@@ -75,9 +75,9 @@ impl<E: Executor> Trainer<E> {
                 "set some of the training images aside, such as --validation 0.1",
             ));
         }
-        let ModelConfig { criterion, .. } = &config.model;
-        let criterion = criterion.clone().settled(&data.train.labels, data.classes());
-        let blueprint = ModelConfig { criterion, ..config.model.clone() };
+        let ModelConfig { loss, .. } = &config.model;
+        let loss = loss.clone().settled(&data.train.labels, data.classes());
+        let blueprint = ModelConfig { loss, ..config.model.clone() };
         let model = blueprint.build(data.train.features(), data.classes())?;
         let division = config.division(data.train.len());
         // The device counts steps, and the micro-batches of all steps, in 32 bits.

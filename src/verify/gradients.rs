@@ -7,9 +7,9 @@ use crate::cpu::CpuExecutor;
 use crate::error::Result;
 use crate::graph::{Graph, Pool, Value, mistake};
 use crate::kernel::Array;
-use crate::nn::Objective;
 use crate::ops::elementwise::add::Add;
 use crate::ops::elementwise::scale::ScaleOp;
+use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use crate::ops::matmul::{Operands, product};
 use crate::ops::{Given, GradientGraph, ROWS};
 use crate::plan::{Executor, Memory, Plan, Role, SlotId};
@@ -77,7 +77,7 @@ impl Gradients {
             let first = graph.apply(ScaleOp { factor: 1.5 }, &p[..1])?;
             let out = op(graph, &[&[first], &p[1..]].concat(), given)?;
             let logits = product(graph, Operands::NN, out, *readout)?;
-            Objective::CrossEntropy.losses(graph, logits, given.labels, given.counters)
+            graph.apply(SoftmaxCrossEntropy, &[logits, given.labels, given.counters])
         })
     }
 

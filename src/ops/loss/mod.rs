@@ -323,6 +323,13 @@ pub struct LossOp {
     pub delta: f32,
 }
 
+impl LossOp {
+    /// With the delta of [`LossParams::new`].
+    pub fn new(loss: &'static Loss) -> Self {
+        Self { loss, delta: LossParams::new(0, 0).delta }
+    }
+}
+
 impl Op for LossOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::support::loss_outputs(inputs)

@@ -1,38 +1,27 @@
-//! An objective with what may be set about it.
+//! A loss with its settings.
 
-use super::Objective;
+use super::{ALL, ClassWeights, Loss};
 use crate::error::{Error, Kind, Result};
-use crate::graph::{Graph, Value};
-use crate::ops::loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 use std::fmt;
-use std::str::FromStr;
 
-/// How much each class counts in the loss.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum ClassWeights {
-    /// All alike.
-    #[default]
-    Equal,
-    /// By how rare each is among the training labels: with N labels, N_c of them of class c and C classes,
-    /// N / (C N_c), so that the mean over all labels is 1. King and Zeng, "Logistic Regression in Rare Events Data",
-    /// Political Analysis 9, 2001, section 4.2.
-    Balanced,
-    /// These.
-    Given(Vec<f32>),
-}
-
-/// What training makes small: a loss, and what may be set about cross-entropy.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Criterion {
+/// The loss function, and its settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossConfig {
     /// The loss.
-    pub objective: Objective,
-    /// What of each label is spread evenly over all classes, from 0 to below 1.
+    pub loss: &'static dyn Loss,
+    /// The share of each label that is spread evenly over all classes, from 0 to below 1.
     pub label_smoothing: f32,
     /// How much each class counts.
     pub class_weights: ClassWeights,
 }
 
-impl Criterion {
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { loss: ALL[0], label_smoothing: 0.0, class_weights: ClassWeights::Equal }
+    }
+}
+
+impl LossConfig {
     /// Checks each setting.
     ///
     /// # Errors
@@ -50,9 +39,9 @@ impl Criterion {
                 return usage(cause, "give a number of 0 or more for each class, not all 0");
             }
         }
-        if self.objective != Objective::CrossEntropy && self.is_weighted() {
+        if self.is_weighted() && !self.loss.is_weighted() {
             return usage(
-                format!("label smoothing or class weights with the loss {}", self.objective),
+                format!("label smoothing or class weights with the loss {}", self.loss),
                 "they belong to --loss cross-entropy: leave them out, or choose it",
             );
         }
@@ -68,7 +57,7 @@ impl Criterion {
     ///
     /// # Errors
     /// Where classes count differently, for then a part weighs by its classes.
-    pub(super) fn can_be_divided(&self) -> Result<()> {
+    pub(in crate::nn) fn can_be_divided(&self) -> Result<()> {
         if self.class_weights == ClassWeights::Equal {
             return Ok(());
         }
@@ -124,62 +113,11 @@ impl Criterion {
         }
         self
     }
-
-    /// The loss of each row of `logits [m, n]` for `labels [m]`; `weights [n]` are [`Self::weights`].
-    ///
-    /// # Errors
-    /// Where the shapes do not go together.
-    pub fn losses(
-        &self,
-        graph: &mut Graph,
-        [logits, labels, counters]: [Value; 3],
-        weights: Option<Value>,
-    ) -> Result<Value> {
-        match weights {
-            None => self.objective.losses(graph, logits, labels, counters),
-            Some(weights) => {
-                let op = SoftmaxCrossEntropyWeightedOp { smoothing: self.label_smoothing };
-                graph.apply(op, &[logits, labels, counters, weights])
-            }
-        }
-    }
 }
 
-impl FromStr for ClassWeights {
-    type Err = Error;
-
-    /// `equal`, `balanced`, or a number for each class, such as `1,2,0.5`.
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "equal" => Ok(Self::Equal),
-            "balanced" => Ok(Self::Balanced),
-            numbers => {
-                let numbers = numbers.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>();
-                numbers.map(Self::Given).ok_or_else(|| {
-                    let advice = "give equal, balanced, or a number for each class, such as 1,1,2";
-                    Error::new(Kind::Usage, format!("no class weights `{text}`"), advice)
-                })
-            }
-        }
-    }
-}
-
-impl fmt::Display for ClassWeights {
+impl fmt::Display for LossConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Equal => f.write_str("equal"),
-            Self::Balanced => f.write_str("balanced"),
-            Self::Given(weights) => {
-                let weights: Vec<_> = weights.iter().map(f32::to_string).collect();
-                f.write_str(&weights.join(","))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Criterion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.objective.fmt(f)?;
+        self.loss.fmt(f)?;
         if self.label_smoothing > 0.0 {
             write!(f, ", labels smoothed by {}", self.label_smoothing)?;
         }
