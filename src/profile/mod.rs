@@ -4,6 +4,7 @@
 //! by device timestamps, or by the host clock if the device has none (reported).
 
 mod blocks;
+mod change;
 mod chart;
 mod compare;
 mod page;
@@ -17,7 +18,7 @@ mod table;
 mod timeline;
 mod trace;
 
-pub use compare::{Band, Change, Comparison, Verdict};
+pub use change::{Band, Change, Comparison, Verdict};
 pub use report::{Clock, Least, Parts, Peaks, Profile, Rate, Resource, Roof, Row, Spread, Step, Submit};
 pub use step::{Request, step};
 pub use subject::Subject;

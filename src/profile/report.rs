@@ -1,6 +1,6 @@
 //! The profile data model: tables, page, trace and files are generated from it.
 
-use super::compare::Comparison;
+use super::change::Comparison;
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Flaw;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! A profile as tables: for the terminal, Markdown and CSV.
 
-use super::compare::{Band, Change, Comparison};
+use super::change::{Band, Change, Comparison};
 use super::report::{Peaks, Profile, Row, Spread, Step};
 use crate::text::{columns, date, digits, thousands};
 use serde_json::Value;

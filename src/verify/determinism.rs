@@ -1,9 +1,9 @@
 //! Bitwise reproducibility of reductions and of training.
 
+use super::bench::{Bench, Outcome};
 use super::case::prepare;
 use super::compare::Worst;
 use super::trajectory::{first, hundred_steps, on_device};
-use super::whole::{Bench, Outcome};
 use crate::error::Result;
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Effort};

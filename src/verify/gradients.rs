@@ -1,8 +1,8 @@
 //! Gradients as they are derived from a graph: those of finite differences, and the same on the device.
 
+use super::bench::{Bench, Outcome};
 use super::compare::Worst;
 use super::graphs::graphs;
-use super::whole::{Bench, Outcome};
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
 use crate::graph::{Graph, Pool, Value, mistake};

@@ -1,9 +1,9 @@
 //! Dispatches larger than one dimension allows, and the largest bindings.
 
+use super::bench::{Bench, Outcome};
 use super::case::prepare;
 use super::compare::Worst;
 use super::form::check_all;
-use super::whole::{Bench, Outcome};
 use crate::error::{Kind, Result};
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Case, Effort, Inputs};

@@ -4,6 +4,7 @@
 //! huge values and outputs with canaries, to reveal out-of-bounds accesses. Comparisons are bitwise or written
 //! `!(difference <= tolerance)`, so that NaN fails.
 
+mod bench;
 mod case;
 mod compare;
 pub mod determinism;
@@ -25,6 +26,7 @@ pub mod trajectory;
 mod transposes;
 mod whole;
 
+pub use bench::{Bench, Outcome};
 pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
 pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
 pub use form::{Form, check, check_all, check_variant, forms, prepare_all};
@@ -36,4 +38,4 @@ pub use selection::{Settings, unknown};
 pub use self_test::{Passed, Replaced, SelfTest, self_test};
 #[cfg(not(target_arch = "wasm32"))]
 pub use suite::{Event, Report, run};
-pub use whole::{Bench, Outcome, Whole};
+pub use whole::Whole;

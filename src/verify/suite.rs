@@ -1,10 +1,10 @@
 //! The full verification of an adapter: kernels in all forms, and the other checks, on several threads.
 
+use super::bench::{Bench, Outcome};
 use super::compare::Worst;
 use super::kernels;
 use super::row::{Failure, Row, Verdict, What};
 use super::selection::{Job, Selection, Settings, not_run, select};
-use super::whole::{Bench, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
 use crate::kernel::{AnyKernel, Effort, word};

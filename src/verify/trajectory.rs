@@ -1,7 +1,7 @@
 //! A hundred training steps on the device, compared with the twins.
 
+use super::bench::{Bench, Outcome};
 use super::compare::Worst;
-use super::whole::{Bench, Outcome};
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Split, digits};
 use crate::error::Result;

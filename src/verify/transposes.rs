@@ -1,9 +1,9 @@
 //! Three mathematically equal ways to compute a product: with either factor stored transposed, and as (A B)^T = B^T
 //! A^T. For integers the results are equal; otherwise each is within the bound, so two differ by at most twice that.
 
+use super::bench::{Bench, Outcome};
 use super::case::{POISON, Prepared, prepare};
 use super::compare::Worst;
-use super::whole::{Bench, Outcome};
 use crate::error::Result;
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Case, Inputs};

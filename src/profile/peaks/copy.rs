@@ -1,6 +1,6 @@
 //! out = a.
 
-use super::{groups, sizes, vectors};
+use super::words::{groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
@@ -18,6 +18,13 @@ pub struct CopyWords {
     /// Vectors per invocation.
     pub(super) each: u32,
 }
+
+/// By vectors of four words per invocation: few suit GPUs, many suit CPU drivers.
+pub(super) static COPIES: [CopyWords; 3] = [
+    CopyWords { name: "peak_copy_1", each: 1 },
+    CopyWords { name: "peak_copy_8", each: 8 },
+    CopyWords { name: "peak_copy_64", each: 64 },
+];
 
 impl Kernel for CopyWords {
     type Params = CopyParams;

@@ -1,6 +1,6 @@
 //! Pure multiply-adds.
 
-use super::{LINEAR, WORKGROUP};
+use super::words::{LINEAR, WORKGROUP};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {

@@ -1,7 +1,7 @@
 //! Peaks of the CPU path, on all cores.
 
 use super::super::report::{Peaks, Rate, Resource, Spread};
-use super::SIZES;
+use super::words::SIZES;
 use crate::kernel::Real;
 use rayon::prelude::*;
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! Sums of words per invocation: reads with hardly any writes.
 
-use super::{WORKGROUP, groups, sizes, vectors};
+use super::words::{WORKGROUP, groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
@@ -28,6 +28,10 @@ impl ReadWords {
         ReadParams { n, sums }
     }
 }
+
+/// By vectors of four words per invocation: few suit GPUs, many suit CPU drivers.
+pub(super) static READS: [ReadWords; 2] =
+    [ReadWords { name: "peak_read_8", each: 8 }, ReadWords { name: "peak_read_64", each: 64 }];
 
 impl Kernel for ReadWords {
     type Params = ReadParams;

@@ -2,7 +2,11 @@
 
 use super::super::blocks::blocks;
 use super::super::report::{Least, Peaks, Rate, Resource, Spread};
-use super::{COPIES, CopyParams, F16, F32, FmaParams, READS, SIZES, Workgroup, WorkgroupParams};
+use super::copy::{COPIES, CopyParams};
+use super::fma::{F16, F32, FmaParams};
+use super::read::READS;
+use super::words::SIZES;
+use super::workgroup::{Workgroup, WorkgroupParams};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor, Stamps};
 use crate::kernel::Kernel;
