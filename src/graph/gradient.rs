@@ -1,76 +1,94 @@
 //! Reverse-mode differentiation.
 //!
-//! The contract: a node's gradient rule runs once, when the gradients of all its uses are summed. Nodes are visited
-//! from the loss downwards, and every use of a value comes after it, so that this holds by construction.
+//! The contract: a node's gradient rule runs once, when the gradients of all uses of all its outputs are summed. Nodes are
+//! visited from the last seed downwards, and every use of a value comes after it, so that this holds by construction.
 
 use super::{Graph, Op, Value, mistake};
 use crate::error::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Graph {
-    /// Appends what computes the gradient of the mean of `losses`, output 0 of a loss, for each of `values`. Where a
-    /// value is used more than once, `accumulate`, an op that adds two values, sums its gradients.
+    /// The seeds of a loss: each input of the op that gave `losses`, with the gradient of the mean of `losses` for it.
     ///
     /// # Errors
-    /// Where `losses` does not come from a loss, one of `values` does not reach it, or an op between has no gradient.
-    pub fn gradients(&mut self, losses: Value, values: &[Value], accumulate: Arc<dyn Op>) -> Result<Vec<Value>> {
-        let wanted = self.dependents(values);
-        let root = self.nodes[losses.node].clone();
-        let objective = root.op.as_ref().and_then(|op| op.objective(&root));
-        let objective = objective.ok_or_else(|| mistake(format!("{:?} is not a loss", root.op)))?;
-        let mut gradients = BTreeMap::new();
-        let first = std::mem::take(&mut self.scope);
-        self.scope = format!("{} gradient", root.scope);
-        self.add_up(&mut gradients, &root.inputs, objective, &accumulate)?;
-        for number in (0..losses.node).rev() {
-            let node = self.nodes[number].clone();
-            let (Some(op), Some(&upstream)) = (&node.op, gradients.get(&node.outputs[0])) else { continue };
-            if !wanted[number] {
-                continue;
-            }
-            self.scope = format!("{} gradient", node.scope);
-            let of_inputs = op.gradient(self, &node, upstream)?;
-            self.add_up(&mut gradients, &node.inputs, of_inputs, &accumulate)?;
-        }
-        self.scope = first;
-        let found = |value: &Value| {
-            let missing = || mistake(format!("a value of shape {} does not reach the loss", self.shape(*value)));
-            gradients.get(value).copied().ok_or_else(missing)
-        };
-        values.iter().map(found).collect()
+    /// If `losses` is not output 0 of a loss.
+    pub fn seeds(&self, losses: Value) -> Result<Vec<(Value, Value)>> {
+        let node = &self.nodes[losses.node];
+        let objective = node.op.as_ref().filter(|_| losses.output == 0).and_then(|op| op.objective(node));
+        let objective = objective.ok_or_else(|| mistake(format!("{} is not a loss", node.name())))?;
+        Ok(node.inputs.iter().zip(objective).filter_map(|(&input, gradient)| Some((input, gradient?))).collect())
     }
 
-    /// Adds the gradients that one use gave its inputs to those of earlier visits.
+    /// Appends what computes, for each value of `of`, the sum over all `seeds` (output, G) of the gradient of
+    /// <output, G>: with G = dL/d(output) the gradient of L. `None` for a value that reaches no seed.
+    ///
+    /// Seeds may be values of any type, any number of them, and one value several times; [`Self::seeds`] gives those of a
+    /// loss. `accumulate`, an op that adds two values, sums the gradients of a value that is used more than once.
+    ///
+    /// # Errors
+    /// If a gradient differs from its value in type, or an op between has no gradient: names the op.
+    pub fn gradients(
+        &mut self,
+        seeds: &[(Value, Value)],
+        of: &[Value],
+        accumulate: Arc<dyn Op>,
+    ) -> Result<Vec<Option<Value>>> {
+        let scope = std::mem::take(&mut self.scope);
+        let wanted = self.dependents(of);
+        let mut gradients = BTreeMap::new();
+        for &(output, gradient) in seeds {
+            self.scope = format!("{} gradient", self.nodes[output.node].scope);
+            self.add_up(&mut gradients, output, gradient, &accumulate)?;
+        }
+        let last = seeds.iter().map(|(output, _)| output.node + 1).max().unwrap_or(0);
+        for number in (0..last).rev() {
+            let node = self.nodes[number].clone();
+            let upstream: Vec<_> = node.outputs.iter().map(|output| gradients.get(output).copied()).collect();
+            let on_the_way = node.inputs.iter().any(|input| wanted.contains(input));
+            let Some(op) = node.op.as_ref().filter(|_| on_the_way && upstream.iter().any(Option::is_some)) else {
+                continue;
+            };
+            self.scope = format!("{} gradient", node.scope);
+            let of_inputs = op.gradient(self, &node, &upstream)?;
+            for (&input, gradient) in node.inputs.iter().zip(of_inputs) {
+                if let Some(gradient) = gradient {
+                    self.add_up(&mut gradients, input, gradient, &accumulate)?;
+                }
+            }
+        }
+        self.scope = scope;
+        Ok(of.iter().map(|value| gradients.get(value).copied()).collect())
+    }
+
+    /// Adds a gradient of `value` to those found before.
     fn add_up(
         &mut self,
         gradients: &mut BTreeMap<Value, Value>,
-        inputs: &[Value],
-        of_inputs: Vec<Option<Value>>,
+        value: Value,
+        gradient: Value,
         accumulate: &Arc<dyn Op>,
     ) -> Result<()> {
-        for (&input, gradient) in inputs.iter().zip(of_inputs) {
-            let Some(gradient) = gradient else { continue };
-            if self.ty(gradient) != self.ty(input) {
-                let (found, expected) = (self.ty(gradient), self.ty(input));
-                return Err(mistake(format!("{}: a gradient is {found}, its value {expected}", self.scope)));
-            }
-            let sum = match gradients.get(&input) {
-                Some(&other) => self.apply_shared(accumulate.clone(), &[other, gradient])?,
-                None => gradient,
-            };
-            gradients.insert(input, sum);
+        if self.ty(gradient) != self.ty(value) {
+            let (found, expected) = (self.ty(gradient), self.ty(value));
+            return Err(mistake(format!("{}: a gradient is {found}, its value {expected}", self.scope)));
         }
+        let sum = match gradients.get(&value) {
+            Some(&other) => self.apply_shared(accumulate.clone(), &[other, gradient])?,
+            None => gradient,
+        };
+        gradients.insert(value, sum);
         Ok(())
     }
 
-    /// For each node, whether it depends on one of `values`.
-    fn dependents(&self, values: &[Value]) -> Vec<bool> {
-        let mut depends = vec![false; self.nodes.len()];
-        values.iter().for_each(|value| depends[value.node] = true);
-        for (number, node) in self.nodes.iter().enumerate() {
-            depends[number] |= node.inputs.iter().any(|input| depends[input.node]);
+    /// The values of `of`, and all that depend on one of them.
+    fn dependents(&self, of: &[Value]) -> BTreeSet<Value> {
+        let mut depend: BTreeSet<Value> = of.iter().copied().collect();
+        for node in &self.nodes {
+            if node.inputs.iter().any(|input| depend.contains(input)) {
+                depend.extend(&node.outputs);
+            }
         }
-        depends
+        depend
     }
 }

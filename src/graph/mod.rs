@@ -25,12 +25,15 @@ pub trait Op: Debug + Any {
     /// Where the shapes do not go together: names all of them.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>>;
 
-    /// The gradient for each input, in terms of other ops, given that of output 0; `None` for an input that has none,
-    /// such as labels.
+    /// The gradient for each input, in terms of other ops; `None` for an input that has none, such as labels.
+    ///
+    /// `upstream` holds the gradient of each output, at least one of them; `None` for an output that does not reach a
+    /// seed, whose gradient is zero. An op that knows the gradient of its first output alone takes
+    /// [`Node::only_upstream`], which refuses the others.
     ///
     /// # Errors
-    /// Where the op has no gradient.
-    fn gradient(&self, _graph: &mut Graph, _node: &Node, _upstream: Value) -> Result<Vec<Option<Value>>> {
+    /// If the op has no gradient.
+    fn gradient(&self, _graph: &mut Graph, _node: &Node, _upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         Err(mistake(format!("{self:?} has no gradient")))
     }
 
@@ -86,6 +89,27 @@ pub struct Node {
     slot: Option<SlotId>,
     /// The layer it belongs to, such as `fc1`.
     pub scope: String,
+}
+
+impl Node {
+    /// The gradient of output 0, for an op that is differentiable in no other output.
+    ///
+    /// # Errors
+    /// Names the op and the output if another output has a gradient, which would be lost.
+    pub fn only_upstream(&self, upstream: &[Option<Value>]) -> Result<Value> {
+        match upstream {
+            [Some(first), others @ ..] if others.iter().all(Option::is_none) => Ok(*first),
+            _ => {
+                let output = upstream.iter().skip(1).position(Option::is_some).map_or(0, |place| place + 1);
+                Err(mistake(format!("{} is not differentiable in its output {output}", self.name())))
+            }
+        }
+    }
+
+    /// The op as it prints.
+    fn name(&self) -> String {
+        self.op.as_ref().map_or_else(|| "a leaf".to_owned(), |op| format!("{op:?}"))
+    }
 }
 
 /// Operations in the order of their use.

@@ -189,7 +189,9 @@ impl Model {
                 self.record_gather(plan, &slots, state.normalisation, Some(training))?;
             }
             let mut forward = self.graph_of(&mut plan.memory, state, &slots, Mode::Train { seed: training.seed })?;
-            let derived = forward.graph.gradients(forward.losses, &forward.parameters, Arc::new(Add))?;
+            let seeds = forward.graph.seeds(forward.losses)?;
+            let derived = forward.graph.gradients(&seeds, &forward.parameters, Arc::new(Add))?;
+            let derived = derived.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unused_parameter)?;
             forward.record(plan, pool, &slots, "train", &derived, &gradients.tensors)
         };
         if division.count == 1 {
@@ -431,6 +433,10 @@ fn find(plan: &Plan, name: &str) -> Result<SlotId> {
         let advice = "build it with Model::plan of this model";
         Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), advice)
     })
+}
+
+fn unused_parameter() -> Error {
+    crate::graph::mistake("a parameter does not reach the loss".to_owned())
 }
 
 fn no_slot(set: &str) -> Error {

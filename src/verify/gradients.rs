@@ -114,7 +114,10 @@ impl Gradients {
             running: [mean, variance],
         };
         let losses = build(&mut graph, &values, &given)?;
-        let gradients = graph.gradients(losses, &values, Arc::new(Add))?;
+        let seeds = graph.seeds(losses)?;
+        let gradients = graph.gradients(&seeds, &values, Arc::new(Add))?;
+        let unreached = || mistake("a parameter does not reach the loss".to_owned());
+        let gradients = gradients.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreached)?;
         let roots: Vec<_> = [losses].into_iter().chain(gradients).collect();
         let (graph, roots) = graph.simplify(&roots);
         let mut stores = Vec::new();

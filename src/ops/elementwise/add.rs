@@ -80,7 +80,8 @@ impl Op for Add {
         Err(mistake(format!("{} added to {}", inputs[1], inputs[0])))
     }
 
-    fn gradient(&self, _graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, _graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(upstream), Some(upstream)])
     }
 

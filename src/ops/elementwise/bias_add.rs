@@ -93,7 +93,8 @@ impl Op for BiasAdd {
         }
     }
 
-    fn gradient(&self, graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let of_bias = graph.apply(crate::ops::elementwise::column_sum::ColumnSum, &[upstream])?;
         Ok(vec![Some(upstream), Some(of_bias)])
     }

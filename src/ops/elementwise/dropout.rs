@@ -141,7 +141,8 @@ impl Op for DropoutOp {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(graph.apply(*self, &[upstream, node.inputs[1]])?), None])
     }
 

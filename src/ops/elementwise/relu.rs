@@ -78,7 +78,8 @@ impl Op for Relu {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(graph.apply(crate::ops::elementwise::relu_gradient::ReluGradient, &[upstream, node.outputs[0]])?)])
     }
 

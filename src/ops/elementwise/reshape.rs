@@ -18,7 +18,8 @@ impl Op for Reshape {
         Err(mistake(format!("{} reshaped to {}", inputs[0], self.0)))
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let back = Self(graph.shape(node.inputs[0]).clone());
         Ok(vec![Some(graph.apply(back, &[upstream])?)])
     }

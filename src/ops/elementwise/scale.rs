@@ -90,7 +90,8 @@ impl Op for ScaleOp {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn gradient(&self, graph: &mut Graph, _node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(graph.apply(*self, &[upstream])?)])
     }
 

@@ -124,7 +124,8 @@ impl Op for Softmax {
         }
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(
             graph.apply(crate::ops::elementwise::softmax_gradient::SoftmaxGradient, &[upstream, node.outputs[0]])?,
         )])

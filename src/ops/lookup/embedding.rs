@@ -121,7 +121,8 @@ impl Op for Embedding {
         }
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let entries = graph.shape(node.inputs[0]).extents()[0];
         let op = crate::ops::lookup::embedding_gradient::EmbeddingGradientOp { entries };
         Ok(vec![Some(graph.apply(op, &[upstream, node.inputs[1]])?), None])

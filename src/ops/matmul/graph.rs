@@ -58,7 +58,8 @@ impl Op for MatmulOp {
     }
 
     /// For C = A B: dA = dC B^T and dB = A^T dC, each with the operands that need no transposition of what is stored.
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         if self.0.operand().is_some() || self.0.has_column_sums() {
             return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name())));
         }

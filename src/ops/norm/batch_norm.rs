@@ -216,7 +216,8 @@ impl Op for BatchNormOp {
         Ok(vec![inputs[0].clone(), TensorType::f32([2, n])])
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let (a, weight, counters, statistics) = (node.inputs[0], node.inputs[1], node.inputs[3], node.outputs[1]);
         let inputs = [upstream, a, weight, statistics, counters];
         let of_a = graph.apply(crate::ops::norm::batch_norm_gradient::BatchNormGradient, &inputs)?;

@@ -163,7 +163,8 @@ impl Op for LayerNormOp {
         Ok(vec![inputs[0].clone(), TensorType::f32([m, 2])])
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let (a, weight, statistics) = (node.inputs[0], node.inputs[1], node.outputs[1]);
         let of_a = graph
             .apply(crate::ops::norm::layer_norm_gradient::LayerNormGradient, &[upstream, a, weight, statistics])?;

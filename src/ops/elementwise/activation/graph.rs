@@ -44,7 +44,8 @@ impl Op for ActivationOp {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: Value) -> Result<Vec<Option<Value>>> {
+    fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
+        let upstream = node.only_upstream(upstream)?;
         let op = ActivationGradientOp { kernels: self.kernels, slope: self.slope };
         Ok(vec![Some(graph.apply(op, &[upstream, node.inputs[0]])?)])
     }
