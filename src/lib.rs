@@ -76,7 +76,8 @@
 //! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
-//!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up.
+//!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up. Training
+//!    and inference plans exchange a whole model so ([`plan::Keep`]).
 //! 9. `profile` runs the same plan. [`profile::peaks`] first drives the device to its limits; then submits as in training
 //!    take turns with submits in which each dispatch is a pass between two timestamps. All that is shown is made of one
 //!    [`profile::Profile`].
@@ -87,7 +88,7 @@
 //! | --- | --- |
 //! | slot | a named, shaped range of a buffer, such as `weights/fc1.weight [784, 1024] f32` |
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
-//! | role | data (written at the start, kept from plan to plan), state (kept from step to step), transient (within a step) |
+//! | role | what a buffer's contents mean over time, and so what a checkpoint saves: [`plan::Role`] |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |

@@ -31,7 +31,7 @@ fn refusal(plan: &Plan) -> String {
 fn tensors_of_an_arena_are_aligned_and_found_by_name() {
     let mut memory = Memory::default();
     let first = array(&mut memory, "first", Role::Data, 5);
-    let arena = arena(&mut memory, Role::State, &[64, 65, 1, 3]);
+    let arena = arena(&mut memory, Role::Carried, &[64, 65, 1, 3]);
     let places: Vec<_> = arena.tensors.iter().map(|&id| (memory.slot(id).offset, memory.slot(id).words)).collect();
     assert_eq!(places, [(0, 64), (64, 65), (192, 1), (256, 3)]);
     let all = memory.slot(arena.all);
@@ -46,7 +46,7 @@ fn tensors_of_an_arena_are_aligned_and_found_by_name() {
 #[test]
 fn a_view_lies_where_its_slot_does_and_is_no_larger() {
     let mut memory = Memory::default();
-    let arena = arena(&mut memory, Role::State, &[64, 12]);
+    let arena = arena(&mut memory, Role::Carried, &[64, 12]);
     let view = memory.view(arena.tensors[1], "rows", [3, 4]).expect("it is as big");
     let slot = memory.slot(view);
     assert_eq!((slot.name.as_str(), slot.buffer, slot.offset, slot.words), ("rows", 0, 64, 12));
@@ -61,15 +61,15 @@ fn a_view_lies_where_its_slot_does_and_is_no_larger() {
 #[test]
 fn bytes_count_what_is_updated_twice() {
     let mut memory = Memory::default();
-    let [a, b, out] = ["a", "b", "out"].map(|name| array(&mut memory, name, Role::State, 10));
+    let [a, b, out] = ["a", "b", "out"].map(|name| array(&mut memory, name, Role::Carried, 10));
     let mut plan = Plan::new(memory);
     plan.begin("all");
     plan.dispatch("add", &Add, AddParams { n: 10 }, &[("a", a), ("b", b), ("out", out)]).expect("shapes agree");
     assert_eq!(plan.bytes(&plan.sections[0].dispatches[0]), 120);
     // What is read and written in place moves twice: the mean, but neither the gradient nor the counters.
     let [counters, micro_counters] = ["counters", "micro_counters"]
-        .map(|name| plan.memory.array(name, Role::State, DType::U32, [4]).expect("it is small"));
-    let [gradient, mean] = ["gradient", "mean"].map(|name| array(&mut plan.memory, name, Role::State, 20));
+        .map(|name| plan.memory.array(name, Role::Carried, DType::U32, [4]).expect("it is small"));
+    let [gradient, mean] = ["gradient", "mean"].map(|name| array(&mut plan.memory, name, Role::Carried, 20));
     let names = [("gradient", gradient), ("counters", counters), ("micro_counters", micro_counters), ("mean", mean)];
     plan.dispatch("accumulate", &Accumulate, AccumulateParams { n: 20 }, &names).expect("shapes agree");
     assert_eq!(plan.bytes(&plan.sections[0].dispatches[1]), 4 * (20 + 4 + 4 + 2 * 20));
@@ -78,7 +78,7 @@ fn bytes_count_what_is_updated_twice() {
 #[test]
 fn dispatches_are_counted_and_repeated() {
     let mut memory = Memory::default();
-    let [a, b, c] = ["a", "b", "c"].map(|name| array(&mut memory, name, Role::State, 10));
+    let [a, b, c] = ["a", "b", "c"].map(|name| array(&mut memory, name, Role::Carried, 10));
     let mut plan = Plan::new(memory);
     assert_eq!(plan.recorded(), 0);
     assert!(plan.repeat(0..0).is_err(), "there is no section");
@@ -107,7 +107,7 @@ fn dispatches_are_counted_and_repeated() {
 fn what_is_written_may_share_a_buffer_with_what_is_written_beside_it_alone() {
     let in_one_buffer = |places: [usize; 2]| {
         let mut memory = Memory::default();
-        let arena = arena(&mut memory, Role::State, &[64, 64, 64]);
+        let arena = arena(&mut memory, Role::Carried, &[64, 64, 64]);
         let mut plan = Plan::new(memory);
         plan.begin("all");
         let [a, out] = places.map(|place| arena.tensors[place]);
@@ -153,7 +153,7 @@ fn words_are_written_before_they_are_read() {
         let mut memory = Memory::default();
         let x = array(&mut memory, "x", Role::Data, 64);
         let arena = arena(&mut memory, Role::Transient, &[64, 64, 64]);
-        let outs = [64, 192].map(|n| array(&mut memory, "out", Role::State, n));
+        let outs = [64, 192].map(|n| array(&mut memory, "out", Role::Carried, n));
         let mut plan = Plan::new(memory);
         plan.begin("all");
         written.iter().for_each(|&i| relu(&mut plan, [x, arena.tensors[i]]));
@@ -183,7 +183,7 @@ fn data_may_be_read_at_once_and_never_written() {
 fn what_the_host_has_no_room_for_is_refused() {
     let plan = |words| {
         let mut memory = Memory::default();
-        array(&mut memory, "big", Role::State, words);
+        array(&mut memory, "big", Role::Carried, words);
         Plan::new(memory)
     };
     plan(1 << 10).fits_host(4, |_| false).expect("every machine holds it");
@@ -194,7 +194,7 @@ fn what_the_host_has_no_room_for_is_refused() {
     plan(1 << 55).fits_host(4, |buffer| buffer == 0).expect("what is in place needs no room");
     // Only numbers take more bytes than a word where the twins are to be more precise.
     let mut memory = Memory::default();
-    memory.array("words", Role::State, DType::U32, [1 << 10]).expect("it is small");
+    memory.array("words", Role::Carried, DType::U32, [1 << 10]).expect("it is small");
     Plan::new(memory).fits_host(1 << 50, |_| false).expect("every machine holds it");
 }
 
@@ -202,7 +202,7 @@ fn what_the_host_has_no_room_for_is_refused() {
 fn a_buffer_may_be_as_large_as_the_device_allows_and_no_larger() {
     let plan = |words: usize| {
         let mut memory = Memory::default();
-        array(&mut memory, "big", Role::State, words);
+        array(&mut memory, "big", Role::Carried, words);
         Plan::new(memory)
     };
     let caps = Caps { max_binding_bytes: 4000, max_buffer_bytes: 8000, ..Caps::portable() };
@@ -215,4 +215,65 @@ fn a_buffer_may_be_as_large_as_the_device_allows_and_no_larger() {
     plan((1 << 30) - 1).validate(&caps).expect("offsets of 32 bits reach its end");
     let error = plan(1 << 30).validate(&caps).expect_err("they do not reach its end");
     assert!(error.cause().contains("the device allows 4294967292"), "{error}");
+}
+
+#[test]
+fn a_slice_begins_where_every_adapter_can_bind_it() {
+    let mut memory = Memory::default();
+    array(&mut memory, "first", Role::Carried, 1);
+    let arena = arena(&mut memory, Role::Carried, &[64, 640]);
+    let slice = memory.slice(arena.tensors[1], "rows 2 and 3", 128, [2, 64]).expect("it is aligned");
+    let slot = memory.slot(slice);
+    assert_eq!((slot.name.as_str(), slot.buffer, slot.offset, slot.words), ("rows 2 and 3", 1, 192, 128));
+    assert_eq!((&slot.ty.shape, memory.find("rows 2 and 3")), (&Shape::from([2, 64]), Some(slice)));
+    let within = memory.slice(slice, "row 3", 64, [64]).expect("it is aligned");
+    assert_eq!(memory.slot(within).offset, 256);
+    assert!(memory.slice(arena.tensors[1], "all", 0, [640]).is_ok());
+    for (first, words, expected) in [
+        (10, [10], "x [10] at word 10 of arena/1 begins at byte 296 of its buffer, no multiple of 256"),
+        (64, [577], "x [577] at word 64 of arena/1 ends past its 640 words"),
+        (704, [0], "ends past"),
+        (usize::MAX, [2], "ends past"),
+    ] {
+        let error = memory.slice(arena.tensors[1], "x", first, words).expect_err("it cannot be bound");
+        assert!(error.kind() == Kind::Usage && error.cause().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn slices_are_written_read_and_kept_apart_word_by_word() {
+    // Steps of a loop: each reads what the one before has written, of `from` a part and `out` another part.
+    let plan = |pairs: &[[usize; 2]], role| {
+        let mut memory = Memory::default();
+        let x = array(&mut memory, "x", Role::Data, 64);
+        let [h, y] = ["h", "y"].map(|name| array(&mut memory, name, role, 256));
+        let mut plan = Plan::new(memory);
+        plan.begin("all");
+        let part = |plan: &mut Plan, of, i: usize| plan.memory.slice(of, "part", 64 * i, [64]).expect("it is aligned");
+        for &[read, write] in pairs {
+            let a = if read == 4 { x } else { part(&mut plan, h, read) };
+            let out = part(&mut plan, if read == 4 { h } else { y }, write);
+            relu(&mut plan, [a, out]);
+        }
+        (plan, h, y)
+    };
+    let (sound, ..) = plan(&[[4, 1], [1, 0], [4, 2], [2, 3]], Role::Transient);
+    sound.validate(&Caps::portable()).expect("each part is written before it is read");
+    let (hole, ..) = plan(&[[4, 1], [2, 0]], Role::Transient);
+    assert!(refusal(&hole).contains("`a` reads part before anything has written its word 0"), "{}", refusal(&hole));
+    // The whole is written when its parts are.
+    let (mut whole, h, y) = plan(&[[4, 0], [4, 1], [4, 2]], Role::Transient);
+    relu(&mut whole, [h, y]);
+    assert!(refusal(&whole).contains("word 192"), "{}", refusal(&whole));
+    let last = whole.memory.slice(h, "last", 192, [64]).expect("it is aligned");
+    let x = whole.memory.find("x").expect("it is there");
+    let at = whole.recorded() - 1;
+    relu(&mut whole, [x, last]);
+    whole.sections[0].dispatches.swap(at, at + 1);
+    whole.validate(&Caps::portable()).expect("all parts are written");
+    // One buffer is not read and written at once, even in parts that are apart.
+    let (mut mixed, h, _) = plan(&[], Role::Carried);
+    let [a, out] = [0, 64].map(|first| mixed.memory.slice(h, "part", first, [64]).expect("it is aligned"));
+    relu(&mut mixed, [a, out]);
+    assert!(refusal(&mixed).contains("alias"));
 }

@@ -143,9 +143,9 @@ fn runs_of_a_kernel_have_their_own_parameters_and_words() {
 fn two_sections() -> (Plan, [shadegrad::plan::SlotId; 4]) {
     let mut memory = Memory::default();
     let tensors = ["x", "y"].map(|name| (name.to_owned(), [70].into()));
-    let arena = memory.arena("all", Role::State, &tensors).expect("it is small");
-    let z = memory.array("z", Role::State, DType::F32, [70]).expect("it is small");
-    let counts = memory.array("counts", Role::State, DType::U32, [3]).expect("it is small");
+    let arena = memory.arena("all", Role::Carried, &tensors).expect("it is small");
+    let z = memory.array("z", Role::Carried, DType::F32, [70]).expect("it is small");
+    let counts = memory.array("counts", Role::Carried, DType::U32, [3]).expect("it is small");
     let slots = [arena.tensors[0], arena.tensors[1], z, counts];
     let mut plan = Plan::new(memory);
     let params = ReluParams { n: 70 };

@@ -16,8 +16,8 @@ fn plan() -> Plan {
         |name, role, extents: &[usize]| memory.array(name, role, DType::F32, Shape::new(extents)).expect("it is small");
     let [x, h, y] = [("train/x", Role::Data), ("train/h", Role::Transient), ("train/y", Role::Transient)]
         .map(|(name, role)| array(name, role, &[1000, 300]));
-    let [steps, out] = ["steps", "train/out"].map(|name| array(name, Role::State, &[300]));
-    let weights = memory.arena("weights", Role::State, &[("bias".to_owned(), Shape::from([300]))]);
+    let [steps, out] = ["steps", "train/out"].map(|name| array(name, Role::Carried, &[300]));
+    let weights = memory.arena("weights", Role::Parameter, &[("bias".to_owned(), Shape::from([300]))]);
     let bias = weights.expect("it is small").tensors[0];
     let mut plan = Plan::new(memory);
     plan.begin("train");
@@ -74,7 +74,7 @@ fn the_twins_have_no_variants_and_no_workgroups() {
 fn a_graph_is_told_as_assignments() {
     let mut memory = Memory::default();
     let mut slot = |name, dtype, extents: &[usize]| {
-        memory.array(name, Role::State, dtype, Shape::new(extents)).expect("it is small")
+        memory.array(name, Role::Carried, dtype, Shape::new(extents)).expect("it is small")
     };
     let [x, y] = ["x", "y"].map(|name| slot(name, DType::F32, &[4, 5]));
     let (labels, counters) = (slot("labels", DType::U32, &[4]), slot("counters", DType::U32, &[4]));

@@ -126,7 +126,7 @@ fn transients_are_reused_once_nobody_needs_them() {
 fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let mut memory = Memory::default();
     let mut leaf = |graph: &mut Graph, shape: &[usize]| {
-        let slot = memory.array("leaf", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
+        let slot = memory.array("leaf", Role::Carried, DType::F32, Shape::new(shape)).expect("it is small");
         graph.leaf(&memory, slot)
     };
     let mut graph = Graph::default();
@@ -154,7 +154,7 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
 fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
     let mut memory = Memory::default();
     let mut leaf = |graph: &mut Graph, shape: &[usize]| {
-        let slot = memory.array("leaf", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
+        let slot = memory.array("leaf", Role::Carried, DType::F32, Shape::new(shape)).expect("it is small");
         graph.leaf(&memory, slot)
     };
     let mut graph = Graph::default();
@@ -203,7 +203,7 @@ fn activations_go_into_the_products_before_them() {
 fn an_activation_of_another_slope_than_products_know_stays_by_itself() {
     let mut memory = Memory::default();
     let mut leaf = |graph: &mut Graph, shape: &[usize]| {
-        let slot = memory.array("leaf", Role::State, DType::F32, Shape::new(shape)).expect("it is small");
+        let slot = memory.array("leaf", Role::Carried, DType::F32, Shape::new(shape)).expect("it is small");
         graph.leaf(&memory, slot)
     };
     for (slope, operations) in [(SLOPE, 1), (0.3, 2)] {
@@ -219,7 +219,8 @@ fn an_activation_of_another_slope_than_products_know_stays_by_itself() {
 #[test]
 fn scales_become_one_and_a_scale_by_one_nothing() {
     let mut plan = Plan::default();
-    let [x, out] = ["x", "out"].map(|name| plan.memory.array(name, Role::State, DType::F32, [3]).expect("it is small"));
+    let [x, out] =
+        ["x", "out"].map(|name| plan.memory.array(name, Role::Carried, DType::F32, [3]).expect("it is small"));
     plan.begin("all");
     let mut dispatches = |factors: &[f32]| {
         let mut graph = Graph::default();
@@ -243,9 +244,9 @@ fn scales_become_one_and_a_scale_by_one_nothing() {
 #[test]
 fn what_changes_state_is_never_shared() {
     let mut memory = Memory::default();
-    let mut array = |shape: &[usize]| memory.array("a", Role::State, DType::F32, Shape::new(shape)).expect("small");
+    let mut array = |shape: &[usize]| memory.array("a", Role::Carried, DType::F32, Shape::new(shape)).expect("small");
     let [x, weight, bias, mean, variance] = [&[4, 5][..], &[5], &[5], &[5], &[5]].map(&mut array);
-    let counters = memory.array("counters", Role::State, DType::U32, [4]).expect("it is small");
+    let counters = memory.array("counters", Role::Carried, DType::U32, [4]).expect("it is small");
     let mut graph = Graph::default();
     let [x, weight, bias, counters] = [x, weight, bias, counters].map(|slot| graph.leaf(&memory, slot));
     let mut pair = |layer: &dyn Fn(&mut Graph) -> Value| {
@@ -262,7 +263,7 @@ fn what_changes_state_is_never_shared() {
 fn a_view_keeps_the_memory_that_it_shows() {
     let mut plan = Plan::default();
     let mut array = |role| plan.memory.array("a", role, DType::F32, [2, 2, 3]).expect("it is small");
-    let [x, out] = [array(Role::State), array(Role::Transient)];
+    let [x, out] = [array(Role::Carried), array(Role::Transient)];
     let kept = plan.memory.view(out, "kept", [12]).expect("it is as big");
     let mut graph = Graph::default();
     let leaf = graph.leaf(&plan.memory, x);
@@ -307,7 +308,7 @@ fn what_does_not_go_together_is_refused_by_name() {
     let mut memory = Memory::default();
     let mut graph = Graph::default();
     let mut leaf = |graph: &mut Graph, shape: [usize; 2]| {
-        let slot = memory.array("leaf", Role::State, DType::F32, shape).expect("it is small");
+        let slot = memory.array("leaf", Role::Carried, DType::F32, shape).expect("it is small");
         graph.leaf(&memory, slot)
     };
     let (a, b) = (leaf(&mut graph, [4, 5]), leaf(&mut graph, [4, 6]));

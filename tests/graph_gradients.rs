@@ -76,10 +76,10 @@ fn a_batch_norm_evaluates_by_what_it_saw_in_training() {
     let mut array = |name, role, shape: &[usize]| {
         plan.memory.array(name, role, DType::F32, Shape::new(shape)).expect("it is small")
     };
-    let [a, weight, bias] = [&[4, 5][..], &[5], &[5]].map(|shape| array("parameter", Role::State, shape));
-    let running = [0; 2].map(|_| array("running", Role::State, &[5]));
+    let [a, weight, bias] = [&[4, 5][..], &[5], &[5]].map(|shape| array("parameter", Role::Parameter, shape));
+    let running = [0; 2].map(|_| array("running", Role::Carried, &[5]));
     let outputs = [0; 2].map(|_| array("out", Role::Transient, &[4, 5]));
-    let counters = plan.memory.array("counters", Role::State, DType::U32, [4]).expect("it is small");
+    let counters = plan.memory.array("counters", Role::Carried, DType::U32, [4]).expect("it is small");
     for (section, out) in ["train", "evaluate"].into_iter().zip(outputs) {
         let mut graph = Graph::default();
         let [a, weight, bias, counters] = [a, weight, bias, counters].map(|slot| graph.leaf(&plan.memory, slot));

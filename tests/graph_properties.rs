@@ -109,10 +109,10 @@ fn evaluate(steps: &[Step], wanted: &[Index], optimised: bool) -> Result<Vec<Vec
     let mut random = Random::new(5, stream::CASES);
     let mut filled: Vec<(SlotId, Vec<f32>)> = Vec::new();
     for shape in LEAVES {
-        let slot = plan.memory.array("leaf", Role::State, DType::F32, Shape::new(shape))?;
+        let slot = plan.memory.array("leaf", Role::Carried, DType::F32, Shape::new(shape))?;
         filled.push((slot, (0..shape.iter().product()).map(|_| 0.5 * random.normal() as f32).collect()));
     }
-    let counters = plan.memory.array("counters", Role::State, DType::U32, [4])?;
+    let counters = plan.memory.array("counters", Role::Carried, DType::U32, [4])?;
     let [x, weight, row] = [0, 1, 2].map(|i| graph.leaf(&plan.memory, filled[i].0));
     let step_counters = graph.leaf(&plan.memory, counters);
     let values = build(&mut graph, steps, [x, weight, row], step_counters)?;

@@ -11,7 +11,7 @@ use shadegrad::nn::{Evaluation, MlpConfig, Model, ModelConfig, Optimisation, Opt
 use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
-use shadegrad::plan::{Dispatch, Executor, Memory, Plan, Role, SlotId};
+use shadegrad::plan::{Dispatch, Executor, Keep, Memory, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn small() -> (Plan, [SlotId; 4]) {
     let mut memory = Memory::default();
     let slots = [
         array(&mut memory, "x", Role::Data, [2, 3]),
-        array(&mut memory, "bias", Role::State, [3]),
+        array(&mut memory, "bias", Role::Carried, [3]),
         array(&mut memory, "y", Role::Transient, [2, 3]),
         array(&mut memory, "z", Role::Transient, [2, 3]),
     ];
@@ -153,7 +153,7 @@ fn a_transient_is_not_written_by_having_a_view() {
 fn a_binding_without_elements_is_refused() {
     let (mut plan, _) = small();
     let [a, bias, out] =
-        [[0, 3].into(), Shape::from([3]), [0, 3].into()].map(|s| array(&mut plan.memory, "e", Role::State, s));
+        [[0, 3].into(), Shape::from([3]), [0, 3].into()].map(|s| array(&mut plan.memory, "e", Role::Carried, s));
     let params = BiasAddParams { m: 0, n: 3 };
     let error = plan.dispatch("none", &BiasAdd, params, &[("a", a), ("bias", bias), ("out", out)]);
     says(error.expect_err("WebGPU binds nothing empty"), Kind::Usage, &["none: `a`", "no elements"]);
@@ -167,7 +167,7 @@ fn absurd_sizes_are_explained_and_refused_without_overflow() {
     let size = [m as usize, n as usize];
     let [a, b] = ["a", "b"].map(|name| array(&mut memory, name, Role::Data, size));
     let out = array(&mut memory, "out", Role::Transient, size);
-    let refused = memory.arena("arena", Role::State, &[("t".to_owned(), Shape::from([usize::MAX, 2]))]);
+    let refused = memory.arena("arena", Role::Carried, &[("t".to_owned(), Shape::from([usize::MAX, 2]))]);
     says(refused.expect_err("it cannot be counted"), Kind::Usage, &["more elements"]);
     assert_eq!(memory.buffers().len(), 3, "nothing is left of what was refused");
     let mut plan = Plan::new(memory);
@@ -318,17 +318,18 @@ fn more_workgroups_than_one_dimension_holds_are_folded() {
     assert_eq!((read.len(), wrong), (n, None));
 }
 
-/// A plan with `x` of `n` numbers, which `train` passes through a ReLU to the state `y`; before them the state `other`,
+/// A plan with `x` of `n` numbers, three to a row, which `train` passes through a ReLU to the state `y`; before them the state `other`,
 /// and `labels` as data, both of `words` words.
 fn rectifying(role: Role, n: usize, words: usize) -> (Plan, [SlotId; 4]) {
     let mut memory = Memory::default();
-    let other = array(&mut memory, "other", Role::State, [words]);
+    let other = array(&mut memory, "other", Role::Carried, [words]);
     let labels = memory.array("labels", Role::Data, DType::U32, [words]).expect("it is small");
-    let x = array(&mut memory, "x", role, [n]);
-    let y = array(&mut memory, "y", Role::State, [n]);
+    let x = array(&mut memory, "x", role, [n / 3, 3]);
+    let flat = memory.view(x, "flat", [n]).expect("it is as large");
+    let y = array(&mut memory, "y", Role::Carried, [n]);
     let mut plan = Plan::new(memory);
     plan.begin("train");
-    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", x), ("out", y)]).expect("shapes agree");
+    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", flat), ("out", y)]).expect("shapes agree");
     (plan, [x, y, other, labels])
 }
 
@@ -355,7 +356,7 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
 
     // `x` and `labels` lie in other buffers than before, and `y` is another thing.
     let (plan, [x, y, other, labels]) = rectifying(Role::Data, 6, 7);
-    let mut second = pollster::block_on(first.with_plan(plan.clone())).expect("it runs here too");
+    let mut second = pollster::block_on(first.with_plan(plan.clone(), Keep::Data)).expect("it runs here too");
     assert_eq!(second.traffic().up, up + params, "only the dispatch's parameters went up");
     assert_eq!(pollster::block_on(pending), Ok(NUMBERS.map(|x| x + 2.0).to_vec()), "asked for before");
     assert_eq!(read(&mut second, y), Array::Real(vec![0.0; 6]));
@@ -371,14 +372,14 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
     // State, data of another size, and what was or becomes something else than data, is not kept.
     second.write_f32(other, &[1.0; 7]).expect("the slot holds them");
     let (plan, [x, _, other, labels]) = rectifying(Role::Data, 9, 7);
-    let mut third = pollster::block_on(second.with_plan(plan)).expect("it runs here too");
+    let mut third = pollster::block_on(second.with_plan(plan, Keep::Data)).expect("it runs here too");
     assert_eq!(read(&mut third, x), Array::Real(vec![0.0; 9]));
     assert_eq!(read(&mut third, other), Array::Real(vec![0.0; 7]));
     assert_eq!(read(&mut third, labels), Array::Word(vec![9; 7]));
     third.write_f32(x, &[1.0; 9]).expect("the slot holds them");
-    for role in [Role::State, Role::Data] {
+    for role in [Role::Carried, Role::Data] {
         let (plan, [x, _, _, labels]) = rectifying(role, 9, 8);
-        third = pollster::block_on(third.with_plan(plan)).expect("it runs here too");
+        third = pollster::block_on(third.with_plan(plan, Keep::Data)).expect("it runs here too");
         assert_eq!(read(&mut third, x), Array::Real(vec![0.0; 9]), "{role:?}");
         assert_eq!(read(&mut third, labels), Array::Word(vec![0; 8]));
         third.write_f32(x, &[1.0; 9]).expect("the slot holds them");
@@ -386,7 +387,7 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
 
     let (mut plan, [_, bias, y, z]) = small();
     add_bias(&mut plan, y, bias, z).expect("shapes agree");
-    let refused = pollster::block_on(third.with_plan(plan));
+    let refused = pollster::block_on(third.with_plan(plan, Keep::Data));
     says(refused.err().expect("nothing has written y"), Kind::Usage, &["`a` reads y before"]);
 }
 
@@ -408,14 +409,14 @@ fn kernels_that_plans_have_in_common_are_compiled_once() {
     let executor = GpuExecutor::new(common::gpu(), plan, Checks::Off);
     let executor = pollster::block_on(executor).expect("it fits the device");
     assert_eq!(executor.compiled(), 1);
-    let (plan, _) = rectifying(Role::Data, 100, 7);
-    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    let (plan, _) = rectifying(Role::Data, 99, 7);
+    let executor = pollster::block_on(executor.with_plan(plan, Keep::Data)).expect("it runs here too");
     assert_eq!(executor.compiled(), 1);
     let (mut plan, [x, bias, y, _]) = small();
     add_bias(&mut plan, x, bias, y).expect("shapes agree");
-    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    let executor = pollster::block_on(executor.with_plan(plan, Keep::Data)).expect("it runs here too");
     assert_eq!(executor.compiled(), 2);
     let (plan, _) = rectifying(Role::Data, 6, 7);
-    let executor = pollster::block_on(executor.with_plan(plan)).expect("it runs here too");
+    let executor = pollster::block_on(executor.with_plan(plan, Keep::Data)).expect("it runs here too");
     assert_eq!(executor.compiled(), 2);
 }

@@ -11,7 +11,7 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
 use shadegrad::nn::{Activation, MlpConfig, ModelConfig};
-use shadegrad::plan::{Executor, Memory, Pending, Plan, SlotId, Traffic};
+use shadegrad::plan::{Executor, Keep, Memory, Pending, Plan, SlotId, Traffic};
 use shadegrad::train::{Outcome, TrainConfig, Trainer};
 use std::sync::Arc;
 
@@ -72,8 +72,8 @@ impl<E: Executor> Executor for Poisoned<E> {
     fn traffic(&self) -> Traffic {
         self.inner.traffic()
     }
-    async fn with_plan(self, plan: Plan) -> Result<Self> {
-        Ok(Self { inner: self.inner.with_plan(plan).await?, ..self })
+    async fn with_plan(self, plan: Plan, keep: Keep) -> Result<Self> {
+        Ok(Self { inner: self.inner.with_plan(plan, keep).await?, ..self })
     }
 }
 

@@ -3,10 +3,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Args, Array, Caps, FewBindings, Real, View};
-use crate::plan::{Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
+use crate::plan::{Dispatch, Exchange, Executor, Keep, Memory, Pending, Plan, SlotId, Traffic, Transfer};
 use crate::shader::Access;
 use crate::shape::DType;
-use std::collections::BTreeMap;
 
 /// Executes a plan on the CPU. Nothing is asynchronous: runs end before they return.
 pub struct CpuExecutor<T> {
@@ -21,19 +20,15 @@ impl<T: Real> CpuExecutor<T> {
     /// # Errors
     /// Where the host has no room for them, or the plan is not valid.
     pub fn new(plan: Plan) -> Result<Self> {
-        Self::build(plan, BTreeMap::new())
+        Self::build(plan, Exchange::default())
     }
 
-    /// Takes the buffers that are `in_place` as they are.
-    fn build(plan: Plan, mut in_place: BTreeMap<usize, Array<T>>) -> Result<Self> {
+    /// Goes on with what the exchange of plans keeps.
+    fn build(plan: Plan, mut kept: Exchange<Array<T>>) -> Result<Self> {
         plan.validate(&Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Caps::portable() })?;
-        plan.fits_host(size_of::<T>(), |buffer| in_place.contains_key(&buffer))?;
+        plan.fits_host(size_of::<T>(), |buffer| kept.moves(buffer))?;
         let mut arrays = Vec::new();
         for (index, buffer) in plan.memory.buffers().iter().enumerate() {
-            if let Some(array) = in_place.remove(&index) {
-                arrays.push(array);
-                continue;
-            }
             let no_room = |_| {
                 Error::new(
                     Kind::Device,
@@ -41,10 +36,17 @@ impl<T: Real> CpuExecutor<T> {
                     "make the model, the batch or the data set smaller",
                 )
             };
+            let words = if kept.moves(index) { 0 } else { buffer.words };
             arrays.push(match buffer.dtype {
-                DType::F32 => Array::Real(zeros(buffer.words, T::zero()).map_err(no_room)?),
-                DType::U32 | DType::U8 => Array::Word(zeros(buffer.words, 0).map_err(no_room)?),
+                DType::F32 => Array::Real(zeros(words, T::zero()).map_err(no_room)?),
+                DType::U32 | DType::U8 => Array::Word(zeros(words, 0).map_err(no_room)?),
             });
+        }
+        kept.copies().for_each(|(from, copy)| copy_words(from, &mut arrays[copy.to.0], copy));
+        for (index, array) in arrays.iter_mut().enumerate() {
+            if let Some(moved) = kept.take(index) {
+                *array = moved;
+            }
         }
         Ok(Self { plan, arrays })
     }
@@ -146,9 +148,19 @@ impl<T: Real> Executor for CpuExecutor<T> {
         Traffic::default()
     }
 
-    async fn with_plan(self, plan: Plan) -> Result<Self> {
-        let in_place = plan.memory.carry_over(&self.plan.memory, self.arrays);
-        Self::build(plan, in_place)
+    async fn with_plan(self, mut plan: Plan, keep: Keep) -> Result<Self> {
+        let kept = Exchange::between(&self.plan.memory, self.arrays, &mut plan.memory, keep);
+        Self::build(plan, kept)
+    }
+}
+
+/// Does one copy of an exchange of plans; both buffers are of one type.
+fn copy_words<T: Real>(from: &Array<T>, to: &mut Array<T>, copy: Transfer) {
+    let (from_range, to_range) = (copy.from.1..copy.from.1 + copy.words, copy.to.1..copy.to.1 + copy.words);
+    match (from, to) {
+        (Array::Real(from), Array::Real(to)) => to[to_range].copy_from_slice(&from[from_range]),
+        (Array::Word(from), Array::Word(to)) => to[to_range].copy_from_slice(&from[from_range]),
+        _ => {}
     }
 }
 

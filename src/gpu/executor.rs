@@ -4,9 +4,8 @@ use super::device::{Checks, Gpu};
 use super::pipeline::{Pipeline, Pipelines};
 use crate::error::Result;
 use crate::kernel::Array;
-use crate::plan::{Buffer, Dispatch, Executor, Memory, Pending, Plan, SlotId, Traffic};
+use crate::plan::{Buffer, Dispatch, Exchange, Executor, Keep, Memory, Pending, Plan, SlotId, Traffic};
 use crate::shape::DType;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,7 +53,7 @@ impl GpuExecutor {
     /// # Errors
     /// As there.
     pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
-        Self::build(gpu, plan, pipelines, BTreeMap::new()).await
+        Self::build(gpu, plan, pipelines, Exchange::default()).await
     }
 
     /// How many kernels were compiled, for this plan and those before it.
@@ -62,19 +61,14 @@ impl GpuExecutor {
         self.pipelines.compiled()
     }
 
-    /// Takes the buffers that are `in_place` as they are, and compiles what is not among the pipelines yet.
-    async fn build(
-        gpu: Arc<Gpu>,
-        plan: Plan,
-        mut pipelines: Pipelines,
-        in_place: BTreeMap<usize, wgpu::Buffer>,
-    ) -> Result<Self> {
+    /// Goes on with what the exchange of plans keeps, and compiles what is not among the pipelines yet.
+    async fn build(gpu: Arc<Gpu>, plan: Plan, mut pipelines: Pipelines, kept: Exchange<wgpu::Buffer>) -> Result<Self> {
         plan.validate(&gpu.caps)?;
         if gpu.caps.cpu {
-            plan.fits_host(size_of::<f32>(), |buffer| in_place.contains_key(&buffer))?;
+            plan.fits_host(size_of::<f32>(), |buffer| kept.moves(buffer))?;
         }
         pipelines.prepare(&gpu, &plan).await?;
-        let buffers = gpu.guarded("allocating buffers", || allocate(&gpu, &plan.memory, in_place)).await?;
+        let buffers = gpu.guarded("allocating buffers", || allocate(&gpu, &plan.memory, kept)).await?;
         let dispatches: Vec<&Dispatch> = plan.sections.iter().flat_map(|section| &section.dispatches).collect();
         let mut params = vec![0u8; PARAMS_STRIDE * dispatches.len().max(1)];
         for (dispatch, target) in dispatches.iter().zip(params.chunks_exact_mut(PARAMS_STRIDE)) {
@@ -214,13 +208,13 @@ impl Executor for GpuExecutor {
         Traffic { up: self.up, down: self.down.load(Ordering::Relaxed) }
     }
 
-    async fn with_plan(self, plan: Plan) -> Result<Self> {
+    async fn with_plan(self, mut plan: Plan, keep: Keep) -> Result<Self> {
         let Self { gpu, plan: before, buffers, sections, pipelines, up, down } = self;
-        let in_place = plan.memory.carry_over(&before.memory, buffers);
+        let kept = Exchange::between(&before.memory, buffers, &mut plan.memory, keep);
         // Bind groups hold on to buffers, and so do runs that have not ended: both are over before memory is taken.
         drop(sections);
         gpu.wait(gpu.submit(None), "changing plans")?;
-        let next = Self::build(gpu, plan, pipelines, in_place).await?;
+        let next = Self::build(gpu, plan, pipelines, kept).await?;
         Ok(Self { up: up + next.up, down, ..next })
     }
 }
@@ -250,15 +244,25 @@ pub(super) async fn map(
     }
 }
 
-/// All buffers of a plan: those `in_place`, by their indices, and new ones.
-fn allocate(gpu: &Gpu, memory: &Memory, mut in_place: BTreeMap<usize, wgpu::Buffer>) -> Vec<wgpu::Buffer> {
+/// All buffers of a plan: those that are moved, and new ones, with what is copied into them.
+fn allocate(gpu: &Gpu, memory: &Memory, mut kept: Exchange<wgpu::Buffer>) -> Vec<wgpu::Buffer> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     let buffers = memory.buffers().iter().enumerate();
+    let sources: Vec<_> = kept.copies().map(|(buffer, copy)| (buffer.clone(), copy)).collect();
     let buffer = |(index, buffer): (usize, &Buffer)| {
         let new = || gpu.buffer(&buffer.name, buffer.words as u64 * 4, usage);
-        in_place.remove(&index).unwrap_or_else(new)
+        kept.take(index).unwrap_or_else(new)
     };
-    buffers.map(buffer).collect()
+    let buffers: Vec<_> = buffers.map(buffer).collect();
+    if !sources.is_empty() {
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for (from, copy) in &sources {
+            let [from_byte, to_byte, bytes] = [copy.from.1, copy.to.1, copy.words].map(|words| words as u64 * 4);
+            encoder.copy_buffer_to_buffer(from, from_byte, &buffers[copy.to.0], to_byte, bytes);
+        }
+        gpu.submit(Some(encoder.finish()));
+    }
+    buffers
 }
 
 pub(super) fn range(buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> wgpu::BufferBinding<'_> {

@@ -290,7 +290,7 @@ impl<'a> ModelBuilder<'a> {
             return same(&tensor, &self.declared.running_state[place], slot);
         }
         self.may_declare(&tensor)?;
-        let role = crate::plan::Role::State;
+        let role = crate::plan::Role::Carried;
         let slot = self.memory.array(&tensor.name, role, DType::F32, tensor.shape.clone())?;
         self.running_state.insert(tensor.name.clone(), (self.declared.running_state.len(), slot));
         self.declared.running_state.push(tensor);

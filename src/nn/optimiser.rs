@@ -272,12 +272,12 @@ pub(super) fn record_update(
     }
     let words = plan.memory.slot(weights.all).words;
     let (n, decayed) = (word(words)?, decayed(&plan.memory, weights)?);
-    let mut state = |name: &str| plan.memory.array(name, Role::State, DType::F32, [words]);
+    let mut state = |name: &str| plan.memory.arena_like(weights, name, Role::Optimizer).all;
     let shared = [("gradient", gradients.all), ("rates", rates), ("weight", weights.all)];
     let decaying = |weight_decay: f32| if weight_decay > 0.0 { decayed } else { 0 };
     match optimisation.optimiser {
         Optimiser::Adam | Optimiser::AdamW { .. } => {
-            let moments = [("first_moment", state("first_moment")?), ("second_moment", state("second_moment")?)];
+            let moments = [("first_moment", state("first_moment")), ("second_moment", state("second_moment"))];
             let mut params = AdamParams::new(n);
             if let Optimiser::AdamW { weight_decay } = optimisation.optimiser {
                 params = AdamParams { decayed: decaying(weight_decay), decay: weight_decay, ..params };
@@ -294,13 +294,13 @@ pub(super) fn record_update(
             }
         }
         Optimiser::Sgd { momentum, nesterov, weight_decay } => {
-            let velocity = [("velocity", state("velocity")?)];
+            let velocity = [("velocity", state("velocity"))];
             let (decayed, decay) = (decaying(weight_decay), weight_decay);
             let params = SgdParams { n, momentum, nesterov: nesterov.into(), decayed, decay };
             plan.dispatch("update", &Sgd, params, &[&shared[..], &velocity].concat())
         }
         Optimiser::RmsProp { weight_decay } => {
-            let mean_square = [("mean_square", state("mean_square")?)];
+            let mean_square = [("mean_square", state("mean_square"))];
             let (decayed, decay) = (decaying(weight_decay), weight_decay);
             let params = RmsPropParams { decayed, decay, ..RmsPropParams::new(n) };
             plan.dispatch("update", &RmsProp, params, &[&shared[..], &mean_square].concat())

@@ -132,7 +132,7 @@ impl Model {
         let mut pairs = Vec::new();
         for arena in [Some(&state.weights), state.statistics.as_ref()].into_iter().flatten() {
             let Slot { name, words, .. } = plan.memory.slot(arena.all).clone();
-            let kept = plan.memory.array(&format!("kept/{name}"), Role::State, DType::F32, [words])?;
+            let kept = plan.memory.array(&format!("kept/{name}"), Role::Scratch, DType::F32, [words])?;
             pairs.push((name, CopyParams { n: word(words)? }, arena.all, kept));
         }
         for (section, back) in [("keep", false), ("restore", true)] {
@@ -176,7 +176,7 @@ impl Model {
         let step = step_params(&slots, batch, training.learning_rate)?;
         if joined {
             let shape = [counter::COUNT];
-            let last_counters = plan.memory.array("train/last_counters", Role::State, DType::U32, shape)?;
+            let last_counters = plan.memory.array("train/last_counters", Role::Carried, DType::U32, shape)?;
             slots.last_counters = Some(last_counters);
             self.record_beginning(plan, &slots, last_counters, state.normalisation, (step, training))?;
         } else {
@@ -233,11 +233,11 @@ impl Model {
             batch: word(batch)?,
             images: array("images", Role::Data, DType::U8, [samples, features].into())?,
             classes: array("classes", Role::Data, DType::U8, [samples].into())?,
-            counters: array("counters", Role::State, DType::U32, [counter::COUNT].into())?,
-            rates: array("rates", Role::State, DType::F32, [rate::COUNT].into())?,
+            counters: array("counters", Role::Carried, DType::U32, [counter::COUNT].into())?,
+            rates: array("rates", Role::Carried, DType::F32, [rate::COUNT].into())?,
             inputs: array("inputs", Role::Transient, DType::F32, [batch, features].into())?,
             labels: array("labels", Role::Transient, DType::U32, [batch].into())?,
-            metrics: array("metrics", Role::State, DType::F32, [ring, 2].into())?,
+            metrics: array("metrics", Role::Scratch, DType::F32, [ring, 2].into())?,
             ring: word(ring)?,
             last_counters: None,
         })
@@ -272,17 +272,17 @@ impl Model {
     /// Slots for what the model owns: parameters, statistics, the weights of its classes where it has some, and what
     /// images are normalised by.
     fn state_slots(&self, memory: &mut Memory) -> Result<State> {
-        let weights = optimiser::arena(memory, "weights", Role::State, &self.tensors())?;
+        let weights = optimiser::arena(memory, "weights", Role::Parameter, &self.tensors())?;
         let statistics = self.running_state();
         let statistics = match statistics.as_slice() {
             [] => None,
-            tensors => Some(memory.arena("statistics", Role::State, tensors)?),
+            tensors => Some(memory.arena("statistics", Role::Carried, tensors)?),
         };
         let class_weights = match self.class_weights()? {
             None => None,
-            Some(weights) => Some(memory.array(CLASS_WEIGHTS, Role::State, DType::F32, [weights.len()])?),
+            Some(weights) => Some(memory.array(CLASS_WEIGHTS, Role::Carried, DType::F32, [weights.len()])?),
         };
-        let normalisation = memory.array(NORMALISATION, Role::State, DType::F32, [2])?;
+        let normalisation = memory.array(NORMALISATION, Role::Carried, DType::F32, [2])?;
         Ok(State { weights, statistics, class_weights, normalisation })
     }
 

@@ -50,7 +50,7 @@ impl Model {
         let counters = plan.memory.find("train/counters").ok_or_else(missing)?;
         let arrays = scanned(&plan.memory);
         let rows = arrays.len();
-        let record = plan.memory.array(SCAN_RECORD, Role::State, DType::U32, [rows, entry::WORDS])?;
+        let record = plan.memory.array(SCAN_RECORD, Role::Scratch, DType::U32, [rows, entry::WORDS])?;
         plan.begin_after("scan", "train");
         for (row, (name, array)) in arrays.into_iter().enumerate() {
             let params = NonFiniteParams::new(word(plan.memory.slot(array).words)?);

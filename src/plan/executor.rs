@@ -1,6 +1,6 @@
 //! What the training loop asks of whatever runs a plan.
 
-use super::{Memory, Plan, SlotId};
+use super::{Keep, Memory, Plan, SlotId};
 use crate::error::Result;
 use crate::kernel::Array;
 use std::future::Future;
@@ -44,15 +44,13 @@ pub trait Executor: Sized {
     /// Bytes moved so far.
     fn traffic(&self) -> Traffic;
 
-    /// Goes on with another plan on the same device, without moving the data that both plans have.
+    /// Goes on with another plan on the same device, without moving what is kept to the host and back.
     ///
-    /// Kept are the contents of each buffer of [`Role::Data`](super::Role::Data) that both plans have under one name,
-    /// of one type and size; what was compiled; and the counts of [`Self::traffic`]. All else is as in a new executor:
-    /// every other buffer is zero, state too, and data of another size has to be written again. Slots belong to their
-    /// plan: those of the earlier one mean nothing any more. Waits for all runs so far; numbers already asked for by
-    /// [`Self::fetch`] still arrive.
+    /// Kept is what `keep` says, matched by name and type of each array and each tensor of an arena, wherever it lies; also what was compiled, and the counts of [`Self::traffic`]. All else is as in a new executor: zero. Slots
+    /// belong to their plan: those of the earlier one mean nothing any more. Waits for all runs so far; numbers already
+    /// asked for by [`Self::fetch`] still arrive.
     ///
     /// # Errors
-    /// As of a new executor for this plan, or where the device has failed. The data are gone then.
-    fn with_plan(self, plan: Plan) -> impl Future<Output = Result<Self>>;
+    /// As of a new executor for this plan, or where the device has failed. What was to be kept is gone then.
+    fn with_plan(self, plan: Plan, keep: Keep) -> impl Future<Output = Result<Self>>;
 }

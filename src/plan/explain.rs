@@ -61,7 +61,8 @@ impl Plan {
         for (index, buffer) in self.memory.buffers().iter().enumerate() {
             let kept = match buffer.role {
                 Role::Data => "data",
-                Role::State => "state",
+                Role::Input => "input",
+                Role::Parameter | Role::Optimizer | Role::Carried | Role::Scratch => "state",
                 Role::Transient => "transient",
             };
             let slots = self.memory.slots().iter().filter(|slot| slot.buffer == index);
@@ -84,9 +85,10 @@ impl Plan {
         for buffer in self.memory.buffers() {
             let part = match buffer.role {
                 Role::Data => "data",
+                Role::Input => "inputs",
                 _ if !buffer.name.contains('/') => buffer.name.as_str(),
                 Role::Transient => "activations and other transients",
-                Role::State => "counters and metrics",
+                Role::Parameter | Role::Optimizer | Role::Carried | Role::Scratch => "counters and metrics",
             };
             match parts.iter_mut().find(|(name, _)| *name == part) {
                 Some((_, words)) => *words = buffer.words.saturating_add(*words),

@@ -2,21 +2,52 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::shape::{DType, Shape, TensorType};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Slots within an arena start at multiples of this: 256 bytes, what every adapter accepts as a binding's offset.
 pub const ALIGNMENT_WORDS: usize = 64;
 
-/// What a buffer's contents mean over time.
+/// What a buffer's contents mean over time: who writes them, whether they outlive a run, a plan, the process.
+///
+/// | role | written by | checkpoints | [`with_plan`](super::Executor::with_plan) |
+/// | --- | --- | --- | --- |
+/// | `Data` | the host, once | no: they come from the data set | always keeps them |
+/// | `Input` | the host, before each run | no | drops them |
+/// | `Parameter`, `Optimizer`, `Carried` | kernels; the host at the start | yes | keeps them unless a new run begins |
+/// | `Scratch` | kernels | no | drops them |
+/// | `Transient` | kernels | no | drops them |
+///
+/// Validation refuses a kernel that writes `Data` or `Input`, and one that reads words of a `Transient` that nothing has
+/// written in this run. All other buffers hold zeros until something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Written by the host at the start, then only read.
+    /// Written by the host at the start, then only read: a data set.
     Data,
-    /// Set at the start (zero unless the host writes it) and carried from step to step.
-    State,
+    /// Written by the host for each run: the rows of an inference.
+    Input,
+    /// What is learned: weights, or what stands for them.
+    Parameter,
+    /// What an optimizer keeps for each parameter, such as moments.
+    Optimizer,
+    /// What else a run must find again to go on: counters, rates that persist, running state, recurrent state.
+    Carried,
+    /// Kept from run to run, but nothing that would be missed in a checkpoint: rings of metrics, copies of the best weights,
+    /// records of scans.
+    Scratch,
     /// Valid within one run of a section, from its first write on, and in sections that follow that one.
     Transient,
+}
+
+impl Role {
+    /// Whether only the host writes it.
+    pub fn is_from_host(self) -> bool {
+        matches!(self, Self::Data | Self::Input)
+    }
+
+    /// Whether a checkpoint needs it.
+    pub fn is_saved(self) -> bool {
+        matches!(self, Self::Parameter | Self::Optimizer | Self::Carried)
+    }
 }
 
 /// A range of device memory.
@@ -30,6 +61,8 @@ pub struct Buffer {
     pub words: usize,
     /// What its contents mean over time.
     pub role: Role,
+    /// The slots that make it up: its one array, or an arena's tensors.
+    pub tensors: Vec<SlotId>,
     /// The words between an arena's tensors, which nobody writes: they stay zero.
     pub gaps: Vec<Range<usize>>,
 }
@@ -103,7 +136,8 @@ impl Memory {
     /// Where the elements of its shape cannot be counted.
     pub fn tensor(&mut self, name: &str, role: Role, ty: TensorType) -> Result<SlotId> {
         let words = ty.words()?;
-        self.buffers.push(Buffer { name: name.to_owned(), dtype: ty.dtype, words, role, gaps: Vec::new() });
+        let (dtype, tensors) = (ty.dtype, vec![SlotId(self.slots.len())]);
+        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role, tensors, gaps: Vec::new() });
         Ok(self.push(name.to_owned(), 0, words, ty))
     }
 
@@ -114,7 +148,8 @@ impl Memory {
     pub fn arena(&mut self, name: &str, role: Role, tensors: &[(String, Shape)]) -> Result<Arena> {
         let sizes = tensors.iter().map(|(_, shape)| shape.words(DType::F32)).collect::<Result<Vec<_>>>()?;
         let buffer = self.buffers.len();
-        self.buffers.push(Buffer { name: name.to_owned(), dtype: DType::F32, words: 0, role, gaps: Vec::new() });
+        let (dtype, none) = (DType::F32, Vec::new());
+        self.buffers.push(Buffer { name: name.to_owned(), dtype, words: 0, role, tensors: none, gaps: Vec::new() });
         let (mut end, mut ids, mut gaps) = (0usize, Vec::new(), Vec::new());
         for ((tensor, shape), words) in tensors.iter().zip(sizes) {
             ids.push(self.push(format!("{name}/{tensor}"), end, words, TensorType::f32(shape.clone())));
@@ -124,11 +159,28 @@ impl Memory {
         }
         self.buffers[buffer].words = end;
         self.buffers[buffer].gaps = gaps;
+        self.buffers[buffer].tensors = ids.clone();
         let all = self.push(name.to_owned(), 0, end, TensorType::f32([end]));
         Ok(Arena { all, tensors: ids })
     }
 
+    /// An arena of the layout of another: a moment for each weight, say. Its slots are named like those of `of`, after `name`.
+    pub fn arena_like(&mut self, of: &Arena, name: &str, role: Role) -> Arena {
+        let whole = self.slot(of.all).clone();
+        let (buffer, Buffer { dtype, words, gaps, .. }) = (self.buffers.len(), self.buffers[whole.buffer].clone());
+        self.buffers.push(Buffer { name: name.to_owned(), dtype, words, role, tensors: Vec::new(), gaps });
+        let copy = |memory: &mut Self, id: SlotId| {
+            let slot = memory.slot(id).clone();
+            let rest = slot.name.strip_prefix(&whole.name).unwrap_or(&slot.name);
+            memory.push(format!("{name}{rest}"), slot.offset, slot.words, slot.ty)
+        };
+        let tensors: Vec<SlotId> = of.tensors.iter().map(|&id| copy(self, id)).collect();
+        self.buffers[buffer].tensors = tensors.clone();
+        Arena { all: copy(self, of.all), tensors }
+    }
+
     /// Another slot over the beginning of an existing one's range: the same words under another name and shape.
+    /// [`Self::slice`] begins elsewhere.
     ///
     /// # Errors
     /// Where the shape needs more words than the slot has.
@@ -140,6 +192,39 @@ impl Memory {
             return Err(slot.refuse(&format!("words of {name} {}", ty.shape), words));
         }
         self.slots.push(Slot { name: name.to_owned(), words, ty, ..slot });
+        Ok(SlotId(self.slots.len() - 1))
+    }
+
+    /// A slot inside an existing one: the words from `first` on, counted from its start, under a name and shape of their own.
+    ///
+    /// # Errors
+    /// Where it would begin elsewhere than at a multiple of 256 bytes of the buffer, which not every adapter can bind, or end
+    /// past the slot.
+    pub fn slice(&mut self, of: SlotId, name: &str, first: usize, shape: impl Into<Shape>) -> Result<SlotId> {
+        let slot = self.slot(of).clone();
+        let ty = slot.ty.with_shape(shape);
+        let (words, shape) = (ty.words()?, &ty.shape);
+        let end = first.checked_add(words).filter(|end| *end <= slot.words);
+        let (Some(_), offset) = (end, slot.offset.saturating_add(first)) else {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{name} {shape} at word {first} of {} ends past its {} words", slot.name, slot.words),
+                "slice what lies inside the slot",
+            ));
+        };
+        if !offset.is_multiple_of(ALIGNMENT_WORDS) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "{name} {shape} at word {first} of {} begins at byte {} of its buffer, no multiple of {}",
+                    slot.name,
+                    4 * offset as u64,
+                    4 * ALIGNMENT_WORDS
+                ),
+                "pad the rows before it to a multiple of 64 elements",
+            ));
+        }
+        self.slots.push(Slot { name: name.to_owned(), offset, words, ty, ..slot });
         Ok(SlotId(self.slots.len() - 1))
     }
 
@@ -159,15 +244,17 @@ impl Memory {
         self.slots.iter().position(|slot| slot.name == name).map(SlotId)
     }
 
-    /// Of what holds the buffers of `before`, in their order, that which this memory's buffers go on with, by their
-    /// index here: data of the same name, type and size. The rest is dropped.
-    pub fn carry_over<B>(&self, before: &Self, held: Vec<B>) -> BTreeMap<usize, B> {
-        let index = |old: &Buffer| {
-            let same = |new: &Buffer| (&new.name, new.dtype, new.words) == (&old.name, old.dtype, old.words);
-            let data = |new: &Buffer| [old.role, new.role] == [Role::Data; 2];
-            self.buffers.iter().position(|new| data(new) && same(new))
-        };
-        before.buffers.iter().zip(held).filter_map(|(old, held)| Some((index(old)?, held))).collect()
+    /// Appends a buffer of another memory with all slots in it.
+    pub(super) fn adopt(&mut self, other: &Self, buffer: usize) {
+        let old = &other.buffers[buffer];
+        let (index, mut tensors) = (self.buffers.len(), Vec::new());
+        for (id, slot) in other.slots.iter().enumerate().filter(|(_, slot)| slot.buffer == buffer) {
+            if old.tensors.contains(&SlotId(id)) {
+                tensors.push(SlotId(self.slots.len()));
+            }
+            self.slots.push(Slot { buffer: index, ..slot.clone() });
+        }
+        self.buffers.push(Buffer { tensors, ..old.clone() });
     }
 
     /// All slots.

@@ -1,11 +1,13 @@
 //! The step as data: a flat list of dispatches over named, shaped slots. Executors see nothing else.
 
+mod exchange;
 mod executor;
 mod explain;
 mod memory;
 mod room;
 mod validate;
 
+pub use exchange::{Exchange, Keep, Transfer};
 pub use executor::{Executor, Pending, Traffic};
 pub use memory::{ALIGNMENT_WORDS, Arena, Buffer, Memory, Role, Slot, SlotId};
 

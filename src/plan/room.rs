@@ -68,7 +68,7 @@ mod tests {
     fn what_no_machine_holds_is_refused_and_what_every_machine_holds_is_not() {
         for (words, fits) in [(1 << 10, true), (1 << 55, available().is_none())] {
             let mut memory = Memory::default();
-            memory.array("big", Role::State, DType::F32, [words]).expect("can be addressed");
+            memory.array("big", Role::Scratch, DType::F32, [words]).expect("can be addressed");
             let plan = Plan::new(memory);
             let outcome = plan.fits_host(4, |_| false);
             assert_eq!(outcome.is_ok(), fits, "{words} words: {outcome:?}");

@@ -65,9 +65,11 @@ impl Plan {
             }
             for (binding, id) in dispatch.bindings().filter(|(binding, _)| binding.access != Access::Read) {
                 let slot = self.memory.slot(id);
-                if self.memory.buffers()[slot.buffer].role == Role::Data {
+                let role = self.memory.buffers()[slot.buffer].role;
+                if role.is_from_host() {
+                    let kind = if role == Role::Data { "data" } else { "an input" };
                     return Err(mistake(format!(
-                        "{}: `{}` writes {}, which is data",
+                        "{}: `{}` writes {}, which is {kind}",
                         dispatch.label, binding.name, slot.name
                     )));
                 }
@@ -102,7 +104,7 @@ impl Plan {
 fn initial(buffer: &Buffer) -> Vec<Range<usize>> {
     match buffer.role {
         Role::Transient => buffer.gaps.clone(),
-        Role::Data | Role::State => std::iter::once(0..usize::MAX).collect(),
+        _ => std::iter::once(0..usize::MAX).collect(),
     }
 }
 

@@ -131,7 +131,7 @@ impl Job {
         let mut slots = Vec::new();
         for binding in &reflection.bindings {
             let ty = binding.ty(|name| word(&fields, &self.params, name))?;
-            slots.push(memory.tensor(&binding.name, Role::State, ty)?);
+            slots.push(memory.tensor(&binding.name, Role::Scratch, ty)?);
         }
         let names = reflection.bindings.iter().map(|binding| binding.name.as_str());
         let bindings: Vec<_> = names.zip(slots.iter().copied()).collect();

@@ -125,9 +125,9 @@ mod tests {
     fn scans() -> (Memory, Scan) {
         let mut memory = Memory::default();
         let tensors = [("w".to_owned(), Shape::from([3, 5])), ("b".to_owned(), Shape::from([7]))];
-        memory.arena("weights", Role::State, &tensors).expect("it is small");
+        memory.arena("weights", Role::Parameter, &tensors).expect("it is small");
         memory.arena("gradients", Role::Transient, &tensors).expect("it is small");
-        memory.array(SCAN_RECORD, Role::State, DType::U32, [2, 3]).expect("it is small");
+        memory.array(SCAN_RECORD, Role::Scratch, DType::U32, [2, 3]).expect("it is small");
         let scan = Scan::new(&memory, 10).expect("there is a record");
         (memory, scan)
     }

@@ -8,7 +8,7 @@ use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
 use crate::nn::{Augment, CLASS_WEIGHTS, Evaluation, Model, ModelConfig, NORMALISATION, Normalisation, Training};
-use crate::plan::{Executor, Memory, Pending, Plan, Role, SlotId};
+use crate::plan::{Executor, Keep, Pending, Plan, SlotId};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
@@ -135,11 +135,11 @@ impl<E: Executor> Trainer<E> {
     /// As of [`Self::plan`] and [`Executor::with_plan`]; and where `data` are of another size than those on the device.
     pub async fn with_config(self, config: TrainConfig, data: &Dataset) -> Result<Self> {
         let (model, plan) = Self::plan(&config, data)?;
-        if !has_data_of(self.executor.memory(), &plan.memory) {
+        if !plan.memory.finds_data_in(self.executor.memory()) {
             let cause = "the data set is of another size than the one on the device";
             return Err(Error::new(Kind::Usage, cause, "make a new trainer for it"));
         }
-        Self::begin(self.executor.with_plan(plan).await?, model, config, data)
+        Self::begin(self.executor.with_plan(plan, Keep::Data).await?, model, config, data)
     }
 
     /// Uploads what the model begins with to an executor that has the data.
@@ -373,12 +373,6 @@ pub fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
 fn pack(bytes: &[u8], columns: usize) -> Vec<u32> {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| (word << 8) | u32::from(byte));
     bytes.chunks(columns.max(1)).flat_map(|row| row.chunks(4)).map(word).collect()
-}
-
-/// Whether each buffer of data of `after` is taken over from `before` when a plan follows a plan.
-fn has_data_of(before: &Memory, after: &Memory) -> bool {
-    let taken = after.carry_over(before, vec![(); before.buffers().len()]);
-    after.buffers().iter().enumerate().all(|(index, buffer)| buffer.role != Role::Data || taken.contains_key(&index))
 }
 
 /// The slot of this name in the executor's plan.

@@ -87,21 +87,21 @@ impl Gradients {
         let mut random = Random::new(11, stream::CASES);
         let mut parameters = Vec::new();
         for shape in shapes {
-            let slot = memory.array("parameter", Role::State, DType::F32, Shape::new(*shape))?;
+            let slot = memory.array("parameter", Role::Parameter, DType::F32, Shape::new(*shape))?;
             // Away from zero, where ReLU has no derivative.
             let away = |x: f32| if x.abs() < 0.05 { x + 0.1f32.copysign(x) } else { x };
             let values = (0..memory.slot(slot).words).map(|_| away(random.normal() as f32)).collect();
             parameters.push((slot, values));
         }
         let labels = memory.array("labels", Role::Data, DType::U32, [ROWS])?;
-        let counters = memory.array("counters", Role::State, DType::U32, [4])?;
+        let counters = memory.array("counters", Role::Carried, DType::U32, [4])?;
         let class_weights = memory.array("class weights", Role::Data, DType::F32, [3])?;
-        let mean = memory.array("running mean", Role::State, DType::F32, [5])?;
-        let variance = memory.array("running variance", Role::State, DType::F32, [5])?;
+        let mean = memory.array("running mean", Role::Carried, DType::F32, [5])?;
+        let variance = memory.array("running variance", Role::Carried, DType::F32, [5])?;
         let words = vec![(labels, vec![0, 1, 2, 0]), (counters, vec![1, 0, 0, ROWS as u32])];
         let recorded = [
-            memory.array("metrics", Role::State, DType::F32, [2, 2])?,
-            memory.array("last counters", Role::State, DType::U32, [4])?,
+            memory.array("metrics", Role::Scratch, DType::F32, [2, 2])?,
+            memory.array("last counters", Role::Carried, DType::U32, [4])?,
         ];
         let numbers = vec![(class_weights, vec![0.5, 2.0, 1.25])];
         let mut graph = Graph::default();

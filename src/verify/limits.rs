@@ -117,7 +117,7 @@ fn too_large(bench: &Bench<'_>) -> Outcome {
     let caps = &bench.gpu.caps;
     let words = caps.max_binding_bytes.min(caps.max_buffer_bytes) / 4 + 1;
     let mut plan = Plan::default();
-    let array = plan.memory.array("too large", Role::State, DType::F32, [words as usize]);
+    let array = plan.memory.array("too large", Role::Scratch, DType::F32, [words as usize]);
     match array.and_then(|_| plan.validate(caps)) {
         Err(error) if error.kind() == Kind::Device => Outcome::Fine(Worst { cases: 1, ulps: None, ..Worst::default() }),
         Err(error) => {

@@ -58,12 +58,12 @@ impl ByHand {
     /// A plan with the section `train`.
     pub(crate) fn plan(&self, training: Training) -> Result<Plan> {
         let mut memory = Memory::default();
-        let weights = memory.arena("weights", Role::State, &self.tensors())?;
+        let weights = memory.arena("weights", Role::Parameter, &self.tensors())?;
         let pass = self.pass(&mut memory, "train", training.samples, training.batch, training.ring)?;
         let backward = Backward {
             gradients: memory.arena("gradients", Role::Transient, &self.tensors())?,
-            first_moment: memory.arena("first_moment", Role::State, &self.tensors())?,
-            second_moment: memory.arena("second_moment", Role::State, &self.tensors())?,
+            first_moment: memory.arena("first_moment", Role::Optimizer, &self.tensors())?,
+            second_moment: memory.arena("second_moment", Role::Optimizer, &self.tensors())?,
             hidden: self.hidden_gradients(&mut memory, training.batch)?,
         };
         let mut plan = Plan::new(memory);
@@ -77,7 +77,7 @@ impl ByHand {
 
     fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Pass> {
         let (features, classes) = (self.widths[0], self.widths[self.widths.len() - 1]);
-        let normalisation = memory.array("normalisation", Role::State, DType::F32, [2])?;
+        let normalisation = memory.array("normalisation", Role::Carried, DType::F32, [2])?;
         let mut array =
             |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
         let outputs = self.widths[1..].iter().enumerate();
@@ -86,9 +86,9 @@ impl ByHand {
             batch: word(batch)?,
             images: array("images", Role::Data, DType::U8, [samples, features].into())?,
             classes: array("classes", Role::Data, DType::U8, [samples].into())?,
-            counters: array("counters", Role::State, DType::U32, [counter::COUNT].into())?,
+            counters: array("counters", Role::Carried, DType::U32, [counter::COUNT].into())?,
             normalisation,
-            rates: array("rates", Role::State, DType::F32, [rate::COUNT].into())?,
+            rates: array("rates", Role::Carried, DType::F32, [rate::COUNT].into())?,
             inputs: array("inputs", Role::Transient, DType::F32, [batch, features].into())?,
             labels: array("labels", Role::Transient, DType::U32, [batch].into())?,
             outputs: outputs
@@ -96,7 +96,7 @@ impl ByHand {
                 .collect::<Result<_>>()?,
             losses: array("losses", Role::Transient, DType::F32, [batch].into())?,
             logits_gradient: array("logits.gradient", Role::Transient, DType::F32, [batch, classes].into())?,
-            metrics: array("metrics", Role::State, DType::F32, [ring, 2].into())?,
+            metrics: array("metrics", Role::Scratch, DType::F32, [ring, 2].into())?,
             ring: word(ring)?,
         })
     }

@@ -30,8 +30,8 @@ impl Op for MicroCounters {
 #[test]
 fn words_are_transients_that_share_no_buffer_with_numbers() -> Result<()> {
     let mut plan = Plan::default();
-    let x = plan.memory.array("x", Role::State, DType::F32, [4])?;
-    let counters = plan.memory.array("counters", Role::State, DType::U32, [4])?;
+    let x = plan.memory.array("x", Role::Carried, DType::F32, [4])?;
+    let counters = plan.memory.array("counters", Role::Carried, DType::U32, [4])?;
     let mut graph = Graph::default();
     let leaves = [graph.leaf(&plan.memory, x), graph.leaf(&plan.memory, counters)];
     assert_eq!(graph.ty(leaves[1]), &TensorType::new(DType::U32, [4]));
@@ -60,7 +60,7 @@ fn words_are_transients_that_share_no_buffer_with_numbers() -> Result<()> {
 #[test]
 fn a_value_of_another_type_than_the_kernel_takes_is_refused() -> Result<()> {
     let mut plan = Plan::default();
-    let counters = plan.memory.array("counters", Role::State, DType::U32, [4])?;
+    let counters = plan.memory.array("counters", Role::Carried, DType::U32, [4])?;
     let mut graph = Graph::default();
     let leaf = graph.leaf(&plan.memory, counters);
     graph.apply(ScaleOp { factor: 2.0 }, &[leaf])?;

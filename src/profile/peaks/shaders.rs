@@ -10,7 +10,7 @@ use super::workgroup::{Workgroup, WorkgroupParams};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor, Stamps};
 use crate::kernel::Kernel;
-use crate::plan::{Executor, Memory, Plan, Role};
+use crate::plan::{Executor, Keep, Memory, Plan, Role};
 use crate::random::{Random, stream};
 use crate::shape::DType;
 use crate::verify::lockstep;
@@ -51,7 +51,7 @@ pub async fn measure(gpu: &Arc<Gpu>) -> Result<(Peaks, Vec<String>)> {
     let most = gpu.caps.max_binding_bytes.min(gpu.caps.max_buffer_bytes) as usize / 4;
     for size in SIZES.into_iter().filter(|size| *size <= most) {
         let (plan, targets) = memory(size)?;
-        executor = executor.with_plan(plan).await?;
+        executor = executor.with_plan(plan, Keep::Data).await?;
         if let Some(words) = executor.memory().find("a") {
             let mut random = Random::new(0, stream::CASES);
             let random: Vec<u32> = (0..size).map(|_| random.bits()).collect();
@@ -69,8 +69,8 @@ fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
     // A CPU driver does about a thousandth of a GPU's work in the same time.
     let (n, rounds) = if gpu.caps.cpu { (1 << 14, 16) } else { (1 << 18, 256) };
     let mut memory = Memory::default();
-    let numbers = memory.array("numbers", Role::State, DType::F32, [n as usize])?;
-    let sums = memory.array("sums", Role::State, DType::U32, [n as usize])?;
+    let numbers = memory.array("numbers", Role::Scratch, DType::F32, [n as usize])?;
+    let sums = memory.array("sums", Role::Scratch, DType::U32, [n as usize])?;
     let (mut plan, mut targets) = (Plan::new(memory), Vec::new());
     for (kernel, resource) in [(&F32, Resource::F32), (&F16, Resource::F16)] {
         if resource == Resource::F32 || gpu.caps.f16 {
@@ -90,8 +90,8 @@ fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
 
 /// Adds the section that does almost nothing.
 fn add_nothing(plan: &mut Plan) -> Result<()> {
-    let a = plan.memory.array("nothing/a", Role::State, DType::U32, [4])?;
-    let out = plan.memory.array("nothing/out", Role::State, DType::U32, [4])?;
+    let a = plan.memory.array("nothing/a", Role::Scratch, DType::U32, [4])?;
+    let out = plan.memory.array("nothing/out", Role::Scratch, DType::U32, [4])?;
     plan.begin(NOTHING);
     plan.dispatch(NOTHING, &COPIES[0], CopyParams { n: 4 }, &[("a", a), ("out", out)])
 }
@@ -99,8 +99,8 @@ fn add_nothing(plan: &mut Plan) -> Result<()> {
 /// Copies and reads of `size` words.
 fn memory(size: usize) -> Result<(Plan, Vec<Target>)> {
     let mut memory = Memory::default();
-    let a = memory.array("a", Role::State, DType::U32, [size])?;
-    let out = memory.array("out", Role::State, DType::U32, [size])?;
+    let a = memory.array("a", Role::Scratch, DType::U32, [size])?;
+    let out = memory.array("out", Role::Scratch, DType::U32, [size])?;
     let (mut plan, mut targets) = (Plan::new(memory), Vec::new());
     let target = |plan: &Plan, section, resource| {
         let bytes = plan.section(section)?.dispatches.iter().map(|dispatch| plan.bytes(dispatch)).sum();

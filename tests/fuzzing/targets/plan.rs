@@ -16,7 +16,7 @@ const MOST_WORDS: usize = 1 << 13;
 
 const SIZES: [u32; 16] = [1, 2, 3, 4, 5, 7, 8, 16, 63, 64, 65, 70, 256, 1 << 16, u32::MAX, 0];
 const NAMES: [&str; 4] = ["train", "evaluate", "scan", "keep"];
-const ROLES: [Role; 3] = [Role::Transient, Role::State, Role::Data];
+const ROLES: [Role; 4] = [Role::Transient, Role::Carried, Role::Data, Role::Input];
 const TYPES: [DType; 3] = [DType::F32, DType::U32, DType::U8];
 
 struct Known {
@@ -88,16 +88,19 @@ impl Script<'_> {
     fn follow(&mut self, known: &Known, instruction: u8) {
         match instruction % 8 {
             0 => {
-                let (role, dtype, shape) = (ROLES[self.pick(3)], TYPES[self.pick(3)], self.shape());
+                let (role, dtype, shape) = (ROLES[self.pick(ROLES.len())], TYPES[self.pick(3)], self.shape());
                 self.array(role, TensorType::new(dtype, shape));
             }
             1 => self.arena(),
             2 => {
-                let (of, shape) = (self.slot(), self.shape());
+                let (of, shape, first) = (self.slot(), self.shape(), 32 * self.pick(6));
                 let name = format!("view {}", self.plan.memory.slots().len());
                 if let Some(of) = of {
-                    // Rejected if the slot is too small.
-                    self.ids.extend(self.plan.memory.view(of, &name, shape));
+                    // Rejected if the slot is too small, or the offset is not aligned.
+                    let memory = &mut self.plan.memory;
+                    let view =
+                        if first == 0 { memory.view(of, &name, shape) } else { memory.slice(of, &name, first, shape) };
+                    self.ids.extend(view);
                 }
             }
             3 => {
@@ -131,7 +134,7 @@ impl Script<'_> {
 
     fn arena(&mut self) {
         let name = format!("arena {}", self.plan.memory.slots().len());
-        let role = ROLES[self.pick(3)];
+        let role = ROLES[self.pick(ROLES.len())];
         let count = self.pick(4);
         let tensors: Vec<_> = (0..count).map(|i| (i.to_string(), self.shape())).collect();
         let Ok(arena) = self.plan.memory.arena(&name, role, &tensors) else { return };
@@ -167,8 +170,8 @@ impl Script<'_> {
             let fitting = fitting.get(choice / 4 % fitting.len().max(1)).copied();
             let slot = match choice % 4 {
                 0 => self.slot(),
-                1 => self.array(ROLES[choice / 4 % 3], ty),
-                _ => fitting.or_else(|| self.array(ROLES[choice / 4 % 3], ty)),
+                1 => self.array(ROLES[choice / 4 % ROLES.len()], ty),
+                _ => fitting.or_else(|| self.array(ROLES[choice / 4 % ROLES.len()], ty)),
             };
             bindings.extend(slot.map(|slot| (binding.name.as_str(), slot)));
         }
@@ -220,7 +223,7 @@ impl Script<'_> {
                 if reads && written[slot.buffer][range.clone()].contains(&false) {
                     return None;
                 }
-                if writes && memory.buffers()[slot.buffer].role == Role::Data {
+                if writes && memory.buffers()[slot.buffer].role.is_from_host() {
                     return None;
                 }
                 for (other_access, other) in bound.iter().take(i).filter(|(_, other)| other.buffer == slot.buffer) {
