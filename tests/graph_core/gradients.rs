@@ -52,13 +52,13 @@ struct Setting {
 
 impl Setting {
     fn leaf(&mut self, shape: impl Into<Shape>, values: &[f32]) -> Result<Value> {
-        let slot = self.plan.memory.array("leaf", Role::State, DType::F32, shape)?;
+        let slot = self.plan.memory.array("leaf", Role::Carried, DType::F32, shape)?;
         self.filled.push((slot, values.to_vec()));
         Ok(self.graph.leaf(&self.plan.memory, slot))
     }
 
     fn words(&mut self, values: &[u32]) -> Result<Value> {
-        let slot = self.plan.memory.array("words", Role::State, DType::U32, [values.len()])?;
+        let slot = self.plan.memory.array("words", Role::Carried, DType::U32, [values.len()])?;
         self.words.push((slot, values.to_vec()));
         Ok(self.graph.leaf(&self.plan.memory, slot))
     }
