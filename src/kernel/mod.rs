@@ -3,6 +3,7 @@
 //! An op's file implements [`Kernel`]: parameters, geometry, cost, CPU reference implementation (twin), error bound,
 //! test cases, variants. The rest of the crate uses the object-safe [`AnyKernel`], whose parameters are bytes.
 
+mod any;
 mod args;
 mod caps;
 mod case;
@@ -12,6 +13,7 @@ mod real;
 mod relation;
 mod variant;
 
+pub use any::AnyKernel;
 pub use args::{Args, Array, FewBindings, View};
 pub use caps::Caps;
 pub use case::{Case, Effort, Inputs, Tolerance, Values, edge_sizes, ulp};
@@ -107,51 +109,6 @@ pub trait Kernel: Sync {
     ) -> Option<Vec<u32>> {
         None
     }
-}
-
-/// A [`Kernel`] with its parameters as bytes, so that all kernels fit one registry and one plan.
-pub trait AnyKernel: Sync {
-    /// See [`Kernel::name`].
-    fn name(&self) -> &'static str;
-    /// See [`Kernel::body`].
-    fn body(&self) -> &'static str {
-        self.name()
-    }
-    /// The fields of the Rust parameter struct, and its size in bytes.
-    fn fields(&self) -> (Vec<Field>, usize);
-    /// See [`Kernel::is_composed`].
-    fn is_composed(&self) -> bool;
-    /// See [`Kernel::variants`].
-    fn variants(&self, caps: &Caps) -> Vec<Variant>;
-    /// The [preferred](Caps::preferred) variant, else that of [`Kernel::choose`]; if it is not trusted, the first
-    /// trusted one of [`Kernel::variants`] that supports these parameters.
-    fn choose(&self, params: &[u8], caps: &Caps) -> Variant;
-    /// The trusted ones of [`Kernel::candidates`].
-    fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant>;
-    /// See [`Kernel::accepts`].
-    fn accepts(&self, params: &[u8], variant: &Variant) -> bool;
-    /// See [`Kernel::consistent`].
-    fn consistent(&self, params: &[u8]) -> Vec<u8>;
-    /// See [`Kernel::groups`].
-    fn groups(&self, params: &[u8], variant: &Variant) -> u64;
-    /// See [`Kernel::flops`].
-    fn flops(&self, params: &[u8]) -> u64;
-    /// See [`Kernel::bytes`].
-    fn bytes(&self, params: &[u8], bound: u64) -> u64;
-    /// The f32 twin.
-    fn twin_f32(&self, params: &[u8], args: &mut Args<'_, f32>);
-    /// The f64 twin, the oracle.
-    fn twin_f64(&self, params: &[u8], args: &mut Args<'_, f64>);
-    /// See [`Kernel::tolerance`].
-    fn tolerance(&self, case: &Case<Vec<u8>>, output: &str, values: &Values) -> Tolerance;
-    /// See [`Kernel::cases`].
-    fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>>;
-    /// See [`Kernel::relations`].
-    fn relations(&self) -> Vec<Relation>;
-    /// See [`Kernel::faults`].
-    fn faults(&self) -> &'static [ShaderFault];
-    /// See [`Kernel::fill`].
-    fn fill(&self, case: &Case<Vec<u8>>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>>;
 }
 
 impl<K: Kernel> AnyKernel for K {

@@ -1,6 +1,7 @@
 //! The two float types of twins.
 
-use super::{AnyKernel, Args};
+use super::any::AnyKernel;
+use super::args::Args;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
