@@ -26,7 +26,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> rates: array<f32>;
 /// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(7) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in invalid rows
+/// [batch], IGNORE_INDEX in invalid rows
 @group(0) @binding(8) var<storage, read_write> labels: array<u32>;
 
 // One workgroup per row. Each computes the counters itself, since none may read another's writes; the first stores

@@ -10,7 +10,7 @@ struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low:
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
 /// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in invalid rows
+/// [batch], IGNORE_INDEX in invalid rows
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 
 // One workgroup per row, so that few invocations compute the row's position in the permutation.

@@ -27,11 +27,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
 /// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
-/// [batch], NO_LABEL in invalid rows
+/// [batch], IGNORE_INDEX in invalid rows
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
-
-const AUGMENT = 0x30000000u;
-const NOISE = AUGMENT + 3u;
 
 // The random transformation of one image. Vectors are (x, y).
 struct Draw {
@@ -55,9 +52,9 @@ fn happens(word: u32, threshold: u32) -> bool {
 }
 
 fn draw_augmentation(seed: vec2<u32>, epoch: u32, sample: u32) -> Draw {
-    let move_words = step_words(seed, AUGMENT, epoch, sample);
-    let choice_words = step_words(seed, AUGMENT + 1u, epoch, sample);
-    let erase_words = step_words(seed, AUGMENT + 2u, epoch, sample);
+    let move_words = step_words(seed, AUGMENT_MOVES, epoch, sample);
+    let choice_words = step_words(seed, AUGMENT_CHOICES, epoch, sample);
+    let erase_words = step_words(seed, AUGMENT_ERASURES, epoch, sample);
     let turn = sine_and_cosine_of_twice(params.half_angle * signed_unit(move_words.x));
     var draw: Draw;
     draw.sine = turn.x;
@@ -135,7 +132,7 @@ fn main(
     }
     if (local == 0u) {
         let class_of = (classes[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
-        labels[row] = select(NO_LABEL, class_of, used);
+        labels[row] = select(IGNORE_INDEX, class_of, used);
     }
     let draw = draw_augmentation(seed, counters[EPOCH], sample);
     let words = (params.features + 3u) / 4u;
@@ -144,7 +141,7 @@ fn main(
         var value = bilinear(sample, source_of(draw, vec2<f32>(place))) * (1.0 / 255.0);
         if (params.noise != 0.0) {
             // Random words come in fours.
-            let noise_words = step_words(seed, NOISE, counters[EPOCH], sample * words + index / 4u);
+            let noise_words = step_words(seed, AUGMENT_NOISE, counters[EPOCH], sample * words + index / 4u);
             value = clamp(value + params.noise * noise_of(noise_words[index % 4u]), 0.0, 1.0);
         }
         let erased = all(place >= draw.erased_from) && all(place < draw.erased_to);

@@ -5,8 +5,6 @@ struct Params { n: u32, parts: u32 }
 /// [parts, 2]: the index of a part's first non-finite element, or NONE, and their count
 @group(0) @binding(2) var<storage, read_write> found: array<u32>;
 
-const NONE = 0xffffffffu;
-
 // One invocation per part, strided over the array so that neighbors read adjacent words.
 @compute @workgroup_size(WORKGROUP)
 fn main(

@@ -8,7 +8,6 @@ struct Params { parts: u32, row: u32, rows: u32 }
 /// first, and the step
 @group(0) @binding(3) var<storage, read_write> record: array<u32>;
 
-const NONE = 0xffffffffu;
 var<workgroup> firsts: array<u32, WORKGROUP>;
 var<workgroup> counts: array<u32, WORKGROUP>;
 
@@ -31,10 +30,10 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>) {
             counts[local] += counts[local + half];
         }
     }
-    let place = 3u * params.row;
-    if (local == 0u && counts[0] > 0u && record[place] == 0u) {
-        record[place] = counts[0];
-        record[place + 1u] = firsts[0];
-        record[place + 2u] = counters[STEP];
+    let place = WORDS * params.row;
+    if (local == 0u && counts[0] > 0u && record[place + COUNT] == 0u) {
+        record[place + COUNT] = counts[0];
+        record[place + FIRST] = firsts[0];
+        record[place + STEPS_BEGUN] = counters[STEP];
     }
 }

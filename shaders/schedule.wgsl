@@ -5,10 +5,6 @@ struct Params { kind: u32, warmup: u32, every: u32, gamma: f32, steps: u32 }
 /// [3]
 @group(0) @binding(2) var<storage, read_write> rates: array<f32>;
 
-// Values of `kind`; any other is constant.
-const STEP_DECAY = 1u;
-const COSINE = 2u;
-
 // base^exponent for base in [0, 1], by squaring.
 fn power(base: f32, exponent: u32) -> f32 {
     var result = 1.0;

@@ -2,7 +2,7 @@ struct Params { m: u32, n: u32, ring: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [m, n]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-/// [m], below n, or NO_LABEL for an invalid row
+/// [m], below n, or IGNORE_INDEX for an invalid row
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;

@@ -112,17 +112,17 @@
 //!    names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or workgroup
 //!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
 //!    of other ops, lowering, and what it fuses with. Start from `src/ops/elementwise/relu.rs`.
-//! 3. One line in [`ops::registry`]. Now `tests/run` holds it to its twin in every case, and seeds the faults that its
-//!    file lists into its shader, each of which has to be found. It fails with the kernel's name until there is one, and
-//!    until `src/verify/graphs.rs` has a use of it whose gradients are checked, by finite differences and on the device,
-//!    or `tests/graph_gradients.rs` the reason why it has none. `tests/mutants --shaders NAME` tells which small faults in
-//!    the shader its cases would not find.
+//!    Its `faults` are mistakes to seed into its shader, each of which its cases have to find; [`ops::Registered`] gives
+//!    the graph in which its gradient is checked, by finite differences and on the device, or says why it has none.
+//! 3. One line in `src/ops/mod.rs`. Now `tests/run` holds it to its twin in every case, seeds its faults, and checks its
+//!    gradient; what is missing is named. `tests/mutants --shaders NAME` tells which other small faults in the shader its
+//!    cases would not find.
 //!
 //! The op that was added last, [`ops::batch::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
 //! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
 //! passes one by one; its cases hold images that are all alike and sets that do not fill a part. The registry names it.
-//! Six faults stand in its file, such as a mean taken about 0 instead of about the nearest byte; and since it is
-//! measured once, before training, the table of gradients says that it has none. [`ops::elementwise::dropout`] shows the same for an
+//! Six faults stand in its file, such as a mean taken about 0 instead of about the nearest byte; and since it is measured
+//! once, before training, it says that it has no gradient. [`ops::elementwise::dropout`] shows the same for an
 //! op that is differentiated.
 //!
 //! # What differs from the first design
@@ -151,6 +151,7 @@ pub mod profile;
 pub mod random;
 pub mod shader;
 pub mod shape;
+mod shared;
 pub mod text;
 pub mod train;
 #[cfg(not(target_arch = "wasm32"))]

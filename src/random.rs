@@ -5,8 +5,22 @@
 
 /// Streams separate the uses of a seed: two uses must not share numbers.
 pub mod stream {
-    /// Row order of an epoch.
-    pub const PERMUTATION: u32 = 1;
+    crate::shared! {
+        /// The streams that shaders draw from, in WGSL.
+        pub WGSL:
+        /// Row order of an epoch.
+        pub PERMUTATION: u32 = 1;
+        /// Dropout masks; layer `i` uses `DROPOUT + i`.
+        pub DROPOUT: u32 = 0x2000_0000;
+        /// Augmentation: where each training image is moved to.
+        pub AUGMENT_MOVES: u32 = 0x3000_0000;
+        /// Augmentation: shear, flips, and whether part of an image is erased.
+        pub AUGMENT_CHOICES: u32 = 0x3000_0001;
+        /// Augmentation: the rectangle erased from each image.
+        pub AUGMENT_ERASURES: u32 = 0x3000_0002;
+        /// Augmentation: pixel noise.
+        pub AUGMENT_NOISE: u32 = 0x3000_0003;
+    }
     /// Selection of training images if their number is limited.
     pub const TRAIN_LIMIT: u32 = 2;
     /// Selection of test images if their number is limited.
@@ -17,10 +31,6 @@ pub mod stream {
     pub const WEIGHTS: u32 = 0x1000;
     /// Hyperparameters of a search; trial `i` uses `TUNE + i`.
     pub const TUNE: u32 = 0x1000_0000;
-    /// Dropout masks; layer `i` uses `DROPOUT + i`.
-    pub const DROPOUT: u32 = 0x2000_0000;
-    /// Augmentation of training images; `AUGMENT + 3` is their pixel noise.
-    pub const AUGMENT: u32 = 0x3000_0000;
     /// Embedded digits; image `i` uses `DIGITS + i`.
     pub const DIGITS: u32 = 0x4000_0000;
     /// Shapes of test cases.

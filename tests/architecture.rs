@@ -8,17 +8,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with the layers it may import.
-const LAYERS: [(&str, &str); 19] = [
+const LAYERS: [(&str, &str); 20] = [
     ("text", ""),
     ("error", ""),
     ("ledger", "error"),
+    ("shared", ""),
     ("shape", "error"),
-    ("random", ""),
+    ("random", "shared"),
     ("shader", "error shape"),
     ("kernel", "error shape random shader"),
     ("plan", "error text shape shader kernel"),
     ("graph", "error shape plan"),
-    ("ops", "error shape random shader kernel plan graph"),
+    ("ops", "error shared shape random shader kernel plan graph"),
     ("nn", "error shape random plan graph ops"),
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),

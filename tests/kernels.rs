@@ -9,7 +9,7 @@ use shadegrad::gpu::{Checks, Pipeline};
 use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs};
 use shadegrad::ops::matmul::{NN, NT, TN};
 use shadegrad::ops::update::adam::Adam;
-use shadegrad::ops::{NO_LABEL, counter, registry};
+use shadegrad::ops::{IGNORE_INDEX, counter, registry};
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{
     self, Settings, Verdict, Whole, Worst, check, check_f32_twin, check_variant, prepare, prepare_altered,
@@ -98,7 +98,7 @@ fn kernels_without_a_row_in_use_agree_with_their_twins_and_stay_finite() {
     let gpu = common::gpu();
     let empty = |binding: &str, words: &mut [u32]| match binding {
         "counters" | "micro_counters" => words[counter::ROWS] = 0,
-        "labels" => words.fill(NO_LABEL),
+        "labels" => words.fill(IGNORE_INDEX),
         _ => {}
     };
     for kernel in registry() {

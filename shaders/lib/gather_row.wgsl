@@ -8,7 +8,7 @@ fn gather_row(row: u32, local: u32, step: vec4<u32>) {
     }
     if (local == 0u) {
         let class_of = (classes[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
-        labels[row] = select(NO_LABEL, class_of, used);
+        labels[row] = select(IGNORE_INDEX, class_of, used);
     }
     let words = (params.features + 3u) / 4u;
     for (var w = local; w < words; w += 64u) {

@@ -1,6 +1,5 @@
 // Workgroups are one-dimensional, so local_invocation_id.x equals local_invocation_index, which software drivers
 // compute with three divisions per invocation.
-const WORKGROUP = 256u;
 
 // Global index of this invocation in a dispatch folded into two dimensions. Check bounds: the last workgroups
 // overshoot.

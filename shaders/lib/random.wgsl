@@ -15,8 +15,6 @@ fn pcg4d(seed: vec4<u32>) -> vec4<u32> {
     return v;
 }
 
-const PERMUTATION = 1u;
-
 // Position `index` of an epoch under a pseudo-random permutation of 0..n: a Feistel network, cycle-walked until the
 // result is below n, which terminates because index < n lies on the cycle.
 fn permute(seed: vec2<u32>, epoch: u32, index: u32, n: u32) -> u32 {
@@ -40,8 +38,6 @@ fn permute(seed: vec2<u32>, epoch: u32, index: u32, n: u32) -> u32 {
     }
     return x;
 }
-
-const DROPOUT = 0x20000000u;
 
 // Four random words for one step, from their own stream; `block` numbers them.
 fn step_words(seed: vec2<u32>, stream: u32, step: u32, block: u32) -> vec4<u32> {

@@ -1,5 +1,4 @@
 // One workgroup per batch: invocation i takes rows i, i + LANES and so on.
-const LANES = 64u;
 var<workgroup> loss_sums: array<f32, LANES>;
 var<workgroup> right_sums: array<u32, LANES>;
 

@@ -32,7 +32,7 @@ pub struct Found {
 pub fn found(record: &[u32]) -> Vec<Option<Found>> {
     let word = |row: &[u32], place: usize| row[place] as usize;
     let read = |row: &[u32]| Found {
-        step: word(row, entry::STEP),
+        step: word(row, entry::STEPS_BEGUN),
         count: word(row, entry::COUNT),
         first: word(row, entry::FIRST),
     };

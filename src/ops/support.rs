@@ -7,39 +7,60 @@ use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
 
-/// Elements of `counters`; `shaders/lib/counters.wgsl` names them for the shaders.
+/// Elements of `counters`: which step this is, and which rows of the data set it sees.
 pub mod counter {
-    /// Steps begun since the start.
-    pub const STEP: usize = 0;
-    /// Whole passes over the data before this step.
-    pub const EPOCH: usize = 1;
-    /// Where in the epoch's order this step's batch begins.
-    pub const POSITION: usize = 2;
-    /// Rows of the batch in use.
-    pub const ROWS: usize = 3;
+    crate::shared! {
+        /// The same for shaders.
+        pub(in crate::ops) WGSL:
+        /// Steps begun since the start.
+        pub STEP: usize = 0;
+        /// Whole passes over the data before this step.
+        pub EPOCH: usize = 1;
+        /// Where in the epoch's order this step's batch begins.
+        pub POSITION: usize = 2;
+        /// Rows of the batch in use; fewer than its size at the end of an epoch.
+        pub ROWS: usize = 3;
+    }
     /// How many counters there are.
     pub const COUNT: usize = 4;
 }
 
-/// Elements of `rates`; `shaders/lib/rates.wgsl` names them for the shaders.
+/// Elements of `rates`.
 pub mod rate {
-    /// The step size.
-    pub const LEARNING_RATE: usize = 0;
-    /// 1 - beta1^t.
-    pub const CORRECTION1: usize = 1;
-    /// 1 - beta2^t.
-    pub const CORRECTION2: usize = 2;
+    crate::shared! {
+        /// The same for shaders.
+        pub(in crate::ops) WGSL:
+        /// The step size.
+        pub LEARNING_RATE: usize = 0;
+        /// 1 - beta1^t.
+        pub CORRECTION1: usize = 1;
+        /// 1 - beta2^t.
+        pub CORRECTION2: usize = 2;
+    }
     /// How many rates there are.
     pub const COUNT: usize = 3;
 }
 
-/// The label of a row that is not in use.
-pub const NO_LABEL: u32 = u32::MAX;
+crate::shared! {
+    /// [`IGNORE_INDEX`] for shaders.
+    pub(in crate::ops) LABELS:
+    /// The label of a row that is not in use.
+    pub IGNORE_INDEX: u32 = 0xffff_ffff;
+}
 
-pub(in crate::ops) const LINEAR: &str = include_str!("../../shaders/lib/linear.wgsl");
-pub(in crate::ops) const COUNTERS: &str = include_str!("../../shaders/lib/counters.wgsl");
-pub(in crate::ops) const RATES: &str = include_str!("../../shaders/lib/rates.wgsl");
+/// Invocations of a workgroup in shaders that use `linear_index`.
+macro_rules! workgroup {
+    () => {
+        256
+    };
+}
+
+pub(in crate::ops) const LINEAR: &str =
+    concat!("const WORKGROUP = ", workgroup!(), "u;\n", include_str!("../../shaders/lib/linear.wgsl"));
+pub(in crate::ops) const COUNTERS: &str = counter::WGSL;
+pub(in crate::ops) const RATES: &str = rate::WGSL;
 pub(in crate::ops) const BITS: &str = include_str!("../../shaders/lib/bits.wgsl");
+pub(in crate::ops) const STREAMS: &str = crate::random::stream::WGSL;
 pub(in crate::ops) const RANDOM: &str = include_str!("../../shaders/lib/random.wgsl");
 pub(in crate::ops) const WORKGROUP_SUM: &str = include_str!("../../shaders/lib/workgroup_sum.wgsl");
 
@@ -55,7 +76,7 @@ pub(in crate::ops) fn roundings(k: usize) -> f64 {
 
 /// Workgroups for `invocations` of a shader that uses `linear_index`.
 pub(in crate::ops) fn linear_groups(invocations: u64) -> u64 {
-    invocations.div_ceil(256)
+    invocations.div_ceil(workgroup!())
 }
 
 /// Calls `f(row, out_row)` for each row of `out[rows, n]`, on all cores where there is enough to do.

@@ -8,7 +8,7 @@ use crate::ops::elementwise::relu::Relu;
 use crate::ops::elementwise::reshape::Reshape;
 use crate::ops::elementwise::softmax::Softmax;
 use crate::ops::matmul::{Operands, product};
-use crate::ops::{GradientCheck, GradientGraph, gradient_checks};
+use crate::ops::{Given, GradientCheck, GradientGraph, gradient_checks};
 use crate::shape::Shape;
 
 /// Every graph.
@@ -57,7 +57,7 @@ fn layers() -> Vec<GradientGraph> {
     ]
 }
 
-fn tied(graph: &mut Graph, p: &[Value], _: &crate::ops::Given) -> Result<Value> {
+fn tied(graph: &mut Graph, p: &[Value], _: &Given) -> Result<Value> {
     let forwards = product(graph, Operands::NN, p[0], p[1])?;
     let hidden = graph.apply(Relu, &[forwards])?;
     let back = product(graph, Operands::NT, hidden, p[1])?;

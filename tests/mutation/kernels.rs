@@ -30,13 +30,20 @@ pub(crate) fn shader_files() -> BTreeMap<String, String> {
 pub(crate) fn parts(variants: &[Variant], files: &BTreeMap<String, String>) -> BTreeSet<String> {
     let found = RefCell::new(BTreeSet::new());
     let name = |part: &str| {
-        let file = files.iter().find(|(_, text)| *text == part);
-        let (name, _) = file.unwrap_or_else(|| panic!("a part of a shader is no file: build again\n{part}"));
-        found.borrow_mut().insert(name.clone());
+        // Constants that the host shares are generated, as parts of their own or before a file's text.
+        let is_of = |text: &str| part.strip_suffix(text).is_some_and(is_generated);
+        match files.iter().find(|(_, text)| is_of(text)) {
+            Some((name, _)) => drop(found.borrow_mut().insert(name.clone())),
+            None => assert!(is_generated(part), "a part of a shader is no file: build again\n{part}"),
+        }
         part.to_owned()
     };
     variants.iter().for_each(|variant| drop(variant.edited("", name)));
     found.into_inner()
+}
+
+fn is_generated(part: &str) -> bool {
+    part.lines().all(|line| line.starts_with("const ") && line.ends_with(';'))
 }
 
 /// The variants in which the quick tests run a kernel.
@@ -89,7 +96,10 @@ fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
 
 /// The variants with the file's text replaced by the mutant's, if they contain it.
 pub(crate) fn mutated(variants: &[Variant], original: &str, mutant: &Mutant) -> Vec<(Variant, Variant)> {
-    let edit = |part: &str| if part == original { mutant.text.clone() } else { part.to_owned() };
+    let edit = |part: &str| match part.strip_suffix(original) {
+        Some(generated) if is_generated(generated) => format!("{generated}{}", mutant.text),
+        _ => part.to_owned(),
+    };
     let both = variants.iter().map(|variant| (variant.clone(), variant.edited(variant.name.clone(), edit)));
     both.filter(|(variant, mutated)| variant != mutated).collect()
 }

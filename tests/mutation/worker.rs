@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, Pipeline};
 use shadegrad::kernel::{AnyKernel, Case, Effort, Inputs, Variant};
-use shadegrad::ops::{NO_LABEL, counter};
+use shadegrad::ops::{IGNORE_INDEX, counter};
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{Prepared, check_all, prepare, prepare_altered};
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl Trial {
         }
         let empty = |binding: &str, words: &mut [u32]| match binding {
             "counters" | "micro_counters" => words[counter::ROWS] = 0,
-            "labels" => words.fill(NO_LABEL),
+            "labels" => words.fill(IGNORE_INDEX),
             _ => {}
         };
         prepare_altered(kernel, reflection, self.case.clone(), 3, 0, empty)

@@ -8,7 +8,7 @@ use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Toleran
 use crate::ops::batch::gather::{self, GATHER_ROW, GatherParams};
 use crate::ops::batch::step_state::{self, NEXT_STEP, StepStateParams};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{COUNTERS, RANDOM, RATES, counter};
+use crate::ops::support::{COUNTERS, LABELS, RANDOM, RATES, STREAMS, counter};
 use crate::random::Random;
 
 crate::params! {
@@ -83,7 +83,7 @@ impl Kernel for BeginBatch {
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let main = include_str!("../../../shaders/begin_batch.wgsl");
-        vec![Variant::plain(&[COUNTERS, RATES, RANDOM, NEXT_STEP, GATHER_ROW, main])]
+        vec![Variant::plain(&[COUNTERS, LABELS, STREAMS, RATES, RANDOM, NEXT_STEP, GATHER_ROW, main])]
     }
 
     fn groups(&self, params: &BeginBatchParams, _variant: &Variant) -> u64 {

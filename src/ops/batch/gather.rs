@@ -9,7 +9,9 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, bits, counter, each_row, roundings, some_counters};
+use crate::ops::support::{
+    COUNTERS, IGNORE_INDEX, LABELS, RANDOM, STREAMS, bits, counter, each_row, roundings, some_counters,
+};
 use crate::random::{Random, permute};
 
 crate::params! {
@@ -90,7 +92,7 @@ pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u3
     let permuted = (params.shuffle != 0).then_some([params.seed_low, params.seed_high]);
     let sample = |row: usize| sample_of(params.samples, permuted, counters, row);
     for (row, label) in labels.iter_mut().enumerate() {
-        *label = if used(row) { byte(classes, sample(row)) } else { NO_LABEL };
+        *label = if used(row) { byte(classes, sample(row)) } else { IGNORE_INDEX };
     }
     let words = features.div_ceil(4);
     let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalisation[0], normalisation[1]);
@@ -149,7 +151,14 @@ impl Kernel for Gather {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RANDOM, GATHER_ROW, include_str!("../../../shaders/gather.wgsl")])]
+        vec![Variant::plain(&[
+            COUNTERS,
+            LABELS,
+            STREAMS,
+            RANDOM,
+            GATHER_ROW,
+            include_str!("../../../shaders/gather.wgsl"),
+        ])]
     }
 
     fn groups(&self, params: &GatherParams, _variant: &Variant) -> u64 {

@@ -7,3 +7,16 @@ pub mod micro_batch;
 pub mod normalisation;
 pub mod pixel_sums;
 pub mod step_state;
+
+use super::Registered;
+
+/// The kernels of this family.
+pub static ALL: [&dyn Registered; 7] = [
+    &begin_batch::BeginBatch,
+    &gather::Gather,
+    &gather_augmented::GatherAugmented,
+    &pixel_sums::PixelSums,
+    &normalisation::Normalisation,
+    &step_state::StepState,
+    &micro_batch::MicroBatch,
+];

@@ -2,3 +2,8 @@
 
 pub mod non_finite;
 pub mod non_finite_record;
+
+use super::Registered;
+
+/// The kernels of this family.
+pub static ALL: [&dyn Registered; 2] = [&non_finite::NonFinite, &non_finite_record::NonFiniteRecord];

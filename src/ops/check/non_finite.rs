@@ -26,8 +26,12 @@ impl NonFiniteParams {
     }
 }
 
-/// The index of no element.
-pub(in crate::ops) const NONE: u32 = u32::MAX;
+crate::shared! {
+    /// [`NONE`] for shaders.
+    pub(in crate::ops) PLACES:
+    /// The index of no element.
+    pub(in crate::ops) NONE: u32 = 0xffff_ffff;
+}
 
 /// Finds numbers that are not finite.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ impl Kernel for NonFinite {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, BITS, include_str!("../../../shaders/non_finite.wgsl")])]
+        vec![Variant::plain(&[LINEAR, BITS, PLACES, include_str!("../../../shaders/non_finite.wgsl")])]
     }
 
     fn groups(&self, params: &NonFiniteParams, _variant: &Variant) -> u64 {

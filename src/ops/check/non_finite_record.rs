@@ -4,7 +4,7 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
 };
-use crate::ops::check::non_finite::NONE;
+use crate::ops::check::non_finite::{NONE, PLACES};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LINEAR, counter};
 use crate::random::Random;
@@ -23,14 +23,18 @@ crate::params! {
 
 /// Elements of a row of the record.
 pub mod entry {
-    /// How many elements were not finite; 0 where all have been at every scan.
-    pub const COUNT: usize = 0;
-    /// The index of the first of them.
-    pub const FIRST: usize = 1;
-    /// How many steps had begun by then.
-    pub const STEP: usize = 2;
-    /// How many there are.
-    pub const WORDS: usize = 3;
+    crate::shared! {
+        /// The same for the shader.
+        pub(super) WGSL:
+        /// How many elements were not finite; 0 where all have been at every scan.
+        pub COUNT: usize = 0;
+        /// The index of the first of them.
+        pub FIRST: usize = 1;
+        /// How many steps had begun by then.
+        pub STEPS_BEGUN: usize = 2;
+        /// How many there are.
+        pub WORDS: usize = 3;
+    }
 }
 
 /// Keeps where and when numbers were first found that are not finite.
@@ -45,7 +49,13 @@ impl Kernel for NonFiniteRecord {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, COUNTERS, include_str!("../../../shaders/non_finite_record.wgsl")])]
+        vec![Variant::plain(&[
+            LINEAR,
+            COUNTERS,
+            PLACES,
+            entry::WGSL,
+            include_str!("../../../shaders/non_finite_record.wgsl"),
+        ])]
     }
 
     fn groups(&self, _params: &NonFiniteRecordParams, _variant: &Variant) -> u64 {
@@ -64,7 +74,7 @@ impl Kernel for NonFiniteRecord {
         if count > 0 && row[entry::COUNT] == 0 {
             row[entry::COUNT] = count;
             row[entry::FIRST] = first;
-            row[entry::STEP] = counters[counter::STEP];
+            row[entry::STEPS_BEGUN] = counters[counter::STEP];
         }
     }
 
@@ -117,9 +127,9 @@ impl Kernel for NonFiniteRecord {
             ShaderFault { from: "min(first, found[2u * part])", to: "found[2u * part]" },
             ShaderFault { from: "part < params.parts", to: "part + 1u < params.parts" },
             ShaderFault { from: "half > 0u", to: "half > 1u" },
-            ShaderFault { from: " && record[place] == 0u", to: "" },
+            ShaderFault { from: " && record[place + COUNT] == 0u", to: "" },
             ShaderFault { from: "counts[0] > 0u && ", to: "" },
-            ShaderFault { from: "3u * params.row", to: "0u" },
+            ShaderFault { from: "WORDS * params.row", to: "0u" },
             ShaderFault { from: "counters[STEP]", to: "counters[EPOCH]" },
         ]
     }

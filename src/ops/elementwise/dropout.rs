@@ -11,7 +11,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{COUNTERS, LINEAR, RANDOM, counter, each_row, flat_sizes, linear_groups};
+use crate::ops::support::{COUNTERS, LINEAR, RANDOM, STREAMS, counter, each_row, flat_sizes, linear_groups};
 use crate::plan::{Plan, SlotId};
 use crate::random::{Random, seed_words, step_words, stream};
 use crate::shape::TensorType;
@@ -57,7 +57,7 @@ impl Kernel for Dropout {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[LINEAR, COUNTERS, RANDOM, include_str!("../../../shaders/dropout.wgsl")])]
+        vec![Variant::plain(&[LINEAR, COUNTERS, STREAMS, RANDOM, include_str!("../../../shaders/dropout.wgsl")])]
     }
 
     fn groups(&self, params: &DropoutParams, _variant: &Variant) -> u64 {

@@ -13,3 +13,19 @@ pub mod reshape;
 pub mod scale;
 pub mod softmax;
 pub mod softmax_gradient;
+
+use super::Registered;
+
+/// The kernels of this family, but for the [activation functions](activation::ALL).
+pub static ALL: [&dyn Registered; 10] = [
+    &add::Add,
+    &bias_add::BiasAdd,
+    &column_sum::ColumnSum,
+    &scale::Scale,
+    &dropout::Dropout,
+    &copy::CopyArray,
+    &relu::Relu,
+    &relu_gradient::ReluGradient,
+    &softmax::Softmax,
+    &softmax_gradient::SoftmaxGradient,
+];

@@ -2,3 +2,8 @@
 
 pub mod embedding;
 pub mod embedding_gradient;
+
+use super::Registered;
+
+/// The kernels of this family.
+pub static ALL: [&dyn Registered; 2] = [&embedding::Embedding, &embedding_gradient::EmbeddingGradient];

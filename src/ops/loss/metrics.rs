@@ -4,7 +4,7 @@ use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{COUNTERS, NO_LABEL, UNIT, counter, row_sizes};
+use crate::ops::support::{COUNTERS, IGNORE_INDEX, UNIT, counter, row_sizes};
 use crate::random::Random;
 
 crate::params! {
@@ -22,8 +22,12 @@ crate::params! {
 /// What writes an entry of the ring.
 pub(in crate::ops) const RECORD_METRICS: &str = include_str!("../../../shaders/lib/record_metrics.wgsl");
 
-/// Invocations of the shader's one workgroup.
-const LANES: usize = 64;
+crate::shared! {
+    /// [`LANES`] for shaders.
+    pub(in crate::ops) RECORD_LANES:
+    /// Invocations of the shader's one workgroup.
+    LANES: usize = 64;
+}
 
 /// Reduces a batch to two numbers. An answer is the first class of the largest logit.
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl Kernel for Metrics {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RECORD_METRICS, include_str!("../../../shaders/metrics.wgsl")])]
+        vec![Variant::plain(&[COUNTERS, RECORD_LANES, RECORD_METRICS, include_str!("../../../shaders/metrics.wgsl")])]
     }
 
     fn groups(&self, _params: &MetricsParams, _variant: &Variant) -> u64 {
@@ -118,7 +122,7 @@ impl Kernel for Metrics {
         let MetricsParams { m, n, .. } = case.params;
         let used = m - m / 4;
         match binding {
-            "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
+            "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { IGNORE_INDEX }).collect()),
             "counters" => Some(vec![1 + random.below(100), 0, 0, used]),
             // A few units in the last place apart.
             "logits" if case.inputs == Inputs::Extreme => {

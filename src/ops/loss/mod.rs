@@ -24,7 +24,7 @@ use crate::kernel::{
 };
 use crate::ops::elementwise::softmax::{extreme_logits, kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, counter, linear_groups, row_sizes};
+use crate::ops::support::{BITS, COUNTERS, IGNORE_INDEX, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::TensorType;
@@ -106,8 +106,18 @@ pub static BINARY_CROSS_ENTROPY: Loss = Loss {
     faults: &[ShaderFault { from: "exp(-abs(x))", to: "exp(-x)" }, ShaderFault { from: "x >= 0.0", to: "x >= 1.0" }],
 };
 
-/// The losses in use.
-pub static ALL: [&Loss; 5] = [&MSE, &SOFTMAX_MSE, &L1, &HUBER, &BINARY_CROSS_ENTROPY];
+/// The kernels of this family.
+pub static ALL: [&dyn Registered; 9] = [
+    &softmax_cross_entropy::SoftmaxCrossEntropy,
+    &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
+    &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
+    &MSE,
+    &SOFTMAX_MSE,
+    &L1,
+    &HUBER,
+    &BINARY_CROSS_ENTROPY,
+    &metrics::Metrics,
+];
 
 /// What is wanted of output j in a row with this label.
 fn wanted<T: Real>(label: usize, j: usize) -> T {
@@ -206,7 +216,7 @@ pub(in crate::ops) fn fill_batch(
 ) -> Option<Vec<u32>> {
     let used = m - m / 4;
     match binding {
-        "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { NO_LABEL }).collect()),
+        "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { IGNORE_INDEX }).collect()),
         "counters" => Some(vec![7, 0, 0, used]),
         "logits" if inputs == Inputs::Extreme => {
             let mut logits = extreme_logits(n, elements, random);
@@ -273,7 +283,7 @@ impl Kernel for Loss {
         let mut hard = Vec::with_capacity(values.after(output).len());
         for (logits, &label) in values.before("logits").chunks_exact(n).zip(labels) {
             // What is not in use is zero, whatever its logits are.
-            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
+            let if_used = |bound: f64| if label == IGNORE_INDEX { 0.0 } else { bound };
             let (loss, gradient) = self.row_errors(logits, label as usize, case.params.delta.into());
             let tiny = f64::from(f32::MIN_POSITIVE);
             if output == "losses" {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::graph::{Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::loss::metrics::{self, MetricsParams, RECORD_METRICS};
+use crate::ops::loss::metrics::{self, MetricsParams, RECORD_LANES, RECORD_METRICS};
 use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use crate::ops::support::{BITS, COUNTERS, counter};
 use crate::plan::{Plan, SlotId};
@@ -47,7 +47,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
         let main = include_str!("../../../shaders/softmax_cross_entropy_metrics.wgsl");
-        vec![Variant::plain(&[COUNTERS, BITS, ROW, RECORD_METRICS, main])]
+        vec![Variant::plain(&[COUNTERS, BITS, ROW, RECORD_LANES, RECORD_METRICS, main])]
     }
 
     fn groups(&self, _params: &SoftmaxCrossEntropyMetricsParams, _variant: &Variant) -> u64 {

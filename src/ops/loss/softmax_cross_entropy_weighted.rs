@@ -20,7 +20,7 @@ use crate::kernel::{
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
-use crate::ops::support::{BITS, COUNTERS, LINEAR, NO_LABEL, UNIT, bits, counter, linear_groups, row_sizes};
+use crate::ops::support::{BITS, COUNTERS, IGNORE_INDEX, LINEAR, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;
 use crate::shape::TensorType;
@@ -125,7 +125,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         let rows = values.before("logits").chunks_exact(n as usize).zip(labels);
         for (row, (logits, &label)) in rows.enumerate() {
             // What is not in use is zero, whatever its logits are.
-            let if_used = |bound: f64| if label == NO_LABEL { 0.0 } else { bound };
+            let if_used = |bound: f64| if label == IGNORE_INDEX { 0.0 } else { bound };
             let y = |j: usize| wanted(label as usize, j, smoothing.into(), class_weights);
             let total: f64 = (0..n as usize).map(y).sum();
             if output == "losses" {

@@ -8,3 +8,17 @@ pub mod rmsprop;
 pub mod schedule;
 pub mod sgd;
 pub mod square_sums;
+
+use super::Registered;
+
+/// The kernels of this family.
+pub static ALL: [&dyn Registered; 8] = [
+    &adam::Adam,
+    &sgd::Sgd,
+    &rmsprop::RmsProp,
+    &square_sums::SquareSums,
+    &global_norm::GlobalNorm,
+    &clip::Clip,
+    &accumulate::Accumulate,
+    &schedule::Schedule,
+];

@@ -15,12 +15,16 @@ use crate::random::Random;
 
 /// Values of [`ScheduleParams::kind`].
 pub mod kind {
-    /// The base rate.
-    pub const CONSTANT: u32 = 0;
-    /// A factor every so many steps.
-    pub const STEP_DECAY: u32 = 1;
-    /// Half a period of a cosine, down to zero.
-    pub const COSINE: u32 = 2;
+    crate::shared! {
+        /// The same for the shader.
+        pub(super) WGSL:
+        /// The base rate.
+        pub CONSTANT: u32 = 0;
+        /// A factor every so many steps.
+        pub STEP_DECAY: u32 = 1;
+        /// Half a period of a cosine, down to zero.
+        pub COSINE: u32 = 2;
+    }
 }
 
 crate::params! {
@@ -51,7 +55,7 @@ impl Kernel for Schedule {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RATES, include_str!("../../../shaders/schedule.wgsl")])]
+        vec![Variant::plain(&[COUNTERS, RATES, kind::WGSL, include_str!("../../../shaders/schedule.wgsl")])]
     }
 
     fn groups(&self, _params: &ScheduleParams, _variant: &Variant) -> u64 {

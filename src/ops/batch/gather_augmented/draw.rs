@@ -43,9 +43,9 @@ fn sine_and_cosine_of_twice<T: Real>(half: T) -> [T; 2] {
 impl<T: Real> Draw<T> {
     pub(super) fn new(params: &GatherAugmentedParams, epoch: u32, sample: u32) -> Self {
         let seed = [params.seed_low, params.seed_high];
-        let move_words = step_words(seed, stream::AUGMENT, epoch, sample);
-        let choice_words = step_words(seed, stream::AUGMENT + 1, epoch, sample);
-        let erase_words = step_words(seed, stream::AUGMENT + 2, epoch, sample);
+        let move_words = step_words(seed, stream::AUGMENT_MOVES, epoch, sample);
+        let choice_words = step_words(seed, stream::AUGMENT_CHOICES, epoch, sample);
+        let erase_words = step_words(seed, stream::AUGMENT_ERASURES, epoch, sample);
         let of = |x: f32| T::of(x.into());
         let half = of(params.half_angle) * signed_unit(move_words[0]);
         let [sine, cosine] = sine_and_cosine_of_twice(half);

@@ -18,7 +18,7 @@ use crate::kernel::{
 };
 use crate::ops::batch::gather::{Normalised, byte, sample_of, some_normalisation};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{COUNTERS, NO_LABEL, RANDOM, counter, each_row, some_counters};
+use crate::ops::support::{COUNTERS, IGNORE_INDEX, LABELS, RANDOM, STREAMS, counter, each_row, some_counters};
 use crate::random::{Random, step_words, stream};
 use bound::pixel_bound;
 use draw::Draw;
@@ -64,7 +64,6 @@ crate::params! {
 
 /// Standard deviation of the sum of four random bytes: each has a variance of (256^2 - 1) / 12.
 pub const NOISE_DEVIATION: f64 = 147.800_541_270_766_3;
-const NOISE: u32 = stream::AUGMENT + 3;
 const SINE: &str = include_str!("../../../../shaders/lib/sine.wgsl");
 
 /// A probability in parts of 2^24: 0 never and 1 always happens.
@@ -107,7 +106,7 @@ fn augment<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, i
 fn add_noise<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, inputs: &mut [T]) {
     let (seed, noise) = ([params.seed_low, params.seed_high], T::of(params.noise.into()));
     for (w, inputs) in inputs.chunks_mut(4).enumerate() {
-        let words = step_words(seed, NOISE, epoch, (sample * params.words() + w) as u32);
+        let words = step_words(seed, stream::AUGMENT_NOISE, epoch, (sample * params.words() + w) as u32);
         for (input, word) in inputs.iter_mut().zip(words) {
             *input = (*input + noise * T::of(noise_of(word))).max(T::zero()).min(T::one());
         }
@@ -154,7 +153,14 @@ impl Kernel for GatherAugmented {
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        vec![Variant::plain(&[COUNTERS, RANDOM, SINE, include_str!("../../../../shaders/gather_augmented.wgsl")])]
+        vec![Variant::plain(&[
+            COUNTERS,
+            LABELS,
+            STREAMS,
+            RANDOM,
+            SINE,
+            include_str!("../../../../shaders/gather_augmented.wgsl"),
+        ])]
     }
 
     fn groups(&self, params: &GatherAugmentedParams, _variant: &Variant) -> u64 {
@@ -178,7 +184,7 @@ impl Kernel for GatherAugmented {
         let (mean, reciprocal) = (normalisation[0], normalisation[1]);
         let used = |row: usize| row < counters[counter::ROWS] as usize;
         for (row, label) in labels.iter_mut().enumerate() {
-            *label = if used(row) { byte(classes, params.sample(counters, row)) } else { NO_LABEL };
+            *label = if used(row) { byte(classes, params.sample(counters, row)) } else { IGNORE_INDEX };
         }
         each_row(inputs, params.features as usize, |row, inputs| {
             if used(row) {

@@ -1,14 +1,12 @@
 //! Activation functions in the stores of products.
 
-use super::{Function, SLOPE, TINY, UNIT, extreme_inputs};
+use super::{Function, SLOPE, SLOPES, TINY, UNIT, extreme_inputs};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
 use crate::ops::gradient_check::GradientCheck;
 use crate::ops::matmul::{Epilogue, Matmul, MatmulParams, Operands, sum_error};
 use crate::ops::support::bits;
 use crate::random::Random;
 use std::marker::PhantomData;
-
-const SLOPE_SOURCE: &str = include_str!("../../../../shaders/lib/slope.wgsl");
 
 /// `bias[n]` is added, then the function applied.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ impl<F: Function> Epilogue for BiasThen<F> {
     const COMPOSED: bool = true;
 
     fn parts() -> Vec<&'static str> {
-        [&[SLOPE_SOURCE], F::PARTS, &[include_str!("../../../../shaders/lib/epilogue_bias_activation.wgsl")]].concat()
+        [&[SLOPES], F::PARTS, &[include_str!("../../../../shaders/lib/epilogue_bias_activation.wgsl")]].concat()
     }
 
     fn apply<T: Real>(x: T, y: T) -> T {
@@ -65,8 +63,7 @@ impl<F: Function> Epilogue for TimesDerivative<F> {
     const COMPOSED: bool = true;
 
     fn parts() -> Vec<&'static str> {
-        [&[SLOPE_SOURCE], F::PARTS, &[include_str!("../../../../shaders/lib/epilogue_activation_gradient.wgsl")]]
-            .concat()
+        [&[SLOPES], F::PARTS, &[include_str!("../../../../shaders/lib/epilogue_activation_gradient.wgsl")]].concat()
     }
 
     fn apply<T: Real>(x: T, y: T) -> T {

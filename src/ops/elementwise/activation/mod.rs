@@ -92,8 +92,12 @@ pub struct Kernels {
     pub gradient_of_product: &'static dyn Product,
 }
 
-/// The slope that products know, as `shaders/lib/slope.wgsl` has it.
-pub const SLOPE: f32 = 0.01;
+crate::shared! {
+    /// [`SLOPE`] for shaders.
+    pub(in crate::ops) SLOPES:
+    /// The slope of leaky ReLU where no parameter gives one; the other functions have none.
+    pub SLOPE: f32 = 0.01;
+}
 
 macro_rules! kernels {
     ($($function:ident),*) => {
