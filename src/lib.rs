@@ -149,6 +149,8 @@ pub mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod profile;
 pub mod random;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod session;
 pub mod shader;
 pub mod shape;
 mod shared;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each layer with the layers it may import.
-const LAYERS: [(&str, &str); 20] = [
+const LAYERS: &[(&str, &str)] = &[
     ("text", ""),
     ("error", ""),
     ("ledger", "error"),
@@ -27,8 +27,9 @@ const LAYERS: [(&str, &str); 20] = [
     ("train", "error shape random kernel plan nn data"),
     ("verify", "error ledger shape random shader kernel plan graph ops nn gpu cpu data train"),
     ("tuner", "error ledger shape random shader kernel plan gpu verify"),
+    ("session", "error kernel plan gpu train verify tuner"),
     ("profile", "error text shape random shader kernel plan gpu cpu data verify"),
-    ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner profile"),
+    ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner session profile"),
 ];
 
 /// The kernels of the ops, and those that measure peaks in a profile.

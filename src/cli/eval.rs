@@ -2,7 +2,7 @@
 
 use super::data_flags::DataFlags;
 use super::kernel_flags::KernelFlags;
-use super::open::{Device, describe_data, load, loaded, suits};
+use super::open::{Device, describe_data, device_json, load, loaded, open, suits};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Dataset;
@@ -35,11 +35,11 @@ impl Eval {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
         let file = ModelFile::read(&self.model)?;
         let loading = load(&self.data.source, self.data.preparation(None), output);
-        let device = Device::open(&self.device);
+        let device = open(&self.device);
         let (data, _) = loaded(loading)?;
         let device = device?;
         suits(&self.model, &file, &data)?;
-        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("device  {device}"))?;
         output.line(format_args!("model   {}", file.model))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
         let batch = EVALUATION_BATCH.min(data.test.len());
@@ -54,7 +54,7 @@ impl Eval {
         output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy))?;
         output.event(&json!({
             "event": "evaluation",
-            "device": device.json(),
+            "device": device_json(&device),
             "images": data.test.len(),
             "test_loss": score.loss,
             "test_accuracy": score.accuracy,

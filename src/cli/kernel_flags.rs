@@ -3,17 +3,15 @@
 use super::output::{Output, warn};
 use crate::data::cache_folder;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
+use crate::gpu::{Gpu, GpuExecutor};
 use crate::plan::Plan;
-use crate::tuner::{self, Choice, Found, Timed, Tuned};
-use crate::verify::{Passed, Replaced, SelfTest, self_test};
+use crate::session::{self, Options, Stage, Tuning};
+use crate::tuner::{Choice, Found, Timed, Tuned};
+use crate::verify::{Replaced, SelfTest};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Seconds that tuning may take on a GPU. On a software driver, which compiles for seconds, nothing is timed unasked.
-const BUDGET: f64 = 1.0;
+use std::time::Duration;
 
 /// The flags on kernels.
 #[derive(Debug, clap::Args)]
@@ -36,49 +34,54 @@ pub(super) struct KernelFlags {
 impl KernelFlags {
     /// An executor of a plan, in variants as these flags say, each tested on the device if it has not been before.
     pub(super) async fn executor(&self, gpu: &Arc<Gpu>, plan: Plan, output: &Output) -> Result<GpuExecutor> {
-        let mut pipelines = Pipelines::new(Checks::Off);
-        let mut gpu = self.tuned(gpu, &plan, &mut pipelines, output).await?;
-        if !self.no_self_test {
-            gpu = tested(gpu, &plan, &mut pipelines, output).await?;
-        }
-        let chosen: Vec<Value> = tuner::in_use(&gpu, &plan).iter().map(Choice::json).collect();
-        output.event(&json!({ "event": "kernels", "chosen": chosen }))?;
-        let executor = GpuExecutor::with_pipelines(gpu, plan, pipelines).await?;
-        // What cannot be kept is compiled again the next time.
-        let _ = executor.gpu().keep_compiled();
-        Ok(executor)
+        session::prepare(gpu, plan, &self.options(gpu)?, |stage| tell(stage, output)).await
     }
 
-    async fn tuned(&self, gpu: &Arc<Gpu>, plan: &Plan, pipelines: &mut Pipelines, output: &Output) -> Result<Arc<Gpu>> {
-        if self.no_tune {
-            return Ok(gpu.clone());
-        }
-        if let Some(path) = &self.kernels {
-            return tuner::replay(gpu, plan, &Choice::read_all(path)?);
-        }
-        let budget = seconds(self.tune_budget.unwrap_or(if gpu.caps.cpu { 0.0 } else { BUDGET }))?;
-        plan.validate(&gpu.caps)?;
-        let (mut found, started) = (found(), Instant::now());
-        let Tuned { gpu, timed, left, .. } = tuner::tune(gpu.clone(), plan, pipelines, &mut found, budget).await?;
-        // What cannot be kept is timed again the next time.
-        let _ = found.write();
-        if !timed.is_empty() {
-            let seconds = started.elapsed().as_secs_f64();
+    fn options(&self, gpu: &Gpu) -> Result<Options> {
+        let usual = Options::suited_to(&gpu.caps);
+        let tuning = match (&self.kernels, self.tune_budget) {
+            _ if self.no_tune => Tuning::Off,
+            (Some(path), _) => Tuning::Replay(Choice::read_all(path)?),
+            (None, Some(budget)) => Tuning::Budget(seconds(budget)?),
+            (None, None) => usual.tuning,
+        };
+        Ok(Options { tuning, self_test: !self.no_self_test, caches: cache_folder() })
+    }
+}
+
+/// Tells what was done to make the device ready.
+fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
+    match stage {
+        Stage::Tuned(Tuned { timed, left, .. }, took) if !timed.is_empty() => {
+            let (count, seconds) = (timed.len(), took.as_secs_f64());
             let others = timed.iter().filter(|timed| timed.chosen != timed.usual).count();
-            let rest = if left > 0 { format!(", no time was left for {left}") } else { String::new() };
-            let count = timed.len();
+            let rest = if *left > 0 { format!(", no time was left for {left}") } else { String::new() };
             output
                 .line(format_args!("tuned   {count} kernels in {seconds:.2} s, {others} to another variant{rest}"))?;
             let timed: Vec<_> = timed.iter().map(told).collect();
-            output.event(&json!({ "event": "tuned", "timed": timed, "left": left, "seconds": seconds }))?;
+            output.event(&json!({ "event": "tuned", "timed": timed, "left": left, "seconds": seconds }))
         }
-        Ok(gpu)
+        Stage::Tested(SelfTest { replaced, tests, .. }, took) => {
+            replaced.iter().for_each(warn);
+            if *tests == 0 {
+                return Ok(());
+            }
+            let seconds = took.as_secs_f64();
+            output.line(format_args!("tested  {tests} kernels as this run has them, in {seconds:.2} s"))?;
+            let replaced: Vec<_> = replaced.iter().map(Replaced::to_string).collect();
+            output.event(&json!({ "event": "self-test", "tests": tests, "seconds": seconds, "replaced": replaced }))
+        }
+        Stage::Chosen(chosen) => {
+            let chosen: Vec<Value> = chosen.iter().map(Choice::json).collect();
+            output.event(&json!({ "event": "kernels", "chosen": chosen }))
+        }
+        Stage::Tuned(..) => Ok(()),
     }
 }
 
 /// What was found by timing on this machine.
 pub(super) fn found() -> Found {
-    cache_folder().map_or_else(Found::default, |folder| Found::read(folder.join("variants.jsonl")))
+    session::found(cache_folder().as_deref())
 }
 
 /// A number of seconds as a flag gives it.
@@ -100,21 +103,4 @@ pub(super) fn told(timed: &Timed) -> Value {
         "usual": timed.usual,
         "candidates": timed.candidates.iter().map(candidate).collect::<Vec<_>>(),
     })
-}
-
-/// The device, without trust in what has failed the test of this plan's kernels.
-async fn tested(gpu: Arc<Gpu>, plan: &Plan, pipelines: &mut Pipelines, output: &Output) -> Result<Arc<Gpu>> {
-    let started = Instant::now();
-    let mut passed = cache_folder().map_or_else(Passed::default, |folder| Passed::read(folder.join("self-test")));
-    let SelfTest { gpu, replaced, tests } = self_test(gpu, plan, pipelines, &mut passed).await?;
-    // What cannot be kept is tested again the next time.
-    let _ = passed.write();
-    replaced.iter().for_each(warn);
-    if tests > 0 {
-        let seconds = started.elapsed().as_secs_f64();
-        output.line(format_args!("tested  {tests} kernels as this run has them, in {seconds:.2} s"))?;
-        let replaced: Vec<_> = replaced.iter().map(Replaced::to_string).collect();
-        output.event(&json!({ "event": "self-test", "tests": tests, "seconds": seconds, "replaced": replaced }))?;
-    }
-    Ok(gpu)
 }

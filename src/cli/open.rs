@@ -3,91 +3,30 @@
 use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, Adapter, AdapterReport, Backing, Choice, Chosen, Compiled, Gpu};
-use crate::train::{ModelFile, TrainConfig};
+use crate::gpu::Choice;
+pub(super) use crate::session::Device;
+use crate::train::ModelFile;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The device to work on.
-pub(super) enum Device {
-    /// An adapter that runs the shaders.
-    Gpu(Arc<Gpu>),
-    /// The CPU path; where it was taken because there is no GPU, with what there is instead.
-    Native(Option<Vec<AdapterReport>>),
+/// Opens the device that a flag names.
+pub(super) fn open(choice: &Choice) -> Result<Device> {
+    pollster::block_on(Device::open(choice, cache_folder().as_deref()))
 }
 
-impl Device {
-    pub(super) fn open(choice: &Choice) -> Result<Self> {
-        Self::open_by(choice, async |adapter: &Adapter| Gpu::open(adapter).await)
-    }
-
-    /// Opens it with what helps to measure it, as far as it has that.
-    pub(super) fn open_to_measure(choice: &Choice) -> Result<Self> {
-        Self::open_by(choice, async |adapter: &Adapter| Gpu::open_to_measure(adapter).await)
-    }
-
-    fn open_by(choice: &Choice, open: impl AsyncFn(&Adapter) -> Result<Arc<Gpu>>) -> Result<Self> {
-        pollster::block_on(async {
-            match gpu::choose(choice).await? {
-                Chosen::Adapter(adapter) => {
-                    let compiled = cache_folder().map(|folder| Compiled::read(&folder, &adapter));
-                    Ok(Self::Gpu(open(&adapter).await?.with_compiled(compiled.unwrap_or_default())))
-                }
-                Chosen::Native => Ok(Self::Native(None)),
-                Chosen::NoGpu(adapters) => Ok(Self::Native(Some(adapters.iter().map(gpu::report).collect()))),
-            }
-        })
-    }
-
-    /// [`TrainConfig::suited_to`] this.
-    pub(super) fn suited(&self, config: TrainConfig) -> TrainConfig {
-        match self {
-            Self::Gpu(gpu) => config.suited_to(&gpu.caps),
-            Self::Native(_) => config,
-        }
-    }
-
-    /// One line of truth.
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::Gpu(gpu) => {
-                let info = &gpu.info;
-                let driver = if info.driver_info.is_empty() { &info.driver } else { &info.driver_info };
-                let kind = Backing::from(info.device_type);
-                format!("{}, {} {driver}, {kind}", info.name, info.backend)
-            }
-            Self::Native(instead) => {
-                let cores = rayon::current_num_threads();
-                let reason = match instead.as_deref().map(software_driver) {
-                    None => String::new(),
-                    Some(None) => "; no GPU was found".to_owned(),
-                    Some(Some(name)) => {
-                        format!("; no GPU was found, the shaders run on a software driver with --device {name}")
-                    }
-                };
-                format!("cpu, {cores} threads{reason}")
-            }
-        }
-    }
-
-    pub(super) fn json(&self) -> Value {
-        match self {
-            Self::Gpu(gpu) => json!({
-                "name": gpu.info.name,
-                "backend": gpu.info.backend.to_string(),
-                "kind": Backing::from(gpu.info.device_type).to_string(),
-            }),
-            Self::Native(_) => json!({ "name": "cpu", "backend": "native", "kind": Backing::Native.to_string() }),
-        }
-    }
+/// Opens it with what helps to measure it, as far as it has that.
+pub(super) fn open_to_measure(choice: &Choice) -> Result<Device> {
+    pollster::block_on(Device::open_to_measure(choice, cache_folder().as_deref()))
 }
 
-/// A name for `--device` of a driver that runs shaders on the CPU, where there is one among these.
-fn software_driver(adapters: &[AdapterReport]) -> Option<String> {
-    let driver = adapters.iter().find(|report| report.backing == Backing::Cpu)?;
-    driver.name.split([' ', '(']).next().map(str::to_lowercase)
+/// A device for machines.
+pub(super) fn device_json(device: &Device) -> Value {
+    let (name, backend) = match device {
+        Device::Gpu(gpu) => (gpu.info.name.as_str(), gpu.info.backend.to_string()),
+        Device::Native(_) => ("cpu", "native".to_owned()),
+    };
+    json!({ "name": name, "backend": backend, "kind": device.backing().to_string() })
 }
 
 /// A data set being loaded and prepared.

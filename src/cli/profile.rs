@@ -2,7 +2,7 @@
 
 use super::kernel_flags::{KernelFlags, found};
 use super::model_flags::ModelFlags;
-use super::open::{Device, load, loaded};
+use super::open::{Device, load, loaded, open_to_measure};
 use super::output::Output;
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
@@ -124,7 +124,7 @@ impl ProfileFlags {
             Data::Noise => noise(NOISE.max(config.batch_size)),
             Data::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
         };
-        let device = Device::open_to_measure(&self.device)?;
+        let device = open_to_measure(&self.device)?;
         let config = device.suited(config);
         let mut profile = match &self.kernel {
             Some(kernel) => self.sweep(kernel, &config, &data, &device)?,
@@ -159,7 +159,7 @@ impl ProfileFlags {
     fn step(&self, config: TrainConfig, data: &Dataset, device: &Device, output: &Output) -> Result<Profile> {
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
         let request = Request {
-            device: device.describe(),
+            device: device.to_string(),
             title: format!(
                 "a training step of {model} ({}), batch {}, {}, on {}",
                 model.config(),
@@ -203,7 +203,7 @@ impl ProfileFlags {
             }
         }
         let title = format!("kernel {} in {} shapes", kernel.name, jobs.len());
-        let sweep = Sweep { device: device.describe(), title, jobs };
+        let sweep = Sweep { device: device.to_string(), title, jobs };
         let (peaks, notes) = measured_peaks(device)?;
         let mut profile = match device {
             Device::Gpu(gpu) => {

@@ -3,7 +3,7 @@
 use super::data_flags::{DataFlags, TrainingDataFlags};
 use super::kernel_flags::KernelFlags;
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded, tell_dropped};
+use super::open::{Device, describe_data, device_json, load, loaded, open, tell_dropped};
 use super::output::{Output, bytes, thousands};
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
@@ -63,7 +63,7 @@ impl Train {
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
         // Data and device take their time side by side.
         let loading = load(&self.data.source, self.data.preparation(Some(&self.training_data)), output);
-        let device = Device::open(&self.device);
+        let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
         let config = device.suited(config);
@@ -126,7 +126,7 @@ fn announce(
 ) -> Result<()> {
     let TrainConfig { optimisation, augment, .. } = config;
     let parameters = model.parameters() as u64;
-    output.line(format_args!("device  {}", device.describe()))?;
+    output.line(format_args!("device  {device}"))?;
     let size = bytes(4 * parameters);
     output.line(format_args!("model   {model}, {} parameters, {size}", thousands(parameters)))?;
     output.line(format_args!("data    {}", describe_data(data)))?;
@@ -142,7 +142,7 @@ fn announce(
     }
     output.event(&json!({
         "event": "start",
-        "device": device.json(),
+        "device": device_json(&device),
         "recipe": model.config().to_string(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
@@ -224,7 +224,7 @@ impl Run<'_> {
         ))?;
         self.output.event(&json!({
             "event": "summary",
-            "device": self.device.json(),
+            "device": device_json(&self.device),
             "epochs": outcome.epochs,
             "ended_by": outcome.ending.to_string(),
             "steps": outcome.steps,

@@ -2,7 +2,7 @@
 
 use super::data_flags::{DataFlags, TUNING_VALIDATION, TrainingDataFlags, flag};
 use super::kernel_flags::KernelFlags;
-use super::open::{Device, describe_data, load, loaded, tell_dropped};
+use super::open::{Device, describe_data, device_json, load, loaded, open, tell_dropped};
 use super::output::Output;
 use super::tune_flags::{FixedFlags, Search, SpaceFlags, describe};
 use super::tune_table::Table;
@@ -60,7 +60,7 @@ impl Tune {
         let data_flags = self.data.repeated(&preparation);
         // Data and device take their time side by side.
         let loading = load(&self.data.source, preparation, output);
-        let device = Device::open(&self.device);
+        let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
         search.fixed = device.suited(search.fixed);
@@ -70,7 +70,7 @@ impl Tune {
         }
         let head = self.describe(&search, &data_flags, &data);
         let (journal, done) = Journal::open(&self.out, &head)?;
-        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("device  {device}"))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
         let dropped = tell_dropped(output, &dropped)?;
         let (rungs, runs) = (halving.rungs(), halving.runs());
@@ -78,11 +78,18 @@ impl Tune {
         if !done.is_empty() {
             output.line(format_args!("resumed {} runs are in {}", done.len(), self.out.display()))?;
         }
-        output.event(&json!({ "event": "start", "device": device.json(), "search": head, "dropped": dropped,
+        output.event(&json!({ "event": "start", "device": device_json(&device), "search": head, "dropped": dropped,
                               "resumed": done.len() }))?;
         let table = Table::new(output, &settings, &done, runs)?;
-        let trials =
-            Trials { search: &search, settings: &settings, data: &data, device: device.json(), journal, table, output };
+        let trials = Trials {
+            search: &search,
+            settings: &settings,
+            data: &data,
+            device: device_json(&device),
+            journal,
+            table,
+            output,
+        };
         let (finished, bytes_up) = pollster::block_on(async {
             match &device {
                 Device::Gpu(gpu) => {

@@ -2,7 +2,7 @@
 
 use super::kernel_flags::{found, seconds, told};
 use super::model_flags::ModelFlags;
-use super::open::{Device, describe_data, load, loaded};
+use super::open::{Device, describe_data, device_json, load, loaded, open};
 use super::output::Output;
 use super::settings::Settings;
 use crate::data::{Preparation, Source};
@@ -46,7 +46,7 @@ impl TuneKernels {
         let (config, budget) = (self.settings.config(&self.model)?, seconds(self.budget)?);
         config.validate()?;
         let loading = load(&self.data, Preparation::default(), output);
-        let Device::Gpu(gpu) = Device::open(&self.device)? else {
+        let Device::Gpu(gpu) = open(&self.device)? else {
             let advice = "name an adapter with --device (see `shadegrad devices`); the CPU path has no variants";
             return Err(Error::new(Kind::Device, "there is no GPU to tune kernels for", advice));
         };
@@ -55,10 +55,12 @@ impl TuneKernels {
         let config = device.suited(config);
         let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
         plan.validate(&gpu.caps)?;
-        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("device  {device}"))?;
         output.line(format_args!("model   {model}, batches of {}", config.batch_size))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
-        output.event(&json!({ "event": "start", "device": device.json(), "recipe": model.config().to_string() }))?;
+        output.event(
+            &json!({ "event": "start", "device": device_json(&device), "recipe": model.config().to_string() }),
+        )?;
         let started = Instant::now();
         let mut pipelines = Pipelines::new(Checks::Off);
         let tuned = pollster::block_on(tune(gpu, &plan, &mut pipelines, &mut found, budget))?;

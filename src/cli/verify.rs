@@ -1,7 +1,7 @@
 //! `shadegrad verify`.
 
 use super::data_flags::quoted;
-use super::open::Device;
+use super::open::{Device, device_json};
 use super::output::{Output, thousands};
 use super::verify_html::page;
 use super::verify_model::ModelFlags;
@@ -61,14 +61,14 @@ impl Verify {
         let open = || pollster::block_on(Gpu::open(&adapter));
         let gpu = open()?;
         let device = Device::Gpu(gpu.clone());
-        output.line(format_args!("device  {}", device.describe()))?;
+        output.line(format_args!("device  {device}"))?;
         if let Some(path) = self.model.file() {
-            output.event(&json!({ "event": "start", "device": device.json(), "model": path }))?;
+            output.event(&json!({ "event": "start", "device": device_json(&device), "model": path }))?;
             return self.model.run(path, gpu, output);
         }
         let (effort, size) = if self.full { (Effort::FULL, "full") } else { (Effort::QUICK, "quick") };
         output.line(format_args!("verify  {size}, seed {}", self.seed))?;
-        let device_json = device.json();
+        let device_json = device_json(&device);
         output.event(&json!({ "event": "start", "device": device_json, "size": size, "seed": self.seed }))?;
         let settings = Settings {
             effort: effort.with_seed(self.seed),
@@ -87,7 +87,7 @@ impl Verify {
         table.end();
         let (report, seconds) = (report?, started.elapsed().as_secs_f64());
         if let Some(path) = &self.html {
-            let heading = format!("{}; {size}, seed {}", device.describe(), self.seed);
+            let heading = format!("{}; {size}, seed {}", device, self.seed);
             let page = page(&heading, &summary(&report, seconds), &report, |failure| self.again(failure, &adapter));
             std::fs::write(path, page).map_err(|error| Error::io("write", path, &error))?;
         }
