@@ -185,8 +185,8 @@ fn activations_go_into_the_products_before_them() {
         let section = plan.section(section).expect("the plan has it");
         section.dispatches.iter().map(|dispatch| dispatch.kernel.name()).collect()
     };
-    let relu = plan(Activation::Relu);
-    for activation in Activation::all().filter(|&activation| activation != Activation::Relu) {
+    let relu = plan(Activation::RELU);
+    for activation in Activation::all().filter(|&activation| activation != Activation::RELU) {
         let (name, plan) = (activation.name(), plan(activation));
         let [train, evaluate] = ["train", "evaluate"].map(|section| kernels(&plan, section));
         let count = |kernels: &[&str], name: &str| kernels.iter().filter(|kernel| **kernel == name).count();

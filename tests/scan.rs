@@ -93,7 +93,7 @@ fn fifty_steps() -> (TrainConfig, Dataset) {
         ..*split
     };
     (data.train, data.test) = (cut(&data.train, 800), cut(&data.test, 50));
-    let relu = Activate(Activation::Relu);
+    let relu = Activate(Activation::RELU);
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(12))), Arc::new(BatchNorm), Arc::new(relu), Arc::new(Linear::new(None))];
     let model = ModelConfig::new(layers);

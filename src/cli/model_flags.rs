@@ -17,14 +17,19 @@ pub(super) struct ModelFlags {
     /// Widths of the hidden layers, from the input on, such as 512,256
     #[arg(long, default_value = "1024", value_delimiter = ',', value_name = "WIDTH[,WIDTH...]")]
     hidden: Vec<usize>,
-    /// What follows each hidden layer: relu, leaky_relu, sigmoid, tanh, gelu, gelu_tanh, silu or softplus
-    #[arg(long, default_value = "relu", value_name = "FUNCTION")]
+    #[arg(long, default_value = "relu", value_name = "FUNCTION", help = activation_help())]
     activation: Activation,
     /// Share of each hidden layer's outputs that training drops
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true)]
     dropout: f64,
     #[command(flatten)]
     loss: LossFlags,
+}
+
+fn activation_help() -> String {
+    let mut names: Vec<_> = Activation::all().map(Activation::name).collect();
+    let last = names.pop().unwrap_or_default();
+    format!("What follows each hidden layer: {} or {last}", names.join(", "))
 }
 
 /// What training makes small and how weights begin, whatever the layers.

@@ -1,67 +1,65 @@
 //! What stands between linear layers.
 
-use super::names::named;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value, mistake};
-use crate::ops::elementwise::activation::{ActivationOp, SLOPE};
+use crate::ops::elementwise::activation::{ALL, ActivationOp, SLOPE};
 use crate::ops::elementwise::relu::Relu;
+use std::fmt;
+use std::str::FromStr;
 
-/// An activation function. Formulas and sources are with the kernels, in `src/ops/elementwise/activation` and `src/ops/elementwise/relu.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Activation {
-    /// max(x, 0).
-    #[default]
-    Relu,
-    /// x, or 0.01 x where x is negative.
-    LeakyRelu,
-    /// 1 / (1 + exp(-x)).
-    Sigmoid,
-    /// The hyperbolic tangent.
-    Tanh,
-    /// x times the normal distribution function of x.
-    Gelu,
-    /// GELU by its approximation with tanh.
-    GeluTanh,
-    /// x times the sigmoid of x.
-    Silu,
-    /// log(1 + exp(x)).
-    Softplus,
+/// An activation function, by its name: ReLU, or one of [`ALL`]. Formulas and sources are with the kernels, in
+/// `src/ops/elementwise`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activation(&'static str);
+
+impl Default for Activation {
+    fn default() -> Self {
+        Self::RELU
+    }
 }
 
-const NAMES: [(&str, Activation); 8] = [
-    ("relu", Activation::Relu),
-    ("leaky_relu", Activation::LeakyRelu),
-    ("sigmoid", Activation::Sigmoid),
-    ("tanh", Activation::Tanh),
-    ("gelu", Activation::Gelu),
-    ("gelu_tanh", Activation::GeluTanh),
-    ("silu", Activation::Silu),
-    ("softplus", Activation::Softplus),
-];
-
-named!(Activation, "activation", NAMES);
-
 impl Activation {
+    /// max(x, 0).
+    pub const RELU: Self = Self("relu");
+
     /// Every activation function.
     pub fn all() -> impl Iterator<Item = Self> {
-        NAMES.into_iter().map(|(_, function)| function)
+        std::iter::once(Self::RELU).chain(ALL.iter().map(|kernels| Self(kernels.activation.name())))
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        super::names::name_of(&NAMES, &self)
+        self.0
     }
 
     /// Applies the function to each element.
     ///
     /// # Errors
-    /// Where there is no kernel of its name: a fault in this file, which its test meets.
+    /// Where there is no kernel of its name, which [`Self::all`] makes sure of.
     pub fn apply(self, graph: &mut Graph, x: Value) -> Result<Value> {
-        if self == Self::Relu {
+        if self == Self::RELU {
             return graph.apply(Relu, &[x]);
         }
-        let op = ActivationOp::named(self.name(), SLOPE);
+        let op = ActivationOp::named(self.0, SLOPE);
         graph.apply(op.ok_or_else(|| mistake(format!("no kernel is called {self}")))?, &[x])
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::all().find(|function| function.0 == text).ok_or_else(|| {
+            let known: Vec<_> = Self::all().map(Self::name).collect();
+            let advice = format!("choose one of {}", known.join(", "));
+            Error::new(Kind::Usage, format!("there is no activation {text:?}"), advice)
+        })
     }
 }
 
@@ -75,11 +73,11 @@ mod tests {
     fn every_activation_has_a_kernel() {
         let mut memory = Memory::default();
         let slot = memory.array("x", Role::Data, DType::F32, [2, 3]).expect("it is small");
-        for (name, activation) in NAMES {
+        for activation in Activation::all() {
             let mut graph = Graph::default();
             let x = graph.leaf(&memory, slot);
-            activation.apply(&mut graph, x).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(name.parse(), Ok(activation));
+            activation.apply(&mut graph, x).unwrap_or_else(|error| panic!("{activation}: {error}"));
+            assert_eq!(activation.name().parse(), Ok(activation));
         }
         assert!("rolu".parse::<Activation>().is_err_and(|error| error.advice().contains("leaky_relu")));
     }

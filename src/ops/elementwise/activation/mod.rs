@@ -4,24 +4,17 @@
 //! `activation` and `derivative`; whatever fuses an activation puts the same snippet before its source, as products do.
 
 mod epilogue;
-mod gelu;
-mod gelu_tanh;
+pub mod gelu;
+pub mod gelu_tanh;
 mod graph;
-mod leaky_relu;
-mod sigmoid;
-mod silu;
-mod softplus;
-mod tanh;
+pub mod leaky_relu;
+pub mod sigmoid;
+pub mod silu;
+pub mod softplus;
+pub mod tanh;
 
 pub use epilogue::{BiasThen, TimesDerivative};
-pub use gelu::Gelu;
-pub use gelu_tanh::GeluTanh;
 pub use graph::ActivationOp;
-pub use leaky_relu::LeakyRelu;
-pub use sigmoid::Sigmoid;
-pub use silu::Silu;
-pub use softplus::Softplus;
-pub use tanh::Tanh;
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
@@ -70,7 +63,7 @@ crate::params! {
     pub struct ActivationParams {
         /// Elements.
         pub n: u32,
-        /// The slope of [`LeakyRelu`] for negative numbers; the other functions have none and ignore it.
+        /// The slope of [`leaky_relu`] for negative numbers; the other functions have none and ignore it.
         pub slope: f32,
     }
 }
@@ -90,6 +83,10 @@ pub struct Kernels {
     pub of_product: &'static dyn Product,
     /// A B^T times the derivative, at [`SLOPE`].
     pub gradient_of_product: &'static dyn Product,
+    /// f(x) and f'(x), for x and slope.
+    pub values: fn(f64, f64) -> [f64; 2],
+    /// [`Function::STEEPEST`].
+    pub steepest: f64,
 }
 
 crate::shared! {
@@ -100,18 +97,29 @@ crate::shared! {
 }
 
 macro_rules! kernels {
-    ($($function:ident),*) => {
+    ($($file:ident::$function:ident),*) => {
         [$(Kernels {
-            activation: &Activation($function),
-            gradient: &ActivationGradient($function),
-            of_product: &Matmul::<BiasThen<$function>>::new($function::NAMES[2], Operands::NN),
-            gradient_of_product: &Matmul::<TimesDerivative<$function>>::new($function::NAMES[3], Operands::NT),
+            activation: &Activation($file::$function),
+            gradient: &ActivationGradient($file::$function),
+            of_product: &Matmul::<BiasThen<$file::$function>>::new($file::$function::NAMES[2], Operands::NN),
+            gradient_of_product:
+                &Matmul::<TimesDerivative<$file::$function>>::new($file::$function::NAMES[3], Operands::NT),
+            values: |x, slope| [$file::$function::activation(x, slope), $file::$function::derivative(x, slope)],
+            steepest: $file::$function::STEEPEST,
         }),*]
     };
 }
 
-/// Every function.
-pub static ALL: [Kernels; 7] = kernels![LeakyRelu, Sigmoid, Tanh, Gelu, GeluTanh, Silu, Softplus];
+/// Every function: the names that `--activation` and model files take follow from this list.
+pub static ALL: &[Kernels] = &kernels![
+    leaky_relu::LeakyRelu,
+    sigmoid::Sigmoid,
+    tanh::Tanh,
+    gelu::Gelu,
+    gelu_tanh::GeluTanh,
+    silu::Silu,
+    softplus::Softplus
+];
 
 impl Kernels {
     /// All four.
