@@ -122,6 +122,25 @@ fn every_shader_belongs_to_a_kernel_and_every_kernel_to_files_of_one_name() {
     assert_eq!(names.len(), all_kernels().len(), "two kernels share a name");
 }
 
+/// Whole numbers that shader and host share stand in Rust, by `shared!`. What a formula is made of, the twin has of its
+/// own: it could not find a mistake that it shares.
+#[test]
+fn no_whole_number_is_declared_both_in_a_shader_and_in_rust() {
+    let rust: String = files("src", "rs").iter().map(|path| text(path)).collect();
+    let declared =
+        |name: &str| rust.contains(&format!(" {name}: u32 =")) || rust.contains(&format!(" {name}: usize ="));
+    assert!(declared("IGNORE_INDEX") && !declared("PACK"), "the check is blind");
+    for path in files("shaders", "wgsl") {
+        for constant in
+            text(&path).lines().filter_map(|line| line.trim_start().strip_prefix("const ").map(str::to_owned))
+        {
+            let (name, value) = constant.split_once(" = ").expect("a constant has a value");
+            let whole = value.starts_with(|c: char| c.is_ascii_digit()) && !value.contains('.');
+            assert!(!whole || !declared(name), "{}: `{name}` stands in Rust, too", path.display());
+        }
+    }
+}
+
 #[test]
 fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
     let subgroups = |size| Caps { subgroup_size: Some(size), cpu: size == 8, ..Caps::portable() };

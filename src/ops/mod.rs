@@ -29,6 +29,6 @@ pub fn gradient_checks() -> Vec<(&'static str, GradientCheck)> {
 fn registered() -> Vec<&'static dyn Registered> {
     let activations = elementwise::activation::ALL.iter().flat_map(elementwise::activation::Kernels::all);
     let families: [&[&dyn Registered]; 8] =
-        [&matmul::ALL, &elementwise::ALL, &lookup::ALL, &norm::ALL, &loss::ALL, &batch::ALL, &update::ALL, &check::ALL];
+        [matmul::ALL, elementwise::ALL, lookup::ALL, norm::ALL, loss::ALL, batch::ALL, update::ALL, check::ALL];
     activations.chain(families.concat()).collect()
 }

@@ -48,15 +48,7 @@ crate::shared! {
     pub IGNORE_INDEX: u32 = 0xffff_ffff;
 }
 
-/// Invocations of a workgroup in shaders that use `linear_index`.
-macro_rules! workgroup {
-    () => {
-        256
-    };
-}
-
-pub(in crate::ops) const LINEAR: &str =
-    concat!("const WORKGROUP = ", workgroup!(), "u;\n", include_str!("../../shaders/lib/linear.wgsl"));
+pub(in crate::ops) use crate::kernel::{LINEAR, linear_groups};
 pub(in crate::ops) const COUNTERS: &str = counter::WGSL;
 pub(in crate::ops) const RATES: &str = rate::WGSL;
 pub(in crate::ops) const BITS: &str = include_str!("../../shaders/lib/bits.wgsl");
@@ -72,11 +64,6 @@ pub(in crate::ops) const UNIT: f64 = 1.0 / 8_388_608.0;
 pub(in crate::ops) fn roundings(k: usize) -> f64 {
     let ku = k as f64 * UNIT;
     ku / (1.0 - ku)
-}
-
-/// Workgroups for `invocations` of a shader that uses `linear_index`.
-pub(in crate::ops) fn linear_groups(invocations: u64) -> u64 {
-    invocations.div_ceil(workgroup!())
 }
 
 /// Calls `f(row, out_row)` for each row of `out[rows, n]`, on all cores where there is enough to do.

@@ -11,7 +11,7 @@ pub mod step_state;
 use super::Registered;
 
 /// The kernels of this family.
-pub static ALL: [&dyn Registered; 7] = [
+pub static ALL: &[&dyn Registered] = &[
     &begin_batch::BeginBatch,
     &gather::Gather,
     &gather_augmented::GatherAugmented,

@@ -107,7 +107,7 @@ pub static BINARY_CROSS_ENTROPY: Loss = Loss {
 };
 
 /// The kernels of this family.
-pub static ALL: [&dyn Registered; 9] = [
+pub static ALL: &[&dyn Registered] = &[
     &softmax_cross_entropy::SoftmaxCrossEntropy,
     &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
     &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,

@@ -94,8 +94,8 @@ pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", O
 pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Operands::TN);
 
 /// The products in use, but for those that [`activation`](crate::ops::elementwise::activation) adds.
-pub static ALL: [&dyn Registered; 8] =
-    [&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
+pub static ALL: &[&dyn Registered] =
+    &[&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];
 
 impl<E: Epilogue> Matmul<E> {
     pub(in crate::ops) const fn new(name: &'static str, operands: Operands) -> Self {

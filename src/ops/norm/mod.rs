@@ -11,7 +11,7 @@ mod moments;
 use super::Registered;
 
 /// The kernels of this family.
-pub static ALL: [&dyn Registered; 6] = [
+pub static ALL: &[&dyn Registered] = &[
     &layer_norm::LayerNorm,
     &layer_norm_gradient::LayerNormGradient,
     &layer_norm_weight_gradient::LayerNormWeightGradient,

@@ -12,7 +12,7 @@ pub mod square_sums;
 use super::Registered;
 
 /// The kernels of this family.
-pub static ALL: [&dyn Registered; 8] = [
+pub static ALL: &[&dyn Registered] = &[
     &adam::Adam,
     &sgd::Sgd,
     &rmsprop::RmsProp,

@@ -1,7 +1,7 @@
 //! Sums of words per invocation: reads with hardly any writes.
 
-use super::words::{WORKGROUP, groups, sizes, vectors};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use super::words::{groups, sizes, vectors};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, WORKGROUP};
 
 crate::params! {
     /// Parameters of [`ReadWords`].

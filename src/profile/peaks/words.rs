@@ -1,10 +1,6 @@
 //! Kernels over arrays of words: their sizes, workgroups and cases.
 
-use crate::kernel::{Constant, Variant};
-
-pub(super) const LINEAR: &str = include_str!("../../../shaders/lib/linear.wgsl");
-/// Workgroup size, as in `linear.wgsl`.
-pub(super) const WORKGROUP: u32 = 256;
+use crate::kernel::{Constant, LINEAR, Variant, WORKGROUP};
 
 /// Array sizes in words: fitting one core's cache, all cores' caches, and no cache.
 pub(super) const SIZES: [usize; 3] = [1 << 17, 1 << 20, 1 << 24];

@@ -1,7 +1,8 @@
 //! Pure reads of workgroup memory.
 
-use super::words::{LINEAR, WORKGROUP};
-use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
+use crate::kernel::{
+    Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant, WORKGROUP,
+};
 
 crate::params! {
     /// Parameters of [`Workgroup`].
