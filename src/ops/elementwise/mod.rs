@@ -7,6 +7,7 @@ pub mod bias_add;
 pub mod column_sum;
 pub mod copy;
 pub mod dropout;
+pub mod multiply;
 pub mod relu;
 pub mod relu_gradient;
 pub mod reshape;
@@ -21,6 +22,7 @@ pub static ALL: &[&dyn Registered] = &[
     &add::Add,
     &bias_add::BiasAdd,
     &column_sum::ColumnSum,
+    &multiply::Multiply,
     &scale::Scale,
     &dropout::Dropout,
     &copy::CopyArray,
