@@ -3,6 +3,7 @@
 //! A [`Function`] has one file here and one snippet, `shaders/lib/activation_NAME.wgsl`, with WGSL functions
 //! `activation` and `derivative`; whatever fuses an activation puts the same snippet before its source, as products do.
 
+pub mod elu;
 mod epilogue;
 pub mod gelu;
 pub mod gelu_tanh;
@@ -118,7 +119,8 @@ pub static ALL: &[Kernels] = &kernels![
     gelu::Gelu,
     gelu_tanh::GeluTanh,
     silu::Silu,
-    softplus::Softplus
+    softplus::Softplus,
+    elu::Elu
 ];
 
 impl Kernels {
