@@ -20,7 +20,7 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner, profile < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner < session, profile < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -40,6 +40,7 @@
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
+//! | [`session`] | a device made ready for a plan: opened, tuned, tested, compiled |
 //! | [`tuner`] | times the variants that could do each part of a plan; keeps and replays what was chosen |
 //! | [`profile`] | times each dispatch of a step beside the adapter's own peaks; table, page, trace, comparison |
 //! | [`ledger`], [`text`] | files of lines that runs keep for those to come; numbers, times and tables for people |
@@ -104,26 +105,22 @@
 //!
 //! # How to add an op
 //!
-//! It takes three places: a shader, a Rust file of the same name, and a line in the registry.
+//! It takes three places: a shader, a Rust file of the same name, and the list of kernels of its family.
 //!
 //! 1. `shaders/NAME.wgsl`: `struct Params`, one binding a line with its shape, an entry point `main` that guards its index.
-//!    Start from `shaders/relu.wgsl`.
+//!    Start from `shaders/multiply.wgsl`. A whole number that the host knows, too, is declared in Rust by `shared!`.
 //! 2. `src/ops/FAMILY/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the shader's
-//!    names in the shader's order, a tolerance with its derivation, and cases that straddle whatever tile or workgroup
-//!    the shader has. Where models are differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms
-//!    of other ops, lowering, and what it fuses with. Start from `src/ops/elementwise/relu.rs`.
-//!    Its `faults` are mistakes to seed into its shader, each of which its cases have to find; [`ops::Registered`] gives
-//!    the graph in which its gradient is checked, by finite differences and on the device, or says why it has none.
-//! 3. One line in `src/ops/mod.rs`. Now `tests/run` holds it to its twin in every case, seeds its faults, and checks its
-//!    gradient; what is missing is named. `tests/mutants --shaders NAME` tells which other small faults in the shader its
-//!    cases would not find.
+//!    names in the shader's order, a tolerance with its derivation, cases that straddle whatever tile or workgroup the
+//!    shader has, and `faults`: mistakes to seed into the shader, each of which the cases have to find. Where models are
+//!    differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms of other ops, lowering, and what it
+//!    fuses with. [`ops::Registered`] gives the graph in which its gradient is checked, by finite differences and on the
+//!    device, or the reason why it has none. Start from `src/ops/elementwise/multiply.rs`.
+//! 3. `src/ops/FAMILY/mod.rs`: `pub mod NAME`, and the kernel in `ALL`. Now `tests/run` holds it to its twin in every case,
+//!    seeds its faults, and checks its gradient; what is missing is named. `tests/mutants --shaders NAME` tells which other
+//!    small faults in the shader its cases would not find.
 //!
-//! The op that was added last, [`ops::batch::normalisation`], as an example. Its shader takes the sums of an earlier kernel in
-//! one workgroup; its file says why those are exact, has a twin in whole numbers, and derives the roundings of two
-//! passes one by one; its cases hold images that are all alike and sets that do not fill a part. The registry names it.
-//! Six faults stand in its file, such as a mean taken about 0 instead of about the nearest byte; and since it is measured
-//! once, before training, it says that it has no gradient. [`ops::elementwise::dropout`] shows the same for an
-//! op that is differentiated.
+//! An activation function is less: a snippet, a file of formulas and bounds such as `src/ops/elementwise/activation/elu.rs`,
+//! and its place in [`ops::elementwise::activation::ALL`].
 //!
 //! # What differs from the first design
 //!

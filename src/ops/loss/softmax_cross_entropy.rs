@@ -11,7 +11,7 @@ use crate::kernel::{
 };
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::loss::fill_batch;
+use crate::ops::loss::rows::fill_batch;
 use crate::ops::support::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;

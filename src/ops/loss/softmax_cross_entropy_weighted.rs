@@ -19,7 +19,7 @@ use crate::kernel::{
 };
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::loss::{each_loss, fill_batch, labels_and_rows};
+use crate::ops::loss::rows::{each_loss, fill_batch, labels_and_rows};
 use crate::ops::support::{BITS, COUNTERS, IGNORE_INDEX, LINEAR, UNIT, bits, counter, linear_groups, row_sizes};
 use crate::plan::{Plan, SlotId};
 use crate::random::Random;

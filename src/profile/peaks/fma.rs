@@ -1,8 +1,6 @@
 //! Pure multiply-adds.
 
-use crate::kernel::{
-    Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant, WORKGROUP,
-};
+use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant, WORKGROUP};
 
 crate::params! {
     /// Parameters of [`Fma`].
