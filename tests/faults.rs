@@ -162,7 +162,7 @@ fn a_driver_without_memory_ends_the_run() {
         adapter_short_of_memory(wgpu::MemoryBudgetThresholds { for_resource_creation, for_device_loss })
     };
     for (what, adapter, words) in [
-        ("memory budget of resources", short(Some(0), None), "cannot open "),
+        ("memory budget of resources", short(Some(0), None), "opening the device: "),
         ("memory budget of the device", short(None, Some(0)), "the device was lost"),
     ] {
         let verdict = match whole_run(&adapter, Drill::default(), &config(), &path) {

@@ -119,7 +119,7 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::new(
                 Kind::Device,
-                format!("cannot open {}: {}", info.name, one_line(&error.to_string())),
+                format!("{}, opening the device: {}", info.name, one_line(&error.to_string())),
                 "close other programs that use it, update its driver, or choose another device with --device",
             )
         })?;
