@@ -15,7 +15,8 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Choice, Chosen, Gpu, GpuExecutor, choose};
-use shadegrad::nn::{Model, Optimisation, Training};
+use shadegrad::nn::{Model, Training};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{upload_images, upload_weights};
 use std::time::Instant;
@@ -104,14 +105,14 @@ fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan
         micro_batch: None,
         samples: data.train.len(),
         batch: arguments.batch,
-        learning_rate: 1e-3,
-        optimisation: Optimisation::default(),
+        update: UpdateConfig::default(),
+        most_fused: None,
         steps: 1,
         seed: 1,
         ring: 128,
         augment: None,
     };
-    let by_hand = ByHand::new(&model).plan(training)?;
+    let by_hand = ByHand::new(&model).plan(training.clone())?;
     let derived = model.plan(Some(training), None)?;
     let mut pair = [
         Contestant::new("by hand", by_hand, &model, &data, &start)?,

@@ -16,7 +16,8 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Dataset;
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
-use shadegrad::nn::{Model, Optimisation, Training};
+use shadegrad::nn::{Model, Training};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{upload_images, upload_weights};
 use shadegrad::tuner::{self, Found};
@@ -115,7 +116,7 @@ fn measure<E: Executor>(
 /// Measures every model at every batch size; returns the table rows.
 fn measure_all<E: Executor>(
     arguments: &Arguments,
-    (device, optimisation): (&str, Optimisation),
+    (device, most_fused): (&str, Option<usize>),
     data: &Dataset,
     start: impl Fn(Plan) -> Result<E>,
 ) -> Result<Vec<String>> {
@@ -132,7 +133,7 @@ fn measure_all<E: Executor>(
                 continue;
             }
             let mut trainee =
-                Trainee::new(start(model.plan(Some(training(data, batch, optimisation)), None)?)?, &model, data)?;
+                Trainee::new(start(model.plan(Some(training(data, batch, most_fused)), None)?)?, &model, data)?;
             let step = [trainee.time(1), trainee.time(1)][1].as_secs_f64();
             if step > arguments.longest {
                 rows.push(format!("| {model} | {batch} | skipped: a step takes {step:.1} s | |"));
@@ -154,13 +155,13 @@ async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecut
     GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
 }
 
-fn training(data: &Dataset, batch: usize, optimisation: Optimisation) -> Training {
+fn training(data: &Dataset, batch: usize, most_fused: Option<usize>) -> Training {
     Training {
         samples: data.train.len(),
         batch,
         micro_batch: None,
-        learning_rate: 1e-3,
-        optimisation,
+        update: UpdateConfig::default(),
+        most_fused,
         steps: 1,
         seed: 1,
         ring: RING,
@@ -175,11 +176,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let device = Device::open(choice)?;
         let name = choice.to_string();
         let rows = match &device {
-            Device::Cpu => measure_all(&arguments, (&name, Optimisation::default()), &data, CpuExecutor::<f32>::new)?,
+            Device::Cpu => measure_all(&arguments, (&name, None), &data, CpuExecutor::<f32>::new)?,
             Device::Gpu(gpu) => {
                 let start = |plan| pollster::block_on(tuned(gpu, plan, Duration::from_secs_f64(arguments.tune_budget)));
-                let optimisation = Optimisation { most_fused: gpu.caps.most_fused(), ..Optimisation::default() };
-                measure_all(&arguments, (&name, optimisation), &data, start)?
+                measure_all(&arguments, (&name, gpu.caps.most_fused()), &data, start)?
             }
         };
         let heading = ["| model | batch | samples/s, median (least to most) | us/step |", "| --- | --- | --- | --- |"];

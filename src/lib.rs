@@ -1,4 +1,4 @@
-//! shadegrad trains neural networks in WGSL compute shaders, with data, weights, activations and optimiser state
+//! shadegrad trains neural networks in WGSL compute shaders, with data, weights, activations and optimizer state
 //! resident on the GPU for the whole training loop. This page is its architecture.
 //!
 //! # Four ideas
@@ -20,7 +20,8 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < nn < train < verify < tuner < session, profile < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < optim < nn < train < verify < tuner < session,
+//! profile < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -36,7 +37,8 @@
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, their faults, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
-//! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, optimisers, schedules, augmentation |
+//! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, augmentation |
+//! | [`optim`] | optimizers, one file each and a registry; schedules, clipping; how they are recorded into a plan |
 //! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
@@ -57,7 +59,7 @@
 //! 3. On a GPU, [`tuner::tune`] first times the variants of products, once for each adapter, driver, build and shape.
 //!    [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
 //!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
-//!    parallel, and builds every bind group once. Weights, gradients and the optimiser's state are flat arenas of one
+//!    parallel, and builds every bind group once. Weights, gradients and the optimizer's state are flat arenas of one
 //!    layout, so an update is one dispatch, or none but the products that give the gradients; weights that decay lie
 //!    first in it.
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
@@ -66,7 +68,7 @@
 //! 5. Each step: `begin_batch` advances the counters, picks rows by a counter-based permutation and makes normalised
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy_metrics` gives loss and
 //!    gradient and writes two numbers to a ring, products go backward and, where they can, update
-//!    the weights by Adam on the way (`matmul_tn_adam`); else `adam` or another optimiser does. With another
+//!    the weights by Adam on the way (`matmul_tn_adam`); else `adam` or another optimizer does. With another
 //!    loss, augmentation, micro-batches or a large batch, `step_state` and `gather` begin the step, and `metrics` follows
 //!    the loss. `schedule`, `clip` and, in place of `gather`, `gather_augmented` come in where they are asked for. A batch
 //!    in micro-batches does all from `gather` to the last product for each of them, by counters from `micro_batch`, and
@@ -142,6 +144,7 @@ pub mod kernel;
 pub mod ledger;
 pub mod nn;
 pub mod ops;
+pub mod optim;
 pub mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod profile;

@@ -20,16 +20,17 @@ const LAYERS: &[(&str, &str)] = &[
     ("plan", "error text shape shader kernel"),
     ("graph", "error shape plan"),
     ("ops", "error shared shape random shader kernel plan graph"),
-    ("nn", "error shape random plan graph ops"),
+    ("optim", "error shape plan graph ops"),
+    ("nn", "error shape random plan graph ops optim"),
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
-    ("train", "error shape random kernel plan nn data"),
-    ("verify", "error ledger shape random shader kernel plan graph ops nn gpu cpu data train"),
+    ("train", "error shape random kernel plan nn optim data"),
+    ("verify", "error ledger shape random shader kernel plan graph ops nn optim gpu cpu data train"),
     ("tuner", "error ledger shape random shader kernel plan gpu verify"),
     ("session", "error kernel plan gpu train verify tuner"),
     ("profile", "error text shape random shader kernel plan gpu cpu data verify"),
-    ("cli", "error text kernel plan ops nn gpu cpu data train verify tuner session profile"),
+    ("cli", "error text kernel plan ops nn optim gpu cpu data train verify tuner session profile"),
 ];
 
 /// The kernels of the ops, and those that measure peaks in a profile.

@@ -4,9 +4,10 @@ mod common;
 
 use shadegrad::gpu::{Checks, Pipeline, Run};
 use shadegrad::kernel::{AnyKernel, Case, Inputs, Params};
-use shadegrad::nn::{Augment, Evaluation, Model, Optimisation, Training};
+use shadegrad::nn::{Augment, Evaluation, Model, Training};
 use shadegrad::ops::batch::gather::{Gather, GatherParams};
 use shadegrad::ops::batch::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::random::{Random, stream};
 use shadegrad::verify::{TAIL, prepare};
 
@@ -137,13 +138,12 @@ fn erasing_clears_a_rectangle_of_at_most_half_the_sides() {
 fn only_training_is_augmented_and_only_where_it_is_on() {
     let gathers = |augment: Option<(Augment, [usize; 2])>| {
         let model = Model::mlp([FEATURES, 10]).expect("the widths are sound");
-        let optimisation = Optimisation::default();
         let training = Training {
             samples: 50,
             batch: 8,
             micro_batch: None,
-            learning_rate: 1e-3,
-            optimisation,
+            update: UpdateConfig::default(),
+            most_fused: None,
             steps: 4,
             seed: 1,
             ring: 16,

@@ -4,11 +4,9 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
 use shadegrad::kernel::Array;
 use shadegrad::nn::layer::{Layer, Linear};
-use shadegrad::nn::{
-    Evaluation, Init, Initializer, Model, ModelBuilder, ModelConfig, Optimisation, Optimiser, Signal, Signature,
-    Training,
-};
+use shadegrad::nn::{Evaluation, Init, Initializer, Model, ModelBuilder, ModelConfig, Signal, Signature, Training};
 use shadegrad::ops::matmul::{Operands, product};
+use shadegrad::optim::{Sgd, UpdateConfig};
 use shadegrad::plan::Executor;
 use shadegrad::shape::{Shape, TensorType};
 use shadegrad::train::upload_weights;
@@ -64,16 +62,12 @@ fn a_tensor_that_is_used_twice_is_declared_once() {
 
 /// An executor of a step and an evaluation of the same 8 images, with everything uploaded.
 fn on_twins(model: &Model, weights: &[Vec<f32>]) -> CpuExecutor<f64> {
-    let optimisation = Optimisation {
-        optimiser: Optimiser::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 },
-        ..Optimisation::default()
-    };
     let training = Training {
         samples: 8,
         batch: 8,
         micro_batch: None,
-        learning_rate: 0.5,
-        optimisation,
+        update: UpdateConfig::new(Sgd::default(), 0.5),
+        most_fused: None,
         steps: 1,
         seed: 1,
         ring: 1,

@@ -63,7 +63,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--patience 0", ["patience of 0", "--patience 3"]),
         ("--scan-every 0", ["scan every 0 steps", "--scan-every 100"]),
         ("--epoch 3", ["'--epoch'", "'--epochs'"]),
-        ("--momentum 0.9", ["momentum is of sgd only", "--optimizer sgd"]),
+        ("--momentum 0.9", ["adam has no momentum", "--optimizer sgd"]),
         ("--optimizer sgd --momentum 1", ["momentum of 1", "below 1"]),
         ("--optimizer sgd --momentum nan", ["momentum of NaN", "below 1"]),
         ("--optimizer sgd --nesterov", ["momentum of 0", "--momentum 0.9"]),

@@ -2,7 +2,8 @@
 
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::kernel::Real;
-use shadegrad::nn::{Model, Optimisation, Training};
+use shadegrad::nn::{Model, Training};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::Executor;
 use shadegrad::profile::noise;
 use shadegrad::train::{upload_images, upload_weights};
@@ -33,8 +34,8 @@ fn ready(batch: usize) -> CpuExecutor<f32> {
         samples: data.train.len(),
         batch,
         micro_batch: None,
-        learning_rate: 1e-3,
-        optimisation: Optimisation::default(),
+        update: UpdateConfig::default(),
+        most_fused: None,
         steps: 1,
         seed: 1,
         ring: 100,

@@ -10,7 +10,7 @@ use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
 use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
 use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
-use shadegrad::ops::update::adam::{Adam, AdamParams};
+use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate};
 use shadegrad::plan::{Arena, Executor, Keep, Memory, Plan, Role, SlotId};
 use shadegrad::random::Random;
@@ -70,16 +70,7 @@ fn training() -> Result<(Plan, Arena)> {
         .map(|(name, width)| array(memory, name, Role::Transient, BATCH, width).expect("it is small"));
     plan.begin("train");
     let adam = AdamParams::new(plan.memory.slot(weights.all).words as u32);
-    let AdamParams { beta1, one_minus_beta1, beta2, one_minus_beta2, .. } = adam;
-    let step = StepStateParams {
-        samples: BATCH,
-        batch: BATCH,
-        learning_rate: 0.01,
-        beta1,
-        one_minus_beta1,
-        beta2,
-        one_minus_beta2,
-    };
+    let step = StepStateParams { samples: BATCH, batch: BATCH, learning_rate: 0.01, betas: adam.betas };
     plan.dispatch("step", &StepState, step, &[("counters", counters), ("rates", rates)])?;
     let [hidden, logits] = record_forward(&mut plan, x, &weights.tensors, BATCH, "train")?;
     let loss = SoftmaxCrossEntropyParams { m: BATCH, n: classes };
@@ -103,7 +94,7 @@ fn training() -> Result<(Plan, Arena)> {
         ("first_moment", first),
         ("second_moment", second),
     ];
-    plan.dispatch("update", &Adam, adam, &state)?;
+    plan.dispatch("update", &AdamKernel, adam, &state)?;
     Ok((plan, weights))
 }
 

@@ -11,7 +11,8 @@ use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation, Optimisation, Optimiser, Training};
+use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation, Training};
+use shadegrad::optim::{Adam, AdamW, Sgd, UpdateConfig};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::{permute, seed_words};
 use shadegrad::train::upload_images;
@@ -114,21 +115,22 @@ struct Run {
     name: &'static str,
     golden: Golden,
     model: Model,
-    optimiser: Optimiser,
+    update: UpdateConfig,
 }
 
 fn runs() -> impl Iterator<Item = Run> {
     MODELS.into_iter().map(|(name, text)| {
         let golden = Golden::read(name);
         let setting = |key| golden.settings.get(key).copied();
-        let optimiser = match (setting("momentum"), setting("weight_decay")) {
-            (Some(momentum), _) => Optimiser::Sgd { momentum, nesterov: false, weight_decay: 0.0 },
-            (None, Some(weight_decay)) => Optimiser::AdamW { weight_decay },
-            (None, None) => Optimiser::Adam,
+        let learning_rate = golden.settings["learning_rate"];
+        let update = match (setting("momentum").map(f64::from), setting("weight_decay").map(f64::from)) {
+            (Some(momentum), _) => UpdateConfig::new(Sgd { momentum, ..Sgd::default() }, learning_rate),
+            (None, Some(weight_decay)) => UpdateConfig::new(AdamW { weight_decay, ..AdamW::default() }, learning_rate),
+            (None, None) => UpdateConfig::new(Adam::default(), learning_rate),
         };
         let blueprint = ModelConfig::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
         let model = blueprint.build(golden.images.features(), 4).expect("the layers go together");
-        Run { name, golden, model, optimiser }
+        Run { name, golden, model, update }
     })
 }
 
@@ -136,14 +138,14 @@ impl Run {
     /// Trains with PyTorch's learning rate times `factor`.
     fn steps<E: Executor>(&self, factor: f32, start: impl FnOnce(Plan) -> E) -> Vec<Step> {
         const SEED: u64 = 5;
-        let Self { golden, model, optimiser, .. } = self;
+        let Self { golden, model, update, .. } = self;
         let steps = golden.steps.len();
         let training = Training {
             samples: golden.images.len(),
             batch: golden.batch,
             micro_batch: None,
-            learning_rate: golden.settings["learning_rate"] * factor,
-            optimisation: Optimisation { optimiser: *optimiser, ..Optimisation::default() },
+            update: UpdateConfig { learning_rate: update.learning_rate * factor, ..update.clone() },
+            most_fused: None,
             steps,
             seed: SEED,
             ring: steps,

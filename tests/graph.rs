@@ -9,8 +9,7 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
 use shadegrad::kernel::Array;
 use shadegrad::nn::{
-    Activation, Evaluation, MlpConfig, Model, ModelConfig, Optimisation, Training, batch_norm, flatten, layer_norm,
-    linear,
+    Activation, Evaluation, MlpConfig, Model, ModelConfig, Training, batch_norm, flatten, layer_norm, linear,
 };
 use shadegrad::ops::counter;
 use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
@@ -21,6 +20,7 @@ use shadegrad::ops::elementwise::relu::Relu;
 use shadegrad::ops::elementwise::reshape::Reshape;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::matmul::{Operands, product};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -28,13 +28,12 @@ use shadegrad::shape::{DType, Shape};
 const STEPS: u32 = 100;
 
 fn training() -> Training {
-    let optimisation = Optimisation::default();
     Training {
         samples: 640,
         batch: 64,
         micro_batch: None,
-        learning_rate: 1e-3,
-        optimisation,
+        update: UpdateConfig::default(),
+        most_fused: None,
         steps: 100,
         seed: 5,
         ring: 128,
@@ -100,7 +99,7 @@ fn the_graph_needs_no_more_memory_than_was_recorded_by_hand() {
         let model = Model::mlp(widths).expect("the widths are valid");
         for batch in [1, 32, 128] {
             let training = Training { batch, ..training() };
-            let by_hand = bytes(&ByHand::new(&model).plan(training).expect("the plan is valid"));
+            let by_hand = bytes(&ByHand::new(&model).plan(training.clone()).expect("the plan is valid"));
             let derived = bytes(&model.plan(Some(training), None).expect("the plan is valid"));
             // Beginning a step and gathering its batch at once takes counters of the last step besides.
             let allowed = by_hand + 4 * counter::COUNT;

@@ -12,9 +12,7 @@ use shadegrad::kernel::Caps;
 use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
 use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{
-    self, Activation, ClassWeights, Evaluation, Initializer, LossConfig, ModelConfig, Optimisation, Training,
-};
+use shadegrad::nn::{self, Activation, ClassWeights, Evaluation, Initializer, LossConfig, ModelConfig, Training};
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::ops::elementwise::bias_add::BiasAdd;
 use shadegrad::ops::elementwise::dropout::DropoutOp;
@@ -23,6 +21,7 @@ use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::elementwise::softmax::Softmax;
 use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::ops::matmul::{Operands, product};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
@@ -265,8 +264,8 @@ proptest! {
             samples: 50,
             batch,
             micro_batch: micro_batch.filter(|_| !weighted),
-            learning_rate: 1e-3,
-            optimisation: Optimisation::default(),
+            update: UpdateConfig::default(),
+            most_fused: None,
             steps: 9,
             seed,
             ring: 4,

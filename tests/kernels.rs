@@ -8,7 +8,7 @@ mod known_faults;
 use shadegrad::gpu::{Checks, Pipeline};
 use shadegrad::kernel::{AnyKernel, Array, Caps, Effort, Inputs};
 use shadegrad::ops::matmul::{NN, NT, TN};
-use shadegrad::ops::update::adam::Adam;
+use shadegrad::ops::update::adam::AdamKernel;
 use shadegrad::ops::{IGNORE_INDEX, counter, registry};
 use shadegrad::shader::Reflection;
 use shadegrad::verify::{
@@ -61,7 +61,7 @@ fn forms_for_newer_software_drivers_agree_with_their_twins() {
     let newer = Caps { mesa: Some(26), ..gpu.caps.clone() };
     let mut verified = Vec::new();
     let sources = |kernel: &dyn AnyKernel, caps| kernel.variants(caps).into_iter().map(|variant| variant.source());
-    for kernel in [&NN as &'static dyn AnyKernel, &TN, &NT, &Adam] {
+    for kernel in [&NN as &'static dyn AnyKernel, &TN, &NT, &AdamKernel] {
         let known: Vec<_> = sources(kernel, &gpu.caps).collect();
         for variant in kernel.variants(&newer) {
             if variant.tile[0] > 16 || known.contains(&variant.source()) {

@@ -12,8 +12,9 @@ use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::AnyKernel;
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation, Optimisation};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::matmul;
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
 use shadegrad::verify::{Parted, Step, Worst, lockstep, lockstep_model};
@@ -75,14 +76,14 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
             { kind = "silu" }, { kind = "linear" },
         ]"#;
     let layers = ModelConfig::read(&mut Table::parse("layers", layers).expect("TOML")).expect("a model");
-    let optimisation = Optimisation { clip_norm: Some(1.0), warmup: 2, ..Optimisation::default() };
+    let update = UpdateConfig { clip_norm: Some(1.0), warmup: 2, ..UpdateConfig::default() };
     let usual = TrainConfig { patience: Some(2), ..TrainConfig::default() };
     for config in [
         usual.clone(),
         TrainConfig {
             model: layers,
             micro_batch: Some(50),
-            optimisation,
+            update,
             augment: Augment { rotate: 10.0, shift: 2.0, ..Augment::default() },
             normalize: Normalisation::Standard,
             ..usual

@@ -9,7 +9,8 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, Split, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, ModelConfig, Optimisation, Optimiser};
+use shadegrad::nn::{Augment, ModelConfig};
+use shadegrad::optim::{AdamW, UpdateConfig};
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::train::{Score, TrainConfig, Trainer};
 
@@ -70,12 +71,12 @@ fn some_digits() -> Dataset {
 
 /// The losses of all steps, the final parameters and running state, and validation and test scores.
 fn trained<E: Executor>(executor: impl FnOnce(Plan) -> E) -> (Vec<f32>, Vec<f32>, [Score; 2]) {
-    let (data, optimiser) = (some_digits(), Optimiser::AdamW { weight_decay: 0.02 });
+    let (data, adamw) = (some_digits(), AdamW { weight_decay: 0.02, ..AdamW::default() });
     let config = TrainConfig {
         model: blueprint(),
         batch_size: 64,
         epochs: 2,
-        optimisation: Optimisation { optimiser, ..Optimisation::default() },
+        update: UpdateConfig::new(adamw, 1e-3),
         augment: "shift=1,rotate=5".parse::<Augment>().expect("it is sound"),
         ..TrainConfig::default()
     };

@@ -7,10 +7,11 @@ use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps, word};
 use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
-use shadegrad::nn::{Evaluation, MlpConfig, Model, ModelConfig, Optimisation, Optimiser, Training};
+use shadegrad::nn::{Evaluation, MlpConfig, Model, ModelConfig, Training};
 use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
 use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
+use shadegrad::optim::{AdamW, UpdateConfig};
 use shadegrad::plan::{Dispatch, Executor, Keep, Memory, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
 use std::sync::Arc;
@@ -193,13 +194,12 @@ fn data_are_not_written_and_buffers_not_aliased() {
 #[test]
 fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
     let model = Model::mlp([784, 50_000, 10]).expect("32 bits hold it");
-    let optimisation = Optimisation::default();
     let training = Training {
         samples: 100,
         batch: 32,
         micro_batch: None,
-        learning_rate: 1e-3,
-        optimisation,
+        update: UpdateConfig::default(),
+        most_fused: None,
         steps: 4,
         seed: 1,
         ring: 16,
@@ -220,19 +220,17 @@ fn sizes_beyond_the_adapter_are_refused_with_bytes_needed_and_had() {
 #[test]
 fn weights_decay_and_biases_do_not() {
     let model = Model::mlp([70, 9, 10]).expect("it is small");
-    let adamw = Optimiser::AdamW { weight_decay: 0.1 };
-    for (optimiser, decays) in
-        [(adamw, true), (Optimiser::AdamW { weight_decay: 0.0 }, false), (Optimiser::Adam, false)]
-    {
+    let adamw = |weight_decay| UpdateConfig::new(AdamW { weight_decay, ..AdamW::default() }, 1e-3);
+    for (update, decays) in [(adamw(0.1), true), (adamw(0.0), false), (UpdateConfig::default(), false)] {
         // With clipping, one dispatch updates all weights.
-        let optimisation = Optimisation { optimiser, clip_norm: Some(1.0), ..Optimisation::default() };
+        let update = UpdateConfig { clip_norm: Some(1.0), ..update };
         let (samples, batch) = (100, 32);
         let training = Training {
             samples,
             batch,
             micro_batch: None,
-            learning_rate: 1e-3,
-            optimisation,
+            update,
+            most_fused: None,
             steps: 4,
             seed: 1,
             ring: 16,
@@ -257,13 +255,13 @@ fn weights_decay_and_biases_do_not() {
 /// The kernels that update the weights of this model, and the decay that each has for the first of them.
 fn updates(
     blueprint: &ModelConfig,
-    optimisation: Optimisation,
+    update: &UpdateConfig,
     micro_batch: Option<usize>,
+    most_fused: Option<usize>,
 ) -> Vec<(&'static str, f32)> {
     let model = blueprint.clone().build(70, 10).expect("the widths are valid");
-    let (samples, batch, learning_rate, seed, ring) = (100, 32, 1e-3, 1, 16);
-    let training =
-        Training { samples, batch, micro_batch, learning_rate, optimisation, steps: 4, seed, ring, augment: None };
+    let (samples, batch, steps, seed, ring, update) = (100, 32, 4, 1, 16, update.clone());
+    let training = Training { samples, batch, micro_batch, update, most_fused, steps, seed, ring, augment: None };
     let plan = model.plan(Some(training), None).expect("the sizes fit 32 bits");
     let weights = plan.memory.find("weights").expect("a model has weights");
     let updates = plan.sections[0].dispatches.iter().filter(|dispatch| dispatch.slot("weight") == Some(weights));
@@ -278,23 +276,21 @@ fn updates(
 #[test]
 fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_changes_those() {
     let perceptron = ModelConfig::mlp(&[9, 8], &MlpConfig::default());
-    let with = |optimiser| Optimisation { optimiser, ..Optimisation::default() };
-    let adamw = with(Optimiser::AdamW { weight_decay: 0.25 });
-    assert_eq!(updates(&perceptron, with(Optimiser::Adam), None), [("matmul_tn_adam", 0.0); 3]);
-    assert_eq!(updates(&perceptron, adamw, None), [("matmul_tn_adam", 0.25); 3]);
+    let adamw = UpdateConfig::new(AdamW { weight_decay: 0.25, ..AdamW::default() }, 1e-3);
+    assert_eq!(updates(&perceptron, &UpdateConfig::default(), None, None), [("matmul_tn_adam", 0.0); 3]);
+    assert_eq!(updates(&perceptron, &adamw, None, None), [("matmul_tn_adam", 0.25); 3]);
     // Weights of 70x9, 9x8 and 8x10, which begin at multiples of 64, and biases.
-    let at_most = |words| Optimisation { most_fused: Some(words), ..adamw };
     let words = 640 + 128 + 128 + 3 * 64;
-    assert_eq!(updates(&perceptron, at_most(words), None), [("matmul_tn_adam", 0.25); 3]);
-    assert_eq!(updates(&perceptron, at_most(words - 1), None), [("adam", 0.25)]);
+    assert_eq!(updates(&perceptron, &adamw, None, Some(words)), [("matmul_tn_adam", 0.25); 3]);
+    assert_eq!(updates(&perceptron, &adamw, None, Some(words - 1)), [("adam", 0.25)]);
     // Gradients that are clipped, summed, or of a norm.
-    let clipped = Optimisation { clip_norm: Some(1.0), ..adamw };
-    assert_eq!(updates(&perceptron, clipped, None), [("adam", 0.25)]);
-    assert_eq!(updates(&perceptron, adamw, Some(8)), [("adam", 0.25)]);
+    let clipped = UpdateConfig { clip_norm: Some(1.0), ..adamw.clone() };
+    assert_eq!(updates(&perceptron, &clipped, None, None), [("adam", 0.25)]);
+    assert_eq!(updates(&perceptron, &adamw, Some(8), None), [("adam", 0.25)]);
     let layers: [Arc<dyn Layer>; 3] =
         [Arc::new(Linear::new(Some(9))), Arc::new(BatchNorm), Arc::new(Linear::new(None))];
     let normed = ModelConfig::new(layers);
-    assert_eq!(updates(&normed, adamw, None), [("adam", 0.25)]);
+    assert_eq!(updates(&normed, &adamw, None, None), [("adam", 0.25)]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use shadegrad::data::{Amount, Dataset, Dropped, Flaw, Preparation, Split, check,
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::nn::{MlpConfig, ModelConfig};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::random::Random;
 use shadegrad::train::{Ending, Outcome, Score, Target, TrainConfig, Trainer, Update};
@@ -112,7 +113,7 @@ fn config(epochs: usize) -> TrainConfig {
         model: ModelConfig::mlp(&[16], &MlpConfig::default()),
         batch_size: 32,
         epochs,
-        learning_rate: 0.01,
+        update: UpdateConfig { learning_rate: 0.01, ..UpdateConfig::default() },
         ..TrainConfig::default()
     }
 }

@@ -221,6 +221,6 @@ proptest! {
 fn factor(params: &ScheduleParams, step: u32) -> f64 {
     let (counters, mut rates) = (vec![step, 0, 0, 1], vec![1.0; rate::COUNT]);
     let views = vec![("counters", View::Word(&counters)), ("rates", View::RealMut(&mut rates))];
-    AnyKernel::twin_f64(&schedule::Schedule, bytemuck::bytes_of(params), &mut Args::new(views));
+    AnyKernel::twin_f64(&schedule::ScheduleKernel, bytemuck::bytes_of(params), &mut Args::new(views));
     rates[rate::LEARNING_RATE]
 }

@@ -11,6 +11,7 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
 use shadegrad::nn::{Activation, MlpConfig, ModelConfig};
+use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Keep, Memory, Pending, Plan, SlotId, Traffic};
 use shadegrad::train::{Outcome, TrainConfig, Trainer};
 use std::sync::Arc;
@@ -180,8 +181,9 @@ fn a_loss_that_is_not_finite_is_told_with_what_surrounds_it() {
 fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoilt() {
     let (config, data) = fifty_steps();
     let model = ModelConfig::mlp(&[8], &MlpConfig::default());
+    let update = UpdateConfig { learning_rate: 3e38, ..UpdateConfig::default() };
     for scan_every in [1, 10] {
-        let config = TrainConfig { learning_rate: 3e38, scan_every, model: model.clone(), ..config.clone() };
+        let config = TrainConfig { update: update.clone(), scan_every, model: model.clone(), ..config.clone() };
         for outcome in [train(on_gpu, &config, &data).1, train(on_cpu, &config, &data).1] {
             let error = outcome.expect_err("the weights overflow");
             println!("{error}");

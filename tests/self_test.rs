@@ -9,8 +9,9 @@ use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Optimisation, Optimiser, Schedule};
-use shadegrad::ops::update::adam::{Adam, AdamParams};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig};
+use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
+use shadegrad::optim::{RmsProp, Schedule, Sgd, UpdateConfig};
 use shadegrad::plan::{Dispatch, Plan};
 use shadegrad::random::Random;
 use shadegrad::train::{TrainConfig, Trainer};
@@ -33,10 +34,10 @@ impl Kernel for DoubtfulAdam {
     type Params = AdamParams;
 
     fn name(&self) -> &'static str {
-        Kernel::name(&Adam)
+        Kernel::name(&AdamKernel)
     }
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let plain = Kernel::variants(&Adam, caps).swap_remove(0);
+        let plain = Kernel::variants(&AdamKernel, caps).swap_remove(0);
         let edited = |(name, from, to): &(&str, &str, &str)| {
             assert!(plain.source().contains(from), "`{from}` not found, needed for {name}");
             plain.edited(*name, |part| part.replace(from, to))
@@ -44,22 +45,22 @@ impl Kernel for DoubtfulAdam {
         self.variants.iter().map(edited).collect()
     }
     fn groups(&self, params: &AdamParams, variant: &Variant) -> u64 {
-        Kernel::groups(&Adam, params, variant)
+        Kernel::groups(&AdamKernel, params, variant)
     }
     fn flops(&self, params: &AdamParams) -> u64 {
-        Kernel::flops(&Adam, params)
+        Kernel::flops(&AdamKernel, params)
     }
     fn twin<T: Real>(&self, params: &AdamParams, args: &mut Args<'_, T>) {
-        Adam.twin(params, args);
+        AdamKernel.twin(params, args);
     }
     fn tolerance(&self, case: &Case<AdamParams>, output: &str, values: &Values) -> Tolerance {
-        Kernel::tolerance(&Adam, case, output, values)
+        Kernel::tolerance(&AdamKernel, case, output, values)
     }
     fn cases(&self, effort: Effort) -> Vec<Case<AdamParams>> {
-        Kernel::cases(&Adam, effort)
+        Kernel::cases(&AdamKernel, effort)
     }
     fn fill(&self, case: &Case<AdamParams>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
-        Kernel::fill(&Adam, case, binding, n, random)
+        Kernel::fill(&AdamKernel, case, binding, n, random)
     }
 }
 
@@ -69,8 +70,8 @@ fn plan(config: &TrainConfig, data: &Dataset) -> Plan {
 
 /// The plan of a run that clips gradients, with this kernel as the update.
 fn updated_by(adam: &'static DoubtfulAdam) -> Plan {
-    let optimisation = Optimisation { clip_norm: Some(1.0), ..Optimisation::default() };
-    let mut plan = plan(&TrainConfig { optimisation, ..TrainConfig::default() }, &digits(7));
+    let update = UpdateConfig { clip_norm: Some(1.0), ..UpdateConfig::default() };
+    let mut plan = plan(&TrainConfig { update, ..TrainConfig::default() }, &digits(7));
     let update = plan.sections[0].dispatches.last_mut().expect("a step has dispatches");
     assert_eq!(update.kernel.name(), "adam");
     update.kernel = adam;
@@ -189,15 +190,10 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
         let loss = shadegrad::nn::LossConfig { loss: loss.parse().expect("a loss"), ..Default::default() };
         ModelConfig::mlp(widths, &MlpConfig { loss, ..MlpConfig::default() })
     };
-    let sgd = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
+    let sgd = UpdateConfig::new(Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 }, 1e-3);
+    let rmsprop = UpdateConfig::new(RmsProp { weight_decay: 0.01, ..RmsProp::default() }, 1e-3);
     let augment = Augment { rotate: 10.0, erase: 0.1, noise: 0.1, ..Augment::default() };
-    let optimisation = |optimiser, schedule| Optimisation {
-        optimiser,
-        schedule,
-        warmup: 3,
-        clip_norm: Some(1.0),
-        ..Optimisation::default()
-    };
+    let update = |config, schedule| UpdateConfig { schedule, warmup: 3, clip_norm: Some(1.0), ..config };
     let usual = TrainConfig::default();
     let configs = [
         usual.clone(),
@@ -205,17 +201,14 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
             model: blueprint(layers),
             batch_size: 500,
             augment,
-            optimisation: optimisation(sgd, Schedule::Cosine),
+            update: update(sgd, Schedule::Cosine),
             ..usual.clone()
         },
         TrainConfig {
             model: mlp(&[77, 1000], "huber"),
             batch_size: 1_000,
             micro_batch: Some(300),
-            optimisation: optimisation(
-                Optimiser::RmsProp { weight_decay: 0.01 },
-                Schedule::Step { every: 9, gamma: 0.5 },
-            ),
+            update: update(rmsprop, Schedule::Step { every: 9, gamma: 0.5 }),
             ..usual.clone()
         },
         TrainConfig { model: mlp(&[1], "softmax-mse"), batch_size: 1, ..usual.clone() },

@@ -11,9 +11,10 @@ use shadegrad::data::{Dataset, Split};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Array, Effort};
 use shadegrad::nn::layer::{BatchNorm, Dropout, Layer, Linear};
-use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation, Optimisation, Optimiser, Schedule};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::matmul::TN_ADAM;
 use shadegrad::ops::registry;
+use shadegrad::optim::{Schedule, Sgd, UpdateConfig};
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
 use shadegrad::verify::trajectory::{self, Trace, apart, hundred_steps};
@@ -64,10 +65,8 @@ fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
     let (config, mut data) = hundred_steps();
     let recipe = MlpConfig { activation: "tanh".parse().expect("an activation"), ..MlpConfig::default() };
     // Adam divides by the root of tiny gradients, which would amplify rounding errors into steps.
-    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let optimisation = Optimisation { optimiser, ..Optimisation::default() };
-    let model = ModelConfig::mlp(&[128, 64], &recipe);
-    let config = TrainConfig { model, learning_rate: 0.05, optimisation, ..config };
+    let update = UpdateConfig::new(Sgd { momentum: 0.9, ..Sgd::default() }, 0.05);
+    let config = TrainConfig { model: ModelConfig::mlp(&[128, 64], &recipe), update, ..config };
     data.validation = Some(data.test.clone());
     let gpu = trace(on_gpu, &config, &data);
     assert!(
@@ -84,23 +83,22 @@ fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
 }
 
 #[test]
-fn a_hundred_steps_of_every_optimiser_agree_with_both_twins() {
+fn a_hundred_steps_of_every_optimizer_agree_with_both_twins() {
     let kernels = registry();
     let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
-    let optimisers = Whole::Trajectory.entries(bench.effort);
-    assert_eq!(optimisers.len(), 6);
-    for optimiser in optimisers {
-        let outcome = pollster::block_on(Whole::Trajectory.run(&bench, &optimiser)).expect("training ends well");
-        println!("{optimiser}: {outcome:?}");
-        assert!(matches!(outcome, verify::Outcome::Fine(_)), "{optimiser}: {outcome:?}");
+    let updates = Whole::Trajectory.entries(bench.effort);
+    assert_eq!(updates.len(), 6);
+    for update in updates {
+        let outcome = pollster::block_on(Whole::Trajectory.run(&bench, &update)).expect("training ends well");
+        println!("{update}: {outcome:?}");
+        assert!(matches!(outcome, verify::Outcome::Fine(_)), "{update}: {outcome:?}");
     }
 }
 
 #[test]
 fn an_update_of_its_own_gives_what_products_that_update_give() {
     let (config, data) = hundred_steps();
-    let optimisation = Optimisation { most_fused: Some(0), ..config.optimisation };
-    let apart_from = TrainConfig { optimisation, ..config.clone() };
+    let apart_from = TrainConfig { most_fused: Some(0), ..config.clone() };
     let single = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     let [one, other] = [&config, &apart_from].map(|config| trace(single, config, &data));
     assert_eq!(apart(&one, &other), [0.0, 0.0], "twins");
@@ -149,11 +147,9 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(16))), Arc::new(BatchNorm), Arc::new(dropout), Arc::new(Linear::new(None))];
     // The bias before a norm has gradient zero, whose rounding errors Adam would amplify into steps.
-    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let optimisation =
-        Optimisation { optimiser, clip_norm: Some(0.5), schedule: Schedule::Cosine, ..Optimisation::default() };
-    let (model, learning_rate) = (ModelConfig::new(layers), 0.05);
-    let config = TrainConfig { model, micro_batch: Some(256), learning_rate, optimisation, ..config };
+    let sgd = UpdateConfig::new(Sgd { momentum: 0.9, ..Sgd::default() }, 0.05);
+    let update = UpdateConfig { clip_norm: Some(0.5), schedule: Schedule::Cosine, ..sgd };
+    let config = TrainConfig { model: ModelConfig::new(layers), micro_batch: Some(256), update, ..config };
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
     let [loss, weights] = apart(&trace(on_gpu, &config, &data), &double);
     println!("micro-batches with batch norm and dropout: {loss:e} and {weights:e} apart");
@@ -222,14 +218,15 @@ fn numbers(executor: &mut GpuExecutor, slot: SlotId) -> Vec<f64> {
 fn learning_rates_follow_their_schedules() {
     let (config, data) = hundred_steps();
     let config = TrainConfig { model: ModelConfig::mlp(&[4], &MlpConfig::default()), ..config };
-    let (rate, steps) = (f64::from(config.learning_rate), 100.0);
+    let (rate, steps) = (f64::from(config.update.learning_rate), 100.0);
     let step_decay = Schedule::Step { every: 13, gamma: 0.5 };
     for (schedule, warmup) in [Schedule::Constant, step_decay, Schedule::Cosine]
         .into_iter()
         .flat_map(|schedule| [(schedule, 0), (schedule, 7)])
     {
-        let optimisation = Optimisation { schedule, warmup, ..Optimisation::default() };
-        let (mut executor, [rates]) = ready(&TrainConfig { optimisation, ..config.clone() }, &data, ["train/rates"]);
+        let update = UpdateConfig { schedule, warmup, ..UpdateConfig::default() };
+        let config = TrainConfig { update: update.clone(), ..config.clone() };
+        let (mut executor, [rates]) = ready(&config, &data, ["train/rates"]);
         for t in 1..=100 {
             executor.run("train", 1).expect("it runs");
             let done = f64::from(t) - 1.0 - f64::from(warmup);
@@ -241,7 +238,7 @@ fn learning_rates_follow_their_schedules() {
             };
             let found = numbers(&mut executor, rates)[0];
             // Far below the effect of an off-by-one step number.
-            assert!((found - rate * factor).abs() <= 1e-6 * rate, "{optimisation}, step {t}: {found}, {factor}");
+            assert!((found - rate * factor).abs() <= 1e-6 * rate, "{update}, step {t}: {found}, {factor}");
         }
     }
 }
@@ -250,8 +247,8 @@ fn learning_rates_follow_their_schedules() {
 fn clipping_bounds_the_norm_and_leaves_short_gradients_alone() {
     let (config, data) = hundred_steps();
     let gradients_at = |clip_norm| {
-        let optimisation = Optimisation { clip_norm: Some(clip_norm), ..Optimisation::default() };
-        let config = TrainConfig { optimisation, ..config.clone() };
+        let update = UpdateConfig { clip_norm: Some(clip_norm), ..UpdateConfig::default() };
+        let config = TrainConfig { update, ..config.clone() };
         let (mut executor, [gradients, norm]) = ready(&config, &data, ["gradients", "train/norm"]);
         executor.run("train", 1).expect("it runs");
         (numbers(&mut executor, gradients), numbers(&mut executor, norm)[0])
@@ -346,12 +343,13 @@ fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     let (config, mut data) = hundred_steps();
     data.validation = Some(cut(&data.train, 800..1_000));
     (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
-    let optimiser = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
-    let optimisation = Optimisation { optimiser, schedule: Schedule::Cosine, warmup: 3, ..Optimisation::default() };
+    let sgd = UpdateConfig::new(Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 }, 1e-3);
+    let update = UpdateConfig { schedule: Schedule::Cosine, warmup: 3, ..sgd };
+    let exploding = UpdateConfig { learning_rate: 1e30, ..UpdateConfig::default() };
     let model = |hidden: &[usize]| ModelConfig::mlp(hidden, &MlpConfig { dropout: 0.2, ..MlpConfig::default() });
     let wide = TrainConfig { model: model(&[33, 20]), batch_size: 64, patience: Some(2), ..config.clone() };
-    let narrow = TrainConfig { model: model(&[16]), batch_size: 100, optimisation, seed: 7, ..config };
-    let diverging = TrainConfig { learning_rate: 1e30, ..wide.clone() };
+    let narrow = TrainConfig { model: model(&[16]), batch_size: 100, update, seed: 7, ..config };
+    let diverging = TrainConfig { update: exploding, ..wide.clone() };
     let augment = Augment { rotate: 10.0, ..Augment::default() };
     let augmented = TrainConfig { augment, normalize: Normalisation::Standard, ..narrow.clone() };
     (vec![wide.clone(), narrow, diverging, augmented, wide], data)
@@ -368,7 +366,7 @@ fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_onc
         shared = pollster::block_on(shared.with_config(config.clone(), &data)).expect("it runs here too");
         let sent = (shared.executor().traffic().up - up) as usize;
         assert_eq!(sent, params + 4 * model.parameters() + 8, "{config:?}");
-        if config.learning_rate > 1.0 {
+        if config.update.learning_rate > 1.0 {
             // Work submitted ahead is still in progress when the next run starts.
             pollster::block_on(shared.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
             continue;
@@ -395,7 +393,8 @@ fn a_run_over_data_that_are_not_on_the_device_is_refused() {
 #[test]
 fn a_learning_rate_that_explodes_ends_with_a_numeric_error() {
     let (config, data) = hundred_steps();
-    let config = TrainConfig { learning_rate: 1e30, ..config };
+    let update = UpdateConfig { learning_rate: 1e30, ..UpdateConfig::default() };
+    let config = TrainConfig { update, ..config };
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
     let mut trainer = Trainer::new(on_gpu(plan), model, config, &data).expect("the data fit");
     let error = pollster::block_on(trainer.train(|_| Ok(()))).expect_err("the loss cannot stay finite");

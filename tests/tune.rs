@@ -159,7 +159,7 @@ fn searches_that_cannot_be_exit_with_2() {
         ("--weight-decay nan", ["weight decay of NaN", "--weight-decay 0..0.1"]),
         ("--activation relu,rolu", ["rolu", "--help"]),
         ("--optimizer adam --weight-decay 0..0.1", ["adam has no weight decay", "--optimizer adamw"]),
-        ("--momentum 0.9", ["momentum is of sgd only", "--optimizer sgd"]),
+        ("--momentum 0.9", ["adamw has no momentum", "--optimizer sgd"]),
         ("--warmup 3", ["warm-up of 3 steps, but the run has 3", "fewer steps"]),
         ("--class-weights 1,2", ["2 class weights", "one for each class"]),
         ("--augment rotate=200", ["rotate=200", "0 to 180"]),

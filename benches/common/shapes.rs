@@ -4,8 +4,9 @@ use super::common::Device;
 use super::models::{MODELS, images};
 use shadegrad::error::Result;
 use shadegrad::kernel::{AnyKernel, Caps, Case, Effort, Inputs, word};
-use shadegrad::nn::{MlpConfig, ModelConfig, Normalisation, Optimisation, Schedule};
+use shadegrad::nn::{MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::registry;
+use shadegrad::optim::{Schedule, UpdateConfig};
 use shadegrad::shader::{Binding, Reflection};
 use shadegrad::train::{TrainConfig, Trainer};
 use std::collections::BTreeSet;
@@ -38,11 +39,7 @@ fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
         let config = TrainConfig {
             model: ModelConfig::mlp(hidden, &MlpConfig::default()),
             // A norm above that of the benchmark inputs: otherwise clipping would shrink the same values over and over.
-            optimisation: Optimisation {
-                schedule: Schedule::Cosine,
-                clip_norm: Some(100.0),
-                ..Optimisation::default()
-            },
+            update: UpdateConfig { schedule: Schedule::Cosine, clip_norm: Some(100.0), ..UpdateConfig::default() },
             normalize: Normalisation::Standard,
             patience: Some(1),
             ..TrainConfig::default()

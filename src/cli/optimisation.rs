@@ -1,21 +1,21 @@
 //! The flags that say how weights are updated.
 
 use super::data_flags::flag;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::nn::toml::Table;
-use crate::nn::{Optimisation, Optimiser, Schedule};
-use clap::ValueEnum;
+use crate::optim::{Schedule, UpdateConfig, by_name, registry};
+use clap::builder::PossibleValuesParser;
 use std::str::FromStr;
 
-/// Optimiser, schedule and clipping; all but the weight decay, which `train` is given and `tune` searches for.
+/// Optimizer, schedule and clipping; all but the weight decay, which `train` is given and `tune` searches for.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct OptimisationFlags {
     /// How gradients move the weights [default: adam, in a search adamw]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub(super) optimizer: Option<Name>,
+    #[arg(long, value_parser = names(), value_name = "NAME")]
+    pub(super) optimizer: Option<String>,
     /// How much of its velocity `sgd` keeps from step to step, below 1
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    momentum: Option<f32>,
+    momentum: Option<f64>,
     /// Nesterov's momentum
     #[arg(long)]
     nesterov: bool,
@@ -31,24 +31,24 @@ pub(super) struct OptimisationFlags {
     warmup: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Name {
-    #[default]
-    Adam,
-    Adamw,
-    Sgd,
-    Rmsprop,
+/// The names of all optimizers.
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(registry().iter().map(|optimizer| optimizer.name()))
 }
 
-impl FromStr for Name {
+/// The name of an optimizer, read from a model file.
+struct Named(String);
+
+impl FromStr for Named {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        <Self as ValueEnum>::from_str(text, false).map_err(|_| {
-            Error::new(Kind::Usage, format!("no optimizer `{text}`"), "choose one of adam, adamw, sgd, rmsprop")
-        })
+        by_name(text).map(|optimizer| Self(optimizer.name().to_owned()))
     }
 }
+
+/// What is taken where none is named.
+const USUAL: &str = "adam";
 
 impl OptimisationFlags {
     /// Takes the same settings out of a model file.
@@ -57,7 +57,7 @@ impl OptimisationFlags {
     /// Where one cannot be used: gives file, line and column.
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
         Ok(Self {
-            optimizer: table.take_named("optimizer")?,
+            optimizer: table.take_named::<Named>("optimizer")?.map(|Named(name)| name),
             momentum: table.take("momentum")?,
             nesterov: table.take("nesterov")?.unwrap_or_default(),
             clip_norm: table.take("clip_norm")?,
@@ -66,7 +66,7 @@ impl OptimisationFlags {
         })
     }
 
-    /// These settings, and those of `file` where there is none here. What belongs to an optimiser goes with it: another
+    /// These settings, and those of `file` where there is none here. What belongs to an optimizer goes with it: another
     /// one here takes nothing of the file's.
     #[must_use]
     pub(super) fn or(self, file: Self) -> Self {
@@ -81,17 +81,16 @@ impl OptimisationFlags {
         }
     }
 
-    /// Whether these settings leave the optimiser as `file` has it.
+    /// Whether these settings leave the optimizer as `file` has it.
     pub(super) fn keeps_optimizer_of(&self, file: &Self) -> bool {
-        self.optimizer.is_none_or(|name| name == file.optimizer.unwrap_or_default())
+        self.optimizer.as_ref().is_none_or(|name| name == file.optimizer.as_deref().unwrap_or(USUAL))
     }
 
     /// The flags as a shell takes them, each behind a space.
     pub(super) fn repeated(&self) -> String {
         let Self { optimizer, momentum, nesterov, clip_norm, schedule, warmup } = self;
-        let name = optimizer.as_ref().and_then(ValueEnum::to_possible_value);
         [
-            flag("optimizer", name.as_ref().map(|name| name.get_name())),
+            flag("optimizer", optimizer.as_ref()),
             flag("momentum", *momentum),
             if *nesterov { " --nesterov".to_owned() } else { String::new() },
             flag("clip-norm", *clip_norm),
@@ -101,35 +100,23 @@ impl OptimisationFlags {
         .concat()
     }
 
-    /// What the flags ask for, with this weight decay where one is given.
+    /// What the flags ask for, with this learning rate and this weight decay where one is given.
     ///
     /// # Errors
-    /// Where a flag has no meaning for the optimiser.
-    pub(super) fn settings(&self, weight_decay: Option<f32>) -> Result<Optimisation> {
-        let refuse = |what: &str, advice: &str| Err(Error::new(Kind::Usage, what, advice));
-        let name = self.optimizer.unwrap_or_default();
-        if name != Name::Sgd && (self.momentum.is_some() || self.nesterov) {
-            return refuse("momentum is of sgd only", "add --optimizer sgd, or leave --momentum and --nesterov out");
+    /// Where a flag has no meaning for the optimizer.
+    pub(super) fn settings(&self, learning_rate: Option<f32>, weight_decay: Option<f64>) -> Result<UpdateConfig> {
+        let mut optimizer = by_name(self.optimizer.as_deref().unwrap_or(USUAL))?;
+        let nesterov = self.nesterov.then_some(1.0);
+        for (name, value) in [("momentum", self.momentum), ("nesterov", nesterov), ("weight_decay", weight_decay)] {
+            value.map_or(Ok(()), |value| optimizer.set(name, value))?;
         }
-        let strength = weight_decay.unwrap_or(0.0);
-        let optimiser = match name {
-            Name::Adam if weight_decay.is_some() => {
-                return refuse("adam has no weight decay", "add --optimizer adamw, or leave --weight-decay out");
-            }
-            Name::Adam => Optimiser::Adam,
-            Name::Adamw => Optimiser::AdamW { weight_decay: weight_decay.unwrap_or(0.01) },
-            Name::Sgd => {
-                let momentum = self.momentum.unwrap_or(0.0);
-                Optimiser::Sgd { momentum, nesterov: self.nesterov, weight_decay: strength }
-            }
-            Name::Rmsprop => Optimiser::RmsProp { weight_decay: strength },
-        };
-        Ok(Optimisation {
-            optimiser,
+        let usual = UpdateConfig::default();
+        Ok(UpdateConfig {
+            optimizer: optimizer.into(),
+            learning_rate: learning_rate.unwrap_or(usual.learning_rate),
             schedule: self.schedule.unwrap_or_default(),
             warmup: self.warmup.unwrap_or_default(),
             clip_norm: self.clip_norm,
-            most_fused: None,
         })
     }
 }

@@ -164,7 +164,7 @@ impl ProfileFlags {
                 "a training step of {model} ({}), batch {}, {}, on {}",
                 model.config(),
                 config.batch_size,
-                config.optimisation,
+                config.update,
                 data.name
             ),
             batch: config.batch_size,

@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub(super) optimisation: OptimisationFlags,
     /// Decay of weights, not of biases: decoupled in `adamw` (0.01 unless given), L2 in `sgd` and `rmsprop`
     #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
-    pub(super) weight_decay: Option<f32>,
+    pub(super) weight_decay: Option<f64>,
     /// Inputs of the model: pixels from 0 to 1 (`unit`), or less their mean and over their deviation (`standard`), both
     /// measured on the training images and kept with the model [default: unit]
     #[arg(long, value_name = "unit|standard")]
@@ -74,8 +74,7 @@ impl Settings {
             batch_size: settings.batch_size.unwrap_or(usual.batch_size),
             micro_batch: settings.micro_batch,
             epochs: settings.epochs.unwrap_or(usual.epochs),
-            learning_rate: settings.lr.unwrap_or(usual.learning_rate),
-            optimisation: settings.optimisation.settings(settings.weight_decay)?,
+            update: settings.optimisation.settings(settings.lr, settings.weight_decay)?,
             seed: settings.seed.unwrap_or(usual.seed),
             normalize: settings.normalize.unwrap_or_default(),
             augment: settings.augment.unwrap_or_default(),
@@ -86,7 +85,7 @@ impl Settings {
     /// These settings, and those of `file` where there is none here.
     #[must_use]
     pub(super) fn or(self, file: Self) -> Self {
-        // It belongs to the optimiser: another one here takes nothing of the file's.
+        // It belongs to the optimizer: another one here takes nothing of the file's.
         let decay = file.weight_decay.filter(|_| self.optimisation.keeps_optimizer_of(&file.optimisation));
         Self {
             weight_decay: self.weight_decay.or(decay),

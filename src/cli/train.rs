@@ -10,7 +10,8 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuExecutor};
-use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation, Optimisation};
+use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
+use crate::optim::UpdateConfig;
 use crate::plan::Executor;
 use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
 use crate::tuner::{self, Choice};
@@ -124,7 +125,7 @@ fn announce(
     dropped: &[Dropped],
     config: &TrainConfig,
 ) -> Result<()> {
-    let TrainConfig { optimisation, augment, .. } = config;
+    let TrainConfig { update, augment, .. } = config;
     let parameters = model.parameters() as u64;
     output.line(format_args!("device  {device}"))?;
     let size = bytes(4 * parameters);
@@ -134,8 +135,8 @@ fn announce(
     if !is_classic(model) {
         output.line(format_args!("recipe  {}", model.config()))?;
     }
-    if *optimisation != Optimisation::default() {
-        output.line(format_args!("update  {optimisation}"))?;
+    if *update != (UpdateConfig { learning_rate: update.learning_rate, ..UpdateConfig::default() }) {
+        output.line(format_args!("update  {update}"))?;
     }
     if augment.is_on() {
         output.line(format_args!("augment {augment}"))?;
@@ -148,7 +149,7 @@ fn announce(
         "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
                   "validation": data.validation.as_ref().map_or(0, Split::len),
                   "rows": data.train.rows, "columns": data.train.columns },
-        "update": optimisation.to_string(),
+        "update": update.to_string(),
         "normalize": config.normalize.to_string(),
         "augment": augment.to_string(),
     }))

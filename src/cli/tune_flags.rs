@@ -2,9 +2,9 @@
 
 use super::data_flags::flag;
 use super::model_flags::LossFlags;
-use super::optimisation::{Name, OptimisationFlags};
+use super::optimisation::OptimisationFlags;
 use crate::error::Result;
-use crate::nn::{Activation, Augment, Normalisation, Optimiser};
+use crate::nn::{Activation, Augment, Normalisation};
 use crate::train::{Settings, Space, TrainConfig, Values};
 use serde_json::{Value, json};
 
@@ -67,23 +67,19 @@ impl Search {
     pub(super) fn new(space: &SpaceFlags, fixed: &FixedFlags) -> Result<Self> {
         let FixedFlags { loss, optimisation, normalize, augment, seed } = fixed;
         let mut optimisation = optimisation.clone();
-        optimisation.optimizer.get_or_insert(Name::Adamw);
+        optimisation.optimizer.get_or_insert_with(|| "adamw".to_owned());
         let usual = TrainConfig::default();
         let fixed = TrainConfig {
             model: loss.apply(usual.model),
-            // Its decay is drawn; that of an optimiser without any is refused here.
-            optimisation: optimisation.settings(space.weight_decay.as_ref().map(|_| 0.0))?,
+            // Its decay is drawn; that of an optimizer without any is refused here.
+            update: optimisation.settings(None, space.weight_decay.as_ref().map(|_| 0.0))?,
             normalize: normalize.unwrap_or_default(),
             augment: augment.unwrap_or_default(),
             seed: *seed,
             ..usual
         };
         fixed.validate()?;
-        let usual_decay = match fixed.optimisation.optimiser {
-            Optimiser::Adam => Values::OneOf(vec![0.0]),
-            Optimiser::AdamW { .. } => Values::Between(0.0, 0.1),
-            Optimiser::Sgd { .. } | Optimiser::RmsProp { .. } => Values::Between(0.0, 1e-3),
-        };
+        let usual_decay = fixed.update.optimizer.search("weight_decay").unwrap_or("0").parse()?;
         let augment = fixed.augment.is_on().then_some(fixed.augment);
         let normalize = (fixed.normalize != Normalisation::default()).then_some(fixed.normalize);
         let prepared = [flag("normalize", normalize), flag("augment", augment)].concat();
@@ -109,7 +105,7 @@ impl Search {
     /// The flags of `train` for that run, each behind a space.
     pub(super) fn train_flags(&self, settings: &Settings, epochs: usize) -> String {
         let Settings { learning_rate, width, depth, batch_size, dropout, weight_decay, activation } = settings;
-        let decays = self.fixed.optimisation.optimiser != Optimiser::Adam;
+        let decays = self.fixed.update.optimizer.value("weight_decay").is_some();
         [
             flag("hidden", Some(vec![width.to_string(); *depth].join(","))),
             flag("activation", Some(activation)),
@@ -150,7 +146,7 @@ pub(super) fn describe(settings: &Settings) -> Value {
         "depth": settings.depth,
         "batch": settings.batch_size,
         "dropout": settings.dropout,
-        "weight_decay": decimal(settings.weight_decay),
+        "weight_decay": settings.weight_decay,
         "activation": settings.activation.to_string(),
     })
 }

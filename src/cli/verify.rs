@@ -28,7 +28,7 @@ pub(super) struct Verify {
     /// default
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Thousands of shapes a kernel, every optimiser, fifty repeats, the largest bindings: this takes minutes
+    /// Thousands of shapes a kernel, every optimizer, fifty repeats, the largest bindings: this takes minutes
     #[arg(long)]
     full: bool,
     /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism, gradients or

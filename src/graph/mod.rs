@@ -1,7 +1,7 @@
 //! Models as data: a graph of operations in static single assignment, its gradients, and its lowering to a plan.
 //!
 //! A graph is built in order: every input of a node exists before it. It changes nothing in memory but what an op that
-//! says so ([`Op::mutates`]) keeps for itself; all else that does (counters, the optimiser, metrics) is recorded into the
+//! says so ([`Op::mutates`]) keeps for itself; all else that does (counters, the optimizer, metrics) is recorded into the
 //! plan around the lowered graph.
 
 mod gradient;

@@ -20,7 +20,7 @@ pub use caps::Caps;
 pub use case::{Case, Effort, Inputs, Tolerance, Values, edge_sizes, ulp};
 pub use fault::ShaderFault;
 pub use linear::{LINEAR, WORKGROUP, linear_groups};
-pub use params::{ParamScalar, Params, word};
+pub use params::{ParamField, Params, word};
 pub use real::Real;
 pub use relation::Relation;
 pub use variant::{Constant, Variant};

@@ -1,4 +1,5 @@
-//! Parameter structs: the Rust counterpart of each WGSL `struct Params`, with a list of fields for comparison.
+//! Parameter structs: the Rust counterpart of each WGSL `struct Params`, with a list of fields for comparison. Fields that
+//! several kernels share are a struct of their own, which theirs contain; for the shader they are flat.
 
 use crate::shader::{Field, Scalar};
 
@@ -14,18 +15,22 @@ pub fn word(fields: &[Field], bytes: &[u8], name: &str) -> Option<u32> {
     bytes.get(field.offset..field.offset + 4).map(bytemuck::pod_read_unaligned)
 }
 
-/// A type allowed in parameters.
-pub trait ParamScalar {
-    /// The WGSL type.
-    const SCALAR: Scalar;
+/// A type that a field of a parameter struct may have: a scalar, or another parameter struct.
+pub trait ParamField {
+    /// What the shader declares for a field `name` at `offset`: one scalar, or those of the struct.
+    fn declared(name: &str, offset: usize) -> Vec<Field>;
 }
 
-impl ParamScalar for u32 {
-    const SCALAR: Scalar = Scalar::U32;
+impl ParamField for u32 {
+    fn declared(name: &str, offset: usize) -> Vec<Field> {
+        vec![Field { name: name.to_owned(), offset, scalar: Scalar::U32 }]
+    }
 }
 
-impl ParamScalar for f32 {
-    const SCALAR: Scalar = Scalar::F32;
+impl ParamField for f32 {
+    fn declared(name: &str, offset: usize) -> Vec<Field> {
+        vec![Field { name: name.to_owned(), offset, scalar: Scalar::F32 }]
+    }
 }
 
 /// Declares a parameter struct with the WGSL layout of a uniform struct of 32-bit scalars.
@@ -39,11 +44,18 @@ macro_rules! params {
 
         impl $crate::kernel::Params for $name {
             fn fields() -> Vec<$crate::shader::Field> {
-                vec![$($crate::shader::Field {
-                    name: stringify!($field).to_owned(),
-                    offset: std::mem::offset_of!($name, $field),
-                    scalar: <$type as $crate::kernel::ParamScalar>::SCALAR,
-                }),*]
+                let fields = [$(<$type as $crate::kernel::ParamField>::declared(
+                    stringify!($field),
+                    std::mem::offset_of!($name, $field),
+                )),*];
+                fields.concat()
+            }
+        }
+
+        impl $crate::kernel::ParamField for $name {
+            fn declared(_: &str, offset: usize) -> Vec<$crate::shader::Field> {
+                let moved = |field: $crate::shader::Field| $crate::shader::Field { offset: offset + field.offset, ..field };
+                <Self as $crate::kernel::Params>::fields().into_iter().map(moved).collect()
             }
         }
     };

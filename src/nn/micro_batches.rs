@@ -4,12 +4,12 @@
 //! The images, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
 //! a batch (batch norm) goes by those of a micro-batch, and dropout draws masks of its own for each.
 
-use super::optimiser;
 use crate::error::{Error, Kind, Result};
 use crate::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
 use crate::ops::elementwise::copy::{CopyArray, CopyParams};
 use crate::ops::update::accumulate::{Accumulate, AccumulateParams};
 use crate::ops::{counter, word};
+use crate::optim::parameter_arena;
 use crate::plan::{Arena, Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
 
@@ -45,7 +45,7 @@ impl Accumulation {
     ) -> Result<Self> {
         let (memory, role) = (&mut plan.memory, Role::Transient);
         let micro_counters = memory.array("train/micro_counters", role, DType::U32, [counter::COUNT])?;
-        let micro_gradients = optimiser::arena(memory, "micro_gradients", role, tensors)?;
+        let micro_gradients = parameter_arena(memory, "micro_gradients", role, tensors)?;
         Ok(Self { counters, gradients: gradients.all, micro_counters, micro_gradients })
     }
 }

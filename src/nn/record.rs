@@ -5,7 +5,6 @@ use super::builder::{Mode, ModelBuilder, Owned, Signature};
 use super::loss::TargetValues;
 use super::micro_batches::{Accumulation, MicroBatches};
 use super::model::{CLASS_WEIGHTS, NORMALISATION};
-use super::optimiser::{self, Optimisation};
 use super::{Augment, LossConfig, Model};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Pool, Value};
@@ -19,8 +18,9 @@ use crate::ops::elementwise::add::Add;
 use crate::ops::elementwise::copy::{CopyArray, CopyParams};
 use crate::ops::loss::metrics::{Metrics, MetricsParams};
 use crate::ops::loss::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
-use crate::ops::update::adam::AdamParams;
+use crate::ops::update::adam::Betas;
 use crate::ops::{counter, rate, word};
+use crate::optim::{UpdateConfig, parameter_arena};
 use crate::plan::{Arena, Memory, Plan, Role, Slot, SlotId};
 use crate::random::seed_words;
 use crate::shape::{DType, Shape};
@@ -30,7 +30,7 @@ use std::sync::Arc;
 const MOST_JOINED_LOGITS: usize = 1 << 14;
 
 /// What training a plan needs to know besides the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// Images to train on.
     pub samples: usize,
@@ -38,10 +38,11 @@ pub struct Training {
     pub batch: usize,
     /// Rows of a batch that are on the device at a time: their gradients are accumulated. All, where it is not given.
     pub micro_batch: Option<usize>,
-    /// How far a step moves the weights.
-    pub learning_rate: f32,
-    /// Optimiser, schedule and clipping.
-    pub optimisation: Optimisation,
+    /// How a step moves the weights.
+    pub update: UpdateConfig,
+    /// The most weights that products update on their way out, where they can; without it, any number. More are updated
+    /// by a dispatch of their own. The numbers are the same; `Caps::most_fused` says which is faster where.
+    pub most_fused: Option<usize>,
     /// Steps of the whole run, by which the learning rate may be scheduled.
     pub steps: usize,
     /// Seed of the order of the images.
@@ -165,15 +166,15 @@ impl Model {
 
     /// Appends a section that goes forward, backward and a step on, by one batch or by its micro-batches.
     fn record_training(&self, plan: &mut Plan, pool: &mut Pool, state: &State, training: &Training) -> Result<()> {
-        let Training { samples, batch, optimisation, steps, .. } = *training;
+        let Training { samples, batch, ref update, steps, .. } = *training;
         let division = MicroBatches::new(samples, batch, training.micro_batch);
         let ring = training.ring.saturating_mul(division.count);
         let mut slots = self.slots(&mut plan.memory, "train", samples, division.rows, ring)?;
-        let gradients = optimiser::arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
+        let gradients = parameter_arena(&mut plan.memory, "gradients", Role::Transient, &self.tensors())?;
         plan.begin("train");
         let whole = division.count == 1 && division.rows == batch;
         let joined = whole && self.can_join_ends(training);
-        let step = step_params(&slots, batch, training.learning_rate)?;
+        let step = step_params(&slots, batch, Some(update))?;
         if joined {
             let shape = [counter::COUNT];
             let last_counters = plan.memory.array("train/last_counters", Role::Carried, DType::U32, shape)?;
@@ -182,7 +183,7 @@ impl Model {
         } else {
             record_step(plan, &slots, step)?;
         }
-        optimiser::record_schedule(plan, &optimisation, steps, slots.counters, slots.rates)?;
+        update.record_schedule(plan, steps, slots.counters, slots.rates)?;
         let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
             let slots = Slots { counters, ..slots };
             if !joined {
@@ -203,7 +204,7 @@ impl Model {
                 pass(plan, accumulation.micro_counters, &accumulation.micro_gradients)
             })?;
         }
-        optimiser::record_update(plan, &optimisation, &state.weights, &gradients, slots.rates)
+        update.record(plan, [&state.weights, &gradients], slots.rates, training.most_fused)
     }
 
     /// Appends a section that goes forward through the images of `set`, in order.
@@ -217,7 +218,7 @@ impl Model {
     ) -> Result<()> {
         let slots = self.slots(&mut plan.memory, set, samples, batch, samples.div_ceil(batch.max(1)))?;
         plan.begin(section);
-        record_step(plan, &slots, step_params(&slots, batch, 0.0)?)?;
+        record_step(plan, &slots, step_params(&slots, batch, None)?)?;
         self.record_gather(plan, &slots, state.normalisation, None)?;
         let forward = self.graph_of(&mut plan.memory, state, &slots, Mode::Evaluate)?;
         forward.record(plan, pool, &slots, set, &[], &[])
@@ -272,7 +273,7 @@ impl Model {
     /// Slots for what the model owns: parameters, statistics, the weights of its classes where it has some, and what
     /// images are normalised by.
     fn state_slots(&self, memory: &mut Memory) -> Result<State> {
-        let weights = optimiser::arena(memory, "weights", Role::Parameter, &self.tensors())?;
+        let weights = parameter_arena(memory, "weights", Role::Parameter, &self.tensors())?;
         let statistics = self.running_state();
         let statistics = match statistics.as_slice() {
             [] => None,
@@ -372,18 +373,11 @@ impl Model {
     }
 }
 
-/// A step on by at most `batch` rows.
-fn step_params(slots: &Slots, batch: usize, learning_rate: f32) -> Result<StepStateParams> {
-    let adam = AdamParams::new(0);
-    Ok(StepStateParams {
-        samples: slots.samples,
-        batch: word(batch)?,
-        learning_rate,
-        beta1: adam.beta1,
-        one_minus_beta1: adam.one_minus_beta1,
-        beta2: adam.beta2,
-        one_minus_beta2: adam.one_minus_beta2,
-    })
+/// A step on by at most `batch` rows, after which weights are updated so.
+fn step_params(slots: &Slots, batch: usize, update: Option<&UpdateConfig>) -> Result<StepStateParams> {
+    let learning_rate = update.map_or(0.0, |update| update.learning_rate);
+    let betas = Betas::new(update.map_or([0.0; 2], |update| update.optimizer.betas()));
+    Ok(StepStateParams { samples: slots.samples, batch: word(batch)?, learning_rate, betas })
 }
 
 /// Advances the counters and sets the rates.

@@ -3,7 +3,8 @@
 use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
-use crate::nn::{Augment, MicroBatches, MlpConfig, ModelConfig, Normalisation, Optimisation};
+use crate::nn::{Augment, MicroBatches, MlpConfig, ModelConfig, Normalisation};
+use crate::optim::UpdateConfig;
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,10 +17,10 @@ pub struct TrainConfig {
     pub micro_batch: Option<usize>,
     /// Passes over the training set.
     pub epochs: usize,
-    /// How far a step moves the weights.
-    pub learning_rate: f32,
-    /// Optimiser, schedule of the learning rate, clipping.
-    pub optimisation: Optimisation,
+    /// How a step moves the weights: optimizer, learning rate and its schedule, clipping.
+    pub update: UpdateConfig,
+    /// The most weights that products update on their way out: a fact about the adapter, see [`Self::suited_to`].
+    pub most_fused: Option<usize>,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
     /// What all images are normalised by.
@@ -42,8 +43,8 @@ impl Default for TrainConfig {
             batch_size: 128,
             micro_batch: None,
             epochs: 5,
-            learning_rate: 0.001,
-            optimisation: Optimisation::default(),
+            update: UpdateConfig::default(),
+            most_fused: None,
             seed: 42,
             normalize: Normalisation::default(),
             augment: Augment::default(),
@@ -62,7 +63,7 @@ impl TrainConfig {
 
     /// These settings in the form that is fastest on an adapter: the numbers are the same.
     pub fn suited_to(self, caps: &Caps) -> Self {
-        Self { optimisation: Optimisation { most_fused: caps.most_fused(), ..self.optimisation }, ..self }
+        Self { most_fused: caps.most_fused(), ..self }
     }
 
     /// Checks each setting.
@@ -87,12 +88,8 @@ impl TrainConfig {
         if self.patience == Some(0) {
             return usage("a patience of 0 epochs".into(), "give 1 or more, such as --patience 3");
         }
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            let cause = format!("a learning rate of {}", self.learning_rate);
-            return usage(cause, "give a finite number above 0, such as --lr 0.001");
-        }
         self.model.validate()?;
         self.augment.validate()?;
-        self.optimisation.validate()
+        self.update.validate()
     }
 }

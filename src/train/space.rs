@@ -2,7 +2,8 @@
 
 use super::TrainConfig;
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Activation, MlpConfig, ModelConfig, Optimisation};
+use crate::nn::{Activation, MlpConfig, ModelConfig};
+use crate::optim::UpdateConfig;
 use crate::random::{Random, stream};
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -52,7 +53,7 @@ pub struct Settings {
     /// Share of each hidden layer's outputs that training drops.
     pub dropout: f64,
     /// Weight decay, of which plain Adam takes no notice.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// What follows each hidden layer.
     pub activation: Activation,
 }
@@ -185,7 +186,7 @@ impl Space {
             depth: self.depth.draw(Scale::Linear, unit()),
             batch_size: self.batch_size.draw(Scale::Logarithmic, unit()),
             dropout: self.dropout.draw(Scale::Linear, unit()),
-            weight_decay: self.weight_decay.draw(Scale::Linear, unit()) as f32,
+            weight_decay: self.weight_decay.draw(Scale::Linear, unit()),
             activation: pick(&self.activation, unit()),
         }
     }
@@ -193,9 +194,13 @@ impl Space {
 
 impl Settings {
     /// A run of these settings, and of what is `fixed` in everything else: epochs, seed, loss, initialiser, the kind of
-    /// optimiser, schedule, normalisation, augmentation.
+    /// optimizer, schedule, normalisation, augmentation.
     pub fn config(&self, fixed: &TrainConfig) -> TrainConfig {
-        let optimiser = fixed.optimisation.optimiser.with_weight_decay(self.weight_decay);
+        let mut optimizer = fixed.update.optimizer.boxed();
+        // Plain Adam has none to set.
+        let _ = optimizer.set("weight_decay", self.weight_decay);
+        let update =
+            UpdateConfig { optimizer: optimizer.into(), learning_rate: self.learning_rate, ..fixed.update.clone() };
         let recipe = MlpConfig {
             activation: self.activation,
             dropout: self.dropout,
@@ -205,8 +210,7 @@ impl Settings {
         TrainConfig {
             model: ModelConfig::mlp(&vec![self.width; self.depth], &recipe),
             batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            optimisation: Optimisation { optimiser, ..fixed.optimisation },
+            update,
             ..fixed.clone()
         }
     }

@@ -50,7 +50,7 @@ struct Submitted {
     scan: Option<(usize, Pending<u32>)>,
 }
 
-/// A model, its data and its optimiser on a device.
+/// A model, its data and its optimizer on a device.
 pub struct Trainer<E> {
     executor: E,
     model: Model,
@@ -90,13 +90,13 @@ impl<E: Executor> Trainer<E> {
                 "give fewer, such as --epochs 5",
             ));
         };
-        config.optimisation.fits(steps)?;
+        config.update.fits(steps)?;
         let training = Training {
             samples: data.train.len(),
             batch: config.batch_size,
             micro_batch: config.micro_batch,
-            learning_rate: config.learning_rate,
-            optimisation: config.optimisation,
+            update: config.update.clone(),
+            most_fused: config.most_fused,
             steps,
             seed: config.seed,
             ring: steps_in_ring(division),

@@ -7,7 +7,8 @@ use crate::data::{Dataset, Split, digits};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::kernel::{Effort, Real};
-use crate::nn::{MlpConfig, ModelConfig, Optimisation, Optimiser, Schedule};
+use crate::nn::{MlpConfig, ModelConfig};
+use crate::optim::{AdamW, RmsProp, Schedule, Sgd, UpdateConfig};
 use crate::plan::{Executor, Plan};
 use crate::train::{Outcome as Trained, TrainConfig, Trainer};
 use std::sync::Arc;
@@ -70,38 +71,35 @@ pub fn apart(a: &Trace, b: &Trace) -> [f64; 2] {
     ]
 }
 
-/// Every optimizer, combined with other features of an update.
-const OPTIMISERS: [(&str, f32, Optimisation); 6] = {
-    let (optimiser, schedule) = (Optimiser::Adam, Schedule::Constant);
-    let plain = Optimisation { optimiser, schedule, warmup: 0, clip_norm: None, most_fused: None };
-    let adamw = Optimiser::AdamW { weight_decay: 0.05 };
-    let nesterov = Optimiser::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
-    let momentum = Optimiser::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let descent = Optimiser::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    let rmsprop = Optimiser::RmsProp { weight_decay: 1e-3 };
-    let halving = Schedule::Step { every: 30, gamma: 0.5 };
+/// Updates by name: every optimizer, combined with other features of an update.
+fn updates() -> [(&'static str, UpdateConfig); 6] {
+    let (adamw, rmsprop) =
+        (AdamW { weight_decay: 0.05, ..AdamW::default() }, RmsProp { weight_decay: 1e-3, ..RmsProp::default() });
+    let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 };
+    let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
+    let (cosine, halving) = (Schedule::Cosine, Schedule::Step { every: 30, gamma: 0.5 });
     [
-        ("adam", 1e-3, plain),
-        ("adamw", 1e-3, Optimisation { optimiser: adamw, schedule: Schedule::Cosine, warmup: 10, ..plain }),
-        ("nesterov", 0.05, Optimisation { optimiser: nesterov, clip_norm: Some(1.0), ..plain }),
-        ("momentum", 0.05, Optimisation { optimiser: momentum, schedule: halving, ..plain }),
-        ("sgd", 0.1, Optimisation { optimiser: descent, ..plain }),
-        ("rmsprop", 2e-4, Optimisation { optimiser: rmsprop, ..plain }),
+        ("adam", UpdateConfig::default()),
+        ("adamw", UpdateConfig { schedule: cosine, warmup: 10, ..UpdateConfig::new(adamw, 1e-3) }),
+        ("nesterov", UpdateConfig { clip_norm: Some(1.0), ..UpdateConfig::new(nesterov, 0.05) }),
+        ("momentum", UpdateConfig { schedule: halving, ..UpdateConfig::new(momentum, 0.05) }),
+        ("sgd", UpdateConfig::new(Sgd::default(), 0.1)),
+        ("rmsprop", UpdateConfig::new(rmsprop, 2e-4)),
     ]
-};
-
-/// Names of the optimizers; Adam alone in the quick run.
-pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
-    OPTIMISERS.iter().map(|(name, _, _)| *name).take(effort.count(1, OPTIMISERS.len())).collect()
 }
 
-/// Trains with the named optimizer.
+/// Names of the updates; Adam alone in the quick run.
+pub(super) fn entries(effort: Effort) -> Vec<&'static str> {
+    updates().iter().map(|(name, _)| *name).take(effort.count(1, updates().len())).collect()
+}
+
+/// Trains with the named update.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
-    let Some(&(_, learning_rate, optimisation)) = OPTIMISERS.iter().find(|(name, _, _)| *name == entry) else {
-        return Ok(Outcome::NotRun(format!("unknown optimizer {entry:?}")));
+    let Some((_, update)) = updates().into_iter().find(|(name, _)| *name == entry) else {
+        return Ok(Outcome::NotRun(format!("unknown update {entry:?}")));
     };
     let (config, data) = hundred_steps();
-    beside_twins(bench, &TrainConfig { learning_rate, optimisation, ..config }, &data).await
+    beside_twins(bench, &TrainConfig { update, ..config }, &data).await
 }
 
 /// Trains with these settings on the device and on the f64 twins; in the full run also on the f32 twins.

@@ -15,7 +15,7 @@ use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
 use shadegrad::ops::loss::metrics::{Metrics, MetricsParams};
 use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
-use shadegrad::ops::update::adam::{Adam, AdamParams};
+use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate, word};
 use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
 use shadegrad::random::seed_words;
@@ -68,7 +68,7 @@ impl ByHand {
         };
         let mut plan = Plan::new(memory);
         plan.begin("train");
-        self.record_start(&mut plan, &pass, training.learning_rate, Some(training.seed))?;
+        self.record_start(&mut plan, &pass, training.update.learning_rate, Some(training.seed))?;
         self.record_forward(&mut plan, &weights, &pass)?;
         self.record_backward(&mut plan, &weights, &pass, &backward)?;
         record_update(&mut plan, &weights, &pass, &backward)?;
@@ -112,15 +112,11 @@ impl ByHand {
 
     /// Advances the counters and gathers the batch, permuted if `seed` is given.
     fn record_start(&self, plan: &mut Plan, pass: &Pass, learning_rate: f32, seed: Option<u64>) -> Result<()> {
-        let adam = AdamParams::new(0);
         let state = StepStateParams {
             samples: pass.samples,
             batch: pass.batch,
             learning_rate,
-            beta1: adam.beta1,
-            one_minus_beta1: adam.one_minus_beta1,
-            beta2: adam.beta2,
-            one_minus_beta2: adam.one_minus_beta2,
+            betas: AdamParams::new(0).betas,
         };
         plan.dispatch("begin step", &StepState, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
         let [seed_low, seed_high] = seed_words(seed.unwrap_or(0));
@@ -232,5 +228,5 @@ fn record_update(plan: &mut Plan, weights: &Arena, pass: &Pass, backward: &Backw
         ("first_moment", backward.first_moment.all),
         ("second_moment", backward.second_moment.all),
     ];
-    plan.dispatch("update", &Adam, AdamParams::new(n), &bindings)
+    plan.dispatch("update", &AdamKernel, AdamParams::new(n), &bindings)
 }

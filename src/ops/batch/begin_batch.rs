@@ -9,64 +9,30 @@ use crate::ops::batch::gather::{self, GATHER_ROW, GatherParams};
 use crate::ops::batch::step_state::{self, NEXT_STEP, StepStateParams};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LABELS, RANDOM, RATES, STREAMS, counter};
+use crate::ops::update::adam::Betas;
 use crate::random::Random;
 
 crate::params! {
     /// Parameters of [`BeginBatch`].
     pub struct BeginBatchParams {
-        /// Images in the data set.
-        pub samples: u32,
-        /// Pixels of an image.
-        pub features: u32,
-        /// Rows of a batch.
-        pub batch: u32,
-        /// 1 to permute each epoch, 0 to go through the set in order.
-        pub shuffle: u32,
-        /// Low word of the seed of the permutations.
-        pub seed_low: u32,
-        /// High word of the seed.
-        pub seed_high: u32,
+        /// Which rows are gathered, and out of what.
+        pub gather: GatherParams,
         /// The step size.
         pub learning_rate: f32,
-        /// Decay of Adam's first moment.
-        pub beta1: f32,
-        /// 1 - beta1, taken in f64.
-        pub one_minus_beta1: f32,
-        /// Decay of Adam's second moment.
-        pub beta2: f32,
-        /// 1 - beta2, taken in f64.
-        pub one_minus_beta2: f32,
+        /// Decays of the optimizer's running means.
+        pub betas: Betas,
     }
 }
 
 impl BeginBatchParams {
     /// Of the two kernels that this one joins; they must agree on samples and batch.
     pub fn new(step: StepStateParams, gather: GatherParams) -> Self {
-        let StepStateParams { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2 } = step;
-        let GatherParams { features, shuffle, seed_low, seed_high, .. } = gather;
-        Self {
-            samples,
-            features,
-            batch,
-            shuffle,
-            seed_low,
-            seed_high,
-            learning_rate,
-            beta1,
-            one_minus_beta1,
-            beta2,
-            one_minus_beta2,
-        }
+        Self { gather, learning_rate: step.learning_rate, betas: step.betas }
     }
 
     fn step(&self) -> StepStateParams {
-        let Self { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2, .. } = *self;
-        StepStateParams { samples, batch, learning_rate, beta1, one_minus_beta1, beta2, one_minus_beta2 }
-    }
-
-    fn gather(&self) -> GatherParams {
-        let Self { samples, features, batch, shuffle, seed_low, seed_high, .. } = *self;
-        GatherParams { samples, features, batch, shuffle, seed_low, seed_high }
+        let GatherParams { samples, batch, .. } = self.gather;
+        StepStateParams { samples, batch, learning_rate: self.learning_rate, betas: self.betas }
     }
 }
 
@@ -87,16 +53,16 @@ impl Kernel for BeginBatch {
     }
 
     fn groups(&self, params: &BeginBatchParams, _variant: &Variant) -> u64 {
-        params.batch.into()
+        params.gather.batch.into()
     }
 
     fn flops(&self, params: &BeginBatchParams) -> u64 {
-        gather::Gather.flops(&params.gather()).saturating_add(4)
+        gather::Gather.flops(&params.gather).saturating_add(4)
     }
 
     /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
     fn bytes(&self, params: &BeginBatchParams, bound: u64) -> u64 {
-        gather::Gather.bytes(&params.gather(), bound)
+        gather::Gather.bytes(&params.gather, bound)
     }
 
     fn twin<T: Real>(&self, params: &BeginBatchParams, args: &mut Args<'_, T>) {
@@ -104,7 +70,7 @@ impl Kernel for BeginBatch {
             (args.word("last_counters"), args.word_mut("counters"), args.real_mut("rates"));
         counters.copy_from_slice(last_counters);
         step_state::begin(&params.step(), counters, rates);
-        gather::gather_rows(&params.gather(), counters, args);
+        gather::gather_rows(&params.gather, counters, args);
     }
 
     /// Those of the two kernels that this one joins.
@@ -114,7 +80,7 @@ impl Kernel for BeginBatch {
         }
         let mut counters = values.words("last_counters").to_vec();
         step_state::begin(&case.params.step(), &mut counters, &mut [0f64; crate::ops::support::rate::COUNT]);
-        gather::input_bounds(&case.params.gather(), &counters, output, values)
+        gather::input_bounds(&case.params.gather, &counters, output, values)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<BeginBatchParams>> {
@@ -140,7 +106,7 @@ impl Kernel for BeginBatch {
                 step_state::StepState.fill(&case.map(BeginBatchParams::step), "counters", counter::COUNT, random)
             }
             "rates" => Some(step_state::some_rates(random)),
-            _ => gather::Gather.fill(&case.map(BeginBatchParams::gather), binding, elements, random),
+            _ => gather::Gather.fill(&case.map(|params| params.gather), binding, elements, random),
         }
     }
 

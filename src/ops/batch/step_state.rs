@@ -6,6 +6,7 @@
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, RATES, bits, counter, rate, some_counters};
+use crate::ops::update::adam::Betas;
 use crate::random::Random;
 
 crate::params! {
@@ -17,14 +18,8 @@ crate::params! {
         pub batch: u32,
         /// The step size.
         pub learning_rate: f32,
-        /// Decay of Adam's first moment.
-        pub beta1: f32,
-        /// 1 - beta1, taken in f64.
-        pub one_minus_beta1: f32,
-        /// Decay of Adam's second moment.
-        pub beta2: f32,
-        /// 1 - beta2, taken in f64.
-        pub one_minus_beta2: f32,
+        /// Decays of the optimizer's running means.
+        pub betas: Betas,
     }
 }
 
@@ -47,8 +42,9 @@ pub(in crate::ops) fn begin<T: Real>(params: &StepStateParams, counters: &mut [u
     counters[counter::POSITION] = position;
     counters[counter::ROWS] = params.batch.min(params.samples - position);
     rates[rate::LEARNING_RATE] = of(params.learning_rate);
-    rates[rate::CORRECTION1] = of(params.beta1) * rates[rate::CORRECTION1] + of(params.one_minus_beta1);
-    rates[rate::CORRECTION2] = of(params.beta2) * rates[rate::CORRECTION2] + of(params.one_minus_beta2);
+    let Betas { beta1, one_minus_beta1, beta2, one_minus_beta2 } = params.betas;
+    rates[rate::CORRECTION1] = of(beta1) * rates[rate::CORRECTION1] + of(one_minus_beta1);
+    rates[rate::CORRECTION2] = of(beta2) * rates[rate::CORRECTION2] + of(one_minus_beta2);
 }
 
 impl Kernel for StepState {
@@ -112,15 +108,8 @@ impl Registered for StepState {
 
 /// Of so many samples and rows of a batch, with some learning rate.
 pub(in crate::ops) fn some_params([samples, batch]: [u32; 2], random: &mut Random) -> StepStateParams {
-    StepStateParams {
-        samples,
-        batch,
-        learning_rate: random.between(1e-5, 1.0),
-        beta1: 0.9,
-        one_minus_beta1: 0.1,
-        beta2: 0.999,
-        one_minus_beta2: 0.001,
-    }
+    let betas = Betas::new([0.9, 0.999]);
+    StepStateParams { samples, batch, learning_rate: random.between(1e-5, 1.0), betas }
 }
 
 /// Rates of some step.

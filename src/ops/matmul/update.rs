@@ -7,7 +7,7 @@ use crate::kernel::{
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{RATES, UNIT, bits, rate};
-use crate::ops::update::adam::{self, AdamParams};
+use crate::ops::update::adam::{self, AdamParams, Betas};
 use crate::plan::{ALIGNMENT_WORDS, Dispatch, SlotId};
 use crate::random::Random;
 use std::ops::Range;
@@ -27,14 +27,8 @@ crate::params! {
         pub weight_at: u32,
         /// Where in it the bias begins, a multiple of 4.
         pub bias_at: u32,
-        /// As in [`AdamParams`].
-        pub beta1: f32,
-        /// As in [`AdamParams`].
-        pub one_minus_beta1: f32,
-        /// As in [`AdamParams`].
-        pub beta2: f32,
-        /// As in [`AdamParams`].
-        pub one_minus_beta2: f32,
+        /// Decays of the two moments.
+        pub betas: Betas,
         /// As in [`AdamParams`].
         pub epsilon: f32,
         /// Strength of the decay of the weight; the bias has none.
@@ -49,9 +43,9 @@ impl TnAdamParams {
     /// This product, with the settings of `adam`, for an arena where the weight decays where anything does.
     pub fn new(product: MatmulParams, adam: AdamParams, [weight_at, bias_at]: [u32; 2]) -> Self {
         let MatmulParams { m, k, n } = product;
-        let AdamParams { n: total, beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, decayed, decay } = adam;
+        let AdamParams { n: total, betas, epsilon, decayed, decay } = adam;
         let decay = if decayed > 0 { decay } else { 0.0 };
-        Self { m, k, n, total, weight_at, bias_at, beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, decay }
+        Self { m, k, n, total, weight_at, bias_at, betas, epsilon, decay }
     }
 
     fn product(&self) -> MatmulParams {
@@ -59,9 +53,8 @@ impl TnAdamParams {
     }
 
     fn adam(&self, n: u32, decay: f32) -> AdamParams {
-        let Self { beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, .. } = *self;
         let decayed = if decay > 0.0 { n } else { 0 };
-        AdamParams { n, beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, decayed, decay }
+        AdamParams { n, betas: self.betas, epsilon: self.epsilon, decayed, decay }
     }
 
     /// Weight and bias: the output that is the gradient of each, where it lies in the arena, and how it is updated.
@@ -142,7 +135,7 @@ impl Kernel for TnAdam {
     }
 
     fn flops(&self, params: &TnAdamParams) -> u64 {
-        let updates = params.tensors().map(|(_, _, adam)| Kernel::flops(&adam::Adam, &adam));
+        let updates = params.tensors().map(|(_, _, adam)| Kernel::flops(&adam::AdamKernel, &adam));
         updates.into_iter().fold(Kernel::flops(&TN_COLUMN_SUMS, &params.product()), u64::saturating_add)
     }
 
@@ -168,7 +161,7 @@ impl Kernel for TnAdam {
         }
     }
 
-    /// Products and sums: as without the update. What is updated: the bounds of [`adam::Adam`], and what the error of the
+    /// Products and sums: as without the update. What is updated: the bounds of [`adam::AdamKernel`], and what the error of the
     /// gradient makes of the formula at worst.
     fn tolerance(&self, case: &Case<TnAdamParams>, output: &str, values: &Values) -> Tolerance {
         let product = case.map(TnAdamParams::product);
@@ -201,7 +194,7 @@ impl Kernel for TnAdam {
         match binding {
             "rates" | "second_moment" => {
                 let adam = Case::new(case.params.adam(case.params.total, 0.0), Inputs::Random);
-                Kernel::fill(&adam::Adam, &adam, binding, n, random)
+                Kernel::fill(&adam::AdamKernel, &adam, binding, n, random)
             }
             _ => Plain::fill(&case.map(TnAdamParams::product), binding, n, random).or_else(|| {
                 // As gradients are, much smaller than what they change.
@@ -233,7 +226,7 @@ impl Registered for TnAdam {
 /// of the twin's, |m'/r' - m/r| <= |m' - m| / r' + |m| |1/r' - 1/r|, which is largest where r' is smallest; 16 roundings
 /// of the largest step, and for the decay and the weight itself as in Adam.
 fn step_error(p: &AdamParams, output: &str, values: &Values, i: usize, [g, error]: [f64; 2]) -> f64 {
-    let [beta1, new1, new2] = [p.beta1, p.one_minus_beta1, p.one_minus_beta2].map(f64::from);
+    let [beta1, new1, new2] = [p.betas.beta1, p.betas.one_minus_beta1, p.betas.one_minus_beta2].map(f64::from);
     let rates = values.before("rates");
     let largest = beta1 * values.before("first_moment")[i].abs() + new1 * (g.abs() + error);
     let first_error = new1 * error + 4.0 * UNIT * largest;

@@ -17,18 +17,34 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`Adam`].
-    pub struct AdamParams {
-        /// Elements of the arena, a multiple of 4.
-        pub n: u32,
-        /// Decay of the first moment.
+    /// By how much two running means decay in a step, as parameters of every kernel that takes them.
+    pub struct Betas {
+        /// Decay of the first mean.
         pub beta1: f32,
         /// 1 - beta1, taken in f64.
         pub one_minus_beta1: f32,
-        /// Decay of the second moment.
+        /// Decay of the second mean.
         pub beta2: f32,
         /// 1 - beta2, taken in f64.
         pub one_minus_beta2: f32,
+    }
+}
+
+impl Betas {
+    /// The decays of the first and the second mean.
+    pub fn new([beta1, beta2]: [f64; 2]) -> Self {
+        let [one_minus_beta1, one_minus_beta2] = [1.0 - beta1, 1.0 - beta2].map(|x| x as f32);
+        Self { beta1: beta1 as f32, one_minus_beta1, beta2: beta2 as f32, one_minus_beta2 }
+    }
+}
+
+crate::params! {
+    /// Parameters of [`AdamKernel`].
+    pub struct AdamParams {
+        /// Elements of the arena, a multiple of 4.
+        pub n: u32,
+        /// Decays of the two moments.
+        pub betas: Betas,
         /// Added to the root, against division by zero.
         pub epsilon: f32,
         /// How many elements decay, from the first on, a multiple of 4: 0 for Adam.
@@ -41,17 +57,7 @@ crate::params! {
 impl AdamParams {
     /// The paper's values, 0.9, 0.999 and 1e-8, without weight decay.
     pub fn new(n: u32) -> Self {
-        let (beta1, beta2) = (0.9f64, 0.999f64);
-        Self {
-            n,
-            beta1: beta1 as f32,
-            one_minus_beta1: (1.0 - beta1) as f32,
-            beta2: beta2 as f32,
-            one_minus_beta2: (1.0 - beta2) as f32,
-            epsilon: 1e-8,
-            decayed: 0,
-            decay: 0.0,
-        }
+        Self { n, betas: Betas::new([0.9, 0.999]), epsilon: 1e-8, decayed: 0, decay: 0.0 }
     }
 }
 
@@ -74,7 +80,7 @@ pub(in crate::ops) const ADAM_STEP: &str = include_str!("../../../shaders/lib/ad
 
 /// Updates weights and both moments in place.
 #[derive(Debug)]
-pub struct Adam;
+pub struct AdamKernel;
 
 /// The update of a block, of whose elements the first `decayed` decay.
 struct Update<'a, T> {
@@ -96,8 +102,9 @@ impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
     fn call(self) {
         let Self { params, decayed, weight, gradient, first_moment, second_moment, .. } = self;
         let of = |x: f32| T::of(x.into());
-        let (beta1, one_minus_beta1) = (of(params.beta1), of(params.one_minus_beta1));
-        let (beta2, one_minus_beta2) = (of(params.beta2), of(params.one_minus_beta2));
+        let Betas { beta1, one_minus_beta1, beta2, one_minus_beta2 } = params.betas;
+        let (beta1, one_minus_beta1) = (of(beta1), of(one_minus_beta1));
+        let (beta2, one_minus_beta2) = (of(beta2), of(one_minus_beta2));
         let (epsilon, decay) = (of(params.epsilon), of(params.decay));
         let [learning_rate, correction1, correction2] = self.rates;
         for w in &mut weight[..decayed] {
@@ -113,7 +120,7 @@ impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
     }
 }
 
-impl Kernel for Adam {
+impl Kernel for AdamKernel {
     type Params = AdamParams;
 
     fn name(&self) -> &'static str {
@@ -150,7 +157,8 @@ impl Kernel for Adam {
     fn tolerance(&self, case: &Case<AdamParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;
         let (g, rates) = (values.before("gradient"), values.before("rates"));
-        let magnitude = |(m, g): (&f64, &f64)| f64::from(p.beta1) * m.abs() + f64::from(p.one_minus_beta1) * g.abs();
+        let [beta1, new1] = [p.betas.beta1, p.betas.one_minus_beta1].map(f64::from);
+        let magnitude = |(m, g): (&f64, &f64)| beta1 * m.abs() + new1 * g.abs();
         let first: Vec<f64> = values.before("first_moment").iter().zip(g).map(magnitude).collect();
         let tiny = f64::from(f32::MIN_POSITIVE);
         let hard = match output {
@@ -205,7 +213,7 @@ impl Kernel for Adam {
     }
 }
 
-impl Registered for Adam {
+impl Registered for AdamKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
     }

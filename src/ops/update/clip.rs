@@ -12,7 +12,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`Clip`].
+    /// Parameters of [`ClipKernel`].
     pub struct ClipParams {
         /// Elements of the gradient, a multiple of 4.
         pub n: u32,
@@ -23,9 +23,9 @@ crate::params! {
 
 /// Scales a gradient in place.
 #[derive(Debug)]
-pub struct Clip;
+pub struct ClipKernel;
 
-impl Kernel for Clip {
+impl Kernel for ClipKernel {
     type Params = ClipParams;
 
     fn name(&self) -> &'static str {
@@ -78,7 +78,7 @@ impl Kernel for Clip {
     }
 }
 
-impl Registered for Clip {
+impl Registered for ClipKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("works on gradients, to clip them")
     }

@@ -13,12 +13,12 @@ use super::Registered;
 
 /// The kernels of this family.
 pub static ALL: &[&dyn Registered] = &[
-    &adam::Adam,
-    &sgd::Sgd,
-    &rmsprop::RmsProp,
+    &adam::AdamKernel,
+    &sgd::SgdKernel,
+    &rmsprop::RmsPropKernel,
     &square_sums::SquareSums,
     &global_norm::GlobalNorm,
-    &clip::Clip,
+    &clip::ClipKernel,
     &accumulate::Accumulate,
-    &schedule::Schedule,
+    &schedule::ScheduleKernel,
 ];

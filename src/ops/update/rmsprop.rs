@@ -11,7 +11,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`RmsProp`].
+    /// Parameters of [`RmsPropKernel`].
     pub struct RmsPropParams {
         /// Elements of the arena, a multiple of 4.
         pub n: u32,
@@ -29,19 +29,18 @@ crate::params! {
 }
 
 impl RmsPropParams {
-    /// PyTorch's values, 0.99 and 1e-8, without weight decay.
-    pub fn new(n: u32) -> Self {
-        let alpha = 0.99f64;
+    /// These settings, without weight decay.
+    pub fn new(n: u32, alpha: f64, epsilon: f64) -> Self {
         let one_minus_alpha = (1.0 - alpha) as f32;
-        Self { n, alpha: alpha as f32, one_minus_alpha, epsilon: 1e-8, decayed: 0, decay: 0.0 }
+        Self { n, alpha: alpha as f32, one_minus_alpha, epsilon: epsilon as f32, decayed: 0, decay: 0.0 }
     }
 }
 
 /// Updates weights and mean squares in place.
 #[derive(Debug)]
-pub struct RmsProp;
+pub struct RmsPropKernel;
 
-impl Kernel for RmsProp {
+impl Kernel for RmsPropKernel {
     type Params = RmsPropParams;
 
     fn name(&self) -> &'static str {
@@ -105,7 +104,7 @@ impl Kernel for RmsProp {
     fn cases(&self, effort: Effort) -> Vec<Case<RmsPropParams>> {
         let kinds = [Inputs::Random, Inputs::Extreme];
         let case = |(i, n): (usize, u32)| {
-            let plain = RmsPropParams::new(n.next_multiple_of(4));
+            let plain = RmsPropParams::new(n.next_multiple_of(4), 0.99, 1e-8);
             let decaying = RmsPropParams { decayed: plain.n / (1 + i as u32 % 3) / 4 * 4, decay: 0.1, ..plain };
             Case::new(if i % 4 < 2 { plain } else { decaying }, kinds[i % 2])
         };
@@ -129,7 +128,7 @@ impl Kernel for RmsProp {
     }
 }
 
-impl Registered for RmsProp {
+impl Registered for RmsPropKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("an update")
     }

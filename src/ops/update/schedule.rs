@@ -28,7 +28,7 @@ pub mod kind {
 }
 
 crate::params! {
-    /// Parameters of [`Schedule`].
+    /// Parameters of [`ScheduleKernel`].
     pub struct ScheduleParams {
         /// Which schedule follows the warm-up: one of [`kind`].
         pub kind: u32,
@@ -45,9 +45,9 @@ crate::params! {
 
 /// Scales the learning rate in place.
 #[derive(Debug)]
-pub struct Schedule;
+pub struct ScheduleKernel;
 
-impl Kernel for Schedule {
+impl Kernel for ScheduleKernel {
     type Params = ScheduleParams;
 
     fn name(&self) -> &'static str {
@@ -140,7 +140,7 @@ impl Kernel for Schedule {
     }
 }
 
-impl Registered for Schedule {
+impl Registered for ScheduleKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("sets the learning rate")
     }

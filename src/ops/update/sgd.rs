@@ -12,7 +12,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`Sgd`].
+    /// Parameters of [`SgdKernel`].
     pub struct SgdParams {
         /// Elements of the arena, a multiple of 4.
         pub n: u32,
@@ -29,9 +29,9 @@ crate::params! {
 
 /// Updates weights and velocities in place.
 #[derive(Debug)]
-pub struct Sgd;
+pub struct SgdKernel;
 
-impl Kernel for Sgd {
+impl Kernel for SgdKernel {
     type Params = SgdParams;
 
     fn name(&self) -> &'static str {
@@ -111,7 +111,7 @@ impl Kernel for Sgd {
     }
 }
 
-impl Registered for Sgd {
+impl Registered for SgdKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
     }

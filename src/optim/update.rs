@@ -1,0 +1,41 @@
+//! The dispatches of an update in a plan.
+
+use super::clip::record_clip;
+use super::fusion::gradient_products;
+use super::{Part, UpdateConfig};
+use crate::error::Result;
+use crate::plan::{Arena, Plan, Role, SlotId};
+
+impl UpdateConfig {
+    /// Records what clips the gradients and updates the weights. Both arenas are of one layout, that of
+    /// [`super::parameter_arena`]. Products update what they give the gradients of, where they can and the arena is of no
+    /// more than `most_fused` words; [`crate::kernel::Caps::most_fused`] says how many are best.
+    ///
+    /// # Errors
+    /// Where a size does not fit the device's 32-bit indices.
+    pub fn record(
+        &self,
+        plan: &mut Plan,
+        [weights, gradients]: [&Arena; 2],
+        rates: SlotId,
+        most_fused: Option<usize>,
+    ) -> Result<()> {
+        if let Some(max_norm) = self.clip_norm {
+            record_clip(plan, max_norm, gradients)?;
+        }
+        let mut bindings = vec![("rates", rates), ("weight", weights.all)];
+        for name in self.optimizer.state() {
+            bindings.push((name, plan.memory.arena_like(weights, name, Role::Optimizer).all));
+        }
+        let words = plan.memory.slot(weights.all).words;
+        let part = Part::whole(&plan.memory, weights)?;
+        let fused = self.clip_norm.is_none() && most_fused.is_none_or(|most| words <= most);
+        if let Some(adam) = self.optimizer.as_adam(part).filter(|_| fused)
+            && let Some(products) = gradient_products(plan, [weights, gradients])
+        {
+            return products.iter().try_for_each(|product| product.update(plan, adam, &bindings));
+        }
+        bindings.push(("gradient", gradients.all));
+        self.optimizer.record(plan, part, &bindings)
+    }
+}
