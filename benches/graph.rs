@@ -18,7 +18,7 @@ use shadegrad::gpu::{Checks, Choice, Chosen, Gpu, GpuExecutor, choose};
 use shadegrad::nn::{Model, Training};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
-use shadegrad::train::{upload_images, upload_weights};
+use shadegrad::train::{upload_split, upload_weights};
 use std::time::Instant;
 
 /// Compares two plans of one step.
@@ -66,7 +66,7 @@ impl<E: Executor> Contestant<E> {
         let dispatches = plan.sections[0].dispatches.len();
         let bytes = plan.memory.buffers().iter().map(|buffer| 4 * buffer.words).sum();
         let mut executor = start(plan)?;
-        upload_images(&mut executor, "train", &data.train)?;
+        upload_split(&mut executor, "train", data.train())?;
         upload_weights(&mut executor, model, &model.initial(1))?;
         let mut contestant = Self { name, dispatches, bytes, executor, stride: 4, rates: Vec::new() };
         // Warm up, and find the number of steps that takes a tenth of a second.
@@ -99,11 +99,14 @@ fn median(numbers: &[f64]) -> f64 {
 
 fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan) -> Result<E>) -> Result<()> {
     let data = digits(7);
-    let widths = [data.train.features()].into_iter().chain(arguments.hidden.iter().copied()).chain([data.classes()]);
+    let widths = [data.train().features()]
+        .into_iter()
+        .chain(arguments.hidden.iter().copied())
+        .chain([data.task().outputs().len()]);
     let model = Model::mlp(widths.collect::<Vec<_>>())?;
     let training = Training {
         micro_batch: None,
-        samples: data.train.len(),
+        samples: data.train().len(),
         batch: arguments.batch,
         update: UpdateConfig::default(),
         most_fused: None,

@@ -19,7 +19,7 @@ use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
 use shadegrad::nn::{Model, Training};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
-use shadegrad::train::{upload_images, upload_weights};
+use shadegrad::train::{upload_split, upload_weights};
 use shadegrad::tuner::{self, Found};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ struct Trainee<E> {
 
 impl<E: Executor> Trainee<E> {
     fn new(mut executor: E, model: &Model, data: &Dataset) -> Result<Self> {
-        upload_images(&mut executor, "train", &data.train)?;
+        upload_split(&mut executor, "train", data.train())?;
         upload_weights(&mut executor, model, &model.initial(1))?;
         Ok(Self { executor, stride: 1 })
     }
@@ -126,7 +126,8 @@ fn measure_all<E: Executor>(
         .warm_up_time(Duration::from_secs_f64(arguments.seconds / 4.0));
     let mut rows = Vec::new();
     for hidden in models::MODELS {
-        let widths = [data.train.features()].into_iter().chain(hidden.iter().copied()).chain([data.classes()]);
+        let widths =
+            [data.train().features()].into_iter().chain(hidden.iter().copied()).chain([data.task().outputs().len()]);
         let model = Model::mlp(widths.collect::<Vec<_>>())?;
         for &batch in &arguments.batch {
             if !format!("{model}/{batch}").contains(&arguments.filter) {
@@ -157,7 +158,7 @@ async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecut
 
 fn training(data: &Dataset, batch: usize, most_fused: Option<usize>) -> Training {
     Training {
-        samples: data.train.len(),
+        samples: data.train().len(),
         batch,
         micro_batch: None,
         update: UpdateConfig::default(),

@@ -56,7 +56,7 @@ pub enum Scalar {
 
 /// A field of `Params`, in the shader or in Rust.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct Member {
     /// Its name.
     pub name: String,
     /// Bytes from the start of the struct.
@@ -71,7 +71,7 @@ pub struct Reflection {
     /// The storage bindings that the entry point uses, by index.
     pub bindings: Vec<Binding>,
     /// The fields of the uniform `params`, by offset.
-    pub params: Vec<Field>,
+    pub params: Vec<Member>,
     /// Workgroup size.
     pub workgroup_size: [u32; 3],
     /// Bytes of workgroup memory.
@@ -158,7 +158,7 @@ fn broken(kernel: &str, what: impl std::fmt::Display) -> Error {
     Error::with_report(Kind::Device, format!("shader {kernel}: {what}"), advice)
 }
 
-fn params_fields(name: &str, module: &naga::Module, variable: &naga::GlobalVariable) -> Result<Vec<Field>> {
+fn params_fields(name: &str, module: &naga::Module, variable: &naga::GlobalVariable) -> Result<Vec<Member>> {
     let TypeInner::Struct { members, .. } = &module.types[variable.ty].inner else {
         return Err(broken(name, "the uniform must be a struct"));
     };
@@ -169,7 +169,7 @@ fn params_fields(name: &str, module: &naga::Module, variable: &naga::GlobalVaria
             TypeInner::Scalar(naga::Scalar { kind: ScalarKind::Uint, width: 4 }) => Scalar::U32,
             _ => return Err(broken(name, format!("field `{field}` of Params is neither f32 nor u32"))),
         };
-        Ok(Field { name: field, offset: member.offset as usize, scalar })
+        Ok(Member { name: field, offset: member.offset as usize, scalar })
     };
     members.iter().map(field).collect()
 }
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(dtypes, [DType::U8, DType::F32, DType::F32, DType::F32]);
         let value = |name: &str| [("m", 3), ("n", 5)].iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
         assert_eq!(reflection.binding("a").expect("a exists").ty(value).expect("known"), TensorType::f32([5, 3]));
-        assert_eq!(reflection.params[2], Field { name: "n".into(), offset: 8, scalar: Scalar::U32 });
+        assert_eq!(reflection.params[2], Member { name: "n".into(), offset: 8, scalar: Scalar::U32 });
         assert_eq!((reflection.workgroup_size, reflection.workgroup_memory), ([8, 4, 1], 256));
     }
 

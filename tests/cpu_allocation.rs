@@ -6,7 +6,7 @@ use shadegrad::nn::{Model, Training};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::Executor;
 use shadegrad::profile::noise;
-use shadegrad::train::{upload_images, upload_weights};
+use shadegrad::train::{upload_split, upload_weights};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -31,7 +31,7 @@ fn ready(batch: usize) -> CpuExecutor<f32> {
     let data = noise(2000);
     let model = Model::mlp(WIDTHS).expect("the widths are valid");
     let training = Training {
-        samples: data.train.len(),
+        samples: data.train().len(),
         batch,
         micro_batch: None,
         update: UpdateConfig::default(),
@@ -43,7 +43,7 @@ fn ready(batch: usize) -> CpuExecutor<f32> {
     };
     let plan = model.plan(Some(training), None).expect("the settings are valid");
     let mut executor = CpuExecutor::new(plan).expect("it fits");
-    upload_images(&mut executor, "train", &data.train).expect("the images fit");
+    upload_split(&mut executor, "train", data.train()).expect("the images fit");
     upload_weights(&mut executor, &model, &model.initial(1)).expect("the weights fit");
     executor
 }

@@ -1,7 +1,7 @@
 //! Data sets load correctly, and every kind of damage is reported in one helpful line.
 
 use flate2::{Compression, write::GzEncoder};
-use shadegrad::data::{Dataset, Source};
+use shadegrad::data::{Dataset, Images, Source, Split, Task};
 use shadegrad::error::{Error, Kind, Result};
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,16 +83,25 @@ fn train_images_fail(bytes: &[u8], words: &[&str], gzipped_words: &[&str]) -> Er
     Folder::new().put(TRAIN_IMAGES, bytes).fails(TRAIN_IMAGES, words)
 }
 
+/// The part of a set that is there to test on.
+fn test_part(set: &Dataset) -> &Split {
+    set.test().expect("IDX folders have a test part")
+}
+
+/// Pixels and labels of a part.
+fn bytes(split: &Split) -> [&[u8]; 2] {
+    [&split.inputs()[0], split.targets()].map(|field| field.bytes().expect("IDX files hold bytes"))
+}
+
 #[test]
 fn plain_files_of_any_size_load() {
     let set = Folder::new().load().expect("sound");
-    assert_eq!((set.train.len(), set.train.rows, set.train.columns, set.train.features()), (30, 5, 4, 20));
-    assert_eq!((set.test.len(), set.test.rows, set.test.columns, set.classes()), (10, 5, 4, 10));
-    assert_eq!(set.train.images, images(30, 5, 4)[16..]);
-    assert_eq!(set.train.labels, labels(30)[8..]);
-    assert_eq!(set.test.images, images(10, 5, 4)[16..]);
-    assert_eq!(set.test.labels, labels(10)[8..]);
-    assert_eq!(set.train.image(29), &images(30, 5, 4)[16 + 29 * 20..]);
+    let images = Images::of(set.train()).expect("they are images");
+    assert_eq!((images.len(), images.rows, images.columns, set.train().features()), (30, 5, 4, 20));
+    assert_eq!((test_part(&set).len(), set.task()), (10, &Task::classify(10)));
+    assert_eq!(bytes(set.train()), [&self::images(30, 5, 4)[16..], &labels(30)[8..]]);
+    assert_eq!(bytes(test_part(&set)), [&self::images(10, 5, 4)[16..], &labels(10)[8..]]);
+    assert_eq!(images.image(29), &self::images(30, 5, 4)[16 + 29 * 20..]);
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn files_are_gzipped_by_their_content_whatever_their_names() {
     mixed.remove(TEST_IMAGES).put("t10k-images.idx3-ubyte", &images(10, 5, 4));
     mixed.remove(TEST_LABELS).put("t10k-labels.idx1-ubyte.gz", &gzip(&labels(10)));
     let (plain, mixed) = (plain.load().expect("sound"), mixed.load().expect("sound"));
-    assert_eq!((plain.train, plain.test), (mixed.train, mixed.test));
+    assert_eq!((plain.train(), plain.test()), (mixed.train(), mixed.test()));
 }
 
 #[test]
@@ -113,7 +122,7 @@ fn a_gzip_file_of_several_members_is_one_file() {
     let members = [gzip(&bytes[..100]), gzip(&bytes[100..])].concat();
     let set = Folder::new();
     set.put(TRAIN_IMAGES, &members);
-    assert_eq!(set.load().expect("sound").train.images, bytes[16..]);
+    assert_eq!(self::bytes(set.load().expect("sound").train())[0], &bytes[16..]);
 }
 
 /// For the one size that the `mnist` crate parses, our reader gives the same on gzipped files.
@@ -131,9 +140,10 @@ fn the_standard_size_loads_alike_plain_and_gzipped() {
         gzipped.put(name, &gzip(bytes));
     }
     let (plain, gzipped) = (plain.load().expect("sound"), gzipped.load().expect("sound"));
-    assert_eq!((plain.train.rows, plain.train.columns, plain.test.len()), (28, 28, 10_000));
-    assert!(plain.train.images == standard[0].1[16..] && plain.train.labels == standard[1].1[8..]);
-    assert!(plain.train == gzipped.train && plain.test == gzipped.test);
+    let images = Images::of(plain.train()).expect("they are images");
+    assert_eq!((images.rows, images.columns, test_part(&plain).len()), (28, 28, 10_000));
+    assert!(bytes(plain.train()) == [&standard[0].1[16..], &standard[1].1[8..]]);
+    assert!(plain.train() == gzipped.train() && plain.test() == gzipped.test());
 }
 
 #[test]

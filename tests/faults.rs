@@ -4,7 +4,7 @@
 mod common;
 mod known_faults;
 
-use shadegrad::data::{Dataset, Split};
+use shadegrad::data::{Dataset, Provenance, Split, Task};
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run, Stopwatch};
 use shadegrad::kernel::AnyKernel;
@@ -19,13 +19,13 @@ use tempfile::TempDir;
 
 /// Images of 4 x 4 pixels.
 fn data() -> Dataset {
-    let split = |count: usize| Split {
-        rows: 4,
-        columns: 4,
-        images: (0..16 * count).map(|i| (i * 37 % 251) as u8).collect(),
-        labels: (0..count).map(|i| (i % 10) as u8).collect(),
+    let split = |count: usize| {
+        let images = (0..16 * count).map(|i| (i * 37 % 251) as u8).collect();
+        Split::of_images([4, 4], images, (0..count).map(|i| (i % 10) as u8).collect()).expect("an image per label")
     };
-    Dataset { name: "drill".to_owned(), train: split(96), validation: None, test: split(20) }
+    let source = Provenance { format: "generated", place: "drill".to_owned() };
+    let data = Dataset::new("drill", Task::classify(10), split(96), source);
+    data.and_then(|data| data.with_test(split(20))).expect("the parts go together")
 }
 
 /// Everything `train --out` does on a device: prepares, trains, evaluates, reads the weights and saves them to `path`.
@@ -37,7 +37,7 @@ fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: 
         let executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
         let mut trainer = Trainer::new(executor, model.clone(), config.clone(), &data)?;
         trainer.train(|_| Ok(())).await?;
-        trainer.test(data.test.len()).await?;
+        trainer.test(data.test().map_or(0, Split::len)).await?;
         ModelFile::write(path, &model, &trainer.weights().await?, &[])
     })
 }

@@ -15,7 +15,7 @@ use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation, Training};
 use shadegrad::optim::{Adam, AdamW, Sgd, UpdateConfig};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::random::{permute, seed_words};
-use shadegrad::train::upload_images;
+use shadegrad::train::upload_split;
 use std::collections::BTreeMap;
 
 type Tensors = BTreeMap<String, Vec<f64>>;
@@ -67,7 +67,7 @@ impl Golden {
         let start = states.remove(0);
         let (images, labels) = (bytes_of("images"), bytes_of("labels"));
         Self {
-            images: Split { rows: 1, columns: images.len() / labels.len(), images, labels },
+            images: Split::of_images([1, images.len() / labels.len()], images, labels).expect("an image per label"),
             batch: metadata["batch"].parse().expect("it is a number"),
             settings: metadata.iter().filter_map(|(key, value)| Some((own(key)?, number(value)))).collect(),
             start,
@@ -77,14 +77,12 @@ impl Golden {
 
     /// The images, arranged so that the first epoch of a run with this seed uses them in order.
     fn placed(&self, seed: u64) -> Split {
-        let (count, width) = (self.images.len(), self.images.features());
-        let mut placed = self.images.clone();
+        let count = self.images.len();
+        let mut taken = vec![0; count];
         for position in 0..count {
-            let row = permute(seed_words(seed), 0, position as u32, count as u32) as usize;
-            placed.images[row * width..][..width].copy_from_slice(&self.images.images[position * width..][..width]);
-            placed.labels[row] = self.images.labels[position];
+            taken[permute(seed_words(seed), 0, position as u32, count as u32) as usize] = position;
         }
-        placed
+        self.images.select(&taken)
     }
 }
 
@@ -152,7 +150,7 @@ impl Run {
             augment: None,
         };
         let mut executor = start(model.plan(Some(training), None).expect("the plan is valid"));
-        upload_images(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
+        upload_split(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
         let slot = |name: &str| executor.memory().find(name).expect("the plan has the slot");
         let state = model.state().into_iter().map(|(place, name, _)| (name, slot(&place)));
         let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALISATION).collect();

@@ -8,7 +8,7 @@ mod faulty;
 
 use faulty::Faulty;
 use safetensors::SafeTensors;
-use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::AnyKernel;
 use shadegrad::nn::toml::Table;
@@ -16,19 +16,13 @@ use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::matmul;
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
-use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
+use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_split, upload_weights};
 use shadegrad::verify::{Parted, Step, Worst, lockstep, lockstep_model};
 
 fn data() -> Dataset {
-    let mut data = digits(7);
-    let cut = |split: &Split, count: usize| Split {
-        images: split.images[..count * split.features()].to_vec(),
-        labels: split.labels[..count].to_vec(),
-        ..*split
-    };
-    (data.train, data.test) = (cut(&data.train, 300), cut(&data.test, 100));
-    data.validation = Some(cut(&data.test, 50));
-    data
+    let data = digits(7).first(300, 100);
+    let validation = data.test().map(|test| test.range(0..50));
+    data.with_validation(validation).expect("the items are digits")
 }
 
 /// An executor of a modified training plan, with its initial data uploaded.
@@ -38,9 +32,9 @@ fn ready(config: &TrainConfig, alter: impl FnOnce(&mut Plan)) -> GpuExecutor {
     alter(&mut plan);
     let mut executor =
         pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device");
-    let validation = data.validation.as_ref().expect("some are set aside");
-    for (set, split) in [("train", &data.train), ("test", &data.test), ("validation", validation)] {
-        upload_images(&mut executor, set, split).expect("the images fit");
+    for (set, split) in [("train", Some(data.train())), ("test", data.test()), ("validation", data.validation())] {
+        let split = split.expect("each part is there");
+        upload_split(&mut executor, set, split).expect("the images fit");
     }
     upload_weights(&mut executor, &model, &model.initial(config.seed)).expect("the weights fit");
     executor
@@ -105,7 +99,7 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
 #[test]
 fn a_model_of_a_file_goes_through_training_and_evaluation() {
     let (data, blueprint) = (data(), ModelConfig::mlp(&[30], &MlpConfig::default()));
-    let model = blueprint.build(data.train.features(), data.classes()).expect("the widths are valid");
+    let model = blueprint.build(data.train().features(), 10).expect("the widths are valid");
     let file = ModelFile { weights: model.initial(3), model };
     let mut labels = Vec::new();
     let watch = |step: Step<'_>| {

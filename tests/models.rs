@@ -6,7 +6,7 @@ mod common;
 use command::{Place, Ran, images};
 use safetensors::SafeTensors;
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, ModelConfig};
@@ -58,15 +58,9 @@ fn blueprint() -> ModelConfig {
 
 /// 3,200 digits for training, and some for validation and test.
 fn some_digits() -> Dataset {
-    let mut data = digits(7);
-    let cut = |split: &Split, from: usize, to: usize| Split {
-        images: split.images[from * split.features()..to * split.features()].to_vec(),
-        labels: split.labels[from..to].to_vec(),
-        ..*split
-    };
-    data.validation = Some(cut(&data.train, 3_200, 3_600));
-    (data.train, data.test) = (cut(&data.train, 0, 3_200), cut(&data.test, 0, 500));
-    data
+    let data = digits(7);
+    let validation = data.train().range(3_200..3_600);
+    data.first(3_200, 500).with_validation(validation).expect("the items are digits")
 }
 
 /// The losses of all steps, the final parameters and running state, and validation and test scores.

@@ -3,7 +3,10 @@
 mod common;
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Amount, Dataset, Dropped, Flaw, Preparation, Split, check, digits};
+use shadegrad::data::{
+    Amount, Check, Dataset, Dropped, Field, FieldValues, Flaw, Images, Preparation, Provenance, Split, Task, check,
+    digits,
+};
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::nn::{MlpConfig, ModelConfig};
@@ -26,20 +29,31 @@ fn prepared() -> Dataset {
 }
 
 fn validation(data: &Dataset) -> &Split {
-    data.validation.as_ref().expect("some were set aside")
+    data.validation().expect("some were set aside")
+}
+
+fn test_part(data: &Dataset) -> &Split {
+    data.test().expect("digits have a test part")
+}
+
+/// The set without what was set aside.
+fn without_validation(data: Dataset) -> Dataset {
+    data.with_validation(None).expect("nothing needs no check")
 }
 
 #[test]
 fn limits_and_validation_take_parts_that_share_no_image() {
     let data = prepared();
-    assert_eq!([&data.train, validation(&data), &data.test].map(Split::len), [450, 150, 100]);
-    let images = |split: &Split| (0..split.len()).map(|i| split.image(i).to_vec()).collect::<BTreeSet<_>>();
-    let (train, held) = (images(&data.train), images(validation(&data)));
+    assert_eq!([data.train(), validation(&data), test_part(&data)].map(Split::len), [450, 150, 100]);
+    let images = |split: &Split| {
+        let images = Images::of(split).expect("digits are images");
+        (0..split.len()).map(|i| images.image(i).to_vec()).collect::<BTreeSet<_>>()
+    };
+    let (train, held) = (images(data.train()), images(validation(&data)));
     assert!(train.len() == 450 && held.len() == 150 && train.is_disjoint(&held));
-    assert!(images(&digits(7).train).is_superset(&train.union(&held).cloned().collect()));
-    for split in [&data.train, validation(&data), &data.test] {
-        for class in 0..10 {
-            let count = split.labels.iter().filter(|&&label| label == class).count();
+    assert!(images(digits(7).train()).is_superset(&train.union(&held).cloned().collect()));
+    for split in [data.train(), validation(&data), test_part(&data)] {
+        for (class, count) in split.class_counts(10).into_iter().enumerate() {
             assert!(count.abs_diff(split.len() / 10) <= 1, "{count} of class {class} in {}", split.len());
         }
     }
@@ -52,9 +66,9 @@ fn validation_is_the_same_whatever_the_limit_of_the_test_and_all_is_kept_by_defa
     assert_eq!(apply(Preparation::default()), digits(7));
     let some = Preparation { validation: Some(Amount::Count(500)), seed: 5, ..Preparation::default() };
     let all = apply(some.clone());
-    assert_eq!((all.train.len(), validation(&all).len(), all.test.len()), (9500, 500, 2000));
-    assert_eq!(apply(Preparation { test_limit: Some(10), ..some.clone() }).validation, all.validation);
-    assert_ne!(apply(Preparation { seed: 6, ..some }).validation, all.validation);
+    assert_eq!((all.train().len(), validation(&all).len(), test_part(&all).len()), (9500, 500, 2000));
+    assert_eq!(apply(Preparation { test_limit: Some(10), ..some.clone() }).validation(), all.validation());
+    assert_ne!(apply(Preparation { seed: 6, ..some }).validation(), all.validation());
     let generous = Preparation { train_limit: Some(1 << 40), test_limit: Some(2000), ..Preparation::default() };
     assert_eq!(apply(generous), digits(7));
 }
@@ -120,17 +134,15 @@ fn config(epochs: usize) -> TrainConfig {
 
 /// Random labels: the better they are learned, the worse validation gets.
 fn unreasonable() -> Dataset {
-    let mut data = prepared();
     let mut random = Random::new(1, 1);
-    data.train.labels.iter_mut().for_each(|label| *label = random.below(10) as u8);
-    data
+    altered(prepared(), true, |_, labels| labels.iter_mut().for_each(|label| *label = random.below(10) as u8))
 }
 
 #[test]
 fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     let data = prepared();
     let ran = train(on_gpu, &config(3), &data);
-    let plain = train(on_gpu, &config(3), &Dataset { validation: None, ..data.clone() });
+    let plain = train(on_gpu, &config(3), &without_validation(data.clone()));
     assert_eq!(ran.weights, plain.weights, "validation must not touch the weights");
     assert_eq!((plain.epochs, plain.outcome.validation), (vec![None; 3], None));
     let scores: Vec<_> = ran.epochs.iter().map(|score| score.expect("every epoch is validated")).collect();
@@ -138,9 +150,9 @@ fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     let last = ran.outcome.validation.expect("there was validation");
     assert_eq!((last.epoch, last.score), (3, scores[2]));
     assert_eq!((ran.outcome.ending, ran.outcome.epochs, ran.outcome.steps), (Ending::Epochs, 3, 45));
-    // The same images as a test set give the same score, to the last bit.
-    let (held, empty) = (validation(&data).clone(), None);
-    let swapped = Dataset { test: held, validation: empty, ..data.clone() };
+    // The same images as a test give the same score, to the last bit.
+    let held = validation(&data).clone();
+    let swapped = without_validation(data.clone()).with_test(held).expect("the items are digits");
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config(3), &swapped).expect("valid");
     let mut trainer = Trainer::new(on_gpu(plan), model, config(3), &swapped).expect("the data fit");
     pollster::block_on(trainer.train(|_| Ok(()))).expect("training ends well");
@@ -193,7 +205,7 @@ fn a_target_ends_training_as_soon_as_validation_reaches_it() {
 
 #[test]
 fn a_target_or_patience_without_validation_is_refused() {
-    let data = Dataset { validation: None, ..prepared() };
+    let data = without_validation(prepared());
     let target = TrainConfig { target: Some(Target::Loss(0.1)), ..config(1) };
     let patience = TrainConfig { patience: Some(1), ..config(1) };
     for config in [target, patience] {
@@ -204,39 +216,43 @@ fn a_target_or_patience_without_validation_is_refused() {
     assert!(none.validate().expect_err("no patience at all").cause().contains("patience of 0"));
 }
 
-fn put(split: &mut Split, index: usize, image: &[u8]) {
-    let features = split.features();
-    split.images[index * features..][..features].copy_from_slice(image);
+/// A set with pixels and labels of its training or its test part altered.
+fn altered(data: Dataset, train: bool, alter: impl FnOnce(&mut [u8], &mut [u8])) -> Dataset {
+    let split = if train { data.train() } else { test_part(&data) };
+    let Images { rows, columns, pixels } = Images::of(split).expect("digits are images");
+    let (mut pixels, mut labels) = (pixels.to_vec(), split.targets().bytes().expect("labels are bytes").to_vec());
+    alter(&mut pixels, &mut labels);
+    let split = Split::of_images([rows, columns], pixels, labels).expect("an image per label");
+    if train { data.with_train(split) } else { data.with_test(split) }.expect("the items are of the same type")
 }
 
 /// Digits with flaws: training images 10 and 11 are blank, 20 is constant, 30 repeats 29, 40 equals test image 3, 50 is
 /// its own negative, 60 and 62 have another digit's label; test image 5 repeats 4.
 fn flawed() -> Dataset {
-    let mut data = digits(7);
-    let features = data.train.features();
-    put(&mut data.train, 10, &vec![0; features]);
-    put(&mut data.train, 11, &vec![0; features]);
-    put(&mut data.train, 20, &vec![77; features]);
-    let repeated = data.train.image(29).to_vec();
-    put(&mut data.train, 30, &repeated);
-    let tested = data.test.image(3).to_vec();
-    put(&mut data.train, 40, &tested);
-    let negative: Vec<u8> = data.train.image(50).iter().map(|ink| 255 - ink).collect();
-    put(&mut data.train, 50, &negative);
-    let again = data.test.image(4).to_vec();
-    put(&mut data.test, 5, &again);
-    data.train.labels[40] = data.test.labels[3];
-    for i in [60, 62] {
-        let other = (data.train.labels[i] + 1) % 10;
-        data.train.labels[i] = other;
-    }
-    data
+    const SIZE: usize = 784;
+    let data = digits(7);
+    let tested = Images::of(test_part(&data)).expect("digits are images").image(3).to_vec();
+    let class = test_part(&data).targets().class(3).expect("it has a class") as u8;
+    let data = altered(data, true, |pixels, labels| {
+        pixels[10 * SIZE..12 * SIZE].fill(0);
+        pixels[20 * SIZE..21 * SIZE].fill(77);
+        pixels.copy_within(29 * SIZE..30 * SIZE, 30 * SIZE);
+        pixels[40 * SIZE..41 * SIZE].copy_from_slice(&tested);
+        pixels[50 * SIZE..51 * SIZE].iter_mut().for_each(|ink| *ink = 255 - *ink);
+        labels[40] = class;
+        [60, 62].iter().for_each(|&i: &usize| labels[i] = (labels[i] + 1) % 10);
+    });
+    altered(data, false, |pixels, _| pixels.copy_within(4 * SIZE..5 * SIZE, 5 * SIZE))
+}
+
+fn found_in(data: &Dataset) -> Check {
+    check(data).expect("digits can be checked")
 }
 
 #[test]
 fn each_flaw_is_found_where_it_is() {
     let data = flawed();
-    let found = check(&data);
+    let found = found_in(&data);
     assert_eq!((&found.train.blank, &found.train.constant), (&vec![10, 11], &vec![20]));
     assert_eq!((&found.train.duplicate, &found.shared), (&vec![11, 30, 40], &vec![40]));
     assert_eq!((&found.test.blank, &found.test.constant, &found.test.duplicate), (&vec![], &vec![], &vec![5]));
@@ -247,31 +263,58 @@ fn each_flaw_is_found_where_it_is() {
     for i in [60, 62] {
         assert!(labels.contains(&i), "the label of {i} is not doubted: {labels:?}");
         let doubt = found.train.doubts.iter().find(|doubt| doubt.index == i).expect("it is there");
-        assert_eq!(doubt.guess, digits(7).train.labels[i], "what it is");
+        assert_eq!(Some(doubt.guess), digits(7).train().targets().class(i), "what it is");
     }
     assert!(labels.len() < 60, "{} of 10,000 labels are doubted, but few are wrong", labels.len());
     assert!(found.train.classes.iter().sum::<usize>() == 10_000 && found.test.classes == [200; 10]);
-    assert_eq!(check(&data), found);
+    assert_eq!(found_in(&data), found);
 }
 
 #[test]
 fn a_sound_set_has_neither_blanks_nor_duplicates() {
-    let found = check(&digits(7));
+    let found = found_in(&digits(7));
     for flaw in [Flaw::Blank, Flaw::Constant, Flaw::Duplicate] {
         assert_eq!((found.train.with(flaw), found.test.with(flaw)), (vec![], vec![]), "{flaw}");
     }
-    assert_eq!((found.train.classes, found.shared), ([1000; 10], vec![]));
+    assert_eq!((found.train.classes, found.shared), (vec![1000; 10], vec![]));
 }
 
 #[test]
 fn the_smallest_sets_can_be_checked() {
-    let one = Split { rows: 1, columns: 2, images: vec![1, 2], labels: vec![4] };
+    let one = Split::of_images([1, 2], vec![1, 2], vec![4]).expect("an image per label");
     let none = one.select(&[]);
     for (train, test) in [(&one, &one), (&one, &none), (&none, &one), (&none, &none)] {
-        let data = Dataset { name: "small".into(), train: train.clone(), validation: None, test: test.clone() };
-        let found = check(&data);
+        let source = Provenance { format: "test", place: "small".to_owned() };
+        let data = Dataset::new("small", Task::classify(5), train.clone(), source);
+        let data = data.and_then(|data| data.with_test(test.clone())).expect("the parts go together");
+        let found = found_in(&data);
         assert_eq!(found.shared.len(), train.len() * test.len());
         assert!(found.train.outliers.is_empty() && found.train.doubts.is_empty());
+    }
+}
+
+#[test]
+fn what_has_no_bytes_or_no_classes_is_not_checked_and_a_missing_test_part_has_no_flaws() {
+    let field = |values| Field::new("x", [2], values).expect("whole items");
+    let set = |inputs: Vec<Field>, targets: Field, task: Task| {
+        let source = Provenance { format: "test", place: "two".to_owned() };
+        let split = Split::new(inputs, targets).expect("as many");
+        Dataset::new("two", task, split, source).expect("sound")
+    };
+    let classes = || Field::new("y", [], FieldValues::U16(vec![1, 0])).expect("whole items");
+    let bytes = || field(FieldValues::U8(vec![1, 2, 1, 2]));
+    let found = found_in(&set(vec![bytes()], classes(), Task::classify(2)));
+    assert_eq!((found.train.classes, found.train.duplicate), (vec![1, 1], vec![1]));
+    assert_eq!((found.test.classes, found.test.doubts, found.shared), (vec![0, 0], vec![], vec![]));
+    let numbers = Field::new("y", [1], FieldValues::F32(vec![0.5, 1.5])).expect("whole items");
+    let regress = Task::Regress { outputs: vec!["y".to_owned()] };
+    for (data, words) in [
+        (set(vec![field(FieldValues::F32(vec![0.5; 4]))], classes(), Task::classify(2)), "found inputs of [2] f32"),
+        (set(vec![bytes(), bytes()], classes(), Task::classify(2)), "found inputs of [2] u8 and [2] u8"),
+        (set(vec![bytes()], numbers, regress), "two (test): expected items with a class each"),
+    ] {
+        let error = check(&data).expect_err(words);
+        assert!(error.kind() == Kind::Data && error.cause().contains(words), "{error}");
     }
 }
 
@@ -280,22 +323,20 @@ fn images_with_flaws_are_left_out_and_counted_once() {
     let drop = |drop: &[Flaw]| {
         let preparation = Preparation { drop: drop.to_vec(), ..Preparation::default() };
         let (data, dropped) = preparation.apply(flawed()).expect("most images are sound");
-        (data.train.len(), dropped.iter().map(|Dropped { images, .. }| *images).collect::<Vec<_>>(), data)
+        (data.train().len(), dropped.iter().map(|Dropped { images, .. }| *images).collect::<Vec<_>>(), data)
     };
     let (left, dropped, data) = drop(&[Flaw::Blank, Flaw::Duplicate]);
     assert_eq!((left, dropped), (10_000 - 4, vec![2, 2]), "11 is blank and a duplicate");
-    let found = check(&data);
+    let found = found_in(&data);
     assert!(found.train.blank.is_empty() && found.train.duplicate.is_empty() && found.shared.is_empty());
-    assert_eq!((data.test.len(), found.test.duplicate), (2000, vec![5]), "the test set must not change");
+    assert_eq!((test_part(&data).len(), found.test.duplicate), (2000, vec![5]), "the test is left as it is");
     assert_eq!(drop(&[Flaw::Duplicate, Flaw::Blank]).1, [3, 1]);
     assert_eq!((drop(&[]).0, drop(&[Flaw::Constant]).1), (10_000, vec![1]));
 }
 
 #[test]
 fn a_set_of_flaws_alone_is_refused() {
-    let mut data = digits(7);
-    data.train = data.train.select(&[0, 1]);
-    data.train.images.fill(0);
+    let data = altered(digits(7).first(2, 10), true, |pixels, _| pixels.fill(0));
     let preparation = Preparation { drop: vec![Flaw::Blank], ..Preparation::default() };
     let error = preparation.apply(data).expect_err("nothing is left");
     assert!(error.kind() == Kind::Data && error.cause().contains("all 2 training images"), "{error}");

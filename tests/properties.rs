@@ -4,7 +4,7 @@
 use flate2::{Compression, read::GzEncoder};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, contextualize_config};
-use shadegrad::data::{Amount, CLASSES, Split};
+use shadegrad::data::{Amount, Field, Images, Split, Task};
 use shadegrad::error::{Error, Kind};
 use shadegrad::kernel::{AnyKernel, Args, View};
 use shadegrad::nn::{Augment, ClassWeights};
@@ -133,9 +133,15 @@ proptest! {
 fn split() -> impl Strategy<Value = Split> {
     (1usize..60, 1usize..6, 1usize..6).prop_flat_map(|(count, rows, columns)| {
         let images = prop::collection::vec(any::<u8>(), count * rows * columns);
-        let labels = prop::collection::vec(0..CLASSES as u8, count);
-        (images, labels).prop_map(move |(images, labels)| Split { rows, columns, images, labels })
+        let labels = prop::collection::vec(0..10u8, count);
+        let split =
+            move |(images, labels)| Split::of_images([rows, columns], images, labels).expect("an image per label");
+        (images, labels).prop_map(split)
     })
+}
+
+fn bytes(field: &Field) -> &[u8] {
+    field.bytes().expect("all of it is bytes")
 }
 
 /// The two files that hold it.
@@ -144,8 +150,9 @@ fn idx(split: &Split) -> [Vec<u8>; 2] {
         let words = std::iter::once(magic).chain(extents.iter().map(|&extent| extent as u32));
         words.flat_map(u32::to_be_bytes).chain(payload.iter().copied()).collect()
     };
-    let images = file(0x0803, &[split.len(), split.rows, split.columns], &split.images);
-    [images, file(0x0801, &[split.len()], &split.labels)]
+    let Images { rows, columns, pixels } = Images::of(split).expect("they are images");
+    let images = file(0x0803, &[split.len(), rows, columns], pixels);
+    [images, file(0x0801, &[split.len()], bytes(split.targets()))]
 }
 
 fn gzipped(bytes: &[u8], level: u32) -> Vec<u8> {
@@ -178,22 +185,23 @@ proptest! {
 
     #[test]
     fn a_split_is_divided_without_loss_and_by_class(split in split(), count in 0usize..70, seed: u64) {
-        // Each image encodes its original index.
-        let numbered = Split { rows: 1, columns: 1, images: (0..split.len() as u8).collect(), ..split };
-        let (drawn, rest) = numbered.divide(count, &mut Random::new(seed, 4));
+        // Each image tells which it was.
+        let (numbers, labels) = ((0..split.len() as u8).collect(), bytes(split.targets()));
+        let numbered = Split::of_images([1, 1], numbers, labels.to_vec()).expect("an image per label");
+        let (drawn, rest) = numbered.divide(count, &Task::classify(10), &mut Random::new(seed, 4));
         prop_assert_eq!(drawn.len(), count.min(numbered.len()));
-        let mut all = [&drawn.images[..], &rest.images].concat();
+        let numbers = |part: &Split| bytes(&part.inputs()[0]).to_vec();
+        let mut all = [numbers(&drawn), numbers(&rest)].concat();
         for part in [&drawn, &rest] {
-            prop_assert!(part.images.is_sorted(), "the original order must be kept");
-            let labels: Vec<u8> = part.images.iter().map(|&i| numbered.labels[usize::from(i)]).collect();
-            prop_assert_eq!(&part.labels, &labels);
+            prop_assert!(numbers(part).is_sorted(), "in the order in which they were");
+            let labels: Vec<u8> = numbers(part).iter().map(|&i| labels[usize::from(i)]).collect();
+            prop_assert_eq!(bytes(part.targets()), &labels);
         }
         all.sort_unstable();
-        prop_assert_eq!(&all, &numbered.images, "each exactly once");
-        for class in 0..CLASSES as u8 {
-            let of = |part: &Split| part.labels.iter().filter(|&&label| label == class).count() as f64;
-            let share = of(&numbered) * drawn.len() as f64 / numbered.len() as f64;
-            prop_assert!((of(&drawn) - share).abs() < 1.0, "{} of class {}, exactly {}", of(&drawn), class, share);
+        prop_assert_eq!(all, numbers(&numbered), "each once");
+        for (class, (of, drawn_of)) in numbered.class_counts(10).into_iter().zip(drawn.class_counts(10)).enumerate() {
+            let share = of as f64 * drawn.len() as f64 / numbered.len() as f64;
+            prop_assert!((drawn_of as f64 - share).abs() < 1.0, "{} of class {}, exactly {}", drawn_of, class, share);
         }
     }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Dataset, Split, digits};
+use shadegrad::data::{Dataset, digits};
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
@@ -87,13 +87,7 @@ fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Vec<f32> {
 
 /// 50 steps of a small model with every kind of state.
 fn fifty_steps() -> (TrainConfig, Dataset) {
-    let mut data = digits(7);
-    let cut = |split: &Split, count: usize| Split {
-        images: split.images[..count * split.features()].to_vec(),
-        labels: split.labels[..count].to_vec(),
-        ..*split
-    };
-    (data.train, data.test) = (cut(&data.train, 800), cut(&data.test, 50));
+    let data = digits(7).first(800, 50);
     let relu = Activate(Activation::RELU);
     let layers: [Arc<dyn Layer>; 4] =
         [Arc::new(Linear::new(Some(12))), Arc::new(BatchNorm), Arc::new(relu), Arc::new(Linear::new(None))];

@@ -7,7 +7,7 @@ mod faulty;
 
 use faulty::Faulty;
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::data::{Dataset, Split};
+use shadegrad::data::Dataset;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Array, Effort};
 use shadegrad::nn::layer::{BatchNorm, Dropout, Layer, Linear};
@@ -16,21 +16,11 @@ use shadegrad::ops::matmul::TN_ADAM;
 use shadegrad::ops::registry;
 use shadegrad::optim::{Schedule, Sgd, UpdateConfig};
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
-use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_images, upload_weights};
+use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_split, upload_weights};
 use shadegrad::verify::trajectory::{self, Trace, apart, hundred_steps};
 use shadegrad::verify::{self, Bench, Whole};
 use std::f64::consts::PI;
-use std::ops::Range;
 use std::sync::Arc;
-
-/// These images of a split.
-fn cut(split: &Split, images: Range<usize>) -> Split {
-    Split {
-        images: split.images[images.start * split.features()..images.end * split.features()].to_vec(),
-        labels: split.labels[images].to_vec(),
-        ..*split
-    }
-}
 
 fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trace {
     trace_of(&mut trainer(executor, config, data))
@@ -62,12 +52,13 @@ fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
 /// Products apply tanh backward, and in validation also forward.
 #[test]
 fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
-    let (config, mut data) = hundred_steps();
+    let (config, data) = hundred_steps();
     let recipe = MlpConfig { activation: "tanh".parse().expect("an activation"), ..MlpConfig::default() };
     // Adam divides by the root of tiny gradients, which would amplify rounding errors into steps.
     let update = UpdateConfig::new(Sgd { momentum: 0.9, ..Sgd::default() }, 0.05);
     let config = TrainConfig { model: ModelConfig::mlp(&[128, 64], &recipe), update, ..config };
-    data.validation = Some(data.test.clone());
+    let test = data.test().cloned();
+    let data = data.with_validation(test).expect("the items are digits");
     let gpu = trace(on_gpu, &config, &data);
     assert!(
         gpu.losses.len() == 100 && gpu.losses[99] < 0.5 * gpu.losses[0],
@@ -111,8 +102,8 @@ fn an_update_of_its_own_gives_what_products_that_update_give() {
 
 /// Three epochs of a batch of 1,024 and one of 476: the last micro-batches are partial or empty.
 fn six_steps() -> (TrainConfig, Dataset) {
-    let (config, mut data) = hundred_steps();
-    data.train = cut(&data.train, 0..1_500);
+    let (config, data) = hundred_steps();
+    let data = data.first(1_500, 500);
     let model = ModelConfig::mlp(&[16], &MlpConfig::default());
     (TrainConfig { model, batch_size: 1_024, epochs: 3, ..config }, data)
 }
@@ -158,10 +149,10 @@ fn what_goes_by_the_micro_batch_agrees_with_the_twins() {
 
 #[test]
 fn each_micro_batch_has_dropout_masks_of_its_own() {
-    let (config, mut data) = six_steps();
-    // The same image every time, so that losses differ only by their masks.
-    data.train.images = cut(&data.train, 0..1).images.repeat(64);
-    data.train.labels = vec![data.train.labels[0]; 64];
+    let (config, data) = six_steps();
+    // One image again and again, so that losses differ by nothing but their masks.
+    let again = data.train().select(&[0; 64]);
+    let data = data.with_train(again).expect("the items are digits");
     let entries = |dropout| {
         let model = ModelConfig::mlp(&[16], &MlpConfig { dropout, ..MlpConfig::default() });
         let config = TrainConfig { model, batch_size: 64, micro_batch: Some(16), ..config.clone() };
@@ -202,7 +193,7 @@ fn ready<const N: usize>(config: &TrainConfig, data: &Dataset, names: [&str; N])
     let (model, plan) = Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid");
     let slots = names.map(|name| plan.memory.find(name).expect("the plan has this slot"));
     let mut executor = on_gpu(plan);
-    upload_images(&mut executor, "train", &data.train).expect("the images fit");
+    upload_split(&mut executor, "train", data.train()).expect("the images fit");
     upload_weights(&mut executor, &model, &model.initial(config.seed)).expect("the weights fit");
     (executor, slots)
 }
@@ -329,9 +320,10 @@ fn traffic_counts_every_byte() {
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
     let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
     let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
-    let images = data.train.images.len() + data.test.images.len();
-    let labels = data.train.labels.len() + data.test.labels.len();
-    // Besides the parameters, two numbers for normalization.
+    let parts = [data.train(), data.test().expect("there are items to test on")];
+    let images: usize = parts.iter().map(|part| part.inputs()[0].values().len()).sum();
+    let labels: usize = parts.iter().map(|part| part.len()).sum();
+    // Besides the parameters two numbers to normalise by.
     assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters() + 8);
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
@@ -340,9 +332,9 @@ fn traffic_counts_every_byte() {
 
 /// Runs that differ in everything a search may change, on a few images with some held out for validation.
 fn small_runs() -> (Vec<TrainConfig>, Dataset) {
-    let (config, mut data) = hundred_steps();
-    data.validation = Some(cut(&data.train, 800..1_000));
-    (data.train, data.test) = (cut(&data.train, 0..800), cut(&data.test, 0..100));
+    let (config, data) = hundred_steps();
+    let validation = data.train().range(800..1_000);
+    let data = data.first(800, 100).with_validation(validation).expect("the items are digits");
     let sgd = UpdateConfig::new(Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-3 }, 1e-3);
     let update = UpdateConfig { schedule: Schedule::Cosine, warmup: 3, ..sgd };
     let exploding = UpdateConfig { learning_rate: 1e30, ..UpdateConfig::default() };
@@ -385,7 +377,7 @@ fn a_run_over_data_that_are_not_on_the_device_is_refused() {
     let (configs, data) = small_runs();
     let on_cpu = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     let shared = trainer(on_cpu, &configs[0], &data);
-    let less = Dataset { test: cut(&data.test, 0..99), ..data.clone() };
+    let less = data.first(800, 99);
     let refused = pollster::block_on(shared.with_config(configs[0].clone(), &less)).err().expect("an image is missing");
     assert!(refused.cause().contains("another size"), "{refused}");
 }

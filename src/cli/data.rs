@@ -3,11 +3,12 @@
 use super::open::{describe_data, load, loaded};
 use super::output::{Output, thousands};
 use crate::data::{
-    CLASSES, Check, Dataset, Findings, Flaw, Preparation, Source, by_class, check, contact_sheet, overview,
+    Check, Dataset, Field, FieldValues, Findings, Flaw, Images, Preparation, Source, Split, by_class, check,
+    contact_sheet, overview,
 };
 use crate::error::{Error, Kind, Result};
 use crate::nn::Augment;
-use crate::train::{TrainConfig, augmented};
+use crate::train::TrainConfig;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -59,26 +60,39 @@ impl Data {
         match self {
             Self::Show { class, augment, out, .. } => {
                 if let Some(augment) = augment {
-                    data.train = augmented(&data.train, augment, TrainConfig::default().seed)?;
+                    let seen = augmented(data.train(), augment, TrainConfig::default().seed)?;
+                    data = data.with_train(seen)?;
                 }
                 let sheet = draw(&data, *class)?;
                 std::fs::write(out, sheet).map_err(|error| Error::io("write", out, &error))?;
                 output.line(format_args!("saved   {}", out.display()))
             }
-            Self::Check { .. } => tell(output, &data, &check(&data)),
+            Self::Check { .. } => tell(output, &data, &check(&data)?),
         }
     }
 }
 
+/// The images of `split` as training by `seed` sees them in its first epoch, rounded to bytes.
+///
+/// # Errors
+/// Returns an error if they are no images or too large, or an amount is out of range.
+fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
+    let Images { rows, columns, .. } = Images::of(split)?;
+    let images = &split.inputs()[0];
+    let seen = augment.preview(&images.packed(), split.len(), [rows, columns], seed)?;
+    let seen = FieldValues::U8(seen.into_iter().map(|x| (255.0 * x).round() as u8).collect());
+    Split::new(vec![Field::new(images.name(), [rows, columns], seen)?], split.targets().clone())
+}
+
 fn draw(data: &Dataset, class: Option<usize>) -> Result<Vec<u8>> {
-    let Some(class) = class else { return overview(&data.train) };
-    let Some(samples) = by_class(&data.train, 10 * ACROSS).into_iter().nth(class).filter(|samples| !samples.is_empty())
-    else {
-        let cause = format!("{} has no training images of class {class}", data.name);
-        return Err(Error::new(Kind::Usage, cause, format!("choose a class from 0 to {}", CLASSES - 1)));
+    let Some(class) = class else { return overview(data) };
+    let Some(samples) = by_class(data, 10 * ACROSS).into_iter().nth(class).filter(|samples| !samples.is_empty()) else {
+        let cause = format!("{} has no training images of class {class}", data.name());
+        let last = data.task().outputs().len().saturating_sub(1);
+        return Err(Error::new(Kind::Usage, cause, format!("choose a class from 0 to {last}")));
     };
     let grid: Vec<Vec<usize>> = samples.chunks(ACROSS).map(<[usize]>::to_vec).collect();
-    contact_sheet(&data.train, &grid)
+    contact_sheet(data.train(), &grid)
 }
 
 const MEANINGS: [&str; Flaw::ALL.len()] = [
@@ -90,11 +104,14 @@ const MEANINGS: [&str; Flaw::ALL.len()] = [
 ];
 
 fn tell(output: &Output, data: &Dataset, found: &Check) -> Result<()> {
-    let halves = [("training", &found.train, &data.train), ("test", &found.test, &data.test)];
-    let row = |numbers: [usize; CLASSES]| numbers.map(|number| format!("{:>7}", thousands(number as u64))).concat();
-    output.line(format_args!("class    {}", row(std::array::from_fn(|class| class))))?;
+    let halves = [("training", &found.train, Some(data.train())), ("test", &found.test, data.test())];
+    let row = |numbers: &[usize]| -> String {
+        numbers.iter().map(|number| format!("{:>7}", thousands(*number as u64))).collect()
+    };
+    let classes: Vec<usize> = (0..found.train.classes.len()).collect();
+    output.line(format_args!("class    {}", row(&classes)))?;
     for (name, found, _) in halves {
-        output.line(format_args!("{name:<9}{}", row(found.classes)))?;
+        output.line(format_args!("{name:<9}{}", row(&found.classes)))?;
     }
     let (most, least) = (found.train.classes.iter().max(), found.train.classes.iter().min());
     if let (Some(most), Some(least)) = (most, least) {
@@ -108,18 +125,20 @@ fn tell(output: &Output, data: &Dataset, found: &Check) -> Result<()> {
     }
     output.line(format_args!("{} training images are test images too", thousands(found.shared.len() as u64)))?;
     for (name, found, split) in halves {
+        let Some(targets) = split.map(Split::targets) else { continue };
+        let label = |index| targets.class(index).unwrap_or_default();
         for outlier in found.outliers.iter().take(WORST) {
-            let (index, label) = (outlier.index, split.labels[outlier.index]);
+            let (index, label) = (outlier.index, label(outlier.index));
             output.line(format_args!("outlier  {name} {index}, a {label}: {:.1} deviations", outlier.deviations))?;
         }
         for doubt in found.doubts.iter().take(WORST) {
-            let (index, label) = (doubt.index, split.labels[doubt.index]);
+            let (index, label) = (doubt.index, label(doubt.index));
             output.line(format_args!("label    {name} {index}, a {label}: looks like a {}", doubt.guess))?;
         }
     }
     output.event(&json!({
         "event": "check",
-        "data": data.name,
+        "data": data.name(),
         "train": report(&found.train),
         "test": report(&found.test),
         "shared": found.shared,

@@ -5,11 +5,11 @@ use super::kernel_flags::KernelFlags;
 use super::open::{Device, describe_data, device_json, load, loaded, open, suits};
 use super::output::Output;
 use crate::cpu::CpuExecutor;
-use crate::data::Dataset;
+use crate::data::Split;
 use crate::error::Result;
 use crate::gpu::Choice;
 use crate::plan::Executor;
-use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_images, upload_weights};
+use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_split, upload_weights};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -42,28 +42,29 @@ impl Eval {
         output.line(format_args!("device  {device}"))?;
         output.line(format_args!("model   {}", file.model))?;
         output.line(format_args!("data    {}", describe_data(&data)))?;
-        let batch = EVALUATION_BATCH.min(data.test.len());
-        let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: data.test.len(), batch }))?;
+        let test = data.needed_test()?;
+        let batch = EVALUATION_BATCH.min(test.len());
+        let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: test.len(), batch }))?;
         let score = match &device {
             Device::Gpu(gpu) => {
                 let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
-                score(executor, &file, &data, batch)
+                score(executor, &file, test, batch)
             }
-            Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, &data, batch),
+            Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, test, batch),
         }?;
         output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy))?;
         output.event(&json!({
             "event": "evaluation",
             "device": device_json(&device),
-            "images": data.test.len(),
+            "images": test.len(),
             "test_loss": score.loss,
             "test_accuracy": score.accuracy,
         }))
     }
 }
 
-fn score<E: Executor>(mut executor: E, file: &ModelFile, data: &Dataset, batch: usize) -> Result<Score> {
-    upload_images(&mut executor, "test", &data.test)?;
+fn score<E: Executor>(mut executor: E, file: &ModelFile, test: &Split, batch: usize) -> Result<Score> {
+    upload_split(&mut executor, "test", test)?;
     upload_weights(&mut executor, &file.model, &file.weights)?;
-    pollster::block_on(evaluate(&mut executor, data.test.len(), batch))
+    pollster::block_on(evaluate(&mut executor, test.len(), batch))
 }

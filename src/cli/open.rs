@@ -1,7 +1,7 @@
 //! Opening the device and the data set that a verb works with.
 
 use super::output::{Output, thousands};
-use crate::data::{Dataset, Dropped, Preparation, Progress, Source, Split, cache_folder};
+use crate::data::{Dataset, Dropped, Images, Preparation, Progress, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Choice;
 pub(super) use crate::session::Device;
@@ -61,17 +61,16 @@ pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
 /// Where it does not.
 pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()> {
     let (inputs, classes) = (file.model.inputs(), file.model.classes());
-    if (inputs, classes) == (data.test.features(), data.classes()) {
+    let (pixels, known) = (data.train().features(), data.task().outputs().len());
+    if (inputs, classes) == (pixels, known) {
         return Ok(());
     }
     Err(Error::new(
         Kind::Model,
         format!(
-            "{} takes {inputs} pixels and tells {classes} classes apart, {} has {} pixels and {} classes",
+            "{} takes {inputs} pixels and tells {classes} classes apart, {} has {pixels} pixels and {known} classes",
             path.display(),
-            data.name,
-            data.test.features(),
-            data.classes()
+            data.name(),
         ),
         "give data like those the model was trained on",
     ))
@@ -80,12 +79,17 @@ pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()>
 /// A line on a data set.
 pub(super) fn describe_data(data: &Dataset) -> String {
     let count = |split: &Split| thousands(split.len() as u64);
-    let (train, test) = (count(&data.train), count(&data.test));
-    let images = match &data.validation {
-        Some(validation) => format!("{train} training, {} validation and {test} test images", count(validation)),
-        None => format!("{train} training and {test} test images"),
+    let parts = [("training", Some(data.train())), ("validation", data.validation()), ("test", data.test())];
+    let parts: Vec<_> = parts.iter().filter_map(|(name, part)| Some(format!("{} {name}", count((*part)?)))).collect();
+    let parts = match parts.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => parts.concat(),
     };
-    format!("{}, {images} of {}x{}", data.name, data.train.rows, data.train.columns)
+    let items = match Images::of(data.train()) {
+        Ok(Images { rows, columns, .. }) => format!("images of {rows}x{columns}"),
+        Err(_) => format!("items of {} numbers", data.train().features()),
+    };
+    format!("{}, {parts} {items}", data.name())
 }
 
 /// A line on each flaw for which images were left out; and the same for machines.

@@ -165,7 +165,7 @@ impl ProfileFlags {
                 model.config(),
                 config.batch_size,
                 config.update,
-                data.name
+                data.name()
             ),
             batch: config.batch_size,
             steps: self.steps.map(|steps| steps as usize),

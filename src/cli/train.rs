@@ -7,7 +7,7 @@ use super::open::{Device, describe_data, device_json, load, loaded, open, tell_d
 use super::output::{Output, bytes, thousands};
 use super::settings::Settings;
 use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Dropped, Split};
+use crate::data::{Dataset, Dropped, Images, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuExecutor};
 use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
@@ -141,14 +141,16 @@ fn announce(
     if augment.is_on() {
         output.line(format_args!("augment {augment}"))?;
     }
+    let images = Images::of_bytes(data.train())?;
+    let (rows, columns) = (images.rows, images.columns);
     output.event(&json!({
         "event": "start",
         "device": device_json(&device),
         "recipe": model.config().to_string(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
-        "data": { "name": data.name, "train": data.train.len(), "test": data.test.len(), "dropped": dropped,
-                  "validation": data.validation.as_ref().map_or(0, Split::len),
-                  "rows": data.train.rows, "columns": data.train.columns },
+        "data": { "name": data.name(), "train": data.train().len(), "test": data.test().map_or(0, Split::len),
+                  "dropped": dropped, "validation": data.validation().map_or(0, Split::len),
+                  "rows": rows, "columns": columns },
         "update": update.to_string(),
         "normalize": config.normalize.to_string(),
         "augment": augment.to_string(),
@@ -188,8 +190,13 @@ impl Run<'_> {
         bar.finish_and_clear();
         let outcome = outcome?;
         self.tell_ending(&outcome)?;
-        let test = pollster::block_on(trainer.test(self.data.test.len()))?;
-        self.output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", test.loss, 100.0 * test.accuracy))?;
+        let test = match self.data.test() {
+            Some(test) => Some(pollster::block_on(trainer.test(test.len()))?),
+            None => None,
+        };
+        if let Some(Score { loss, accuracy }) = test {
+            self.output.line(format_args!("test    loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy))?;
+        }
         if let Some(path) = self.out {
             ModelFile::write(path, &self.model, &pollster::block_on(trainer.weights())?, &self.dropped)?;
             self.output.line(format_args!("saved   {}", path.display()))?;
@@ -214,7 +221,7 @@ impl Run<'_> {
         }
     }
 
-    fn summarise(&self, outcome: &Outcome, test: Score) -> Result<()> {
+    fn summarise(&self, outcome: &Outcome, test: Option<Score>) -> Result<()> {
         let rate = outcome.samples_per_second;
         let first_step = (outcome.first_step - self.started).as_secs_f64();
         self.output.line(format_args!(
@@ -236,8 +243,8 @@ impl Run<'_> {
             "kept_epoch": outcome.validation.map(|validated| validated.epoch),
             "validation_loss": outcome.validation.map(|validated| validated.score.loss),
             "validation_accuracy": outcome.validation.map(|validated| validated.score.accuracy),
-            "test_loss": test.loss,
-            "test_accuracy": test.accuracy,
+            "test_loss": test.map(|score| score.loss),
+            "test_accuracy": test.map(|score| score.accuracy),
             "bytes_up_after_start": outcome.bytes_up_after_start,
             "bytes_down_per_step": outcome.bytes_down_per_step,
         }))

@@ -118,8 +118,8 @@ impl Tune {
             "rungs": self.rungs,
             "min_epochs": self.min_epochs,
             "seed": self.fixed.seed,
-            "data": { "flags": data_flags.trim_start(), "train": data.train.len(),
-                      "validation": data.validation.as_ref().map_or(0, Split::len) },
+            "data": { "flags": data_flags.trim_start(), "train": data.train().len(),
+                      "validation": data.validation().map_or(0, Split::len) },
         })
     }
 

@@ -1,7 +1,7 @@
 //! What may be wrong with a data set: images that show nothing, repeat others, or do not look like their label.
 
 use super::regression::{Regression, unseen_probabilities};
-use super::{CLASSES, Dataset, Split};
+use super::{Dataset, Images, Split};
 use crate::error::{Error, Kind, Result};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -73,15 +73,15 @@ pub struct Doubt {
     pub index: usize,
     /// How likely the model finds the label.
     pub probability: f32,
-    /// What it takes the image for.
-    pub guess: u8,
+    /// The class it takes the image for.
+    pub guess: usize,
 }
 
 /// What was found in one half of a data set. Indices rise, but those of outliers and doubts: the worst come first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// Images of each class.
-    pub classes: [usize; CLASSES],
+    pub classes: Vec<usize>,
     /// [`Flaw::Blank`].
     pub blank: Vec<usize>,
     /// [`Flaw::Constant`].
@@ -118,33 +118,63 @@ pub struct Check {
     pub shared: Vec<usize>,
 }
 
-/// Looks for flaws in the training and the test images. The same images give the same findings.
-pub fn check(data: &Dataset) -> Check {
-    let means = Means::of(&data.train);
-    let everything: Vec<usize> = (0..data.train.len()).collect();
-    let ((seen, unseen), (train, test)) = rayon::join(
-        || rayon::join(|| Regression::fit(&data.train, &everything), || unseen_probabilities(&data.train)),
-        || (alone(&data.train, &means), alone(&data.test, &means)),
-    );
-    let test_images: HashMap<&[u8], usize> = (0..data.test.len()).map(|i| (data.test.image(i), i)).collect();
-    let shared: Vec<usize> = (0..data.train.len()).filter(|&i| test_images.contains_key(data.train.image(i))).collect();
-    let both: BTreeSet<usize> = train.duplicate.iter().chain(&shared).copied().collect();
-    let test_probabilities: Vec<_> =
-        (0..data.test.len()).into_par_iter().map(|i| seen.probabilities(data.test.image(i))).collect();
-    Check {
-        train: Findings { duplicate: both.into_iter().collect(), doubts: doubts(&data.train, &unseen), ..train },
-        test: Findings { doubts: doubts(&data.test, &test_probabilities), ..test },
-        shared,
+/// Images with their classes.
+pub(super) struct Labelled<'a> {
+    pub(super) images: Images<'a>,
+    /// `[n]`, each below `classes`.
+    pub(super) labels: Vec<usize>,
+    pub(super) classes: usize,
+}
+
+impl<'a> Labelled<'a> {
+    fn of(data: &Dataset, split: &'a Split) -> Result<Self> {
+        let labels: Option<Vec<usize>> = (0..split.len()).map(|i| split.targets().class(i)).collect();
+        let labels = labels.filter(|_| data.task().is_classification()).ok_or_else(|| {
+            let cause = format!("{}: expected items with a class each", data.source());
+            Error::new(Kind::Data, cause, "look for flaws in data sets for classification alone")
+        })?;
+        Ok(Self { images: Images::of_bytes(split)?, labels, classes: data.task().outputs().len() })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
     }
 }
 
+/// Looks for flaws in the training and the test images. The same images give the same findings.
+///
+/// # Errors
+/// Returns an error unless the items are bytes with a class each.
+pub fn check(data: &Dataset) -> Result<Check> {
+    let no_test = data.train().range(0..0);
+    let train_set = Labelled::of(data, data.train())?;
+    let test_set = Labelled::of(data, data.test().unwrap_or(&no_test))?;
+    let means = Means::of(&train_set);
+    let everything: Vec<usize> = (0..train_set.len()).collect();
+    let ((seen, unseen), (train, test)) = rayon::join(
+        || rayon::join(|| Regression::fit(&train_set, &everything), || unseen_probabilities(&train_set)),
+        || (alone(&train_set, &means), alone(&test_set, &means)),
+    );
+    let (train_images, test_images) = (train_set.images, test_set.images);
+    let tested: HashMap<&[u8], usize> = (0..test_set.len()).map(|i| (test_images.image(i), i)).collect();
+    let shared: Vec<usize> = (0..train_set.len()).filter(|&i| tested.contains_key(train_images.image(i))).collect();
+    let both: BTreeSet<usize> = train.duplicate.iter().chain(&shared).copied().collect();
+    let test_probabilities: Vec<_> =
+        (0..test_set.len()).into_par_iter().map(|i| seen.probabilities(test_images.image(i))).collect();
+    Ok(Check {
+        train: Findings { duplicate: both.into_iter().collect(), doubts: doubts(&train_set, &unseen), ..train },
+        test: Findings { doubts: doubts(&test_set, &test_probabilities), ..test },
+        shared,
+    })
+}
+
 /// What can be told without the quick model and the other half.
-fn alone(split: &Split, means: &Means) -> Findings {
-    let mut found = Findings::default();
+fn alone(set: &Labelled<'_>, means: &Means) -> Findings {
+    let mut found = Findings { classes: vec![0; set.classes], ..Findings::default() };
     let mut seen = HashMap::new();
-    for i in 0..split.len() {
-        let image = split.image(i);
-        found.classes[usize::from(split.labels[i])] += 1;
+    for (i, &label) in set.labels.iter().enumerate() {
+        let image = set.images.image(i);
+        found.classes[label] += 1;
         match image.first() {
             Some(&shade) if image.iter().any(|pixel| *pixel != shade) => {}
             None | Some(0) => found.blank.push(i),
@@ -154,17 +184,17 @@ fn alone(split: &Split, means: &Means) -> Findings {
             found.duplicate.push(i);
         }
     }
-    let deviations: Vec<f64> = (0..split.len()).into_par_iter().map(|i| means.deviations(split, i)).collect();
+    let deviations: Vec<f64> = (0..set.len()).into_par_iter().map(|i| means.deviations(set, i)).collect();
     let far = deviations.into_iter().enumerate().filter(|(_, deviations)| *deviations >= FAR);
     found.outliers = far.map(|(index, deviations)| Outlier { index, deviations }).collect();
     found.outliers.sort_by(|a, b| b.deviations.total_cmp(&a.deviations));
     found
 }
 
-fn doubts(split: &Split, probabilities: &[[f32; CLASSES]]) -> Vec<Doubt> {
-    let doubt = |(index, of): (usize, &[f32; CLASSES])| {
-        let guess = (1..CLASSES).fold(0, |best, class| if of[class] > of[best] { class } else { best });
-        Doubt { index, probability: of[usize::from(split.labels[index])], guess: guess as u8 }
+fn doubts(set: &Labelled<'_>, probabilities: &[Vec<f32>]) -> Vec<Doubt> {
+    let doubt = |(index, of): (usize, &Vec<f32>)| {
+        let guess = (1..set.classes).fold(0, |best, class| if of[class] > of[best] { class } else { best });
+        Doubt { index, probability: of[set.labels[index]], guess }
     };
     let all = probabilities.iter().enumerate().map(doubt);
     let mut doubts: Vec<_> = all.filter(|doubt| doubt.probability < UNLIKELY).collect();
@@ -175,45 +205,45 @@ fn doubts(split: &Split, probabilities: &[[f32; CLASSES]]) -> Vec<Doubt> {
 /// The mean image of each class, and how far from it the images of the class lie.
 struct Means {
     images: Vec<Vec<f64>>,
-    /// Mean and standard deviation of the distances.
-    distances: [[f64; 2]; CLASSES],
+    /// Mean and standard deviation of the distances in each class.
+    distances: Vec<[f64; 2]>,
 }
 
 impl Means {
-    fn of(split: &Split) -> Self {
-        let mut images = vec![vec![0.0; split.features()]; CLASSES];
-        let mut counts = [0.0f64; CLASSES];
-        for (i, &label) in split.labels.iter().enumerate() {
-            counts[usize::from(label)] += 1.0;
-            let sums = images[usize::from(label)].iter_mut();
-            sums.zip(split.image(i)).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
+    fn of(set: &Labelled<'_>) -> Self {
+        let mut images = vec![vec![0.0; set.images.size()]; set.classes];
+        let mut counts = vec![0.0f64; set.classes];
+        for (i, &label) in set.labels.iter().enumerate() {
+            counts[label] += 1.0;
+            let sums = images[label].iter_mut();
+            sums.zip(set.images.image(i)).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
         }
-        for (image, count) in images.iter_mut().zip(counts) {
-            image.iter_mut().for_each(|sum| *sum /= f64::max(count, 1.0));
+        for (image, count) in images.iter_mut().zip(&counts) {
+            image.iter_mut().for_each(|sum| *sum /= f64::max(*count, 1.0));
         }
-        let mut means = Self { images, distances: [[0.0; 2]; CLASSES] };
-        let each: Vec<f64> = (0..split.len()).into_par_iter().map(|i| means.distance(split, i)).collect();
-        let mut moments = [[0.0; 2]; CLASSES];
-        for (distance, &label) in each.iter().zip(&split.labels) {
-            moments[usize::from(label)][0] += distance / counts[usize::from(label)];
+        let mut means = Self { images, distances: vec![[0.0; 2]; set.classes] };
+        let each: Vec<f64> = (0..set.len()).into_par_iter().map(|i| means.distance(set, i)).collect();
+        let mut moments = vec![[0.0; 2]; set.classes];
+        for (distance, &label) in each.iter().zip(&set.labels) {
+            moments[label][0] += distance / counts[label];
         }
-        for (distance, &label) in each.iter().zip(&split.labels) {
-            let [mean, variance] = &mut moments[usize::from(label)];
-            *variance += (distance - *mean).powi(2) / counts[usize::from(label)];
+        for (distance, &label) in each.iter().zip(&set.labels) {
+            let [mean, variance] = &mut moments[label];
+            *variance += (distance - *mean).powi(2) / counts[label];
         }
-        means.distances = moments.map(|[mean, variance]| [mean, variance.sqrt()]);
+        means.distances = moments.into_iter().map(|[mean, variance]| [mean, f64::sqrt(variance)]).collect();
         means
     }
 
     /// The Euclidean distance of an image to the mean of its class.
-    fn distance(&self, split: &Split, i: usize) -> f64 {
-        let mean = &self.images[usize::from(split.labels[i])];
-        mean.iter().zip(split.image(i)).map(|(mean, &pixel)| (f64::from(pixel) - mean).powi(2)).sum::<f64>().sqrt()
+    fn distance(&self, set: &Labelled<'_>, i: usize) -> f64 {
+        let squares = self.images[set.labels[i]].iter().zip(set.images.image(i));
+        squares.map(|(mean, &pixel)| (f64::from(pixel) - mean).powi(2)).sum::<f64>().sqrt()
     }
 
     /// By how many standard deviations that distance exceeds its mean; 0 where all distances of the class are equal.
-    fn deviations(&self, split: &Split, i: usize) -> f64 {
-        let [mean, deviation] = self.distances[usize::from(split.labels[i])];
-        if deviation > 0.0 { (self.distance(split, i) - mean) / deviation } else { 0.0 }
+    fn deviations(&self, set: &Labelled<'_>, i: usize) -> f64 {
+        let [mean, deviation] = self.distances[set.labels[i]];
+        if deviation > 0.0 { (self.distance(set, i) - mean) / deviation } else { 0.0 }
     }
 }

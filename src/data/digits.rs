@@ -6,7 +6,7 @@
 
 use super::glyphs::{GLYPHS, Stroke};
 use super::pen::{Canvas, Dot, SIDE};
-use super::{CLASSES, Dataset, Split};
+use super::{Dataset, Provenance, Split, Task};
 use crate::random::{Random, stream};
 use rayon::prelude::*;
 
@@ -16,6 +16,9 @@ pub const DIGITS_SEED: u64 = 1;
 const TRAIN: usize = 10_000;
 const TEST: usize = 2_000;
 
+/// The digits 0 to 9.
+const CLASSES: usize = 10;
+
 /// Straight pieces that a curve between two points is drawn with.
 const PIECES: usize = 4;
 
@@ -24,7 +27,9 @@ pub fn digits(seed: u64) -> Dataset {
     let mut order = Random::new(seed, stream::DIGITS + (TRAIN + TEST) as u32);
     let train = split(seed, 0, balanced_labels(TRAIN, &mut order));
     let test = split(seed, TRAIN, balanced_labels(TEST, &mut order));
-    Dataset { name: "digits".to_string(), train, validation: None, test }
+    let source = Provenance { format: "embedded", place: "digits".to_owned() };
+    let data = Dataset::new("digits", Task::classify(CLASSES), train, source).and_then(|data| data.with_test(test));
+    data.expect("labels are drawn below the number of classes")
 }
 
 /// As many of each class, in random order (Durstenfeld, "Algorithm 235: Random permutation", CACM 7(7), 1964).
@@ -42,7 +47,7 @@ fn split(seed: u64, first: usize, labels: Vec<u8>) -> Split {
         let random = Random::new(seed, stream::DIGITS + (first + i) as u32);
         draw(usize::from(label), random, image);
     });
-    Split { rows: SIDE, columns: SIDE, images, labels }
+    Split::of_images([SIDE, SIDE], images, labels).expect("an image is drawn for each label")
 }
 
 fn draw(digit: usize, mut random: Random, image: &mut [u8]) {
@@ -191,11 +196,14 @@ mod tests {
     use sha2::{Digest, Sha256};
     use std::collections::HashSet;
 
+    fn parts(set: &Dataset) -> [&Split; 2] {
+        [set.train(), set.test().expect("digits have a test part")]
+    }
+
     fn checksum(set: &Dataset) -> String {
         let mut hash = Sha256::new();
-        [&set.train, &set.test].iter().for_each(|split| {
-            hash.update(&split.images);
-            hash.update(&split.labels);
+        parts(set).iter().flat_map(|split| [&split.inputs()[0], split.targets()]).for_each(|field| {
+            hash.update(field.bytes().expect("all of it is bytes"));
         });
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -221,13 +229,11 @@ mod tests {
     #[test]
     fn classes_are_balanced_and_shuffled() {
         let set = digits(DIGITS_SEED);
-        for (split, each) in [(&set.train, 1_000), (&set.test, 200)] {
-            let mut counts = [0; CLASSES];
-            split.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
-            assert_eq!(counts, [each; CLASSES]);
-            assert_eq!(split.images.len(), split.len() * split.features());
+        for (split, each) in parts(&set).into_iter().zip([1_000, 200]) {
+            assert_eq!(split.class_counts(CLASSES), [each; CLASSES]);
+            let labels = split.targets().bytes().expect("labels are bytes");
             // One in ten repeats its neighbour's class in random order: allow five deviations of the binomial.
-            let repeats = split.labels.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;
+            let repeats = labels.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;
             let (mean, deviation) = (split.len() as f64 * 0.1, (split.len() as f64 * 0.09).sqrt());
             assert!((repeats - mean).abs() < 5.0 * deviation, "{repeats} repeats, expected about {mean}");
         }
@@ -236,7 +242,8 @@ mod tests {
     #[test]
     fn no_image_occurs_twice_and_none_is_blank() {
         let set = digits(DIGITS_SEED);
-        let images = || [&set.train, &set.test].into_iter().flat_map(|split| split.images.chunks_exact(SIDE * SIDE));
+        let [train, test] = parts(&set).map(|split| split.inputs()[0].bytes().expect("images are bytes"));
+        let images = || [train, test].into_iter().flat_map(|images| images.chunks_exact(SIDE * SIDE));
         assert_eq!(images().collect::<HashSet<_>>().len(), TRAIN + TEST);
         for image in images() {
             let inked = image.iter().filter(|&&pixel| pixel > 64).count();

@@ -1,7 +1,7 @@
 //! A data set from a folder with four IDX files.
 
-use super::idx::{Content, IdxFile, check_counts};
-use super::{Dataset, Split};
+use super::idx::{CLASSES, Content, IdxFile, check_counts};
+use super::{Dataset, Provenance, Split, Task};
 use crate::error::{Error, Kind, Result};
 use mnist::MnistBuilder;
 use rayon::prelude::*;
@@ -39,10 +39,11 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
     let mut payloads = payloads.into_iter();
     let mut split = |images: &IdxFile<'_>| {
         let &[rows, columns] = images.item_extents() else { return None };
-        Some(Split { rows, columns, images: payloads.next()?, labels: payloads.next()? })
+        Some(Split::of_images([rows, columns], payloads.next()?, payloads.next()?))
     };
     let (train, test) = split(&files[0]).zip(split(&files[2])).expect("two pairs of files were read");
-    Ok(Dataset { name: name.to_string(), train, validation: None, test })
+    let source = Provenance { format: "idx", place: folder.display().to_string() };
+    Dataset::new(name, Task::classify(CLASSES), train?, source)?.with_test(test?)
 }
 
 /// The four paths, plain files before gzipped ones of the same name.

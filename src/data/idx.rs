@@ -4,7 +4,7 @@
 //! A file is not believed: whatever its header claims is held against the size of the file before memory is taken, and
 //! what a gzipped one promises only takes memory as it arrives. Reading takes no more than twice what a file holds.
 
-use super::{CLASSES, Split};
+use super::Split;
 use crate::error::{Error, Kind, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt::Display;
@@ -19,6 +19,9 @@ const DEFLATE_FACTOR: u64 = 1032;
 
 /// How much is taken at a time where the size of the whole is but a promise.
 const PART: usize = 1 << 16;
+
+/// How many classes MNIST, and the sets that took over its files, have: 0 to 9.
+pub(super) const CLASSES: usize = 10;
 
 const FETCH_AGAIN: &str = "the file is damaged: fetch it again";
 
@@ -302,8 +305,8 @@ impl Split {
         };
         let (mut images, mut labels) = (open(Content::Images, images)?, open(Content::Labels, labels)?);
         check_counts(&images, &labels)?;
-        let (rows, columns) = (images.item_extents()[0], images.item_extents()[1]);
-        Ok(Self { rows, columns, images: images.payload()?, labels: labels.payload()? })
+        let size = [images.item_extents()[0], images.item_extents()[1]];
+        Self::of_images(size, images.payload()?, labels.payload()?)
     }
 }
 

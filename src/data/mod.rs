@@ -1,7 +1,7 @@
-//! Data sets: labelled grey images, from the embedded digits, from IDX files, or downloaded.
+//! Data sets: items of any shape with their targets, embedded, read from files, or downloaded.
 //!
-//! Whatever the source, a [`Dataset`] that was loaded is sound: as many labels as images, every label below
-//! [`CLASSES`], and training and test images of one size. Nothing after this layer checks again.
+//! A [`Dataset`] is sound by construction: as many targets as items, every target one that its [`Task`] knows, and items
+//! of one type to train on and to test on. Nothing after this layer checks again.
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 mod check;
+mod dataset;
 mod digits;
 #[cfg(not(target_arch = "wasm32"))]
 mod download;
@@ -20,73 +21,14 @@ mod pen;
 mod preparation;
 mod regression;
 mod sheet;
-mod split;
 
 pub use check::{Check, Doubt, Findings, Flaw, Outlier, check};
+pub use dataset::{Dataset, Field, FieldValues, Images, Provenance, Split, Task};
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use download::{Download, RemoteFile, cache_folder};
-pub use preparation::{Dropped, Preparation};
+pub use preparation::{Amount, Dropped, Preparation};
 pub use sheet::{by_class, contact_sheet, overview};
-pub use split::Amount;
-
-/// How many classes a data set has: the digits 0 to 9.
-pub const CLASSES: usize = 10;
-
-/// Images of one size with their labels: the half of a data set to train on, or the half to test on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
-    /// Height of an image in pixels.
-    pub rows: usize,
-    /// Width of an image in pixels.
-    pub columns: usize,
-    /// `[n, rows, columns]`, row-major; 0 is paper, 255 is ink.
-    pub images: Vec<u8>,
-    /// `[n]`, each below [`CLASSES`].
-    pub labels: Vec<u8>,
-}
-
-impl Split {
-    /// How many images there are.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no images.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// How many pixels an image has: the width of a network's input.
-    pub fn features(&self) -> usize {
-        self.rows * self.columns
-    }
-
-    /// The pixels of image `i`, `[rows, columns]`; panics where `i` is not below [`Split::len`], as a slice does.
-    pub fn image(&self, i: usize) -> &[u8] {
-        &self.images[i * self.features()..][..self.features()]
-    }
-}
-
-/// A data set: what to train on and, apart from it, what to test on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    /// What the set is called in reports.
-    pub name: String,
-    /// The images to train on.
-    pub train: Split,
-    /// Images to judge the model by while it trains, apart from both others; [`Preparation`] sets them aside.
-    pub validation: Option<Split>,
-    /// The images to test on.
-    pub test: Split,
-}
-
-impl Dataset {
-    /// How many classes the labels distinguish.
-    pub fn classes(&self) -> usize {
-        CLASSES
-    }
-}
 
 /// How far a download has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,51 @@
 //! What is done to a data set between loading it and training on it.
 
-use super::{Amount, Dataset, Flaw, check};
+use super::{Dataset, Flaw, Split, Task, check};
 use crate::error::{Error, Kind, Result};
 use crate::random::{Random, stream};
+use std::fmt;
+use std::str::FromStr;
+
+/// How many of some images: a share of them, or a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// Above 0 and below 1.
+    Share(f64),
+    /// 1 or more.
+    Count(usize),
+}
+
+impl Amount {
+    /// The number that this means among `total` images; a share is rounded to the nearest.
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Self::Share(share) => (share * total as f64).round() as usize,
+            Self::Count(count) => count,
+        }
+    }
+}
+
+impl FromStr for Amount {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let share = || text.parse().ok().filter(|share| 0.0 < *share && *share < 1.0).map(Self::Share);
+        let count = text.parse().ok().filter(|count| *count > 0).map(Self::Count);
+        count.or_else(share).ok_or_else(|| {
+            let cause = format!("`{text}` is neither a share such as 0.1 nor a count such as 5000");
+            Error::new(Kind::Usage, cause, "give a share above 0 and below 1, or a whole number of images")
+        })
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(share) => share.fmt(f),
+            Self::Count(count) => count.fmt(f),
+        }
+    }
+}
 
 /// Which images of a data set to use, and for what. The default takes the set as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,21 +76,25 @@ impl Preparation {
     /// its share in all of them. Says how many were left out for which flaw.
     ///
     /// # Errors
-    /// Where nothing would be left to train on, to validate with or to test on.
-    pub fn apply(&self, mut data: Dataset) -> Result<(Dataset, Vec<Dropped>)> {
+    /// Where nothing would be left to train on, to validate with or to test on, and where flaws are to be left out of
+    /// items that cannot be checked.
+    pub fn apply(&self, data: Dataset) -> Result<(Dataset, Vec<Dropped>)> {
         let random = |stream| Random::new(self.seed, stream);
         if self.train_limit == Some(0) || self.test_limit == Some(0) {
             return Err(Error::new(Kind::Usage, "a limit of 0 images", "give 1 or more, such as --test-limit 1000"));
         }
-        let dropped = self.drop_from(&mut data)?;
-        if let Some(limit) = self.train_limit.filter(|limit| *limit < data.train.len()) {
-            (data.train, _) = data.train.divide(limit, &mut random(stream::TRAIN_LIMIT));
+        let (mut data, dropped) = self.drop_from(data)?;
+        let part = |split: &Split, task: &Task, limit: Option<usize>, stream| {
+            limit.filter(|limit| *limit < split.len()).map(|limit| split.divide(limit, task, &mut random(stream)).0)
+        };
+        if let Some(train) = part(data.train(), data.task(), self.train_limit, stream::TRAIN_LIMIT) {
+            data = data.with_train(train)?;
         }
-        if let Some(limit) = self.test_limit.filter(|limit| *limit < data.test.len()) {
-            (data.test, _) = data.test.divide(limit, &mut random(stream::TEST_LIMIT));
+        if let Some(test) = data.test().and_then(|test| part(test, data.task(), self.test_limit, stream::TEST_LIMIT)) {
+            data = data.with_test(test)?;
         }
         if let Some(amount) = self.validation {
-            let (count, images) = (amount.of(data.train.len()), data.train.len());
+            let (count, images) = (amount.of(data.train().len()), data.train().len());
             if count == 0 || count >= images {
                 return Err(Error::new(
                     Kind::Usage,
@@ -55,18 +102,18 @@ impl Preparation {
                     "leave at least one image to train on and one to validate with, such as --validation 0.1",
                 ));
             }
-            let (validation, train) = data.train.divide(count, &mut random(stream::VALIDATION));
-            (data.train, data.validation) = (train, Some(validation));
+            let (validation, train) = data.train().divide(count, data.task(), &mut random(stream::VALIDATION));
+            data = data.with_train(train)?.with_validation(validation)?;
         }
         Ok((data, dropped))
     }
 
-    fn drop_from(&self, data: &mut Dataset) -> Result<Vec<Dropped>> {
+    fn drop_from(&self, data: Dataset) -> Result<(Dataset, Vec<Dropped>)> {
         if self.drop.is_empty() {
-            return Ok(Vec::new());
+            return Ok((data, Vec::new()));
         }
-        let found = check(data).train;
-        let mut kept = vec![true; data.train.len()];
+        let found = check(&data)?.train;
+        let mut kept = vec![true; data.train().len()];
         let mut drop = |flaw| {
             let images = found.with(flaw).into_iter().filter(|&i| std::mem::take(&mut kept[i])).count();
             Dropped { flaw, images }
@@ -77,7 +124,23 @@ impl Preparation {
             let cause = format!("all {} training images have flaws that are to be left out", kept.len());
             return Err(Error::new(Kind::Data, cause, "look at them with `shadegrad data show`, and drop fewer flaws"));
         }
-        data.train = data.train.select(&rest);
-        Ok(dropped)
+        let train = data.train().select(&rest);
+        Ok((data.with_train(train)?, dropped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_shares_or_counts() {
+        assert_eq!("0.1".parse(), Ok(Amount::Share(0.1)));
+        assert_eq!("5000".parse(), Ok(Amount::Count(5000)));
+        assert_eq!((Amount::Share(0.25).of(10), Amount::Count(7).of(10)), (3, 7));
+        for text in ["0", "1.0", "1.5", "-3", "-0.1", "nan", "", "10%"] {
+            let error = text.parse::<Amount>().expect_err("no amount");
+            assert!(error.kind() == Kind::Usage && error.cause().contains(text), "{text}: {error}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A quick model: softmax regression on raw pixels, good enough to find labels that do not look right.
 
-use super::{CLASSES, Split};
+use super::check::Labelled;
 use crate::random::{permute, seed_words};
 use rayon::prelude::*;
 
@@ -13,26 +13,26 @@ const CAUTION: f32 = 0.25;
 /// Seed of the order of the images.
 const SEED: u64 = 1;
 
-type Classes = [f32; CLASSES];
-
 /// z = x W + b, p = softmax(z).
 pub(super) struct Regression {
-    /// `[pixels][classes]`.
-    weights: Vec<Classes>,
-    bias: Classes,
+    /// `[pixels, classes]`.
+    weights: Vec<f32>,
+    /// `[classes]`.
+    bias: Vec<f32>,
 }
 
 impl Regression {
     /// Learns from the images at these indices by stochastic gradient descent on the cross-entropy, one at a time: the
     /// gradient is x (p - y)^T. Its curvature along x is at most |x|^2 / 2 (Böhning, "Multinomial Logistic Regression
     /// Algorithm", 1992), which bounds the step. Only pixels with ink count, which in digits are a fifth.
-    pub(super) fn fit(split: &Split, indices: &[usize]) -> Self {
-        let mut model = Self { weights: vec![[0.0; CLASSES]; split.features()], bias: [0.0; CLASSES] };
+    pub(super) fn fit(set: &Labelled<'_>, indices: &[usize]) -> Self {
+        let weights = vec![0.0; set.images.size() * set.classes];
+        let mut model = Self { weights, bias: vec![0.0; set.classes] };
         let count = indices.len() as u32;
         for epoch in 0..EPOCHS {
             for i in 0..count {
                 let index = indices[permute(seed_words(SEED), epoch, i, count) as usize];
-                model.learn(split.image(index), usize::from(split.labels[index]));
+                model.learn(set.images.image(index), set.labels[index]);
             }
         }
         model
@@ -42,23 +42,25 @@ impl Regression {
         let mut gradient = self.probabilities(image);
         gradient[label] -= 1.0;
         let square: f32 = ink(image).map(|(_, x)| x * x).sum::<f32>() + 1.0;
-        let step = gradient.map(|g| CAUTION * 2.0 / square * g);
+        let step: Vec<f32> = gradient.iter().map(|g| CAUTION * 2.0 / square * g).collect();
         for (pixel, x) in ink(image) {
-            self.weights[pixel].iter_mut().zip(step).for_each(|(w, s)| *w -= x * s);
+            let weights = &mut self.weights[pixel * step.len()..][..step.len()];
+            weights.iter_mut().zip(&step).for_each(|(w, s)| *w -= x * s);
         }
-        self.bias.iter_mut().zip(step).for_each(|(b, s)| *b -= s);
+        self.bias.iter_mut().zip(&step).for_each(|(b, s)| *b -= s);
     }
 
     /// How likely the image is of each class.
-    pub(super) fn probabilities(&self, image: &[u8]) -> Classes {
-        let mut z = self.bias;
+    pub(super) fn probabilities(&self, image: &[u8]) -> Vec<f32> {
+        let mut z = self.bias.clone();
         for (pixel, x) in ink(image) {
-            z.iter_mut().zip(&self.weights[pixel]).for_each(|(z, w)| *z += x * w);
+            z.iter_mut().zip(&self.weights[pixel * self.bias.len()..]).for_each(|(z, w)| *z += x * w);
         }
         let largest = z.iter().fold(f32::MIN, |a, &b| a.max(b));
-        let powers = z.map(|z| (z - largest).exp());
-        let sum: f32 = powers.iter().sum();
-        powers.map(|power| power / sum)
+        z.iter_mut().for_each(|z| *z = (*z - largest).exp());
+        let sum: f32 = z.iter().sum();
+        z.iter_mut().for_each(|power| *power /= sum);
+        z
     }
 }
 
@@ -67,10 +69,10 @@ fn ink(image: &[u8]) -> impl Iterator<Item = (usize, f32)> {
     image.iter().enumerate().filter(|(_, byte)| **byte > 0).map(|(pixel, &byte)| (pixel, f32::from(byte) / 255.0))
 }
 
-/// How likely each image of `split` is of each class, by models that have not learnt from it: one learns from the
+/// How likely each image of `set` is of each class, by models that have not learnt from it: one learns from the
 /// images of even index and judges the others, one the other way round.
-pub(super) fn unseen_probabilities(split: &Split) -> Vec<Classes> {
-    let halves: [Vec<usize>; 2] = [0, 1].map(|first| (first..split.len()).step_by(2).collect());
-    let models: Vec<Regression> = halves.par_iter().map(|half| Regression::fit(split, half)).collect();
-    (0..split.len()).into_par_iter().map(|i| models[(i + 1) % 2].probabilities(split.image(i))).collect()
+pub(super) fn unseen_probabilities(set: &Labelled<'_>) -> Vec<Vec<f32>> {
+    let halves: [Vec<usize>; 2] = [0, 1].map(|first| (first..set.len()).step_by(2).collect());
+    let models: Vec<Regression> = halves.par_iter().map(|half| Regression::fit(set, half)).collect();
+    (0..set.len()).into_par_iter().map(|i| models[(i + 1) % 2].probabilities(set.images.image(i))).collect()
 }

@@ -1,6 +1,6 @@
 //! Contact sheets: a grid of samples as a picture, to look at a data set.
 
-use super::{CLASSES, Split};
+use super::{Dataset, Images, Split};
 use crate::error::{Error, Kind, Result};
 
 /// Pixels of paper between two samples and around them.
@@ -11,19 +11,26 @@ const PAPER: u8 = 255;
 /// The most pixels a sheet may have: more than any screen shows, and less than any machine's memory.
 const MOST_PIXELS: usize = 1 << 28;
 
-/// For each class the indices of its first `count` samples: the rows of a sheet that shows every class.
-pub fn by_class(split: &Split, count: usize) -> Vec<Vec<usize>> {
-    (0..CLASSES)
-        .map(|class| (0..split.len()).filter(|&i| usize::from(split.labels[i]) == class).take(count).collect())
-        .collect()
+/// For each class the indices of its first `count` training samples: the rows of a sheet that shows every class. Other
+/// tasks have one row.
+pub fn by_class(data: &Dataset, count: usize) -> Vec<Vec<usize>> {
+    let mut classes = data.task().strata(data.train().targets());
+    classes.iter_mut().for_each(|members| members.truncate(count));
+    classes
 }
 
-/// The sheet to know a data set by: a row for each class, twenty samples each.
-pub fn overview(split: &Split) -> Result<Vec<u8>> {
-    contact_sheet(split, &by_class(split, 20))
+/// The sheet to know a data set by: a row for each class, twenty training samples each.
+///
+/// # Errors
+/// Those of [`contact_sheet`].
+pub fn overview(data: &Dataset) -> Result<Vec<u8>> {
+    contact_sheet(data.train(), &by_class(data, 20))
 }
 
 /// A PNG of the samples that `grid` names, a row of indices for each row of the sheet: dark ink on white paper.
+///
+/// # Errors
+/// Returns an error if the samples are not grey images, there are none, one is not there, or they are too many.
 pub fn contact_sheet(split: &Split, grid: &[Vec<usize>]) -> Result<Vec<u8>> {
     let across = grid.iter().map(Vec::len).max().unwrap_or(0);
     if across == 0 {
@@ -33,8 +40,9 @@ pub fn contact_sheet(split: &Split, grid: &[Vec<usize>]) -> Result<Vec<u8>> {
         let cause = format!("there is no sample {index}: the set has {}", split.len());
         return Err(Error::new(Kind::Usage, cause, "count samples from 0"));
     }
+    let images = Images::of(split)?;
     let extent = |count: usize, size: usize| GAP + count * (size + GAP);
-    let (width, height) = (extent(across, split.columns), extent(grid.len(), split.rows));
+    let (width, height) = (extent(across, images.columns), extent(grid.len(), images.rows));
     if width.saturating_mul(height) > MOST_PIXELS {
         let cause = format!("a sheet of {width} x {height} pixels is too large");
         return Err(Error::new(Kind::Usage, cause, "ask for fewer samples"));
@@ -43,9 +51,9 @@ pub fn contact_sheet(split: &Split, grid: &[Vec<usize>]) -> Result<Vec<u8>> {
     let mut pixels = vec![PAPER; width * height];
     for (down, row) in grid.iter().enumerate() {
         for (right, &index) in row.iter().enumerate() {
-            let corner = extent(down, split.rows) * width + extent(right, split.columns);
-            for (y, line) in split.image(index).chunks_exact(split.columns).enumerate() {
-                let target = &mut pixels[corner + y * width..][..split.columns];
+            let corner = extent(down, images.rows) * width + extent(right, images.columns);
+            for (y, line) in images.image(index).chunks_exact(images.columns).enumerate() {
+                let target = &mut pixels[corner + y * width..][..images.columns];
                 target.iter_mut().zip(line).for_each(|(pixel, ink)| *pixel = PAPER - ink);
             }
         }
@@ -75,7 +83,7 @@ fn encode(width: usize, height: usize, pixels: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DIGITS_SEED, digits};
+    use super::super::{DIGITS_SEED, Provenance, Task, digits};
     use super::*;
 
     fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
@@ -88,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_sheet_in_assets_shows_the_digits_as_they_are_drawn_now() {
-        let drawn = overview(&digits(DIGITS_SEED).train).expect("twenty of each class");
+        let drawn = overview(&digits(DIGITS_SEED)).expect("twenty of each class");
         let kept = include_bytes!("../../assets/digits.png");
         assert!(
             decode(&drawn) == decode(kept),
@@ -98,10 +106,12 @@ mod tests {
 
     #[test]
     fn samples_lie_in_their_cells_dark_on_white() {
-        let split = Split { rows: 1, columns: 2, images: vec![0, 255, 100, 5, 1, 2], labels: vec![3, 0, 3] };
-        let grid = by_class(&split, 5);
+        let split = Split::of_images([1, 2], vec![0, 255, 100, 5, 1, 2], vec![3, 0, 3]).expect("an image per label");
+        let source = Provenance { format: "test", place: "three".to_owned() };
+        let data = Dataset::new("three", Task::classify(10), split, source).expect("sound");
+        let grid = by_class(&data, 5);
         assert_eq!((&grid[0], &grid[3], grid.iter().flatten().count()), (&vec![1], &vec![0, 2], 3));
-        let (width, height, pixels) = decode(&contact_sheet(&split, &grid[3..5]).expect("two samples"));
+        let (width, height, pixels) = decode(&contact_sheet(data.train(), &grid[3..5]).expect("two samples"));
         // Two samples across with three gaps; two rows with three gaps, of which the second row has no samples.
         assert_eq!((width, height), (4 + 6 + 6, 4 + 5 + 5));
         let mut expected = vec![255; 16 * 14];
@@ -112,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_sheet_of_nothing_of_what_is_not_there_and_of_too_much_is_refused() {
-        let split = Split { rows: 1, columns: 1, images: vec![0], labels: vec![0] };
+        let split = Split::of_images([1, 1], vec![0], vec![0]).expect("an image per label");
         for (grid, word) in [
             (vec![vec![]; 10], "without samples"),
             (vec![vec![0, 1]], "no sample 1"),

@@ -7,7 +7,7 @@ use super::fault::ShaderFault;
 use super::relation::Relation;
 use super::variant::Variant;
 use crate::random::Random;
-use crate::shader::Field;
+use crate::shader::Member;
 
 /// A [`Kernel`](super::Kernel) with its parameters as bytes, so that all kernels fit one registry and one plan.
 pub trait AnyKernel: Sync {
@@ -18,7 +18,7 @@ pub trait AnyKernel: Sync {
         self.name()
     }
     /// The fields of the Rust parameter struct, and its size in bytes.
-    fn fields(&self) -> (Vec<Field>, usize);
+    fn fields(&self) -> (Vec<Member>, usize);
     /// See [`Kernel::is_composed`](super::Kernel::is_composed).
     fn is_composed(&self) -> bool;
     /// See [`Kernel::variants`](super::Kernel::variants).

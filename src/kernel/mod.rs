@@ -26,7 +26,7 @@ pub use relation::Relation;
 pub use variant::{Constant, Variant};
 
 use crate::random::Random;
-use crate::shader::Field;
+use crate::shader::Member;
 
 /// A WGSL kernel and its twin, one implementation per kernel; see `src/ops/` for examples.
 pub trait Kernel: Sync {
@@ -122,7 +122,7 @@ impl<K: Kernel> AnyKernel for K {
         Kernel::body(self)
     }
 
-    fn fields(&self) -> (Vec<Field>, usize) {
+    fn fields(&self) -> (Vec<Member>, usize) {
         (K::Params::fields(), size_of::<K::Params>())
     }
 

@@ -5,6 +5,7 @@ use crate::ops::batch::gather::GatherParams;
 use crate::ops::batch::gather_augmented::{self, GatherAugmentedParams, NOISE_DEVIATION, threshold};
 use crate::ops::word;
 use crate::random::seed_words;
+use crate::shape::TensorType;
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,6 +72,22 @@ impl Augment {
                 Kind::Usage,
                 format!("an augmentation of {name}={amount}"),
                 format!("give {name} a number from 0 to {most}"),
+            )),
+        }
+    }
+
+    /// This for inputs of shape `item`, with the rows and columns of an image, if it changes any.
+    ///
+    /// # Errors
+    /// Returns an error if it changes images and the inputs are none.
+    pub fn over(self, item: &TensorType) -> Result<Option<(Self, [usize; 2])>> {
+        match item.extents() {
+            _ if !self.is_on() => Ok(None),
+            &[rows, columns] => Ok(Some((self, [rows, columns]))),
+            _ => Err(Error::new(
+                Kind::Usage,
+                format!("augmentation of inputs of shape {}, which are not images of [rows, columns]", item.shape),
+                "leave --augment out, or use a data set of images",
             )),
         }
     }
@@ -201,6 +218,10 @@ mod tests {
             let gather = GatherParams { samples: 1, features, batch: 1, shuffle: 0, seed_low: 0, seed_high: 0 };
             Augment::default().gather(gather, shape)
         };
+        let rotate: Augment = "rotate=10".parse().expect("it is known");
+        assert_eq!(rotate.over(&TensorType::f32([2, 3])), Ok(Some((rotate, [2, 3]))));
+        assert_eq!(Augment::default().over(&TensorType::f32([6])), Ok(None));
+        assert!(rotate.over(&TensorType::f32([6])).is_err_and(|error| error.cause().contains("shape [6]")));
         assert!(of(6, [2, 3]).is_ok() && of(6, [2, 2]).is_err() && of(1 << 17, [1, 1 << 17]).is_err());
     }
 }

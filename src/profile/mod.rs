@@ -24,19 +24,22 @@ pub use step::{Request, step};
 pub use subject::Subject;
 pub use sweep::{Job, Sweep, kernels, sweep_shaders, sweep_twins};
 
-use crate::data::{CLASSES, Dataset, Split};
+use crate::data::{Dataset, Field, FieldValues, Provenance, Split, Task};
 use crate::random::{Random, stream};
 
 /// Labeled noise of MNIST's size; step times do not depend on the data.
-pub fn noise(images: usize) -> Dataset {
+pub fn noise(items: usize) -> Dataset {
+    const CLASSES: usize = 10;
     let mut random = Random::new(0, stream::CASES);
-    let mut split = |images: usize| Split {
-        rows: 28,
-        columns: 28,
-        images: (0..images * 28 * 28).map(|_| random.bits() as u8).collect(),
-        labels: (0..images).map(|image| (image % CLASSES) as u8).collect(),
+    let mut split = |items: usize| {
+        let noise = (0..items * 28 * 28).map(|_| random.bits() as u8).collect();
+        let classes = (0..items).map(|item| (item % CLASSES) as u8).collect();
+        let inputs = Field::new("noise", [28, 28], FieldValues::U8(noise))?;
+        Split::new(vec![inputs], Field::new("classes", [], FieldValues::U8(classes))?)
     };
-    Dataset { name: "noise".to_owned(), train: split(images), validation: None, test: split(CLASSES) }
+    let source = Provenance { format: "generated", place: "noise".to_owned() };
+    let data = split(items).and_then(|train| Dataset::new("noise", Task::classify(CLASSES), train, source));
+    data.and_then(|data| data.with_test(split(CLASSES)?)).expect("all items are of one size, and have a class")
 }
 
 /// a / b, or 0 if undefined.

@@ -10,6 +10,7 @@ mod space;
 mod stopping;
 mod trainer;
 mod tune;
+mod upload;
 
 pub use config::TrainConfig;
 pub use journal::Journal;
@@ -17,5 +18,6 @@ pub use model_file::ModelFile;
 pub use progress::{Score, Update};
 pub use space::{Settings, Space, Values};
 pub use stopping::{Ending, Target, Validated};
-pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, augmented, evaluate, upload_images, upload_weights};
+pub use trainer::{EVALUATION_BATCH, Outcome, Trainer, evaluate, upload_weights};
 pub use tune::{Assignment, Finished, Halving, rank, unless_diverged};
+pub use upload::upload_split;

@@ -3,11 +3,12 @@
 use super::progress::{Progress, Sums, not_finite, steps_in_ring};
 use super::scan::Scan;
 use super::stopping::{Ending, Judge, Validated};
+use super::upload::{check_supported, upload_split};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Array;
-use crate::nn::{Augment, CLASS_WEIGHTS, Evaluation, Model, ModelConfig, NORMALISATION, Normalisation, Training};
+use crate::nn::{CLASS_WEIGHTS, Evaluation, Model, ModelConfig, NORMALISATION, Normalisation, Training};
 use crate::plan::{Executor, Keep, Pending, Plan, SlotId};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -61,14 +62,16 @@ pub struct Trainer<E> {
 }
 
 impl<E: Executor> Trainer<E> {
-    /// The plan of a run: train on `data` by `config`, validate where there are images for it, evaluate on the test
-    /// images.
+    /// The plan of a run: train on `data` by `config`, and validate and evaluate where there are items for it.
     ///
     /// # Errors
-    /// Where a setting cannot be used, needs images for validation that are not there, or a size is beyond any device.
+    /// Where a setting cannot be used, needs items for validation that are not there, the device cannot train on the
+    /// data yet, or a size is beyond any device.
     pub fn plan(config: &TrainConfig, data: &Dataset) -> Result<(Model, Plan)> {
         config.validate()?;
-        if data.validation.is_none() && (config.target.is_some() || config.patience.is_some()) {
+        let classes = check_supported(data)?;
+        let train = data.train();
+        if data.validation().is_none() && (config.target.is_some() || config.patience.is_some()) {
             return Err(Error::new(
                 Kind::Usage,
                 "a target and patience need images for validation, and none are set aside",
@@ -76,13 +79,13 @@ impl<E: Executor> Trainer<E> {
             ));
         }
         let ModelConfig { loss, .. } = &config.model;
-        let loss = loss.clone().settled(&data.train.labels, data.classes());
+        let loss = loss.clone().settled(&train.class_counts(classes));
         let blueprint = ModelConfig { loss, ..config.model.clone() };
-        let model = blueprint.build(data.train.features(), data.classes())?;
-        let division = config.division(data.train.len());
+        let model = blueprint.build(train.features(), classes)?;
+        let division = config.division(train.len());
         // The device counts steps, and the micro-batches of all steps, in 32 bits.
         let countable = |steps: &usize| steps.checked_mul(division.count).is_some_and(|n| u32::try_from(n).is_ok());
-        let steps = data.train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
+        let steps = train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
         let Some(steps) = steps.filter(countable) else {
             return Err(Error::new(
                 Kind::Usage,
@@ -92,7 +95,7 @@ impl<E: Executor> Trainer<E> {
         };
         config.update.fits(steps)?;
         let training = Training {
-            samples: data.train.len(),
+            samples: train.len(),
             batch: config.batch_size,
             micro_batch: config.micro_batch,
             update: config.update.clone(),
@@ -100,12 +103,12 @@ impl<E: Executor> Trainer<E> {
             steps,
             seed: config.seed,
             ring: steps_in_ring(division),
-            augment: Some((config.augment, [data.train.rows, data.train.columns])),
+            augment: config.augment.over(train.inputs()[0].item())?,
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
-        let mut plan = model.plan(Some(training), Some(over(&data.test)))?;
+        let mut plan = model.plan(Some(training), data.test().map(over))?;
         model.add_scan(&mut plan)?;
-        if let Some(validation) = &data.validation {
+        if let Some(validation) = data.validation() {
             model.add_validation(&mut plan, over(validation))?;
         }
         if config.patience.is_some() {
@@ -120,10 +123,9 @@ impl<E: Executor> Trainer<E> {
     /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
     /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
-        upload_images(&mut executor, "train", &data.train)?;
-        upload_images(&mut executor, "test", &data.test)?;
-        if let Some(validation) = &data.validation {
-            upload_images(&mut executor, "validation", validation)?;
+        let parts = [("train", Some(data.train())), ("test", data.test()), ("validation", data.validation())];
+        for (set, split) in parts {
+            split.map_or(Ok(()), |split| upload_split(&mut executor, set, split))?;
         }
         Self::begin(executor, model, config, data)
     }
@@ -148,8 +150,8 @@ impl<E: Executor> Trainer<E> {
         if config.normalize == Normalisation::Standard {
             executor.run("measure", 1)?;
         }
-        let validation = data.validation.as_ref().map(Split::len);
-        Ok(Self { executor, model, config, samples: data.train.len(), validation })
+        let validation = data.validation().map(Split::len);
+        Ok(Self { executor, model, config, samples: data.train().len(), validation })
     }
 
     /// The executor.
@@ -350,33 +352,8 @@ pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[V
     }
 }
 
-/// Copies images and labels into the slots of `set` (`train`, `validation` or `test`), packed as the device wants them.
-pub fn upload_images<E: Executor>(executor: &mut E, set: &str, split: &Split) -> Result<()> {
-    let images = find(executor, &format!("{set}/images"))?;
-    let classes = find(executor, &format!("{set}/classes"))?;
-    executor.write_words(images, &pack(&split.images, split.features()))?;
-    executor.write_words(classes, &pack(&split.labels, split.len()))
-}
-
-/// The images of `split` as training by `seed` sees them in its first epoch, rounded to bytes: to look at them.
-///
-/// # Errors
-/// Where an amount is out of range, or the images are too large to be augmented.
-pub fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
-    let packed = pack(&split.images, split.features());
-    let seen = augment.preview(&packed, split.len(), [split.rows, split.columns], seed)?;
-    let images = seen.into_iter().map(|x| (255.0 * x).round() as u8).collect();
-    Ok(Split { images, labels: split.labels.clone(), ..*split })
-}
-
-/// Bytes four to a word, lowest first, each row of `columns` bytes starting on a word.
-fn pack(bytes: &[u8], columns: usize) -> Vec<u32> {
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| (word << 8) | u32::from(byte));
-    bytes.chunks(columns.max(1)).flat_map(|row| row.chunks(4)).map(word).collect()
-}
-
 /// The slot of this name in the executor's plan.
-fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
+pub(super) fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
     executor.memory().find(name).ok_or_else(|| {
         Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Model::plan for this purpose")
     })

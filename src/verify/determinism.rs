@@ -3,7 +3,7 @@
 use super::bench::{Bench, Outcome};
 use super::case::prepare;
 use super::compare::Worst;
-use super::trajectory::{first, hundred_steps, on_device};
+use super::trajectory::{hundred_steps, on_device};
 use crate::error::Result;
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Effort};
@@ -73,8 +73,8 @@ async fn of_kernel(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, repeats: u
 }
 
 async fn of_training(bench: &Bench<'_>, repeats: usize) -> Result<Option<String>> {
-    let (config, mut data) = hundred_steps();
-    (data.train, data.test) = (first(&data.train, 640), first(&data.test, 10));
+    let (config, data) = hundred_steps();
+    let data = data.first(640, 10);
     let model = ModelConfig::mlp(&[32], &MlpConfig::default());
     let config = TrainConfig { model, batch_size: 64, epochs: 1, ..config };
     let before = on_device(&bench.gpu, &config, &data).await?;

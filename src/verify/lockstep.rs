@@ -11,7 +11,7 @@ use crate::kernel::{Array, Variant};
 use crate::plan::{Dispatch, Executor};
 use crate::shader::Access;
 use crate::shape::{DType, Shape};
-use crate::train::{ModelFile, TrainConfig, Trainer, upload_images, upload_weights};
+use crate::train::{ModelFile, TrainConfig, Trainer, upload_split, upload_weights};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use std::fmt;
@@ -110,8 +110,8 @@ pub async fn lockstep_model(
     let config = TrainConfig { model: file.model.config().clone(), ..TrainConfig::default() }.suited_to(&gpu.caps);
     let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
     let mut executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
-    upload_images(&mut executor, "train", &data.train)?;
-    upload_images(&mut executor, "test", &data.test)?;
+    upload_split(&mut executor, "train", data.train())?;
+    upload_split(&mut executor, "test", data.needed_test()?)?;
     upload_weights(&mut executor, &model, &file.weights)?;
     for section in std::iter::repeat_n("train", steps).chain(["scan", "evaluate"]) {
         let parted = lockstep(&mut executor, section, &mut watch).await?;

@@ -3,7 +3,7 @@
 use super::bench::{Bench, Outcome};
 use super::compare::Worst;
 use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Split, digits};
+use crate::data::{Dataset, digits};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::kernel::{Effort, Real};
@@ -31,15 +31,8 @@ pub struct Trace {
 
 /// 784-128-10 on 6,400 digits for two epochs: 100 steps of 128. Seeds are fixed, since with others a ReLU could flip.
 pub fn hundred_steps() -> (TrainConfig, Dataset) {
-    let mut data = digits(7);
-    (data.train, data.test) = (first(&data.train, 6_400), first(&data.test, 500));
+    let data = digits(7).first(6_400, 500);
     (TrainConfig { model: ModelConfig::mlp(&[128], &MlpConfig::default()), epochs: 2, ..TrainConfig::default() }, data)
-}
-
-/// The first images of a split.
-pub(super) fn first(split: &Split, count: usize) -> Split {
-    let (images, labels) = (&split.images[..count * split.features()], &split.labels[..count]);
-    Split { images: images.to_vec(), labels: labels.to_vec(), ..*split }
 }
 
 /// Trains to the end.

@@ -2,7 +2,7 @@
 
 use shadegrad::kernel::{AnyKernel, Args, Caps, Case, Effort, Relation, ShaderFault, Tolerance, Values, Variant};
 use shadegrad::random::Random;
-use shadegrad::shader::Field;
+use shadegrad::shader::Member;
 
 /// A kernel whose shader has `from` replaced by `to`.
 pub(crate) struct Faulty {
@@ -28,7 +28,7 @@ impl AnyKernel for Faulty {
     fn is_composed(&self) -> bool {
         self.kernel.is_composed()
     }
-    fn fields(&self) -> (Vec<Field>, usize) {
+    fn fields(&self) -> (Vec<Member>, usize) {
         self.kernel.fields()
     }
     fn variants(&self, caps: &Caps) -> Vec<Variant> {

@@ -96,18 +96,15 @@ impl LossConfig {
         })
     }
 
-    /// The same with balanced weights made numbers by the training labels, each below `classes`. A class without labels
-    /// gets weight 0.
+    /// The same with balanced weights computed from how often each class occurs among the training labels. A class
+    /// without labels gets weight 0.
     #[must_use]
-    pub fn settled(mut self, labels: &[u8], classes: usize) -> Self {
+    pub fn settled(mut self, counts: &[usize]) -> Self {
         if self.class_weights == ClassWeights::Balanced {
-            let mut counts = vec![0usize; classes];
-            for &label in labels {
-                counts[usize::from(label)] += 1;
-            }
+            let labels: usize = counts.iter().sum();
             let weight = |&count: &usize| match count {
                 0 => 0.0,
-                count => (labels.len() as f64 / (classes * count) as f64) as f32,
+                count => (labels as f64 / (counts.len() * count) as f64) as f32,
             };
             self.class_weights = ClassWeights::Given(counts.iter().map(weight).collect());
         }

@@ -2,7 +2,7 @@
 
 use super::{Limit, Usage};
 use flate2::read::MultiGzDecoder;
-use shadegrad::data::{CLASSES, Split};
+use shadegrad::data::{Field, Split};
 use std::io::Read;
 
 const PLAIN: Limit = Limit { factor: 2, constant: 4 << 10 };
@@ -56,18 +56,22 @@ fn read(stored: &[u8], plain: &[u8], limit: Limit) -> ([Option<Split>; 2], Usage
     if let Ok(split) = &as_images {
         check(split);
         assert_eq!([count, split.features()], [split.len(), pixels]);
-        assert_eq!(split.images, plain[16..]);
+        assert_eq!(bytes(&split.inputs()[0]), &plain[16..]);
     }
     if let Ok(split) = &as_labels {
         check(split);
-        assert_eq!((count, &split.labels[..]), (split.len(), &plain[8..]));
+        assert_eq!((count, bytes(split.targets())), (split.len(), &plain[8..]));
     }
     ([as_images.ok(), as_labels.ok()], if first.share() > second.share() { first } else { second })
 }
 
 fn check(split: &Split) {
-    assert_eq!(split.len() * split.features(), split.images.len());
-    assert!(split.labels.iter().all(|&label| usize::from(label) < CLASSES));
+    assert_eq!(split.len() * split.features(), bytes(&split.inputs()[0]).len());
+    assert!(bytes(split.targets()).iter().all(|&label| label < 10));
+}
+
+fn bytes(field: &Field) -> &[u8] {
+    field.bytes().expect("IDX files hold bytes")
 }
 
 /// Images of one pixel, and labels, in this number.
