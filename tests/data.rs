@@ -32,6 +32,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writes to memory")
 }
 
+fn source(text: &str) -> Source {
+    text.parse().expect("a source")
+}
+
 /// A folder with a small valid set of 30 + 10 images of 5 x 4, for tests to damage.
 struct Folder(TempDir);
 
@@ -58,7 +62,7 @@ impl Folder {
     }
 
     fn load(&self) -> Result<Dataset> {
-        Source::Folder(self.0.path().into()).load(&mut |_| panic!("nothing is downloaded"))
+        source(&self.0.path().display().to_string()).load(&mut |_| panic!("nothing is downloaded"))
     }
 
     /// Checks that loading fails with a data error that names `file` and contains all `words`.
@@ -159,7 +163,7 @@ fn labels_of_the_standard_size_are_checked_too() {
 #[test]
 fn a_missing_folder_or_file_names_all_four() {
     let folder = Folder::new();
-    let missing = Source::Folder(folder.path("nowhere")).load(&mut |_| {}).expect_err("missing");
+    let missing = source(&folder.path("nowhere").display().to_string()).load(&mut |_| {}).expect_err("missing");
     assert!(missing.cause().contains("there is no folder") && missing.cause().contains("nowhere"), "{missing:?}");
     let error = folder.remove(TEST_IMAGES).fails("", &[TEST_IMAGES, "no such file"]);
     for name in [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS] {
@@ -318,11 +322,14 @@ fn a_gzip_bomb_is_not_unpacked() {
 
 #[test]
 fn sources_are_read_as_they_are_written() {
-    for (text, source) in
-        [("digits", Source::Digits), ("mnist", Source::Mnist), ("some/folder", Source::Folder("some/folder".into()))]
-    {
-        assert_eq!(text.parse::<Source>().expect("a source"), source);
-        assert_eq!(source.to_string(), text);
+    for text in ["digits", "mnist", "some/folder"] {
+        assert_eq!(source(text).to_string(), text);
     }
     assert_eq!("".parse::<Source>().expect_err("nothing").kind(), Kind::Usage);
+    assert_eq!(Source::values(), "digits|mnist|DIR");
+    assert_eq!(Source::help(), "`digits` (embedded), `mnist` (downloaded), or a folder with four IDX files");
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    let error = source(&empty.path().display().to_string()).load(&mut |_| {}).expect_err("nothing is there");
+    assert!(error.kind() == Kind::Data && error.cause().contains("found none"), "{error}");
+    assert!(error.advice().contains(TRAIN_IMAGES), "{}", error.advice());
 }

@@ -23,7 +23,7 @@ const ACROSS: usize = 20;
 pub(super) enum Data {
     /// Draw a sheet of training images: a row for each class, or many of one
     Show {
-        /// `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+        #[arg(help = Source::help())]
         source: Source,
         /// Draw the first 200 images of this class alone
         #[arg(long, value_name = "0..9")]
@@ -37,7 +37,7 @@ pub(super) enum Data {
     },
     /// Look for flaws: blank, constant and duplicate images, outliers, unlikely labels
     Check {
-        /// `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
+        #[arg(help = Source::help())]
         source: Source,
         /// One JSON object instead of text
         #[arg(long)]

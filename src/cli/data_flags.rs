@@ -9,8 +9,8 @@ pub(super) const TUNING_VALIDATION: Amount = Amount::Share(0.1);
 /// Which data set, and how much of its test images.
 #[derive(Debug, clap::Args)]
 pub(super) struct DataFlags {
-    /// The data set: `digits` (embedded), `mnist` (downloaded), or a folder with four IDX files
-    #[arg(long = "data", default_value = "digits", value_name = "digits|mnist|DIR")]
+    #[arg(long = "data", default_value = "digits", value_name = Source::values())]
+    #[arg(help = format!("The data set: {}", Source::help()))]
     pub(super) source: Source,
     /// Test on at most this many images, drawn so that each class keeps its share
     #[arg(long, value_name = "N")]

@@ -17,7 +17,7 @@ use crate::profile::{
 use crate::train::{TrainConfig, Trainer};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Batches over whose shapes a kernel is swept where none is given.
 const BATCHES: [usize; 4] = [32, 128, 512, 2048];
@@ -30,8 +30,8 @@ pub(super) struct ProfileFlags {
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// What to train on: `digits` (embedded), `none` (noise), `mnist` (downloaded), or a folder with four IDX files
-    #[arg(long, default_value = "digits", value_name = "digits|none|mnist|DIR")]
+    #[arg(long, default_value = "digits", value_name = Data::values())]
+    #[arg(help = format!("What to train on: `none` (noise), {}", Source::help()))]
     data: Data,
     #[command(flatten)]
     model: ModelFlags,
@@ -77,6 +77,14 @@ enum Format {
 enum Data {
     Noise,
     Set(Source),
+}
+
+impl Data {
+    /// All that can be given, in short.
+    fn values() -> &'static str {
+        static VALUES: LazyLock<String> = LazyLock::new(|| format!("none|{}", Source::values()));
+        &VALUES
+    }
 }
 
 impl FromStr for Data {

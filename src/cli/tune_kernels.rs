@@ -16,8 +16,8 @@ use std::time::Instant;
 /// The flags of `tune-kernels`.
 #[derive(Debug, clap::Args)]
 pub(super) struct TuneKernels {
-    /// The data set, whose images have the model's size: `digits`, `mnist`, or a folder with IDX files
-    #[arg(long, default_value = "digits", value_name = "digits|mnist|DIR")]
+    #[arg(long, default_value = "digits", value_name = Source::values())]
+    #[arg(help = format!("The data set, whose items have the model's size: {}", Source::help()))]
     data: Source,
     #[command(flatten)]
     model: ModelFlags,

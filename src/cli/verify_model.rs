@@ -19,8 +19,8 @@ pub(super) struct ModelFlags {
     /// of evaluation, and hold each dispatch to its twin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "full", "op", "variant", "case", "seed", "html"])]
     model: Option<PathBuf>,
-    /// The data set to train it on and score it on: `digits` (embedded), `mnist` (downloaded), or a folder with IDX files
-    #[arg(long, default_value = "digits", requires = "model", value_name = "digits|mnist|DIR")]
+    #[arg(long, default_value = "digits", requires = "model", value_name = Source::values())]
+    #[arg(help = format!("The data set to train it on and score it on: {}", Source::help()))]
     data: Source,
     /// Steps of training
     #[arg(long, default_value_t = 2, requires = "model", value_name = "N")]

@@ -1,6 +1,11 @@
 //! What is done to a data set between loading it and training on it.
 
-use super::{Dataset, Flaw, Split, Task, check};
+mod check;
+mod regression;
+
+pub use check::{Check, Doubt, Findings, Flaw, Outlier, check};
+
+use super::{Dataset, Split, Task};
 use crate::error::{Error, Kind, Result};
 use crate::random::{Random, stream};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! What may be wrong with a data set: images that show nothing, repeat others, or do not look like their label.
 
 use super::regression::{Regression, unseen_probabilities};
-use super::{Dataset, Images, Split};
+use crate::data::{Dataset, Images, Split};
 use crate::error::{Error, Kind, Result};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};

@@ -4,7 +4,7 @@
 //! A file is not believed: whatever its header claims is held against the size of the file before memory is taken, and
 //! what a gzipped one promises only takes memory as it arrives. Reading takes no more than twice what a file holds.
 
-use super::Split;
+use crate::data::Split;
 use crate::error::{Error, Kind, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt::Display;

@@ -1,11 +1,26 @@
 //! A data set from a folder with four IDX files.
 
-use super::idx::{CLASSES, Content, IdxFile, check_counts};
-use super::{Dataset, Provenance, Split, Task};
+mod file;
+
+use super::DataFormat;
+use crate::data::{Dataset, Provenance, Split, Task};
 use crate::error::{Error, Kind, Result};
+use file::{CLASSES, Content, IdxFile, check_counts};
 use mnist::MnistBuilder;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+
+/// Its line in the registry.
+pub(super) const FORMAT: DataFormat = DataFormat {
+    value: "DIR",
+    about: "a folder with four IDX files",
+    files: ADVICE,
+    recognizes: |place| FILES.iter().any(|(name, _)| locate(Path::new(place), name).is_some()),
+    load: |place, _| load(Path::new(place), place),
+};
+
+const ADVICE: &str = "put these four files there, plain or as .gz: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+                      t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte";
 
 /// The names that MNIST gave its files, and what each holds: training images and labels, test images and labels.
 const FILES: [(&str, Content); 4] = [
@@ -46,25 +61,22 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
     Dataset::new(name, Task::classify(CLASSES), train?, source)?.with_test(test?)
 }
 
-/// The four paths, plain files before gzipped ones of the same name.
+/// The four paths.
 fn find(folder: &Path) -> Result<Vec<PathBuf>> {
-    let expected = FILES.map(|(name, _)| name).join(", ");
-    let missing =
-        |what: String| Error::new(Kind::Data, what, format!("put these four files there, plain or as .gz: {expected}"));
-    if !folder.is_dir() {
-        return Err(missing(format!("there is no folder {}", folder.display())));
-    }
-    let locate = |name: &str| {
-        let spellings = [name.to_string(), name.replace("-idx", ".idx")];
-        let names = spellings.iter().flat_map(|name| [name.clone(), format!("{name}.gz")]);
-        names.map(|name| folder.join(name)).find(|path| path.exists())
-    };
-    FILES
-        .iter()
-        .map(|(name, _)| {
-            locate(name).ok_or_else(|| missing(format!("{}: expected {name}, found no such file", folder.display())))
+    let found = |(name, _): &(&str, Content)| {
+        locate(folder, name).ok_or_else(|| {
+            let cause = format!("{}: expected {name}, found no such file", folder.display());
+            Error::new(Kind::Data, cause, ADVICE)
         })
-        .collect()
+    };
+    FILES.iter().map(found).collect()
+}
+
+/// The file of this name, plain or gzipped, in MNIST's older spelling too.
+fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
+    let spellings = [name.to_string(), name.replace("-idx", ".idx")];
+    let names = spellings.iter().flat_map(|name| [name.clone(), format!("{name}.gz")]);
+    names.map(|name| folder.join(name)).find(|path| path.exists())
 }
 
 /// Checks what no file shows alone: a label for each image, and one size of images.

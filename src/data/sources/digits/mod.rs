@@ -1,16 +1,30 @@
 //! The embedded data set: handwriting-like digits, drawn when they are asked for.
 //!
-//! A digit is a skeleton from [`glyphs`](super::glyphs), bent, slanted, scaled and shifted at random, and drawn with a
+//! A digit is a skeleton from [`glyphs`], bent, slanted, scaled and shifted at random, and drawn with a
 //! pen of random width. Each image depends on the seed and its own index alone. Only `+ - * /`, square roots and
 //! comparisons are used, which IEEE 754 rounds in one way: every platform draws the same bytes.
 
-use super::glyphs::{GLYPHS, Stroke};
-use super::pen::{Canvas, Dot, SIDE};
-use super::{Dataset, Provenance, Split, Task};
+#[rustfmt::skip] // points of a curve belong on one line, or two
+mod glyphs;
+mod pen;
+
+use super::DataFormat;
+use crate::data::{Dataset, Provenance, Split, Task};
 use crate::random::{Random, stream};
+use glyphs::{GLYPHS, Stroke};
+use pen::{Canvas, Dot, SIDE};
 use rayon::prelude::*;
 
-/// The seed of the embedded set, the one that [`Source::Digits`](super::Source::Digits) stands for.
+/// Its line in the registry.
+pub(super) const FORMAT: DataFormat = DataFormat {
+    value: "digits",
+    about: "embedded",
+    files: "",
+    recognizes: |name| name == "digits",
+    load: |_, _| Ok(digits(DIGITS_SEED)),
+};
+
+/// The seed of the embedded set, the one that `--data digits` stands for.
 pub const DIGITS_SEED: u64 = 1;
 
 const TRAIN: usize = 10_000;

@@ -1,6 +1,6 @@
 //! Downloading into a cache folder: several mirrors, resumed where cut, and verified before it is believed.
 
-use super::Progress;
+use crate::data::Progress;
 use crate::error::{Error, Kind, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use sha2::{Digest, Sha256};

@@ -1,0 +1,33 @@
+//! MNIST: four IDX files, downloaded once and kept in the platform's cache folder.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod download;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use download::{Download, RemoteFile, cache_folder};
+
+use super::{DataFormat, Progress};
+use crate::data::Dataset;
+use crate::error::Result;
+#[cfg(target_arch = "wasm32")]
+use crate::error::{Error, Kind};
+
+/// Its line in the registry.
+pub(super) const FORMAT: DataFormat =
+    DataFormat { value: "mnist", about: "downloaded", files: "", recognizes: |name| name == "mnist", load };
+
+#[cfg(not(target_arch = "wasm32"))]
+fn load(name: &str, watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+    let download = Download::mnist()?;
+    download.fetch(watch)?;
+    super::idx::load(&download.folder, name)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn load(_name: &str, _watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+    Err(Error::new(
+        Kind::Usage,
+        "`mnist` cannot be downloaded from inside a browser",
+        "use `digits`, or fetch the files in the page and build the data set from their bytes",
+    ))
+}

@@ -1,0 +1,116 @@
+//! Formats of data sets: each is one file, or one folder, below this one, and one line of [`FORMATS`].
+
+mod digits;
+mod idx;
+mod mnist;
+
+pub use digits::{DIGITS_SEED, digits};
+#[cfg(not(target_arch = "wasm32"))]
+pub use mnist::{Download, RemoteFile, cache_folder};
+
+use super::Dataset;
+use crate::error::{Error, Kind, Result};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+/// All formats. The first that recognizes what `--data` names loads it.
+const FORMATS: &[DataFormat] = &[digits::FORMAT, mnist::FORMAT, idx::FORMAT];
+
+/// A format of data sets.
+struct DataFormat {
+    /// What is given as `--data`: the name of a set, or `DIR`.
+    value: &'static str,
+    /// What that is, for help.
+    about: &'static str,
+    /// What a folder must hold, for errors; empty for a set with a name.
+    files: &'static str,
+    /// Whether this is the name of a set, or a folder, of this format.
+    recognizes: fn(&str) -> bool,
+    /// Loads it. The function given hears of the progress of downloads.
+    load: fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>,
+}
+
+/// How far a download has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The name of the file being downloaded.
+    pub file: &'a str,
+    /// Bytes that are on disk; falls where a download has to start again.
+    pub done: u64,
+    /// Bytes the file has, where that is known.
+    pub total: Option<u64>,
+}
+
+/// What `--data` names: a set with a name, such as `digits` (embedded) or `mnist` (downloaded once and kept in the
+/// platform's cache folder), or a folder with files of any format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source(String);
+
+impl Source {
+    /// All that can be named, for the help of a command.
+    pub fn help() -> &'static str {
+        static HELP: LazyLock<String> = LazyLock::new(|| {
+            let of = |format: &DataFormat| match format.value {
+                "DIR" => format.about.to_owned(),
+                name => format!("`{name}` ({})", format.about),
+            };
+            let all: Vec<_> = FORMATS.iter().map(of).collect();
+            let (last, first) = all.split_last().expect("there are formats");
+            format!("{}, or {last}", first.join(", "))
+        });
+        &HELP
+    }
+
+    /// The same in short, such as `digits|DIR`.
+    pub fn values() -> &'static str {
+        static VALUES: LazyLock<String> = LazyLock::new(|| {
+            let mut values: Vec<_> = FORMATS.iter().map(|format| format.value).collect();
+            values.dedup();
+            values.join("|")
+        });
+        &VALUES
+    }
+
+    /// Loads the data set. `watch` hears of every part of a download, and nothing where none is needed.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such set, or its files are damaged or do not belong together.
+    pub fn load(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+        match FORMATS.iter().find(|format| (format.recognizes)(&self.0)) {
+            Some(format) => (format.load)(&self.0, watch),
+            None => Err(self.unknown()),
+        }
+    }
+
+    fn unknown(&self) -> Error {
+        let place = &self.0;
+        let cause = match Path::new(place).is_dir() {
+            true => format!("{place}: expected the files of a data set, found none"),
+            false => format!("there is no folder {place}"),
+        };
+        let files: Vec<_> = FORMATS.iter().map(|format| format.files).filter(|files| !files.is_empty()).collect();
+        Error::new(Kind::Data, cause, files.join("; or "))
+    }
+}
+
+impl FromStr for Source {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "" => {
+                let cause = "the name of the data set is empty";
+                Err(Error::new(Kind::Usage, cause, format!("give {}", Self::help())))
+            }
+            text => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
