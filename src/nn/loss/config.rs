@@ -114,7 +114,7 @@ impl LossConfig {
 
 impl fmt::Display for LossConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.loss.fmt(f)?;
+        write!(f, "{}", self.loss)?;
         if self.label_smoothing > 0.0 {
             write!(f, ", labels smoothed by {}", self.label_smoothing)?;
         }
