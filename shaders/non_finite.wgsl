@@ -1,4 +1,4 @@
-struct Params { n: u32, parts: u32 }
+struct Params { n: u32, parts: u32, start: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [n]
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -20,7 +20,7 @@ fn main(
     var count = 0u;
     for (var i = part; i < params.n; i += params.parts) {
         let bad = is_not_finite(a[i]);
-        first = select(first, min(first, i), bad);
+        first = select(first, min(first, params.start + i), bad);
         count += select(0u, 1u, bad);
     }
     found[2u * part] = first;

@@ -93,6 +93,7 @@
 //! | arena | a buffer of several tensors; each starts at a multiple of 256 bytes, gaps stay zero |
 //! | role | what a buffer's contents mean over time, and so what a checkpoint saves: [`plan::Role`] |
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
+//! | window | words of arrays that one dispatch binds, where one binding cannot hold all: [`plan::Memory::windows`] |
 //! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
 //! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |

@@ -148,7 +148,9 @@ fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
     for kernel in all_kernels() {
         let name = kernel.name();
         let mut bindings = None;
-        for caps in [Caps::portable(), subgroups(4), subgroups(8), subgroups(32), subgroups(64)] {
+        let large = Caps { workgroup_bytes: 64 << 10, invocations: 1024, storage_buffers: 31, ..subgroups(32) };
+        let small = Caps { workgroup_bytes: 8 << 10, ..Caps::portable() };
+        for caps in [Caps::portable(), subgroups(4), subgroups(8), subgroups(32), subgroups(64), large, small] {
             for variant in kernel.variants(&caps) {
                 let reflection = Reflection::of(name, &variant.source()).unwrap_or_else(|e| panic!("{variant}: {e}"));
                 let (fields, size) = kernel.fields();
@@ -168,19 +170,7 @@ fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
                     shapes,
                     "{name} {variant}: variants differ in bindings"
                 );
-                let invocations: u32 = reflection.workgroup_size.iter().product();
-                assert!(invocations <= 256, "{name} {variant}: {invocations} invocations");
-                assert!(
-                    reflection.workgroup_memory <= 16 << 10,
-                    "{name} {variant}: {} bytes",
-                    reflection.workgroup_memory
-                );
-                assert!(
-                    reflection.bindings.len() <= 8,
-                    "{name} {variant}: {} storage buffers",
-                    reflection.bindings.len()
-                );
-                assert!(caps.subgroup_size.is_some() || !reflection.subgroups, "{name} {variant} needs subgroups");
+                assert_eq!(caps.lacks(&reflection), None, "{name} {variant} was offered to {caps:?}");
             }
         }
     }

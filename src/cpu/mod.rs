@@ -25,7 +25,7 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Goes on with what the exchange of plans keeps.
     fn build(plan: Plan, mut kept: Exchange<Array<T>>) -> Result<Self> {
-        plan.validate(&Caps { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Caps::portable() })?;
+        plan.validate(&Caps::host())?;
         plan.fits_host(size_of::<T>(), |buffer| kept.moves(buffer))?;
         let mut arrays = Vec::new();
         for (index, buffer) in plan.memory.buffers().iter().enumerate() {

@@ -298,6 +298,9 @@ fn capabilities(info: &wgpu::AdapterInfo, features: &wgpu::Features, limits: &wg
         max_buffer_bytes: limits.max_buffer_size,
         // Some drivers advertise more and then drop workgroups; 65,535 works on all of them.
         max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
+        workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        invocations: limits.max_compute_invocations_per_workgroup,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
         offset_alignment: limits.min_storage_buffer_offset_alignment,
         distrusted: Vec::new(),
         preferred: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! What an adapter can do, as far as kernels and plans care.
 
+use crate::shader::Reflection;
 use std::collections::BTreeMap;
 
 /// Capabilities and limits by which variants are chosen and plans are checked.
@@ -19,6 +20,12 @@ pub struct Caps {
     pub max_buffer_bytes: u64,
     /// Most workgroups in one dimension of a dispatch.
     pub max_groups: u32,
+    /// Bytes of memory that the invocations of a workgroup can share.
+    pub workgroup_bytes: u32,
+    /// Most invocations of a workgroup.
+    pub invocations: u32,
+    /// Most storage bindings of a kernel.
+    pub storage_buffers: u32,
     /// Bytes to which the offset of a storage binding must be aligned.
     pub offset_alignment: u32,
     /// Variants that computed wrongly here, as names of kernel and variant. They are chosen only where nothing else is
@@ -39,10 +46,37 @@ impl Caps {
             max_binding_bytes: 128 << 20,
             max_buffer_bytes: 256 << 20,
             max_groups: 65_535,
+            workgroup_bytes: 16 << 10,
+            invocations: 256,
+            storage_buffers: 8,
             offset_alignment: 256,
             distrusted: Vec::new(),
             preferred: BTreeMap::new(),
         }
+    }
+
+    /// Portable kernels, on buffers of any size: what twins run by.
+    pub fn host() -> Self {
+        Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
+    }
+
+    /// The most words that one binding may have. Byte offsets in a shader are 32 bits wide and wrap: no binding may reach
+    /// 4 GiB, whatever the adapter says.
+    pub fn most_bound_words(&self) -> u64 {
+        self.max_binding_bytes.min(u64::from(u32::MAX)) / 4
+    }
+
+    /// What a kernel with this reflection needs that the adapter does not have: the resource, how much is needed, and how
+    /// much there is.
+    pub fn lacks(&self, reflection: &Reflection) -> Option<(&'static str, u64, u64)> {
+        let needs = [
+            ("bytes of workgroup memory", reflection.workgroup_memory, self.workgroup_bytes),
+            ("invocations in a workgroup", reflection.workgroup_size.iter().product(), self.invocations),
+            ("storage buffers", reflection.bindings.len() as u32, self.storage_buffers),
+            ("subgroup operations", reflection.subgroups.into(), self.subgroup_size.is_some().into()),
+        ];
+        let lacking = needs.into_iter().find(|(_, needed, had)| needed > had);
+        lacking.map(|(what, needed, had)| (what, needed.into(), had.into()))
     }
 
     /// Whether this variant of this kernel is not known to compute wrongly.

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
-use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::ops::elementwise::copy;
 use crate::ops::update::accumulate::{Accumulate, AccumulateParams};
 use crate::ops::{counter, word};
 use crate::optim::parameter_arena;
@@ -75,7 +75,7 @@ impl MicroBatches {
     ) -> Result<()> {
         let Accumulation { counters, gradients, micro_counters, .. } = *accumulation;
         let micro_gradients = accumulation.micro_gradients.all;
-        let n = word(plan.memory.slot(gradients).words)?;
+        let windows = plan.memory.windows(&[micro_gradients, gradients])?;
         let begin = |plan: &mut Plan, index: usize| {
             let params = MicroBatchParams { index: word(index)?, count: word(self.count)?, rows: word(self.rows)? };
             let bindings = [("counters", counters), ("micro_counters", micro_counters)];
@@ -85,7 +85,7 @@ impl MicroBatches {
         let first = plan.recorded();
         pass(plan)?;
         let pass = first..plan.recorded();
-        let dispatches = (pass.len() + 2).saturating_mul(self.count);
+        let dispatches = (pass.len() + 1 + windows.len()).saturating_mul(self.count);
         if dispatches > MOST_DISPATCHES {
             let (rows, count) = (self.rows, self.count);
             return Err(Error::new(
@@ -96,18 +96,20 @@ impl MicroBatches {
                 "give a larger --micro-batch or a smaller --batch-size",
             ));
         }
-        let bindings = [("a", micro_gradients), ("out", gradients)];
-        plan.dispatch("begin mean gradient", &CopyArray, CopyParams { n }, &bindings)?;
+        copy::record(plan, "begin mean gradient", [micro_gradients, gradients])?;
         for index in 1..self.count {
             begin(plan, index)?;
             plan.repeat(pass.clone())?;
-            let bindings = [
-                ("gradient", micro_gradients),
-                ("counters", counters),
-                ("micro_counters", micro_counters),
-                ("mean", gradients),
-            ];
-            plan.dispatch("accumulate gradient", &Accumulate, AccumulateParams { n }, &bindings)?;
+            for window in &windows {
+                let bindings = [
+                    ("gradient", window.slots[0]),
+                    ("counters", counters),
+                    ("micro_counters", micro_counters),
+                    ("mean", window.slots[1]),
+                ];
+                let params = AccumulateParams { n: word(window.words())? };
+                plan.dispatch(window.label("accumulate gradient"), &Accumulate, params, &bindings)?;
+            }
         }
         Ok(())
     }

@@ -32,21 +32,27 @@ impl Model {
         declared: Declared,
     ) -> Result<Self> {
         let model = Self { config, widths, signature, declared };
-        let bytes = model.declared.parameters.iter().try_fold(0usize, |sum, Tensor { shape, .. }| {
-            sum.checked_add(shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256)?)
-        });
-        match bytes {
-            Some(bytes) if u32::try_from(bytes).is_ok() => Ok(model),
-            _ => Err(Error::new(
-                Kind::Device,
-                format!(
-                    "the weights of {model} need {} bytes, an adapter can address {} at most",
-                    bytes.map_or("more than 2^64".to_owned(), |bytes| bytes.to_string()),
-                    u32::MAX
-                ),
-                "make the hidden layers smaller",
-            )),
+        // Each tensor is bound whole. All of them together need only be counted: an arena is bound in windows.
+        let bytes = |tensor: &Tensor| tensor.shape.elements().ok()?.checked_mul(4)?.checked_next_multiple_of(256);
+        let mut total = Some(0usize);
+        for tensor in &model.declared.parameters {
+            let bytes = bytes(tensor);
+            total = total.and_then(|total| total.checked_add(bytes?));
+            if total.is_none() || bytes.is_none_or(|bytes| u32::try_from(bytes).is_err()) {
+                let needed = bytes.map_or("more than 2^64".to_owned(), |bytes| bytes.to_string());
+                return Err(Error::new(
+                    Kind::Device,
+                    format!(
+                        "{} {} of {model} needs {needed} bytes, an adapter can address {} at once",
+                        tensor.name,
+                        tensor.shape,
+                        u32::MAX
+                    ),
+                    "make the hidden layers smaller",
+                ));
+            }
         }
+        Ok(model)
     }
 
     /// The classic perceptron of these widths: input, hidden layers, classes.

@@ -15,7 +15,7 @@ use crate::ops::batch::normalisation::Normalisation;
 use crate::ops::batch::pixel_sums::{PixelSums, PixelSumsParams};
 use crate::ops::batch::step_state::{StepState, StepStateParams};
 use crate::ops::elementwise::add::Add;
-use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::ops::elementwise::copy;
 use crate::ops::loss::metrics::{Metrics, MetricsParams};
 use crate::ops::loss::softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsOp;
 use crate::ops::update::adam::Betas;
@@ -102,7 +102,20 @@ impl Model {
     /// # Errors
     /// Where a size does not fit the device's 32-bit indices, or batches are divided that cannot be.
     pub fn plan(&self, training: Option<Training>, evaluation: Option<Evaluation>) -> Result<Plan> {
-        let mut plan = Plan::default();
+        self.plan_within(u64::MAX, training, evaluation)
+    }
+
+    /// [`Self::plan`] for an adapter whose bindings are of at most so many bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plan_within(
+        &self,
+        max_binding_bytes: u64,
+        training: Option<Training>,
+        evaluation: Option<Evaluation>,
+    ) -> Result<Plan> {
+        let mut plan = Plan::within(max_binding_bytes);
         let mut pool = Pool::default();
         let state = self.state_slots(&mut plan.memory)?;
         if let Some(training) = training {
@@ -134,13 +147,13 @@ impl Model {
         for arena in [Some(&state.weights), state.statistics.as_ref()].into_iter().flatten() {
             let Slot { name, words, .. } = plan.memory.slot(arena.all).clone();
             let kept = plan.memory.array(&format!("kept/{name}"), Role::Scratch, DType::F32, [words])?;
-            pairs.push((name, CopyParams { n: word(words)? }, arena.all, kept));
+            pairs.push((name, arena.all, kept));
         }
         for (section, back) in [("keep", false), ("restore", true)] {
             plan.begin(section);
-            for (name, params, state, kept) in &pairs {
-                let (from, to) = if back { (*kept, *state) } else { (*state, *kept) };
-                plan.dispatch(format!("{section} {name}"), &CopyArray, *params, &[("a", from), ("out", to)])?;
+            for (name, state, kept) in &pairs {
+                let pair = if back { [*kept, *state] } else { [*state, *kept] };
+                copy::record(plan, &format!("{section} {name}"), pair)?;
             }
         }
         Ok(())

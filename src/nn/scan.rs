@@ -6,7 +6,7 @@ use crate::graph::mistake;
 use crate::ops::check::non_finite::{NonFinite, NonFiniteParams};
 use crate::ops::check::non_finite_record::{NonFiniteRecord, NonFiniteRecordParams, entry};
 use crate::ops::word;
-use crate::plan::{Memory, Plan, Role, SlotId};
+use crate::plan::{Memory, Plan, Role, SlotId, Window};
 use crate::shape::DType;
 
 /// The slot that holds what scans have found: words that [`found`] reads.
@@ -53,14 +53,37 @@ impl Model {
         let record = plan.memory.array(SCAN_RECORD, Role::Scratch, DType::U32, [rows, entry::WORDS])?;
         plan.begin_after("scan", "train");
         for (row, (name, array)) in arrays.into_iter().enumerate() {
-            let params = NonFiniteParams::new(word(plan.memory.slot(array).words)?);
-            let (parts, shape) = (params.parts, [params.parts as usize, 2]);
-            let found = plan.memory.array(&format!("scan/{name}"), Role::Transient, DType::U32, shape)?;
-            plan.dispatch(format!("scan {name}"), &NonFinite, params, &[("a", array), ("found", found)])?;
+            let (found, parts) = record_search(plan, name, array)?;
             let params = NonFiniteRecordParams { parts, row: word(row)?, rows: word(rows)? };
             let bindings = [("found", found), ("counters", counters), ("record", record)];
             plan.dispatch(format!("record {name}"), &NonFiniteRecord, params, &bindings)?;
         }
         Ok(())
     }
+}
+
+/// Searches an array for elements that are not finite; gives the slot of what is found, and of how many parts.
+fn record_search(plan: &mut Plan, name: &str, array: SlotId) -> Result<(SlotId, u32)> {
+    let windows = plan.memory.windows(&[array])?;
+    let params = |window: &Window| {
+        let n = word(window.words())?;
+        let start = word(window.range.start)?;
+        Ok(if windows.len() == 1 { NonFiniteParams::new(n) } else { NonFiniteParams::of_window(n, start) })
+    };
+    let params = windows.iter().map(params).collect::<Result<Vec<_>>>()?;
+    let parts = params.iter().map(|params| params.parts).sum();
+    let slot = format!("scan/{name}");
+    let found = plan.memory.array(&slot, Role::Transient, DType::U32, [parts as usize, 2])?;
+    let mut first = 0;
+    for (window, params) in windows.iter().zip(params) {
+        let shape = [params.parts as usize, 2];
+        let part = match windows.len() {
+            1 => found,
+            _ => plan.memory.slice(found, &format!("{slot}[{first}..]"), first, shape)?,
+        };
+        first += 2 * params.parts as usize;
+        let bindings = [("a", window.slots[0]), ("found", part)];
+        plan.dispatch(window.label(&format!("scan {name}")), &NonFinite, params, &bindings)?;
+    }
+    Ok((found, parts))
 }

@@ -5,18 +5,41 @@ use crate::ops::update::clip::{ClipKernel, ClipParams};
 use crate::ops::update::global_norm::{GlobalNorm, GlobalNormParams};
 use crate::ops::update::square_sums::{SquareSums, SquareSumsParams};
 use crate::ops::word;
-use crate::plan::{Arena, Plan, Role};
-use crate::shape::DType;
+use crate::plan::{Arena, Plan, Role, SlotId};
+use crate::shape::{DType, Shape};
 
 /// Scales all gradients together to a norm of `max_norm` where it is larger; leaves the norm before in `train/norm`.
+///
+/// Of several windows, it is the norm of their norms, which differs from that of one by rounding.
 pub(super) fn record_clip(plan: &mut Plan, max_norm: f32, gradients: &Arena) -> Result<()> {
-    let n = word(plan.memory.slot(gradients.all).words)?;
-    let sums = SquareSumsParams::new(n);
-    let mut array = |name: &str, words: u32| plan.memory.array(name, Role::Transient, DType::F32, [words as usize]);
-    let (squares, norm) = (array("train/norm.squares", sums.parts)?, array("train/norm", 1)?);
-    plan.dispatch("squares of gradients", &SquareSums, sums, &[("a", gradients.all), ("out", squares)])?;
+    let windows = plan.memory.windows(&[gradients.all])?;
+    let norm = plan.memory.array("train/norm", Role::Transient, DType::F32, [1])?;
+    if windows.len() == 1 {
+        record_norm(plan, ["squares of gradients", "norm of gradients"], gradients.all, norm)?;
+    } else {
+        let tensors: Vec<_> = (1..=windows.len()).map(|i| (i.to_string(), Shape::from([1]))).collect();
+        // What lies between them is zero and adds nothing.
+        let norms = plan.memory.arena("train/norms", Role::Transient, &tensors)?;
+        for (window, &norm) in windows.iter().zip(&norms.tensors) {
+            let [squares, label] = ["squares of gradients", "norm of gradients"].map(|label| window.label(label));
+            record_norm(plan, [&squares, &label], window.slots[0], norm)?;
+        }
+        record_norm(plan, ["squares of norms", "norm of norms"], norms.all, norm)?;
+    }
+    for window in windows {
+        let bindings = [("norm", norm), ("gradient", window.slots[0])];
+        let params = ClipParams { n: word(window.words())?, max_norm };
+        plan.dispatch(window.label("clip gradients"), &ClipKernel, params, &bindings)?;
+    }
+    Ok(())
+}
+
+/// Records the norm of an array of a multiple of 4 numbers.
+fn record_norm(plan: &mut Plan, [squares_label, label]: [&str; 2], a: SlotId, norm: SlotId) -> Result<()> {
+    let sums = SquareSumsParams::new(word(plan.memory.slot(a).words)?);
+    let name = format!("{}.squares", plan.memory.slot(norm).name);
+    let squares = plan.memory.array(&name, Role::Transient, DType::F32, [sums.parts as usize])?;
+    plan.dispatch(squares_label, &SquareSums, sums, &[("a", a), ("out", squares)])?;
     let params = GlobalNormParams { parts: sums.parts };
-    plan.dispatch("norm of gradients", &GlobalNorm, params, &[("squares", squares), ("norm", norm)])?;
-    let bindings = [("norm", norm), ("gradient", gradients.all)];
-    plan.dispatch("clip gradients", &ClipKernel, ClipParams { n, max_norm }, &bindings)
+    plan.dispatch(label, &GlobalNorm, params, &[("squares", squares), ("norm", norm)])
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::ops::word;
-use crate::plan::{ALIGNMENT_WORDS, Arena, Memory, Role};
+use crate::plan::{ALIGNMENT_WORDS, Arena, Memory, Role, Window};
 use crate::shape::Shape;
 
 /// What one dispatch updates: parameters that decay, then parameters that do not.
@@ -46,5 +46,10 @@ impl Part {
         let slots = weights.tensors.iter().map(|&id| memory.slot(id)).filter(|slot| decays(&slot.ty.shape));
         let end = slots.map(|slot| slot.offset + slot.words).max().unwrap_or(0);
         Ok(Self { n: word(memory.slot(weights.all).words)?, decayed: word(end.next_multiple_of(ALIGNMENT_WORDS))? })
+    }
+
+    /// What of it lies in a window.
+    pub(super) fn window(&self, window: &Window) -> Result<Self> {
+        Ok(Self { n: word(window.words())?, decayed: word(window.of_first(self.decayed as usize))? })
     }
 }

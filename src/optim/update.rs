@@ -9,7 +9,7 @@ use crate::plan::{Arena, Plan, Role, SlotId};
 impl UpdateConfig {
     /// Records what clips the gradients and updates the weights. Both arenas are of one layout, that of
     /// [`super::parameter_arena`]. Products update what they give the gradients of, where they can and the arena is of no
-    /// more than `most_fused` words; [`crate::kernel::Caps::most_fused`] says how many are best.
+    /// more than `most_fused` words; `Caps::most_fused` says how many are best.
     ///
     /// # Errors
     /// Where a size does not fit the device's 32-bit indices.
@@ -23,9 +23,9 @@ impl UpdateConfig {
         if let Some(max_norm) = self.clip_norm {
             record_clip(plan, max_norm, gradients)?;
         }
-        let mut bindings = vec![("rates", rates), ("weight", weights.all)];
+        let mut arenas = vec![("weight", weights.all)];
         for name in self.optimizer.state() {
-            bindings.push((name, plan.memory.arena_like(weights, name, Role::Optimizer).all));
+            arenas.push((name, plan.memory.arena_like(weights, name, Role::Optimizer).all));
         }
         let words = plan.memory.slot(weights.all).words;
         let part = Part::whole(&plan.memory, weights)?;
@@ -33,9 +33,14 @@ impl UpdateConfig {
         if let Some(adam) = self.optimizer.as_adam(part).filter(|_| fused)
             && let Some(products) = gradient_products(plan, [weights, gradients])
         {
-            return products.iter().try_for_each(|product| product.update(plan, adam, &bindings));
+            return products.iter().try_for_each(|product| product.update(plan, adam, rates, &arenas));
         }
-        bindings.push(("gradient", gradients.all));
-        self.optimizer.record(plan, part, &bindings)
+        arenas.push(("gradient", gradients.all));
+        let (names, slots): (Vec<&str>, Vec<SlotId>) = arenas.into_iter().unzip();
+        for window in plan.memory.windows(&slots)? {
+            let bindings = names.iter().copied().zip(window.slots.iter().copied()).chain([("rates", rates)]);
+            self.optimizer.record(plan, part.window(&window)?, &bindings.collect::<Vec<_>>())?;
+        }
+        Ok(())
     }
 }

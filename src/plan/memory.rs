@@ -1,6 +1,7 @@
 //! Buffers and the slots in them.
 
 use crate::error::{Error, Kind, Result};
+use crate::kernel::Caps;
 use crate::shape::{DType, Shape, TensorType};
 use std::ops::Range;
 
@@ -115,13 +116,28 @@ pub struct Arena {
 }
 
 /// All buffers and slots of a plan.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Memory {
     buffers: Vec<Buffer>,
     slots: Vec<Slot>,
+    /// The most words that one binding may have.
+    pub(super) most_bound: usize,
+}
+
+/// Memory for an adapter whose bindings may be as large as shaders can index.
+impl Default for Memory {
+    fn default() -> Self {
+        Self::within(u64::MAX)
+    }
 }
 
 impl Memory {
+    /// Memory for an adapter whose bindings are of at most so many bytes. Buffers may be larger, what is bound of them not.
+    pub fn within(max_binding_bytes: u64) -> Self {
+        let caps = Caps { max_binding_bytes, ..Caps::portable() };
+        Self { buffers: Vec::new(), slots: Vec::new(), most_bound: caps.most_bound_words() as usize }
+    }
+
     /// A buffer of its own for one row-major array.
     ///
     /// # Errors

@@ -6,10 +6,12 @@ mod explain;
 mod memory;
 mod room;
 mod validate;
+mod windows;
 
 pub use exchange::{Exchange, Keep, Transfer};
 pub use executor::{Executor, Pending, Traffic};
 pub use memory::{ALIGNMENT_WORDS, Arena, Buffer, Memory, Role, Slot, SlotId};
+pub use windows::Window;
 
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Kernel, word};
@@ -74,6 +76,12 @@ impl Plan {
     /// An empty plan over this memory.
     pub fn new(memory: Memory) -> Self {
         Self { memory, ..Self::default() }
+    }
+
+    /// An empty plan for an adapter whose [bindings](Caps::max_binding_bytes) are of at most so many bytes: arenas that are
+    /// larger are bound in [windows](Memory::windows).
+    pub fn within(max_binding_bytes: u64) -> Self {
+        Self::new(Memory::within(max_binding_bytes))
     }
 
     /// Begins a section; dispatches go to the section begun last.

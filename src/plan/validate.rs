@@ -3,40 +3,65 @@
 use super::{Buffer, Dispatch, Plan, Role, Section, mistake};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
-use crate::shader::Access;
+use crate::shader::{Access, Reflection};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 impl Plan {
     /// Checks every section: slots are written before they are read, no dispatch aliases its bindings illegally, and
-    /// everything fits the adapter. Shapes and types were checked when each dispatch was appended.
+    /// everything fits the adapter: buffers its largest buffer, each slot that is bound its largest binding, and the
+    /// variant of each kernel its workgroups. Shapes and types were checked when each dispatch was appended.
     ///
     /// # Errors
-    /// Names the dispatch and the slots; where the adapter is too small, the bytes needed and had.
+    /// Names the dispatch and the slots; where the adapter is too small, what is needed and what it allows.
     pub fn validate(&self, caps: &Caps) -> Result<()> {
-        self.fits(caps)?;
+        for buffer in self.memory.buffers() {
+            let bytes = (buffer.words as u64).saturating_mul(4);
+            if bytes > caps.max_buffer_bytes {
+                return Err(too_big(&buffer.name, "bytes in one buffer", bytes, caps.max_buffer_bytes));
+            }
+        }
+        let mut known = BTreeSet::new();
         for section in &self.sections {
             self.written_before_read(section)?;
             for dispatch in &section.dispatches {
                 self.unaliased(dispatch)?;
+                self.can_be_bound(dispatch, caps)?;
                 let variant = dispatch.kernel.choose(&dispatch.params, caps);
                 let groups = dispatch.kernel.groups(&dispatch.params, &variant);
                 caps.fold(groups)
                     .ok_or_else(|| too_big(&dispatch.label, "workgroups", groups, caps.max_groups.into()))?;
+                let source = variant.source();
+                if !known.contains(&source) {
+                    let reflection = Reflection::of(dispatch.kernel.name(), &source)?;
+                    if let Some((what, needed, had)) = caps.lacks(&reflection) {
+                        return Err(too_big(&format!("{}: {variant}", dispatch.label), what, needed, had));
+                    }
+                    known.insert(source);
+                }
             }
         }
         Ok(())
     }
 
-    fn fits(&self, caps: &Caps) -> Result<()> {
-        // Byte offsets in a shader are 32 bits wide and wrap: no binding may reach 4 GiB, whatever the adapter says.
-        let largest = caps.max_binding_bytes.min(caps.max_buffer_bytes).min(u64::from(u32::MAX) & !3);
-        for buffer in self.memory.buffers() {
-            let bytes = (buffer.words as u64).saturating_mul(4);
-            if bytes > largest {
-                return Err(too_big(&buffer.name, "bytes in one buffer", bytes, largest));
-            }
+    /// Each slot fits a binding.
+    fn can_be_bound(&self, dispatch: &Dispatch, caps: &Caps) -> Result<()> {
+        let most = caps.most_bound_words();
+        let slots = dispatch.bindings().map(|(_, id)| self.memory.slot(id));
+        match slots.into_iter().find(|slot| slot.words as u64 > most) {
+            Some(slot) => Err(Error::new(
+                Kind::Device,
+                format!(
+                    "{} needs {} bytes in one binding, the device allows {}",
+                    slot.name,
+                    (slot.words as u64).saturating_mul(4),
+                    4 * most
+                ),
+                "a tensor is bound whole: make it smaller by a narrower layer, a smaller batch or fewer samples, or choose \
+                 another adapter (see `shadegrad devices`)",
+            )),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives what of each buffer holds a value when the section ends.

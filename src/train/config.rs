@@ -21,6 +21,8 @@ pub struct TrainConfig {
     pub update: UpdateConfig,
     /// The most weights that products update on their way out: a fact about the adapter, see [`Self::suited_to`].
     pub most_fused: Option<usize>,
+    /// The largest binding in bytes, another such fact: arenas that are larger are bound in windows.
+    pub max_binding_bytes: u64,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
     /// What all images are normalised by.
@@ -45,6 +47,7 @@ impl Default for TrainConfig {
             epochs: 5,
             update: UpdateConfig::default(),
             most_fused: None,
+            max_binding_bytes: u64::MAX,
             seed: 42,
             normalize: Normalisation::default(),
             augment: Augment::default(),
@@ -61,9 +64,9 @@ impl TrainConfig {
         MicroBatches::new(samples, self.batch_size, self.micro_batch)
     }
 
-    /// These settings in the form that is fastest on an adapter: the numbers are the same.
+    /// These settings in the form that an adapter can run, and runs fastest: the numbers are the same.
     pub fn suited_to(self, caps: &Caps) -> Self {
-        Self { most_fused: caps.most_fused(), ..self }
+        Self { most_fused: caps.most_fused(), max_binding_bytes: caps.max_binding_bytes, ..self }
     }
 
     /// Checks each setting.

@@ -106,7 +106,7 @@ impl<E: Executor> Trainer<E> {
             augment: config.augment.over(train.inputs()[0].item())?,
         };
         let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
-        let mut plan = model.plan(Some(training), data.test().map(over))?;
+        let mut plan = model.plan_within(config.max_binding_bytes, Some(training), data.test().map(over))?;
         model.add_scan(&mut plan)?;
         if let Some(validation) = data.validation() {
             model.add_validation(&mut plan, over(validation))?;

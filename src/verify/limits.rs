@@ -115,10 +115,16 @@ async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
 /// A binding that is one word too large must be rejected before it reaches the driver.
 fn too_large(bench: &Bench<'_>) -> Outcome {
     let caps = &bench.gpu.caps;
-    let words = caps.max_binding_bytes.min(caps.max_buffer_bytes) / 4 + 1;
-    let mut plan = Plan::default();
-    let array = plan.memory.array("too large", Role::Scratch, DType::F32, [words as usize]);
-    match array.and_then(|_| plan.validate(caps)) {
+    let words = caps.most_bound_words().min(caps.max_buffer_bytes / 4) + 1;
+    let copy = || {
+        let mut plan = Plan::default();
+        let mut array = |name| plan.memory.array(name, Role::Scratch, DType::F32, [words as usize]);
+        let bindings = [("a", array("too large")?), ("out", array("as large")?)];
+        plan.begin("copy");
+        plan.dispatch("copy", &CopyArray, CopyParams { n: words as u32 }, &bindings)?;
+        plan.validate(caps)
+    };
+    match copy() {
         Err(error) if error.kind() == Kind::Device => Outcome::Fine(Worst { cases: 1, ulps: None, ..Worst::default() }),
         Err(error) => {
             Outcome::Wrong(format!("a binding of {words} words was rejected with {:?}: {error}", error.kind()))

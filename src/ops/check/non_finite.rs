@@ -16,13 +16,22 @@ crate::params! {
         pub n: u32,
         /// Parts to tell of, each of every `parts`-th element.
         pub parts: u32,
+        /// Added to the index of an element: where the array is a window of a larger one, where it begins there.
+        pub start: u32,
     }
 }
 
 impl NonFiniteParams {
     /// As many parts as keep a device busy, none of them empty.
     pub fn new(n: u32) -> Self {
-        Self { n, parts: n.div_ceil(32).clamp(1, 1 << 14) }
+        Self { n, parts: n.div_ceil(32).clamp(1, 1 << 14), start: 0 }
+    }
+
+    /// For one of several windows of an array, a multiple of 64 elements from `start` on: with a multiple of 32 parts, so
+    /// that what is found in the windows lies side by side in slices of one array.
+    pub fn of_window(n: u32, start: u32) -> Self {
+        let Self { parts, .. } = Self::new(n);
+        Self { n, parts: parts.next_multiple_of(32), start }
     }
 }
 
@@ -66,7 +75,7 @@ impl Kernel for NonFinite {
         let of_part = |(part, found): (usize, &mut [u32])| {
             let mut bad = (part..a.len()).step_by(params.parts as usize).filter(|&i| !a[i].is_finite());
             let first = bad.next();
-            found[0] = first.map_or(NONE, |i| i as u32);
+            found[0] = first.map_or(NONE, |i| params.start + i as u32);
             found[1] = first.map_or(0, |_| 1 + bad.count() as u32);
         };
         found.par_chunks_exact_mut(2).enumerate().with_min_len(256).for_each(of_part);
@@ -82,7 +91,8 @@ impl Kernel for NonFinite {
             let params = NonFiniteParams::new(n);
             // Some with fewer parts than the plan would have: each goes round more often.
             let parts = if i % 3 == 0 { params.parts.div_ceil(3) } else { params.parts };
-            Case::new(NonFiniteParams { parts, ..params }, Inputs::Random)
+            let start = if i % 2 == 0 { 0 } else { 64 * i as u32 };
+            Case::new(NonFiniteParams { parts, start, ..params }, Inputs::Random)
         };
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
     }
@@ -104,7 +114,8 @@ impl Kernel for NonFinite {
         &[
             ShaderFault { from: "== 0x7f800000u", to: "> 0x7f800000u" },
             ShaderFault { from: "bitcast<u32>(x) & 0x7f800000u", to: "bitcast<u32>(x) & 0xff800000u" },
-            ShaderFault { from: "min(first, i)", to: "i" },
+            ShaderFault { from: "min(first, params.start + i)", to: "params.start + i" },
+            ShaderFault { from: "params.start + i", to: "i" },
             ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
             ShaderFault { from: "i += params.parts", to: "i += 2u * params.parts" },
             ShaderFault { from: "part >= params.parts", to: "part + 1u >= params.parts" },

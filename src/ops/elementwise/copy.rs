@@ -1,8 +1,10 @@
 //! out = a: keeps weights, or brings kept ones back, without a byte leaving the device.
 
+use crate::error::Result;
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{LINEAR, alternate, flat_sizes, linear_groups};
+use crate::ops::support::{LINEAR, alternate, flat_sizes, linear_groups, word};
+use crate::plan::{Plan, SlotId};
 
 crate::params! {
     /// Parameters of [`CopyArray`].
@@ -10,6 +12,19 @@ crate::params! {
         /// Elements.
         pub n: u32,
     }
+}
+
+/// Records a copy of the first of two arrays to the second, window by window.
+///
+/// # Errors
+/// Where their sizes differ.
+pub fn record(plan: &mut Plan, label: &str, arrays: [SlotId; 2]) -> Result<()> {
+    for window in plan.memory.windows(&arrays)? {
+        let params = CopyParams { n: word(window.words())? };
+        let bindings = [("a", window.slots[0]), ("out", window.slots[1])];
+        plan.dispatch(window.label(label), &CopyArray, params, &bindings)?;
+    }
+    Ok(())
 }
 
 /// Copies an array.

@@ -73,7 +73,20 @@ impl Family {
             let recent = caps.is_recent_lavapipe();
             families.extend(subgroup_rows(size, caps).into_iter().map(|rows| Self::Subgroup { rows, size, recent }));
         }
+        families.retain(|family| family.fits(caps));
         families
+    }
+
+    /// Whether its workgroups are within what an adapter allows.
+    fn fits(self, caps: &Caps) -> bool {
+        let (bytes, invocations) = match self {
+            Self::Tiled { rows, columns, depth, bands, quads } => {
+                (4 * (rows + columns) * depth, rows / (4 * bands) * (columns / (4 * quads)))
+            }
+            Self::Split { threads } => (80 * threads, threads),
+            Self::Subgroup { .. } | Self::Direct { .. } | Self::Skinny { .. } => (0, 64),
+        };
+        bytes <= caps.workgroup_bytes && invocations <= caps.invocations
     }
 
     /// The family for a shape. Only the choice for CPU drivers was measured.
@@ -96,7 +109,7 @@ impl Family {
                 let tiles = |size: u32| u64::from(m.div_ceil(size)) * u64::from(n.div_ceil(size));
                 match () {
                     () if tiles(32) < 64 && k >= 256 => SPLIT,
-                    () if tiles(128) >= 256 => TILED_128,
+                    () if tiles(128) >= 256 && TILED_128.fits(caps) => TILED_128,
                     () if tiles(64) >= 256 => TILED_64,
                     () => TILED_32,
                 }
