@@ -5,11 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: [&str; 7] =
-    ["cli/", "data/", "nn/", "ops/batch/gather_augmented/", "ops/elementwise/activation", "ops/matmul/", "optim/"];
+const CIRCLES: &[&str] = &[
+    "cli/",
+    "data/",
+    "nn/",
+    "ops/batch/gather_augmented/",
+    "ops/elementwise/activation",
+    "ops/matmul/",
+    "optim/",
+    "train/",
+];
 
 /// Names that several types have, to be renamed. Nothing is added here.
-const SHARED_NAMES: [&str; 32] = [
+const SHARED_NAMES: &[&str] = &[
     "Activation",
     "Amount",
     "BatchNorm",
@@ -20,6 +28,7 @@ const SHARED_NAMES: [&str; 32] = [
     "Dropout",
     "Failure",
     "Fault",
+    "Field",
     "Flaw",
     "Found",
     "Job",
@@ -28,12 +37,14 @@ const SHARED_NAMES: [&str; 32] = [
     "ModelFlags",
     "Normalisation",
     "Outcome",
+    "Part",
     "Owned",
     "Progress",
     "Reshape",
     "Row",
     "Run",
     "Scale",
+    "Setting",
     "Settings",
     "Step",
     "Table",
@@ -103,11 +114,10 @@ fn quoted(rest: &str) -> usize {
 /// A file as a module of the crate.
 struct Module {
     file: String,
-    code: String,
     /// What each name that `use` brings stands for.
     imports: BTreeMap<String, Vec<String>>,
-    /// Those of them that are passed on to others.
-    exports: BTreeSet<String>,
+    /// The rest of the code.
+    body: String,
 }
 
 /// Modules by path, such as `["nn", "layer"]`; the crate itself is `[]`.
@@ -116,47 +126,43 @@ type Modules = BTreeMap<Vec<String>, Module>;
 fn modules() -> Modules {
     let sources = root().join("src");
     let module = |path: PathBuf| {
-        let below = path.strip_prefix(&sources).expect("it is below").with_extension("");
-        let mut parts: Vec<_> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let below = path.strip_prefix(&sources).expect("it is below");
+        let mut parts: Vec<_> =
+            below.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
         parts.pop_if(|last| ["mod", "lib"].contains(&last.as_str()));
-        let file = path.strip_prefix(&sources).expect("it is below").to_string_lossy().replace('\\', "/");
-        let code = code(&path);
-        let (mut imports, mut exports) = (BTreeMap::new(), BTreeSet::new());
-        for (public, path) in uses(&code) {
-            let (name, path) = match path.iter().position(|part| part == "as") {
-                Some(at) => (path[at + 1].clone(), path[..at].to_vec()),
-                None => (path.last().expect("it is not empty").clone(), path),
-            };
-            if public {
-                exports.insert(name.clone());
-            }
-            imports.insert(name, path);
-        }
-        (parts, Module { file, code, imports, exports })
+        let (imports, body) = split_imports(&code(&path));
+        (parts, Module { file: below.to_string_lossy().replace('\\', "/"), imports, body })
     };
     files(&sources).into_iter().filter(|path| !path.ends_with("main.rs")).map(module).collect()
 }
 
-/// The paths that a file imports, and whether it passes them on.
-fn uses(code: &str) -> Vec<(bool, Vec<String>)> {
-    let mut found = Vec::new();
+/// What a file imports, by the names it is given there, and the rest of the file but for its modules.
+fn split_imports(code: &str) -> (BTreeMap<String, Vec<String>>, String) {
+    let (mut imports, mut body) = (BTreeMap::new(), String::new());
     let mut lines = code.lines();
     while let Some(line) = lines.next() {
-        let line = line.trim();
-        let Some((before, tree)) = line.split_once("use ") else { continue };
-        if !(before.is_empty() || before.starts_with("pub")) {
+        let import =
+            line.trim().split_once("use ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
+        let Some((_, tree)) = import else {
+            if !line.trim_end().ends_with(';') || !line.contains("mod ") {
+                body += line;
+                body.push('\n');
+            }
             continue;
-        }
+        };
         let mut tree = tree.to_owned();
         while !tree.contains(';') {
             tree += lines.next().expect("a `use` ends");
         }
-        let tree = tree.split(';').next().expect("a part is always there");
         let mut paths = Vec::new();
-        expand(&[], tree, &mut paths);
-        found.extend(paths.into_iter().map(|path| (!before.is_empty(), path)));
+        expand(&[], tree.split(';').next().expect("a part is always there"), &mut paths);
+        for mut path in paths {
+            let name = path.last().expect("it is not empty").clone();
+            path.truncate(path.iter().position(|part| part == "as").unwrap_or(path.len()));
+            imports.insert(name, path);
+        }
     }
-    found
+    (imports, body)
 }
 
 /// The paths of a tree such as `a::{b, c as d}`.
@@ -198,7 +204,7 @@ fn resolve(modules: &Modules, from: &[String], path: &[String]) -> Option<Vec<St
             "super" => drop(at.pop()?),
             _ if modules.contains_key(&child) => at = child,
             name => match modules.get(&at)?.imports.get(name) {
-                Some(import) if first || modules[&at].exports.contains(name) => {
+                Some(import) => {
                     // What begins with another crate ends here.
                     let inside = ["crate", "self", "super"].contains(&import[0].as_str()) || {
                         child.pop();
@@ -217,22 +223,21 @@ fn resolve(modules: &Modules, from: &[String], path: &[String]) -> Option<Vec<St
     }
 }
 
-/// The files that each file uses.
+/// The files that each file uses. What it only passes on to others it does not use.
 fn used() -> BTreeMap<String, BTreeSet<String>> {
     let modules = modules();
-    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, module) in &modules {
-        let mut paths: Vec<Vec<String>> = Vec::new();
-        // What is passed on is not used here.
-        paths.extend(module.imports.iter().filter(|(name, _)| !module.exports.contains(*name)).map(|(_, p)| p.clone()));
-        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-        let body = module.code.split(|c| !is_part(c)).filter(|word| word.contains("::"));
-        paths.extend(body.map(|word| word.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect()));
-        let targets = paths.iter().filter(|path| path.len() > 1).filter_map(|p| resolve(&modules, path, p));
-        let targets = targets.map(|target| &modules[&target].file).filter(|file| **file != module.file);
-        used.entry(module.file.clone()).or_default().extend(targets.cloned());
-    }
-    used
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let used = modules.iter().map(|(place, module)| {
+        let words: BTreeSet<_> = module.body.split(|c| !is_part(c)).collect();
+        let imports =
+            module.imports.iter().filter(|(name, _)| words.contains(name.as_str())).map(|(_, path)| path.clone());
+        let paths = module.body.split(|c| !is_part(c) && c != ':').filter(|word| word.contains("::"));
+        let paths = paths.map(|word| word.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect());
+        let targets = imports.chain(paths).filter_map(|path: Vec<_>| resolve(&modules, place, &path));
+        let files = targets.map(|target| modules[&target].file.clone()).filter(|file| *file != module.file);
+        (module.file.clone(), files.collect())
+    });
+    used.collect()
 }
 
 /// What a file uses, what that uses, and so on.
@@ -287,7 +292,7 @@ fn declared(line: &str) -> Option<&str> {
 fn a_name_means_one_type() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for module in modules().values() {
-        for name in module.code.lines().filter_map(declared) {
+        for name in module.body.lines().filter_map(declared) {
             places.entry(name.to_owned()).or_default().push(module.file.clone());
         }
     }
