@@ -15,9 +15,10 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Choice, Chosen, Gpu, GpuExecutor, choose};
-use shadegrad::nn::{Model, Training};
-use shadegrad::optim::UpdateConfig;
+use shadegrad::kernel::Caps;
+use shadegrad::nn::Model;
 use shadegrad::plan::{Executor, Plan};
+use shadegrad::planner::{Set, TrainSpec, plan_training};
 use shadegrad::train::{upload_split, upload_weights};
 use std::time::Instant;
 
@@ -66,7 +67,7 @@ impl<E: Executor> Contestant<E> {
         let dispatches = plan.sections[0].dispatches.len();
         let bytes = plan.memory.buffers().iter().map(|buffer| 4 * buffer.words).sum();
         let mut executor = start(plan)?;
-        upload_split(&mut executor, "train", data.train())?;
+        upload_split(&mut executor, Set::Train, data.train())?;
         upload_weights(&mut executor, model, &model.initial(1))?;
         let mut contestant = Self { name, dispatches, bytes, executor, stride: 4, rates: Vec::new() };
         // Warm up, and find the number of steps that takes a tenth of a second.
@@ -104,19 +105,9 @@ fn compare<E: Executor>(arguments: &Arguments, device: &str, start: impl Fn(Plan
         .chain(arguments.hidden.iter().copied())
         .chain([data.task().outputs().len()]);
     let model = Model::mlp(widths.collect::<Vec<_>>())?;
-    let training = Training {
-        micro_batch: None,
-        samples: data.train().len(),
-        batch: arguments.batch,
-        update: UpdateConfig::default(),
-        most_fused: None,
-        steps: 1,
-        seed: 1,
-        ring: 128,
-        augment: None,
-    };
+    let training = TrainSpec { ring: 128, ..TrainSpec::new(data.train().len(), arguments.batch, 1) };
     let by_hand = ByHand::new(&model).plan(training.clone())?;
-    let derived = model.plan(Some(training), None)?;
+    let derived = plan_training(&model, &training, &Caps::unlimited())?.plan;
     let mut pair = [
         Contestant::new("by hand", by_hand, &model, &data, &start)?,
         Contestant::new("derived", derived, &model, &data, &start)?,

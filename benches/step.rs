@@ -16,9 +16,10 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Dataset;
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
-use shadegrad::nn::{Model, Training};
-use shadegrad::optim::UpdateConfig;
+use shadegrad::kernel::Caps;
+use shadegrad::nn::Model;
 use shadegrad::plan::{Executor, Plan};
+use shadegrad::planner::{Set, TrainSpec, plan_training};
 use shadegrad::train::{upload_split, upload_weights};
 use shadegrad::tuner::{self, Found};
 use std::sync::Arc;
@@ -68,7 +69,7 @@ struct Trainee<E> {
 
 impl<E: Executor> Trainee<E> {
     fn new(mut executor: E, model: &Model, data: &Dataset) -> Result<Self> {
-        upload_split(&mut executor, "train", data.train())?;
+        upload_split(&mut executor, Set::Train, data.train())?;
         upload_weights(&mut executor, model, &model.initial(1))?;
         Ok(Self { executor, stride: 1 })
     }
@@ -116,7 +117,7 @@ fn measure<E: Executor>(
 /// Measures every model at every batch size; returns the table rows.
 fn measure_all<E: Executor>(
     arguments: &Arguments,
-    (device, most_fused): (&str, Option<usize>),
+    (device, caps): (&str, &Caps),
     data: &Dataset,
     start: impl Fn(Plan) -> Result<E>,
 ) -> Result<Vec<String>> {
@@ -134,7 +135,7 @@ fn measure_all<E: Executor>(
                 continue;
             }
             let mut trainee =
-                Trainee::new(start(model.plan(Some(training(data, batch, most_fused)), None)?)?, &model, data)?;
+                Trainee::new(start(plan_training(&model, &training(data, batch), caps)?.plan)?, &model, data)?;
             let step = [trainee.time(1), trainee.time(1)][1].as_secs_f64();
             if step > arguments.longest {
                 rows.push(format!("| {model} | {batch} | skipped: a step takes {step:.1} s | |"));
@@ -156,18 +157,8 @@ async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecut
     GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
 }
 
-fn training(data: &Dataset, batch: usize, most_fused: Option<usize>) -> Training {
-    Training {
-        samples: data.train().len(),
-        batch,
-        micro_batch: None,
-        update: UpdateConfig::default(),
-        most_fused,
-        steps: 1,
-        seed: 1,
-        ring: RING,
-        augment: None,
-    }
+fn training(data: &Dataset, batch: usize) -> TrainSpec {
+    TrainSpec { ring: RING, ..TrainSpec::new(data.train().len(), batch, 1) }
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -177,10 +168,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let device = Device::open(choice)?;
         let name = choice.to_string();
         let rows = match &device {
-            Device::Cpu => measure_all(&arguments, (&name, None), &data, CpuExecutor::<f32>::new)?,
+            Device::Cpu => measure_all(&arguments, (&name, &Caps::portable()), &data, CpuExecutor::<f32>::new)?,
             Device::Gpu(gpu) => {
                 let start = |plan| pollster::block_on(tuned(gpu, plan, Duration::from_secs_f64(arguments.tune_budget)));
-                measure_all(&arguments, (&name, gpu.caps.most_fused()), &data, start)?
+                measure_all(&arguments, (&name, &gpu.caps), &data, start)?
             }
         };
         let heading = ["| model | batch | samples/s, median (least to most) | us/step |", "| --- | --- | --- | --- |"];

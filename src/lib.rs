@@ -141,12 +141,14 @@ pub mod data;
 pub mod error;
 pub mod gpu;
 pub mod graph;
+pub mod infer;
 pub mod kernel;
 pub mod ledger;
 pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+pub mod planner;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod profile;
 pub mod random;

@@ -9,17 +9,17 @@
 //! # pollster::block_on(async {
 //! let caches = data::cache_folder();
 //! let device = Device::open(&gpu::Choice::Auto, caches.as_deref()).await?;
-//! let config = device.suited(train::TrainConfig::default());
+//! let config = train::TrainConfig::default();
 //! let data = data::digits(config.seed);
 //! match &device {
 //!     Device::Gpu(gpu) => {
-//!         let (model, plan) = train::Trainer::<gpu::GpuExecutor>::plan(&config, &data)?;
+//!         let (model, plan) = train::Trainer::<gpu::GpuExecutor>::plan(&config, &data, &device.caps())?;
 //!         let options = Options { caches, ..Options::suited_to(&gpu.caps) };
 //!         let executor = prepare(gpu, plan, &options, |stage| Ok(println!("{stage:?}"))).await?;
 //!         let trainer = train::Trainer::new(executor, model, config, &data)?;
 //!     }
 //!     Device::Native(_) => {
-//!         let (model, plan) = train::Trainer::<CpuExecutor<f32>>::plan(&config, &data)?;
+//!         let (model, plan) = train::Trainer::<CpuExecutor<f32>>::plan(&config, &data, &device.caps())?;
 //!         let trainer = train::Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &data)?;
 //!     }
 //! }
@@ -32,7 +32,6 @@ use crate::error::Result;
 use crate::gpu::{self, Adapter, AdapterReport, Backing, Checks, Chosen, Compiled, Gpu, GpuExecutor, Pipelines};
 use crate::kernel::Caps;
 use crate::plan::Plan;
-use crate::train::TrainConfig;
 use crate::tuner::{self, Choice, Found, Tuned};
 use crate::verify::{Passed, SelfTest, self_test};
 use std::fmt;
@@ -82,11 +81,11 @@ impl Device {
         })
     }
 
-    /// [`TrainConfig::suited_to`] this device.
-    pub fn suited(&self, config: TrainConfig) -> TrainConfig {
+    /// What plans for it may count on.
+    pub fn caps(&self) -> Caps {
         match self {
-            Self::Gpu(gpu) => config.suited_to(&gpu.caps),
-            Self::Native(_) => config,
+            Self::Gpu(gpu) => gpu.caps.clone(),
+            Self::Native(_) => Caps::unlimited(),
         }
     }
 

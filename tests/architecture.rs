@@ -21,16 +21,18 @@ const LAYERS: &[(&str, &str)] = &[
     ("graph", "error shape plan"),
     ("ops", "error shared shape random shader kernel plan graph"),
     ("optim", "error shape plan graph ops"),
-    ("nn", "error shape random plan graph ops optim"),
+    ("nn", "error shape random plan graph ops"),
+    ("planner", "error shape random kernel plan graph ops nn optim"),
+    ("infer", "error kernel plan nn ops planner"),
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
-    ("train", "error shape random kernel plan nn optim data"),
-    ("verify", "error ledger shape random shader kernel plan graph ops nn optim gpu cpu data train"),
+    ("train", "error shape random kernel plan nn optim data planner infer"),
+    ("verify", "error ledger shape random shader kernel plan graph ops nn optim planner gpu cpu data train"),
     ("tuner", "error ledger shape random shader kernel plan gpu verify"),
     ("session", "error kernel plan gpu train verify tuner"),
-    ("profile", "error text shape random shader kernel plan gpu cpu data verify"),
-    ("cli", "error text kernel plan ops nn optim gpu cpu data train verify tuner session profile"),
+    ("profile", "error text shape random shader kernel plan planner gpu cpu data verify"),
+    ("cli", "error text kernel plan ops nn optim planner gpu cpu data train verify tuner session profile"),
 ];
 
 /// The kernels of the ops, and those that measure peaks in a profile.
@@ -96,6 +98,29 @@ fn unsafe_code_lives_in_one_file_and_only_the_command_prints() {
         assert!(!uses("wgpu::") || layer(&path) == "gpu", "{} uses wgpu outside src/gpu", path.display());
         assert!(!uses("env::var"), "{} reads an environment variable", path.display());
     }
+}
+
+#[test]
+fn names_of_slots_and_sections_are_spelled_in_one_file() {
+    let one = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/planner/names.rs");
+    let names =
+        ["train", "validation", "test", "scan", "kept", "measure", "infer", "weights", "statistics", "gradients"];
+    let of_slots = names.map(|name| format!("\"{name}/"));
+    let of_sections = ["run", "section", "begin", "begin_after", "timed", "apart"].map(|call| format!(".{call}(\""));
+    let mut wrong = Vec::new();
+    for path in files("src", "rs").into_iter().filter(|path| *path != one) {
+        let source = text(&path);
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        // Plans that are not made by the planner have sections of their own.
+        let own_plans = ["src/verify/gradients.rs", "src/verify/limits.rs"].iter().any(|own| path.ends_with(own));
+        let sections = of_sections.iter().filter(|_| !own_plans && layer(&path) != "profile");
+        for (number, line) in code.lines().enumerate() {
+            if of_slots.iter().chain(sections.clone()).any(|spelled| line.contains(spelled)) {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 mod common;
 
 use shadegrad::gpu::{Checks, Pipeline, Run};
-use shadegrad::kernel::{AnyKernel, Case, Inputs, Params};
-use shadegrad::nn::{Augment, Evaluation, Model, Training};
+use shadegrad::kernel::{AnyKernel, Caps, Case, Inputs, Params};
+use shadegrad::nn::{Augment, Model};
 use shadegrad::ops::batch::gather::{Gather, GatherParams};
 use shadegrad::ops::batch::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
-use shadegrad::optim::UpdateConfig;
+use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
 use shadegrad::random::{Random, stream};
 use shadegrad::verify::{TAIL, prepare};
 
@@ -138,18 +138,9 @@ fn erasing_clears_a_rectangle_of_at_most_half_the_sides() {
 fn only_training_is_augmented_and_only_where_it_is_on() {
     let gathers = |augment: Option<(Augment, [usize; 2])>| {
         let model = Model::mlp([FEATURES, 10]).expect("the widths are sound");
-        let training = Training {
-            samples: 50,
-            batch: 8,
-            micro_batch: None,
-            update: UpdateConfig::default(),
-            most_fused: None,
-            steps: 4,
-            seed: 1,
-            ring: 16,
-            augment,
-        };
-        let plan = model.plan(Some(training), Some(Evaluation { samples: 10, batch: 10 })).expect("the sizes fit");
+        let training = TrainSpec { ring: 16, augment, ..TrainSpec::new(50, 8, 4) };
+        let training = TrainSpec { test: Some(EvaluationSpec { samples: 10, batch: 10 }), ..training };
+        let plan = plan_training(&model, &training, &Caps::unlimited()).expect("the sizes fit").plan;
         let text = plan.explain(None).expect("the plan is valid");
         ["augment batch", "gather batch"].map(|name| text.matches(name).count())
     };

@@ -97,7 +97,7 @@ fn dispatches_are_counted_and_repeated() {
         assert!(error.kind() == Kind::Usage && error.cause().contains("there are 5"), "{error}");
     }
     plan.begin_after("then", "all");
-    assert_eq!((plan.recorded(), plan.sections[1].after), (0, Some("all")));
+    assert_eq!((plan.recorded(), plan.sections[1].after.as_deref()), (0, Some("all")));
     assert_eq!(plan.section("then").expect("it was begun").name, "then");
     let error = plan.section("now").err().expect("it was not");
     assert!(error.cause().contains("no section `now`, only [\"all\", \"then\"]"), "{error}");

@@ -2,12 +2,13 @@
 
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
-use shadegrad::kernel::Array;
+use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Layer, Linear};
-use shadegrad::nn::{Evaluation, Init, Initializer, Model, ModelBuilder, ModelConfig, Signal, Signature, Training};
+use shadegrad::nn::{Init, Initializer, Model, ModelBuilder, ModelConfig, Signal, Signature};
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::optim::{Sgd, UpdateConfig};
 use shadegrad::plan::Executor;
+use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
 use shadegrad::shape::{Shape, TensorType};
 use shadegrad::train::upload_weights;
 use std::sync::Arc;
@@ -62,18 +63,9 @@ fn a_tensor_that_is_used_twice_is_declared_once() {
 
 /// An executor of a step and an evaluation of the same 8 images, with everything uploaded.
 fn on_twins(model: &Model, weights: &[Vec<f32>]) -> CpuExecutor<f64> {
-    let training = Training {
-        samples: 8,
-        batch: 8,
-        micro_batch: None,
-        update: UpdateConfig::new(Sgd::default(), 0.5),
-        most_fused: None,
-        steps: 1,
-        seed: 1,
-        ring: 1,
-        augment: None,
-    };
-    let plan = model.plan(Some(training), Some(Evaluation { samples: 8, batch: 8 })).expect("it is small");
+    let training = TrainSpec { update: UpdateConfig::new(Sgd::default(), 0.5), ..TrainSpec::new(8, 8, 1) };
+    let training = TrainSpec { test: Some(EvaluationSpec { samples: 8, batch: 8 }), ..training };
+    let plan = plan_training(model, &training, &Caps::unlimited()).expect("it is small").plan;
     let mut executor = CpuExecutor::<f64>::new(plan).expect("it fits");
     let bytes: Vec<u32> = (0..16u32).map(|i| i.wrapping_mul(0x9e37_79b9) | 0x0102).collect();
     for (name, words) in [("images", bytes), ("classes", vec![0x0100_0201, 0x0200_0102])] {

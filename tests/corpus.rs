@@ -49,7 +49,7 @@ fn images(rows: u32, held: usize) -> Vec<u8> {
 fn megabytes_take_no_more_than_their_limit_of_memory() {
     let model = Model::mlp([784, 512, 10]).expect("the widths are valid");
     let named = model.state().into_iter().zip(model.initial(1));
-    let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values)).collect();
+    let tensors: Vec<_> = named.map(|((name, shape), values)| (name, shape, values)).collect();
     let model = ModelFile::encode(&model, &tensors, &[]).expect("the tensors are the model's");
     let keys = (0..8000).map(|i| format!("a.{i:x}.b=1\n")).collect::<String>();
     // The deepest keys allowed, with a table at each level.

@@ -1,10 +1,10 @@
 //! A training step on the CPU does not allocate.
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::kernel::Real;
-use shadegrad::nn::{Model, Training};
-use shadegrad::optim::UpdateConfig;
+use shadegrad::kernel::{Caps, Real};
+use shadegrad::nn::Model;
 use shadegrad::plan::Executor;
+use shadegrad::planner::{Set, TrainSpec, plan_training};
 use shadegrad::profile::noise;
 use shadegrad::train::{upload_split, upload_weights};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -30,20 +30,10 @@ fn allocations(work: impl FnOnce()) -> usize {
 fn ready(batch: usize) -> CpuExecutor<f32> {
     let data = noise(2000);
     let model = Model::mlp(WIDTHS).expect("the widths are valid");
-    let training = Training {
-        samples: data.train().len(),
-        batch,
-        micro_batch: None,
-        update: UpdateConfig::default(),
-        most_fused: None,
-        steps: 1,
-        seed: 1,
-        ring: 100,
-        augment: None,
-    };
-    let plan = model.plan(Some(training), None).expect("the settings are valid");
+    let training = TrainSpec { ring: 100, ..TrainSpec::new(data.train().len(), batch, 1) };
+    let plan = plan_training(&model, &training, &Caps::unlimited()).expect("the settings are valid").plan;
     let mut executor = CpuExecutor::new(plan).expect("it fits");
-    upload_split(&mut executor, "train", data.train()).expect("the images fit");
+    upload_split(&mut executor, Set::Train, data.train()).expect("the images fit");
     upload_weights(&mut executor, &model, &model.initial(1)).expect("the weights fit");
     executor
 }

@@ -7,7 +7,7 @@ mod known_faults;
 use shadegrad::data::{Dataset, Provenance, Split, Task};
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, Drill, Gpu, GpuExecutor, Mishap, Moment, Pipeline, Run, Stopwatch};
-use shadegrad::kernel::AnyKernel;
+use shadegrad::kernel::{AnyKernel, Caps};
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::matmul::{MatmulParams, NN};
 use shadegrad::train::{ModelFile, TrainConfig, Trainer};
@@ -33,7 +33,7 @@ fn whole_run(adapter: &wgpu::Adapter, drill: Drill, config: &TrainConfig, path: 
     pollster::block_on(async {
         let data = data();
         let gpu = Gpu::open_for_drill(adapter, drill).await?;
-        let (model, plan) = Trainer::<GpuExecutor>::plan(config, &data)?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(config, &data, &Caps::unlimited())?;
         let executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
         let mut trainer = Trainer::new(executor, model.clone(), config.clone(), &data)?;
         trainer.train(|_| Ok(())).await?;

@@ -9,11 +9,12 @@ use safetensors::SafeTensors;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::Array;
+use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation, Training};
+use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation};
 use shadegrad::optim::{Adam, AdamW, Sgd, UpdateConfig};
 use shadegrad::plan::{Executor, Plan, SlotId};
+use shadegrad::planner::{Set, TrainSpec, TrainingSlots, plan_training};
 use shadegrad::random::{permute, seed_words};
 use shadegrad::train::upload_split;
 use std::collections::BTreeMap;
@@ -138,24 +139,17 @@ impl Run {
         const SEED: u64 = 5;
         let Self { golden, model, update, .. } = self;
         let steps = golden.steps.len();
-        let training = Training {
-            samples: golden.images.len(),
-            batch: golden.batch,
-            micro_batch: None,
+        let training = TrainSpec {
             update: UpdateConfig { learning_rate: update.learning_rate * factor, ..update.clone() },
-            most_fused: None,
-            steps,
             seed: SEED,
-            ring: steps,
-            augment: None,
+            ..TrainSpec::new(golden.images.len(), golden.batch, steps)
         };
-        let mut executor = start(model.plan(Some(training), None).expect("the plan is valid"));
-        upload_split(&mut executor, "train", &golden.placed(SEED)).expect("the images fit");
-        let slot = |name: &str| executor.memory().find(name).expect("the plan has the slot");
-        let state = model.state().into_iter().map(|(place, name, _)| (name, slot(&place)));
+        let mut executor = start(plan_training(model, &training, &Caps::unlimited()).expect("the plan is valid").plan);
+        upload_split(&mut executor, Set::Train, &golden.placed(SEED)).expect("the images fit");
+        let found = TrainingSlots::find(executor.memory(), model).expect("it trains the model");
+        let state = model.state().into_iter().map(|(name, _)| name).zip(found.model.state());
         let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALISATION).collect();
-        let normalisation = slot(NORMALISATION);
-        let metrics = slot("train/metrics");
+        let (normalisation, metrics) = (found.model.normalization, found.train.metrics);
         assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has different tensors");
         for (name, slot) in &slots {
             let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();

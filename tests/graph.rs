@@ -7,10 +7,8 @@ use by_hand::ByHand;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::graph::{Graph, Pool, Value};
-use shadegrad::kernel::Array;
-use shadegrad::nn::{
-    Activation, Evaluation, MlpConfig, Model, ModelConfig, Training, batch_norm, flatten, layer_norm, linear,
-};
+use shadegrad::kernel::{Array, Caps};
+use shadegrad::nn::{Activation, MlpConfig, Model, ModelConfig, batch_norm, flatten, layer_norm, linear};
 use shadegrad::ops::counter;
 use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
 use shadegrad::ops::elementwise::add::Add;
@@ -20,25 +18,15 @@ use shadegrad::ops::elementwise::relu::Relu;
 use shadegrad::ops::elementwise::reshape::Reshape;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::matmul::{Operands, product};
-use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Memory, Plan, Role};
+use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
 
 const STEPS: u32 = 100;
 
-fn training() -> Training {
-    Training {
-        samples: 640,
-        batch: 64,
-        micro_batch: None,
-        update: UpdateConfig::default(),
-        most_fused: None,
-        steps: 100,
-        seed: 5,
-        ring: 128,
-        augment: None,
-    }
+fn training() -> TrainSpec {
+    TrainSpec { seed: 5, ring: 128, ..TrainSpec::new(640, 64, 100) }
 }
 
 /// Weights and losses after a hundred steps of a plan on random images, as bits.
@@ -78,7 +66,7 @@ fn the_graph_does_what_was_recorded_by_hand_bit_for_bit() {
     for widths in [vec![784, 128, 10], vec![20, 33, 17, 10], vec![30, 10]] {
         let model = Model::mlp(widths).expect("the widths are valid");
         let by_hand = || ByHand::new(&model).plan(training()).expect("the plan is valid");
-        let derived = || model.plan(Some(training()), None).expect("the plan is valid");
+        let derived = || plan_training(&model, &training(), &Caps::unlimited()).expect("the plan is valid").plan;
         let dispatches = |plan: &Plan| plan.sections[0].dispatches.len();
         assert!(dispatches(&derived()) <= dispatches(&by_hand()), "{model}: more dispatches than by hand");
         let cpu = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
@@ -98,9 +86,9 @@ fn the_graph_needs_no_more_memory_than_was_recorded_by_hand() {
     {
         let model = Model::mlp(widths).expect("the widths are valid");
         for batch in [1, 32, 128] {
-            let training = Training { batch, ..training() };
+            let training = TrainSpec { batch, ..training() };
             let by_hand = bytes(&ByHand::new(&model).plan(training.clone()).expect("the plan is valid"));
-            let derived = bytes(&model.plan(Some(training), None).expect("the plan is valid"));
+            let derived = bytes(&plan_training(&model, &training, &Caps::unlimited()).expect("the plan is valid").plan);
             // Beginning a step and gathering its batch at once takes counters of the last step besides.
             let allowed = by_hand + 4 * counter::COUNT;
             assert!(derived <= allowed, "{model}, batch {batch}: {derived} bytes, {by_hand} by hand");
@@ -116,7 +104,7 @@ fn transients_are_reused_once_nobody_needs_them() {
         plan.memory.buffers().iter().filter(transient).map(|buffer| 4 * buffer.words).sum::<usize>()
     };
     let by_hand = bytes(ByHand::new(&model).plan(training()).expect("the plan is valid"));
-    let derived = bytes(model.plan(Some(training()), None).expect("the plan is valid"));
+    let derived = bytes(plan_training(&model, &training(), &Caps::unlimited()).expect("the plan is valid").plan);
     // Backward, each gradient can lie where the activation above it was: two of four layers' worth are saved.
     assert!(derived + 2 * 4 * 64 * 256 <= by_hand, "{derived} bytes of transients, {by_hand} by hand");
 }
@@ -178,7 +166,8 @@ fn activations_go_into_the_products_before_them() {
     let plan = |activation| {
         let blueprint = ModelConfig::mlp(&[33, 17], &MlpConfig { activation, ..MlpConfig::default() });
         let model = blueprint.build(20, 10).expect("the layers go together");
-        model.plan(Some(training()), Some(Evaluation { samples: 12, batch: 5 })).expect("the plan is valid")
+        let training = TrainSpec { test: Some(EvaluationSpec { samples: 12, batch: 5 }), ..training() };
+        plan_training(&model, &training, &Caps::unlimited()).expect("the plan is valid").plan
     };
     let kernels = |plan: &Plan, section: &str| -> Vec<&str> {
         let section = plan.section(section).expect("the plan has it");

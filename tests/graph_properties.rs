@@ -7,12 +7,11 @@ use proptest::test_runner::{RngSeed, contextualize_config};
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
 use shadegrad::graph::{Graph, Pool, Value};
-use shadegrad::kernel::Array;
-use shadegrad::kernel::Caps;
+use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
 use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{self, Activation, ClassWeights, Evaluation, Initializer, LossConfig, ModelConfig, Training};
+use shadegrad::nn::{self, Activation, ClassWeights, Initializer, LossConfig, ModelConfig};
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::ops::elementwise::bias_add::BiasAdd;
 use shadegrad::ops::elementwise::dropout::DropoutOp;
@@ -21,8 +20,8 @@ use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::elementwise::softmax::Softmax;
 use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::ops::matmul::{Operands, product};
-use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
+use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
 use shadegrad::random::{Random, stream};
 use shadegrad::shape::{DType, Shape};
 use shadegrad::train::ModelFile;
@@ -253,26 +252,17 @@ proptest! {
 
         let model = blueprint.build(inputs, 10).unwrap_or_else(|error| panic!("{error}"));
         let named = model.state().into_iter().zip(model.initial(seed));
-        let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values)).collect();
+        let tensors: Vec<_> = named.map(|((name, shape), values)| (name, shape, values)).collect();
         let bytes = ModelFile::encode(&model, &tensors, &[]).unwrap_or_else(|error| panic!("{error}"));
         let file = ModelFile::decode(&bytes).unwrap_or_else(|error| panic!("{error}"));
         prop_assert_eq!(file.model.config(), model.config());
         prop_assert_eq!(file.weights, model.initial(seed));
 
         let weighted = model.config().loss.class_weights != ClassWeights::Equal;
-        let training = Training {
-            samples: 50,
-            batch,
-            micro_batch: micro_batch.filter(|_| !weighted),
-            update: UpdateConfig::default(),
-            most_fused: None,
-            steps: 9,
-            seed,
-            ring: 4,
-            augment: None,
-        };
-        let plan = model.plan(Some(training), Some(Evaluation { samples: 20, batch }));
-        let plan = plan.unwrap_or_else(|error| panic!("{error}"));
+        let training = TrainSpec { micro_batch: micro_batch.filter(|_| !weighted), seed, ring: 4, ..TrainSpec::new(50, batch, 9) };
+        let test = Some(EvaluationSpec { samples: 20, batch });
+        let plan = plan_training(&model, &TrainSpec { test, ..training }, &Caps::unlimited());
+        let plan = plan.unwrap_or_else(|error| panic!("{error}")).plan;
         prop_assert_eq!(plan.validate(&Caps::portable()), Ok(()));
         prop_assert!(plan.explain(Some(&Caps::portable())).is_ok());
     }

@@ -10,12 +10,13 @@ use faulty::Faulty;
 use safetensors::SafeTensors;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::AnyKernel;
+use shadegrad::kernel::{AnyKernel, Caps};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::matmul;
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
+use shadegrad::planner::Set;
 use shadegrad::train::{ModelFile, TrainConfig, Trainer, upload_split, upload_weights};
 use shadegrad::verify::{Parted, Step, Worst, lockstep, lockstep_model};
 
@@ -28,11 +29,14 @@ fn data() -> Dataset {
 /// An executor of a modified training plan, with its initial data uploaded.
 fn ready(config: &TrainConfig, alter: impl FnOnce(&mut Plan)) -> GpuExecutor {
     let data = data();
-    let (model, mut plan) = Trainer::<GpuExecutor>::plan(config, &data).expect("the settings are valid");
+    let (model, mut plan) =
+        Trainer::<GpuExecutor>::plan(config, &data, &Caps::unlimited()).expect("the settings are valid");
     alter(&mut plan);
     let mut executor =
         pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("the plan runs on the device");
-    for (set, split) in [("train", Some(data.train())), ("test", data.test()), ("validation", data.validation())] {
+    for (set, split) in
+        [(Set::Train, Some(data.train())), (Set::Test, data.test()), (Set::Validation, data.validation())]
+    {
         let split = split.expect("each part is there");
         upload_split(&mut executor, set, split).expect("the images fit");
     }

@@ -8,6 +8,7 @@ use safetensors::SafeTensors;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::Caps;
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, ModelConfig};
 use shadegrad::optim::{AdamW, UpdateConfig};
@@ -74,7 +75,7 @@ fn trained<E: Executor>(executor: impl FnOnce(Plan) -> E) -> (Vec<f32>, Vec<f32>
         augment: "shift=1,rotate=5".parse::<Augment>().expect("it is sound"),
         ..TrainConfig::default()
     };
-    let (model, plan) = Trainer::<E>::plan(&config, &data).expect("the settings are valid");
+    let (model, plan) = Trainer::<E>::plan(&config, &data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config, &data).expect("the data fit");
     let mut losses = Vec::new();
     let outcome = pollster::block_on(trainer.train(|update| {

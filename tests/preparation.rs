@@ -9,6 +9,7 @@ use shadegrad::data::{
 };
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
+use shadegrad::kernel::Caps;
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
@@ -96,7 +97,7 @@ struct Ran {
 }
 
 fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Ran {
-    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+    let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let mut epochs = Vec::new();
     let note = |update: Update<'_>| {
@@ -153,7 +154,7 @@ fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     // The same images as a test give the same score, to the last bit.
     let held = validation(&data).clone();
     let swapped = without_validation(data.clone()).with_test(held).expect("the items are digits");
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config(3), &swapped).expect("valid");
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config(3), &swapped, &Caps::unlimited()).expect("valid");
     let mut trainer = Trainer::new(on_gpu(plan), model, config(3), &swapped).expect("the data fit");
     pollster::block_on(trainer.train(|_| Ok(()))).expect("training ends well");
     assert_eq!(pollster::block_on(trainer.test(150)).expect("it can be tested"), scores[2]);
@@ -209,7 +210,9 @@ fn a_target_or_patience_without_validation_is_refused() {
     let target = TrainConfig { target: Some(Target::Loss(0.1)), ..config(1) };
     let patience = TrainConfig { patience: Some(1), ..config(1) };
     for config in [target, patience] {
-        let error = Trainer::<GpuExecutor>::plan(&config, &data).map(|_| ()).expect_err("nothing to validate with");
+        let error = Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited())
+            .map(|_| ())
+            .expect_err("nothing to validate with");
         assert!(error.kind() == Kind::Usage && error.advice().contains("--validation"), "{error}");
     }
     let none = TrainConfig { patience: Some(0), ..config(1) };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor};
-use shadegrad::kernel::Effort;
+use shadegrad::kernel::{Caps, Effort};
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::registry;
 use shadegrad::profile::{
@@ -45,7 +45,7 @@ fn request(steps: usize) -> Request {
 }
 
 fn profile_on(gpu: &Arc<Gpu>, config: TrainConfig, data: &Dataset, steps: usize, peaks: Peaks) -> Profile {
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data).expect("it is valid");
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data, &Caps::unlimited()).expect("it is valid");
     let executor = pollster::block_on(GpuExecutor::new(gpu.clone(), plan, Checks::Off)).expect("it fits");
     let trainer = Trainer::new(executor, model, config, data).expect("the device works");
     pollster::block_on(step(&mut trainer.into_executor(), request(steps), peaks)).expect("the device works")
@@ -120,7 +120,7 @@ fn all_peaks_are_measured() {
 #[test]
 fn a_step_is_accounted_for() {
     let profile = profiled();
-    let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &digits(7)).expect("it is valid");
+    let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &digits(7), &Caps::unlimited()).expect("it is valid");
     let dispatches = &plan.section("train").expect("it trains").dispatches;
     let named = |label: &str, kernel: &str| format!("{label}, {kernel}");
     let expected: Vec<_> = dispatches.iter().map(|dispatch| named(&dispatch.label, dispatch.kernel.name())).collect();
@@ -175,7 +175,7 @@ fn without_timestamps_wall_time_is_told_as_such() {
 #[test]
 fn twins_are_profiled_by_wall_time() {
     let (config, data) = (config(), noise(256));
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("it is valid");
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited()).expect("it is valid");
     let executor = CpuExecutor::<f32>::new(plan).expect("it fits");
     let trainer = Trainer::new(executor, model, config, &data).expect("it works");
     let peaks = measured().clone();
@@ -393,7 +393,7 @@ fn a_kernel_is_swept_over_its_variants() {
 
 #[test]
 fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
-    let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &noise(64)).expect("it is valid");
+    let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &noise(64), &Caps::unlimited()).expect("it is valid");
     let find = |name| kernels(&registry(), name).expect("there is one")[0];
     let shapes = |name| Job::of_plans(find(name), std::slice::from_ref(&plan)).expect("its shader is valid");
     // Forward passes of training and evaluation, two layers each; fused products count as the same kernel.

@@ -8,7 +8,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::{Error, Kind, Result};
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::Array;
+use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
 use shadegrad::nn::{Activation, MlpConfig, ModelConfig};
 use shadegrad::optim::UpdateConfig;
@@ -108,7 +108,7 @@ fn train<E: Executor>(
     config: &TrainConfig,
     data: &Dataset,
 ) -> (Trainer<E>, Result<Outcome>) {
-    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+    let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let outcome = pollster::block_on(trainer.train(|_| Ok(())));
     (trainer, outcome)

@@ -65,7 +65,7 @@ impl Kernel for DoubtfulAdam {
 }
 
 fn plan(config: &TrainConfig, data: &Dataset) -> Plan {
-    Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid").1
+    Trainer::<GpuExecutor>::plan(config, data, &Caps::unlimited()).expect("the settings are valid").1
 }
 
 /// The plan of a run that clips gradients, with this kernel as the update.

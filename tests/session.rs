@@ -5,6 +5,7 @@ mod common;
 use shadegrad::data::digits;
 use shadegrad::error::{Error, Kind};
 use shadegrad::gpu::{self, GpuExecutor};
+use shadegrad::kernel::Caps;
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::plan::Plan;
 use shadegrad::session::{Device, Options, Stage, Tuning, prepare};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 fn plan() -> Plan {
     let config = TrainConfig { model: ModelConfig::mlp(&[16], &MlpConfig::default()), ..TrainConfig::default() };
-    Trainer::<GpuExecutor>::plan(&config, &digits(7)).expect("the settings are valid").1
+    Trainer::<GpuExecutor>::plan(&config, &digits(7), &Caps::unlimited()).expect("the settings are valid").1
 }
 
 /// What `options` lead to: kernels timed, kernels tested, variants chosen.

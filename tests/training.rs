@@ -9,13 +9,14 @@ use faulty::Faulty;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Dataset;
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::{AnyKernel, Array, Effort};
+use shadegrad::kernel::{AnyKernel, Array, Caps, Effort};
 use shadegrad::nn::layer::{BatchNorm, Dropout, Layer, Linear};
 use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use shadegrad::ops::matmul::TN_ADAM;
 use shadegrad::ops::registry;
 use shadegrad::optim::{Schedule, Sgd, UpdateConfig};
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
+use shadegrad::planner::Set;
 use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_split, upload_weights};
 use shadegrad::verify::trajectory::{self, Trace, apart, hundred_steps};
 use shadegrad::verify::{self, Bench, Whole};
@@ -27,7 +28,7 @@ fn trace<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, da
 }
 
 fn trainer<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Trainer<E> {
-    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+    let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit")
 }
 
@@ -89,7 +90,9 @@ fn a_hundred_steps_of_every_optimizer_agree_with_both_twins() {
 #[test]
 fn an_update_of_its_own_gives_what_products_that_update_give() {
     let (config, data) = hundred_steps();
-    let apart_from = TrainConfig { most_fused: Some(0), ..config.clone() };
+    // Gradients of a norm below the largest are left as they are, but no product can update before the norm is known.
+    let update = UpdateConfig { clip_norm: Some(1e30), ..config.update.clone() };
+    let apart_from = TrainConfig { update, ..config.clone() };
     let single = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     let [one, other] = [&config, &apart_from].map(|config| trace(single, config, &data));
     assert_eq!(apart(&one, &other), [0.0, 0.0], "twins");
@@ -171,7 +174,7 @@ fn micro_batches_need_less_memory_and_a_whole_one_changes_nothing() {
     let (config, data) = six_steps();
     let plan = |micro_batch| {
         let config = TrainConfig { micro_batch, ..config.clone() };
-        Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid").1
+        Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited()).expect("the settings are valid").1
     };
     let explain = |plan: &Plan| plan.explain(None).expect("the plan is valid");
     assert_eq!(explain(&plan(Some(1_024))), explain(&plan(None)));
@@ -190,10 +193,10 @@ fn micro_batches_need_less_memory_and_a_whole_one_changes_nothing() {
 
 /// An executor on the device, the slots with these names, and data and weights uploaded.
 fn ready<const N: usize>(config: &TrainConfig, data: &Dataset, names: [&str; N]) -> (GpuExecutor, [SlotId; N]) {
-    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data).expect("the settings are valid");
+    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let slots = names.map(|name| plan.memory.find(name).expect("the plan has this slot"));
     let mut executor = on_gpu(plan);
-    upload_split(&mut executor, "train", data.train()).expect("the images fit");
+    upload_split(&mut executor, Set::Train, data.train()).expect("the images fit");
     upload_weights(&mut executor, &model, &model.initial(config.seed)).expect("the weights fit");
     (executor, slots)
 }
@@ -240,7 +243,7 @@ fn clipping_bounds_the_norm_and_leaves_short_gradients_alone() {
     let gradients_at = |clip_norm| {
         let update = UpdateConfig { clip_norm: Some(clip_norm), ..UpdateConfig::default() };
         let config = TrainConfig { update, ..config.clone() };
-        let (mut executor, [gradients, norm]) = ready(&config, &data, ["gradients", "train/norm"]);
+        let (mut executor, [gradients, norm]) = ready(&config, &data, ["gradients", "gradients.norm"]);
         executor.run("train", 1).expect("it runs");
         (numbers(&mut executor, gradients), numbers(&mut executor, norm)[0])
     };
@@ -317,7 +320,8 @@ fn after_the_start_nothing_goes_up_and_little_comes_down() {
 #[test]
 fn traffic_counts_every_byte() {
     let (config, data) = hundred_steps();
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+    let (model, plan) =
+        Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited()).expect("the settings are valid");
     let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
     let trainer = Trainer::new(on_gpu(plan), model.clone(), config, &data).expect("the data fit");
     let parts = [data.train(), data.test().expect("there are items to test on")];
@@ -352,10 +356,12 @@ fn runs_one_after_the_other_are_those_of_new_trainers_and_send_the_images_up_onc
     let (configs, data) = small_runs();
     let mut shared = trainer(on_gpu, &configs[0], &data);
     for config in configs {
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+        let (model, plan) =
+            Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited()).expect("the settings are valid");
         let params = 256 * plan.sections.iter().map(|section| section.dispatches.len()).sum::<usize>();
         let up = shared.executor().traffic().up;
-        shared = pollster::block_on(shared.with_config(config.clone(), &data)).expect("it runs here too");
+        shared = pollster::block_on(shared.with_config(config.clone(), &data, &Caps::unlimited()))
+            .expect("it runs here too");
         let sent = (shared.executor().traffic().up - up) as usize;
         assert_eq!(sent, params + 4 * model.parameters() + 8, "{config:?}");
         if config.update.learning_rate > 1.0 {
@@ -378,7 +384,9 @@ fn a_run_over_data_that_are_not_on_the_device_is_refused() {
     let on_cpu = |plan| CpuExecutor::<f32>::new(plan).expect("the plan is valid");
     let shared = trainer(on_cpu, &configs[0], &data);
     let less = data.first(800, 99);
-    let refused = pollster::block_on(shared.with_config(configs[0].clone(), &less)).err().expect("an image is missing");
+    let refused = pollster::block_on(shared.with_config(configs[0].clone(), &less, &Caps::unlimited()))
+        .err()
+        .expect("an image is missing");
     assert!(refused.cause().contains("another size"), "{refused}");
 }
 
@@ -387,7 +395,8 @@ fn a_learning_rate_that_explodes_ends_with_a_numeric_error() {
     let (config, data) = hundred_steps();
     let update = UpdateConfig { learning_rate: 1e30, ..UpdateConfig::default() };
     let config = TrainConfig { update, ..config };
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+    let (model, plan) =
+        Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(on_gpu(plan), model, config, &data).expect("the data fit");
     let error = pollster::block_on(trainer.train(|_| Ok(()))).expect_err("the loss cannot stay finite");
     assert_eq!(error.exit_code(), 6, "{error}");

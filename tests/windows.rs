@@ -7,13 +7,15 @@ use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps};
-use shadegrad::nn::{MlpConfig, Model, ModelConfig, SCAN_RECORD};
+use shadegrad::nn::layer::{Layer, LayerNorm, Linear};
+use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::counter;
 use shadegrad::ops::elementwise::copy::{self, CopyArray, CopyParams};
 use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
 use shadegrad::ops::update::square_sums::{SquareSums, SquareSumsParams};
 use shadegrad::optim::{UpdateConfig, by_name, registry};
 use shadegrad::plan::{Dispatch, Executor, Memory, Plan, Role, SlotId};
+use shadegrad::planner::add_scan;
 use shadegrad::shape::{DType, Shape};
 use shadegrad::train::{TrainConfig, Trainer};
 use std::sync::Arc;
@@ -137,12 +139,11 @@ fn scanned<E: Executor>(new: impl Fn(Plan) -> E, bytes: u64, bad: &[usize]) -> (
     let mut plan = Plan::within(bytes);
     let tensors = ["a", "b", "c"].map(|name| (name.to_owned(), Shape::from([640])));
     let weights = plan.memory.arena("weights", Role::Parameter, &tensors).expect("it is small").all;
-    plan.memory.array("train/counters", Role::Carried, DType::U32, [counter::COUNT]).expect("it is small");
+    let counters = plan.memory.array("counters", Role::Carried, DType::U32, [counter::COUNT]).expect("it is small");
     let out = array(&mut plan.memory, "out", n);
     plan.begin("train");
     plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", weights), ("out", out)]).expect("shapes agree");
-    Model::mlp([4, 3]).expect("it is small").add_scan(&mut plan).expect("it trains");
-    let record = plan.memory.find(SCAN_RECORD).expect("it has a scan");
+    let record = add_scan(&mut plan, counters).expect("it trains").record;
     let dispatches = plan.sections[1].dispatches.len();
     let mut executor = new(plan);
     let mut numbers = vec![1.0; n];
@@ -172,11 +173,12 @@ fn a_scan_in_windows_finds_what_one_over_all_finds() {
 
 /// A run of a few epochs on small images, with parts of an update that only some runs have.
 fn runs() -> Vec<(&'static str, TrainConfig)> {
+    let [first, second, last] = [Some(16), Some(12), None].map(|width| Arc::new(Linear::new(width)) as Arc<dyn Layer>);
     let base = TrainConfig {
-        model: ModelConfig::mlp(&[16, 12], &MlpConfig::default()),
+        // No product gives the gradients of a norm, so that no product updates.
+        model: ModelConfig::new([first, Arc::new(LayerNorm), second, last]),
         batch_size: 64,
         epochs: 2,
-        most_fused: Some(0),
         ..TrainConfig::default()
     };
     let with = |name| {
@@ -199,8 +201,13 @@ fn data() -> Dataset {
 }
 
 /// Weights after a run, and the bytes of the largest binding of what goes over whole arenas.
-fn trained<E: Executor>(new: impl Fn(Plan) -> E, config: &TrainConfig, data: &Dataset) -> (Vec<Vec<f32>>, usize) {
-    let (model, plan) = Trainer::<E>::plan(config, data).expect("the settings are valid");
+fn trained<E: Executor>(
+    new: impl Fn(Plan) -> E,
+    config: &TrainConfig,
+    data: &Dataset,
+    caps: &Caps,
+) -> (Vec<Vec<f32>>, usize) {
+    let (model, plan) = Trainer::<E>::plan(config, data, caps).expect("the settings are valid");
     let over_arenas = ["adam", "sgd", "rmsprop", "clip", "square_sums", "non_finite", "copy", "accumulate"];
     let dispatches = plan.sections.iter().flat_map(|section| &section.dispatches);
     let dispatches = dispatches.filter(|dispatch| over_arenas.contains(&dispatch.kernel.name()));
@@ -214,11 +221,10 @@ fn trained<E: Executor>(new: impl Fn(Plan) -> E, config: &TrainConfig, data: &Da
 fn windows_leave_the_bits_alone<E: Executor>(new: impl Fn(Plan) -> E) {
     let data = data();
     for (name, whole) in runs() {
-        let (expected, bytes) = trained(&new, &whole, &data);
+        let (expected, bytes) = trained(&new, &whole, &data, &Caps::unlimited());
         assert!(bytes > 50_000, "{name}: one binding holds all");
         for limit in [16 << 10, 4 << 10] {
-            let config = TrainConfig { max_binding_bytes: limit, ..whole.clone() };
-            let (weights, bytes) = trained(&new, &config, &data);
+            let (weights, bytes) = trained(&new, &whole, &data, &within(limit));
             assert!(bytes as u64 <= limit, "{name}: {bytes} bytes are bound, {limit} allowed");
             assert!(weights == expected, "{name}: other bits in windows of {limit} bytes");
         }
@@ -243,24 +249,25 @@ fn products_update_within_windows() {
     let fused = TrainConfig { model, batch_size: 64, epochs: 1, ..TrainConfig::default() };
     // Weights of 784x16 and 16x10 and two biases, each at a multiple of 64.
     let words = 12_544 + 192 + 64 + 64;
-    let kernels = |config: &TrainConfig| {
-        let (_, plan) = Trainer::<GpuExecutor>::plan(config, &data).expect("the settings are valid");
+    let kernels = |caps: &Caps| {
+        let (_, plan) = Trainer::<GpuExecutor>::plan(&fused, &data, caps).expect("the settings are valid");
         let updates = plan.sections[0].dispatches.iter().filter(|dispatch| dispatch.slot("first_moment").is_some());
         let bound =
             |dispatch: &Dispatch| 4 * plan.memory.slot(dispatch.slot("weight").expect("it updates")).words as u64;
         updates.map(|dispatch| (dispatch.kernel.name(), bound(dispatch))).collect::<Vec<_>>()
     };
-    let (expected, _) = trained(on_device, &fused, &data);
+    let (expected, _) = trained(on_device, &fused, &data, &Caps::unlimited());
     for (bound, names) in
         [(words, &["matmul_tn_adam"; 2][..]), (words - 64, &["matmul_tn_adam"; 2]), (words - 128, &["adam"; 2])]
     {
-        let config = TrainConfig { max_binding_bytes: 4 * bound, ..fused.clone() };
-        let kernels = kernels(&config);
+        let caps = within(4 * bound);
+        let kernels = kernels(&caps);
         assert!(kernels.iter().all(|&(_, bytes)| bytes <= 4 * bound), "{kernels:?}");
         assert_eq!(kernels.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names, "{bound} words");
-        let (weights, _) = trained(on_device, &config, &data);
+        let (weights, _) = trained(on_device, &fused, &data, &caps);
         assert!(names[0] == "adam" || weights == expected, "other bits within {bound} words");
-        assert!(trained(on_twins, &config, &data).0 == trained(on_twins, &fused, &data).0, "twins, {bound} words");
+        let twins = |caps| trained(on_twins, &fused, &data, caps).0;
+        assert!(twins(&caps) == twins(&Caps::unlimited()), "twins, {bound} words");
     }
 }
 
@@ -271,12 +278,13 @@ fn clipping_by_the_norm_of_windows_agrees_with_clipping_by_one() {
     let norm = |limit: u64| {
         let update = UpdateConfig { clip_norm: Some(0.1), ..UpdateConfig::default() };
         let model = ModelConfig::mlp(&[16, 12], &MlpConfig::default());
-        let config = TrainConfig { model, update, max_binding_bytes: limit, ..TrainConfig::default() };
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+        let config = TrainConfig { model, update, ..TrainConfig::default() };
+        let (model, plan) =
+            Trainer::<GpuExecutor>::plan(&config, &data, &within(limit)).expect("the settings are valid");
         let trainer = Trainer::new(on_device(plan), model, config, &data).expect("the data fit");
         let mut executor = trainer.into_executor();
         executor.run("train", 1).expect("it runs");
-        ["train/norm", "gradients"].map(|name| {
+        ["gradients.norm", "gradients"].map(|name| {
             let slot = executor.memory().find(name).expect("it is there");
             match pollster::block_on(executor.read(slot)).expect("it can be read") {
                 Array::Real(numbers) => numbers.iter().map(|x| x * x).sum::<f64>().sqrt(),
@@ -300,8 +308,8 @@ fn a_model_larger_than_a_binding_trains() {
     let caps = Caps { max_binding_bytes: gpu.caps.max_binding_bytes.min(128 << 20), ..gpu.caps.clone() };
     let data = data();
     let model = ModelConfig::mlp(&[5_000; 4], &MlpConfig::default());
-    let config = TrainConfig { model, batch_size: 50, epochs: 2, ..TrainConfig::default() }.suited_to(&caps);
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("each tensor fits a binding");
+    let config = TrainConfig { model, batch_size: 50, epochs: 2, ..TrainConfig::default() };
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data, &caps).expect("each tensor fits a binding");
     assert!(4 * model.parameters() > 300_000_000);
     plan.validate(&caps).expect("what is bound fits");
     let mut trainer = Trainer::new(on_device(plan), model, config, &data).expect("the data fit");
@@ -312,11 +320,16 @@ fn a_model_larger_than_a_binding_trains() {
 
     // A single tensor that is larger than a binding is rejected by name before anything is allocated.
     let model = ModelConfig::mlp(&[6_000; 2], &MlpConfig::default());
-    let config = TrainConfig { model, ..TrainConfig::default() }.suited_to(&caps);
-    let (_, plan) = Trainer::<GpuExecutor>::plan(&config, &data).expect("the settings are valid");
+    let config = TrainConfig { model, ..TrainConfig::default() };
+    let (_, plan) = Trainer::<GpuExecutor>::plan(&config, &data, &caps).expect("the settings are valid");
     let error = plan.validate(&caps).expect_err("144 MB are more than 128 MiB");
     let expected = "weights/fc2.weight needs 144000000 bytes in one binding, the device allows 134217728";
     assert!(error.cause() == expected && error.advice().contains("a narrower layer"), "{error}");
+}
+
+/// What an adapter can do that binds so many bytes at most.
+fn within(max_binding_bytes: u64) -> Caps {
+    Caps { max_binding_bytes, ..Caps::unlimited() }
 }
 
 fn on_device(plan: Plan) -> GpuExecutor {

@@ -44,8 +44,8 @@ fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
             patience: Some(1),
             ..TrainConfig::default()
         };
-        let (_, plan) = Trainer::<shadegrad::cpu::CpuExecutor<f32>>::plan(&config, &data)?;
-        let sections = plan.sections.into_iter().filter(|section| !["evaluate", "validate"].contains(&section.name));
+        let (_, plan) = Trainer::<shadegrad::cpu::CpuExecutor<f32>>::plan(&config, &data, &Caps::unlimited())?;
+        let sections = plan.sections.into_iter().filter(|section| !["evaluate", "validate"].contains(&&*section.name));
         for dispatch in sections.flat_map(|section| section.dispatches) {
             found.push((dispatch.kernel.name(), dispatch.params));
         }

@@ -9,6 +9,7 @@ use crate::data::Split;
 use crate::error::Result;
 use crate::gpu::Choice;
 use crate::plan::Executor;
+use crate::planner::{EvaluationSpec, Set, plan_evaluation};
 use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_split, upload_weights};
 use serde_json::json;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ impl Eval {
         output.line(format_args!("data    {}", describe_data(&data)))?;
         let test = data.needed_test()?;
         let batch = EVALUATION_BATCH.min(test.len());
-        let plan = file.model.plan(None, Some(crate::nn::Evaluation { samples: test.len(), batch }))?;
+        let plan = plan_evaluation(&file.model, EvaluationSpec { samples: test.len(), batch })?.plan;
         let score = match &device {
             Device::Gpu(gpu) => {
                 let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
@@ -64,7 +65,7 @@ impl Eval {
 }
 
 fn score<E: Executor>(mut executor: E, file: &ModelFile, test: &Split, batch: usize) -> Result<Score> {
-    upload_split(&mut executor, "test", test)?;
+    upload_split(&mut executor, Set::Test, test)?;
     upload_weights(&mut executor, &file.model, &file.weights)?;
     pollster::block_on(evaluate(&mut executor, test.len(), batch))
 }

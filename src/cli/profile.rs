@@ -133,7 +133,6 @@ impl ProfileFlags {
             Data::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
         };
         let device = open_to_measure(&self.device)?;
-        let config = device.suited(config);
         let mut profile = match &self.kernel {
             Some(kernel) => self.sweep(kernel, &config, &data, &device)?,
             None => self.step(config, &data, &device, output)?,
@@ -165,7 +164,7 @@ impl ProfileFlags {
 
     /// Profiles a training step.
     fn step(&self, config: TrainConfig, data: &Dataset, device: &Device, output: &Output) -> Result<Profile> {
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data, &device.caps())?;
         let request = Request {
             device: device.to_string(),
             title: format!(
@@ -201,7 +200,7 @@ impl ProfileFlags {
         if kernel.extents.is_none() {
             for batch_size in batches {
                 let config = TrainConfig { batch_size, ..config.clone() };
-                plans.push(Trainer::<GpuExecutor>::plan(&config, data)?.1);
+                plans.push(Trainer::<GpuExecutor>::plan(&config, data, &device.caps())?.1);
             }
         }
         for found in kernels(&registry(), &kernel.name)? {

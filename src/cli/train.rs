@@ -67,8 +67,7 @@ impl Train {
         let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
-        let config = device.suited(config);
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data, &device.caps())?;
         announce(output, &device, &model, &data, &dropped, &config)?;
         if self.explain {
             let caps = match &device {

@@ -10,6 +10,7 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Choice, GpuExecutor};
+use crate::kernel::Caps;
 use crate::plan::{Executor, Plan};
 use crate::train::{Assignment, Finished, Halving, Journal, Score, Settings, Trainer, Update, rank, unless_diverged};
 use serde_json::{Value, json};
@@ -51,7 +52,7 @@ pub(super) struct Tune {
 
 impl Tune {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let mut search = Search::new(&self.space, &self.fixed)?;
+        let search = Search::new(&self.space, &self.fixed)?;
         let halving = Halving::new(self.trials, self.rungs, self.min_epochs)?;
         let sample = |trial| search.space.sample(self.fixed.seed, trial as u32);
         let settings: Vec<_> = (0..self.trials).map(sample).collect();
@@ -63,10 +64,9 @@ impl Tune {
         let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
-        search.fixed = device.suited(search.fixed);
         // What is fixed has to fit the shortest run: a search that cannot be begins no file.
         if let Some(shortest) = settings.iter().max_by_key(|settings| settings.batch_size) {
-            Trainer::<GpuExecutor>::plan(&search.config(shortest, self.min_epochs), &data)?;
+            Trainer::<GpuExecutor>::plan(&search.config(shortest, self.min_epochs), &data, &device.caps())?;
         }
         let head = self.describe(&search, &data_flags, &data);
         let (journal, done) = Journal::open(&self.out, &head)?;
@@ -86,6 +86,7 @@ impl Tune {
             settings: &settings,
             data: &data,
             device: device_json(&device),
+            caps: device.caps(),
             journal,
             table,
             output,
@@ -170,6 +171,7 @@ struct Trials<'a> {
     settings: &'a [Settings],
     data: &'a Dataset,
     device: Value,
+    caps: Caps,
     journal: Journal,
     table: Table<'a>,
     output: &'a Output,
@@ -201,9 +203,9 @@ impl Trials<'_> {
         let settings = &self.settings[run.trial];
         let config = self.search.config(settings, run.epochs);
         let next = match trainer.take() {
-            Some(before) => before.with_config(config, self.data).await?,
+            Some(before) => before.with_config(config, self.data, &self.caps).await?,
             None => {
-                let (model, plan) = Trainer::<E>::plan(&config, self.data)?;
+                let (model, plan) = Trainer::<E>::plan(&config, self.data, &self.caps)?;
                 Trainer::new(open(plan).await?, model, config, self.data)?
             }
         };

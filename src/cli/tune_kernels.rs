@@ -52,8 +52,7 @@ impl TuneKernels {
         };
         let (data, _) = loaded(loading)?;
         let device = Device::Gpu(gpu.clone());
-        let config = device.suited(config);
-        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data)?;
+        let (model, plan) = Trainer::<GpuExecutor>::plan(&config, &data, &gpu.caps)?;
         plan.validate(&gpu.caps)?;
         output.line(format_args!("device  {device}"))?;
         output.line(format_args!("model   {model}, batches of {}", config.batch_size))?;

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::kernel::Array;
 use crate::plan::{Buffer, Dispatch, Exchange, Executor, Keep, Memory, Pending, Plan, SlotId, Traffic};
 use crate::shape::DType;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +34,7 @@ pub struct GpuExecutor {
     gpu: Arc<Gpu>,
     plan: Plan,
     buffers: Vec<wgpu::Buffer>,
-    sections: Vec<(&'static str, Vec<Ready>)>,
+    sections: Vec<(Cow<'static, str>, Vec<Ready>)>,
     pipelines: Pipelines,
     up: u64,
     down: Arc<AtomicU64>,
@@ -90,7 +91,7 @@ impl GpuExecutor {
                 let bind = || ready(&gpu, &plan, &pipelines, &buffers, params, dispatch);
                 dispatches.push(gpu.guarded("binding buffers", bind).await??);
             }
-            sections.push((section.name, dispatches));
+            sections.push((section.name.clone(), dispatches));
         }
         // A device that was lost meanwhile says so only where it is waited for.
         gpu.wait(gpu.submit(None), "preparing a plan")?;
@@ -131,8 +132,8 @@ impl GpuExecutor {
 
     /// The dispatches of a section.
     pub(super) fn dispatches(&self, section: &str) -> Result<&[Ready]> {
-        let name = self.plan.section(section)?.name;
-        Ok(self.sections.iter().find(|(other, _)| *other == name).map_or(&[], |(_, ready)| ready))
+        let name = &self.plan.section(section)?.name;
+        Ok(self.sections.iter().find(|(other, _)| other == name).map_or(&[], |(_, ready)| ready))
     }
 
     fn upload(&mut self, id: SlotId, bytes: &[u8]) -> Result<()> {

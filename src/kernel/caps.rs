@@ -79,6 +79,11 @@ impl Caps {
         lacking.map(|(what, needed, had)| (what, needed.into(), had.into()))
     }
 
+    /// The same without limits of sizes: what plans for the CPU path may count on.
+    pub fn unlimited() -> Self {
+        Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
+    }
+
     /// Whether this variant of this kernel is not known to compute wrongly.
     pub fn trusts(&self, kernel: &str, variant: &str) -> bool {
         !self.distrusted.iter().any(|(name, other)| (*name, other.as_str()) == (kernel, variant))

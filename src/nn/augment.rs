@@ -109,7 +109,7 @@ impl Augment {
     ///
     /// # Errors
     /// Where the images are none, or too large.
-    pub(super) fn gather(&self, gather: GatherParams, [rows, columns]: [usize; 2]) -> Result<GatherAugmentedParams> {
+    pub fn gather(&self, gather: GatherParams, [rows, columns]: [usize; 2]) -> Result<GatherAugmentedParams> {
         let fits = rows.checked_mul(columns) == Some(gather.features as usize);
         if !fits || rows.max(columns) > LARGEST_SIDE {
             return Err(Error::new(

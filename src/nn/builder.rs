@@ -148,7 +148,7 @@ impl<'a> ModelBuilder<'a> {
     }
 
     /// A pass for a section of a plan of `model`, whose tensors lie where `owned` says.
-    pub(super) fn using(
+    pub fn using(
         graph: &'a mut Graph,
         memory: &'a mut Memory,
         (mode, counters, inputs): (Mode, Value, BTreeMap<String, Signal>),
@@ -314,7 +314,7 @@ impl<'a> ModelBuilder<'a> {
     }
 
     /// The parameters in their order.
-    pub(super) fn parameter_values(&self) -> Vec<Value> {
+    pub fn parameter_values(&self) -> Vec<Value> {
         let mut values: Vec<_> = self.parameters.values().copied().collect();
         values.sort_unstable();
         values.into_iter().map(|(_, value)| value).collect()

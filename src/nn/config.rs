@@ -200,19 +200,19 @@ layers = [
         assert_eq!(read(&config.to_toml()).expect("what is written can be read"), config);
         let model = config.build(12, 3).expect("the shapes go together");
         assert_eq!(model.to_string(), "12-8-3");
-        let names: Vec<_> = model.state().into_iter().map(|(slot, ..)| slot).collect();
+        let names: Vec<_> = model.state().into_iter().map(|(name, _)| name).collect();
         let expected = [
-            "weights/fc1.weight",
-            "weights/bn1.weight",
-            "weights/bn1.bias",
-            "weights/ln1.weight",
-            "weights/ln1.bias",
-            "weights/fc2.weight",
-            "weights/fc2.bias",
-            "weights/fc3.weight",
-            "weights/fc3.bias",
-            "statistics/bn1.running_mean",
-            "statistics/bn1.running_var",
+            "fc1.weight",
+            "bn1.weight",
+            "bn1.bias",
+            "ln1.weight",
+            "ln1.bias",
+            "fc2.weight",
+            "fc2.bias",
+            "fc3.weight",
+            "fc3.bias",
+            "bn1.running_mean",
+            "bn1.running_var",
             "normalisation",
         ];
         assert_eq!(names, expected);

@@ -5,9 +5,6 @@ use super::{MlpConfig, ModelBuilder, ModelConfig, Normalisation, Signal, Signatu
 use crate::error::{Error, Kind, Result};
 use crate::shape::Shape;
 
-/// The slot of a plan that holds how much each class counts, where the loss takes weights.
-pub const CLASS_WEIGHTS: &str = "class_weights";
-
 /// The slot of a plan, and the tensor of a model file, that hold what images are normalised by.
 pub const NORMALISATION: &str = "normalisation";
 
@@ -91,7 +88,7 @@ impl Model {
     ///
     /// # Errors
     /// Where the layers own other tensors than when the model was built.
-    pub(super) fn forward(&self, b: &mut ModelBuilder<'_>) -> Result<Signal> {
+    pub fn forward(&self, b: &mut ModelBuilder<'_>) -> Result<Signal> {
         let x = b.first_input(&self.signature)?;
         self.config.layers.iter().try_fold(x, |x, layer| layer.build(b, x))
     }
@@ -127,19 +124,13 @@ impl Model {
         listed(&self.declared.running_state)
     }
 
-    /// All that a model file holds of it: the slot of a plan, the name and the shape of each parameter, of all running
-    /// state, and of [`NORMALISATION`].
-    pub fn state(&self) -> Vec<(String, String, Shape)> {
-        let inside = |arena: &'static str| {
-            move |Tensor { name, shape, .. }: &Tensor| (format!("{arena}/{name}"), name.clone(), shape.clone())
-        };
-        let Declared { parameters, running_state } = &self.declared;
-        let tensors = parameters.iter().map(inside("weights")).chain(running_state.iter().map(inside("statistics")));
-        let normalisation = (NORMALISATION.to_owned(), NORMALISATION.to_owned(), Shape::from([2]));
-        tensors.chain([normalisation]).collect()
+    /// Names and shapes of all that a model file holds of it: the parameters, the running state, and [`NORMALISATION`].
+    pub fn state(&self) -> Vec<(String, Shape)> {
+        let normalization = (NORMALISATION.to_owned(), Shape::from([2]));
+        self.tensors().into_iter().chain(self.running_state()).chain([normalization]).collect()
     }
 
-    /// What each class counts in the loss, where it takes weights: for the slot [`CLASS_WEIGHTS`].
+    /// What each class counts in the loss, where it takes weights: for the slot of that name.
     ///
     /// # Errors
     /// None for a model that was built: its weights were counted then.

@@ -8,18 +8,18 @@ use crate::ops::word;
 use crate::plan::{Arena, Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
 
-/// Scales all gradients together to a norm of `max_norm` where it is larger; leaves the norm before in `train/norm`.
+/// Scales all gradients together to a norm of `max_norm` where it is larger; leaves the norm before in `gradients.norm`.
 ///
 /// Of several windows, it is the norm of their norms, which differs from that of one by rounding.
 pub(super) fn record_clip(plan: &mut Plan, max_norm: f32, gradients: &Arena) -> Result<()> {
     let windows = plan.memory.windows(&[gradients.all])?;
-    let norm = plan.memory.array("train/norm", Role::Transient, DType::F32, [1])?;
+    let norm = plan.memory.array("gradients.norm", Role::Transient, DType::F32, [1])?;
     if windows.len() == 1 {
         record_norm(plan, ["squares of gradients", "norm of gradients"], gradients.all, norm)?;
     } else {
         let tensors: Vec<_> = (1..=windows.len()).map(|i| (i.to_string(), Shape::from([1]))).collect();
         // What lies between them is zero and adds nothing.
-        let norms = plan.memory.arena("train/norms", Role::Transient, &tensors)?;
+        let norms = plan.memory.arena("gradients.norms", Role::Transient, &tensors)?;
         for (window, &norm) in windows.iter().zip(&norms.tensors) {
             let [squares, label] = ["squares of gradients", "norm of gradients"].map(|label| window.label(label));
             record_norm(plan, [&squares, &label], window.slots[0], norm)?;

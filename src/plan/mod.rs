@@ -16,6 +16,7 @@ pub use windows::Window;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{AnyKernel, Caps, Kernel, word};
 use crate::shader::{Access, Binding, Reflection};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,9 +52,9 @@ impl Dispatch {
 #[derive(Clone)]
 pub struct Section {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The section that it always runs some time after, and whose transients it may read.
-    pub after: Option<&'static str>,
+    pub after: Option<Cow<'static, str>>,
     /// What it does, in order.
     pub dispatches: Vec<Dispatch>,
     /// The graph that most of it was lowered from, as lines for people; empty where there was none.
@@ -85,13 +86,16 @@ impl Plan {
     }
 
     /// Begins a section; dispatches go to the section begun last.
-    pub fn begin(&mut self, name: &'static str) {
-        self.sections.push(Section { name, after: None, dispatches: Vec::new(), graph: String::new() });
+    pub fn begin(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.sections.push(Section { name: name.into(), after: None, dispatches: Vec::new(), graph: String::new() });
     }
 
     /// [`Self::begin`] for a section that only runs after another one has: it may read what that has left in transients.
-    pub fn begin_after(&mut self, name: &'static str, other: &'static str) {
-        self.sections.push(Section { name, after: Some(other), dispatches: Vec::new(), graph: String::new() });
+    pub fn begin_after(&mut self, name: impl Into<Cow<'static, str>>, other: impl Into<Cow<'static, str>>) {
+        self.begin(name);
+        if let Some(section) = self.sections.last_mut() {
+            section.after = Some(other.into());
+        }
     }
 
     /// How many dispatches the section begun last has.
@@ -113,10 +117,25 @@ impl Plan {
         Ok(())
     }
 
+    /// Puts the dispatch appended last in the place of an earlier one of its section, which goes.
+    pub fn replace_with_last(&mut self, number: usize) {
+        if let Some(section) = self.sections.last_mut().filter(|section| number < section.dispatches.len()) {
+            section.dispatches.swap_remove(number);
+        }
+    }
+
+    /// Takes dispatches out of the section begun last, by their numbers from 0 on.
+    pub fn remove(&mut self, numbers: &[usize]) {
+        if let Some(section) = self.sections.last_mut() {
+            let mut number = 0..;
+            section.dispatches.retain(|_| !number.next().is_some_and(|number| numbers.contains(&number)));
+        }
+    }
+
     /// The section of this name.
     pub fn section(&self, name: &str) -> Result<&Section> {
         self.sections.iter().find(|section| section.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.sections.iter().map(|section| section.name).collect();
+            let names: Vec<_> = self.sections.iter().map(|section| &section.name).collect();
             mistake(format!("the plan has no section `{name}`, only {names:?}"))
         })
     }

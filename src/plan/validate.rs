@@ -4,6 +4,7 @@ use super::{Buffer, Dispatch, Plan, Role, Section, mistake};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
 use crate::shader::{Access, Reflection};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -66,8 +67,9 @@ impl Plan {
 
     /// Gives what of each buffer holds a value when the section ends.
     fn written_before_read(&self, section: &Section) -> Result<Vec<Vec<Range<usize>>>> {
-        let earlier = |name| self.sections.iter().take_while(|s| s.name != section.name).find(|s| s.name == name);
-        let mut written = match section.after.map(|name| earlier(name).ok_or(name)) {
+        let earlier =
+            |name: &Cow<str>| self.sections.iter().take_while(|s| s.name != section.name).find(|s| s.name == *name);
+        let mut written = match section.after.as_ref().map(|name| earlier(name).ok_or(name)) {
             None => self.memory.buffers().iter().map(initial).collect(),
             Some(Ok(other)) => self.written_before_read(other)?,
             Some(Err(name)) => {

@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gpu::{Flaw, Stamps};
 use crate::kernel::word;
 use crate::plan::Dispatch;
+use crate::planner::Phase;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -38,28 +39,28 @@ pub struct Request {
 /// # Errors
 /// If the plan has no such section, or the device fails.
 pub async fn step<S: Subject>(subject: &mut S, request: Request, peaks: Peaks) -> Result<Profile> {
-    const SECTION: &str = "train";
+    let section = &*Phase::Train.name();
     // Warm-up: in the first steps, drivers still compile and allocate.
-    subject.timed(SECTION, 3, Stamps::None).await?;
-    let probe = subject.timed(SECTION, 2, Stamps::Each).await?;
+    subject.timed(section, 3, Stamps::None).await?;
+    let probe = subject.timed(section, 2, Stamps::Each).await?;
     let steps = request.steps.unwrap_or_else(|| usual_steps((probe.ended - probe.begun) / 2));
     let mut clock = match probe.spans {
         Ok(_) => Clock::Device,
         Err(_) if subject.caps().is_none() => Clock::Wall { reason: "each twin, on the CPU".to_owned() },
         Err(flaw) => flaw.into(),
     };
-    let mut runs = take_turns(subject, SECTION, steps, &clock).await?;
+    let mut runs = take_turns(subject, section, steps, &clock).await?;
     if let Err(flaw) = runs {
         // The device clock failed in the meantime.
         clock = flaw.into();
-        runs = take_turns(subject, SECTION, steps, &clock).await?;
+        runs = take_turns(subject, section, steps, &clock).await?;
     }
     let (timeline, walls) = runs.map_err(|flaw| {
         Error::new(Kind::Device, format!("cannot time dispatches: {flaw}"), "try again, or use another device")
     })?;
     let (submits, apart) = timeline.finish(&clock);
     let plan = subject.plan();
-    let dispatches = &plan.section(SECTION)?.dispatches;
+    let dispatches = &plan.section(section)?.dispatches;
     let mut profile = Profile::new(request.device, request.title, peaks);
     let step = whole(&submits, request.batch, walls);
     for places in alike(dispatches) {

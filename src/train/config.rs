@@ -2,9 +2,9 @@
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
-use crate::kernel::Caps;
-use crate::nn::{Augment, MicroBatches, MlpConfig, ModelConfig, Normalisation};
+use crate::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
+use crate::planner::MicroBatches;
 
 /// The settings of a run. The defaults are the classic program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +19,8 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// How a step moves the weights: optimizer, learning rate and its schedule, clipping.
     pub update: UpdateConfig,
-    /// The most weights that products update on their way out: a fact about the adapter, see [`Self::suited_to`].
-    pub most_fused: Option<usize>,
-    /// The largest binding in bytes, another such fact: arenas that are larger are bound in windows.
-    pub max_binding_bytes: u64,
+    /// Batch sizes of inferences while training, if there are to be any.
+    pub infer: Vec<usize>,
     /// Seed of initial weights and of the order of the images.
     pub seed: u64,
     /// What all images are normalised by.
@@ -46,8 +44,7 @@ impl Default for TrainConfig {
             micro_batch: None,
             epochs: 5,
             update: UpdateConfig::default(),
-            most_fused: None,
-            max_binding_bytes: u64::MAX,
+            infer: Vec::new(),
             seed: 42,
             normalize: Normalisation::default(),
             augment: Augment::default(),
@@ -62,11 +59,6 @@ impl TrainConfig {
     /// How batches out of `samples` images are divided.
     pub fn division(&self, samples: usize) -> MicroBatches {
         MicroBatches::new(samples, self.batch_size, self.micro_batch)
-    }
-
-    /// These settings in the form that an adapter can run, and runs fastest: the numbers are the same.
-    pub fn suited_to(self, caps: &Caps) -> Self {
-        Self { most_fused: caps.most_fused(), max_binding_bytes: caps.max_binding_bytes, ..self }
     }
 
     /// Checks each setting.

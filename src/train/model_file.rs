@@ -92,7 +92,7 @@ impl ModelFile {
         let state = model.state();
         let mut weights = Vec::with_capacity(state.len());
         let (mut expected, found) = (state.len(), file.names());
-        for (_, name, shape) in &state {
+        for (name, shape) in &state {
             if name == NORMALISATION && !found.contains(&name.as_str()) {
                 weights.push(Normalisation::UNIT.to_vec());
                 expected -= 1;

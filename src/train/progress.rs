@@ -1,7 +1,7 @@
 //! What the host makes of the metrics that come back: scores, the rate, and reports on where training stands.
 
 use crate::error::{Error, Kind, Result};
-use crate::nn::MicroBatches;
+use crate::planner::MicroBatches;
 use std::time::{Duration, Instant};
 
 /// How long one submit may keep the device: long enough to hide its cost, short enough for a desktop to stay smooth.

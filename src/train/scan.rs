@@ -2,13 +2,12 @@
 
 use super::progress::{ADVICE, not_finite};
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Found, SCAN_RECORD, found, scanned};
 use crate::plan::{Executor, Memory, Pending, Slot, SlotId};
+use crate::planner::{Found, ScanSlots};
 
 /// Follows the scans of a run.
 pub(super) struct Scan {
-    record: SlotId,
-    arrays: Vec<(&'static str, SlotId)>,
+    slots: ScanSlots,
     every: usize,
     /// The last step after which everything is known to have been finite; 0 where that is the start.
     sound: usize,
@@ -21,12 +20,9 @@ impl Scan {
     ///
     /// # Errors
     /// Where the plan has no section for it.
-    pub(super) fn new(memory: &Memory, every: usize) -> Result<Self> {
-        let record = memory.find(SCAN_RECORD).ok_or_else(|| {
-            let advice = "build it with Trainer::plan, or add one with Model::add_scan";
-            Error::new(Kind::Usage, "the plan has no section `scan`", advice)
-        })?;
-        Ok(Self { record, arrays: scanned(memory), every, sound: 0, found: None })
+    pub(super) fn new(slots: Option<&ScanSlots>, every: usize) -> Result<Self> {
+        let missing = || Error::new(Kind::Usage, "the plan has no section for scans", "build it with Trainer::plan");
+        Ok(Self { slots: slots.ok_or_else(missing)?.clone(), every, sound: 0, found: None })
     }
 
     /// How many steps are done when the next scan is due, after `done` and at `end` at the latest.
@@ -36,12 +32,12 @@ impl Scan {
 
     /// Asks for the record as it is after all runs so far.
     pub(super) fn fetch<E: Executor>(&self, executor: &mut E) -> Result<Pending<u32>> {
-        executor.fetch_words(self.record)
+        executor.fetch_words(self.slots.record)
     }
 
     /// Takes in the record as a scan after `step` steps left it.
     pub(super) fn arrive(&mut self, step: usize, record: &[u32]) {
-        let found = found(record);
+        let found = ScanSlots::found(record);
         match found.iter().flatten().map(|found| found.step).min() {
             None => self.sound = step,
             Some(first) => {
@@ -85,9 +81,9 @@ impl Scan {
     /// The first step at whose scan something was found, and what was.
     fn describe(&self, memory: &Memory, found: &[Option<Found>]) -> (usize, String) {
         let step = found.iter().flatten().map(|found| found.step).min().unwrap_or_default();
-        let first = found.iter().zip(&self.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
-        let tell = |(found, (name, array)): (&Found, &(&str, SlotId))| {
-            let first = element(memory, *array, found.first);
+        let first = found.iter().zip(&self.slots.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
+        let tell = |(found, &array): (&Found, &SlotId)| {
+            let (first, name) = (element(memory, array, found.first), &memory.slot(array).name);
             match found.count {
                 1 => format!("{first} is not finite"),
                 count => format!("{first} and {} more of {name} are not finite", count - 1),
@@ -125,10 +121,11 @@ mod tests {
     fn scans() -> (Memory, Scan) {
         let mut memory = Memory::default();
         let tensors = [("w".to_owned(), Shape::from([3, 5])), ("b".to_owned(), Shape::from([7]))];
-        memory.arena("weights", Role::Parameter, &tensors).expect("it is small");
-        memory.arena("gradients", Role::Transient, &tensors).expect("it is small");
-        memory.array(SCAN_RECORD, Role::Scratch, DType::U32, [2, 3]).expect("it is small");
-        let scan = Scan::new(&memory, 10).expect("there is a record");
+        let weights = memory.arena("weights", Role::Parameter, &tensors).expect("it is small");
+        let gradients = memory.arena("gradients", Role::Transient, &tensors).expect("it is small");
+        let record = memory.array("record", Role::Scratch, DType::U32, [2, 3]).expect("it is small");
+        let slots = ScanSlots { record, arrays: vec![gradients.all, weights.all] };
+        let scan = Scan::new(Some(&slots), 10).expect("there is a record");
         (memory, scan)
     }
 

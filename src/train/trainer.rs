@@ -7,9 +7,11 @@ use super::upload::{check_supported, upload_split};
 use super::{Score, TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
-use crate::kernel::Array;
-use crate::nn::{CLASS_WEIGHTS, Evaluation, Model, ModelConfig, NORMALISATION, Normalisation, Training};
-use crate::plan::{Executor, Keep, Pending, Plan, SlotId};
+use crate::infer::{self, Outputs, Session};
+use crate::kernel::{Array, Caps};
+use crate::nn::{Model, ModelConfig, Normalisation};
+use crate::plan::{Executor, Keep, Pending, Plan};
+use crate::planner::{EvaluationSpec, ModelSlots, Phase, Set, SetSlots, TrainSpec, TrainingSlots, plan_training};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
@@ -54,6 +56,7 @@ struct Submitted {
 /// A model, its data and its optimizer on a device.
 pub struct Trainer<E> {
     executor: E,
+    slots: TrainingSlots,
     model: Model,
     config: TrainConfig,
     samples: usize,
@@ -67,7 +70,7 @@ impl<E: Executor> Trainer<E> {
     /// # Errors
     /// Where a setting cannot be used, needs items for validation that are not there, the device cannot train on the
     /// data yet, or a size is beyond any device.
-    pub fn plan(config: &TrainConfig, data: &Dataset) -> Result<(Model, Plan)> {
+    pub fn plan(config: &TrainConfig, data: &Dataset, caps: &Caps) -> Result<(Model, Plan)> {
         config.validate()?;
         let classes = check_supported(data)?;
         let train = data.train();
@@ -94,36 +97,29 @@ impl<E: Executor> Trainer<E> {
             ));
         };
         config.update.fits(steps)?;
-        let training = Training {
-            samples: train.len(),
-            batch: config.batch_size,
+        let over = |split: &Split| EvaluationSpec { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
+        let spec = TrainSpec {
             micro_batch: config.micro_batch,
             update: config.update.clone(),
-            most_fused: config.most_fused,
-            steps,
             seed: config.seed,
             ring: steps_in_ring(division),
             augment: config.augment.over(train.inputs()[0].item())?,
+            normalize: config.normalize,
+            validation: data.validation().map(over),
+            test: data.test().map(over),
+            scan: true,
+            keep_best: config.patience.is_some(),
+            infer: config.infer.clone(),
+            ..TrainSpec::new(train.len(), config.batch_size, steps)
         };
-        let over = |split: &Split| Evaluation { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
-        let mut plan = model.plan_within(config.max_binding_bytes, Some(training), data.test().map(over))?;
-        model.add_scan(&mut plan)?;
-        if let Some(validation) = data.validation() {
-            model.add_validation(&mut plan, over(validation))?;
-        }
-        if config.patience.is_some() {
-            model.add_keeping(&mut plan)?;
-        }
-        if config.normalize == Normalisation::Standard {
-            model.add_measuring(&mut plan)?;
-        }
+        let plan = plan_training(&model, &spec, caps)?.plan;
         Ok((model, plan))
     }
 
     /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
     /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
-        let parts = [("train", Some(data.train())), ("test", data.test()), ("validation", data.validation())];
+        let parts = [(Set::Train, Some(data.train())), (Set::Test, data.test()), (Set::Validation, data.validation())];
         for (set, split) in parts {
             split.map_or(Ok(()), |split| upload_split(&mut executor, set, split))?;
         }
@@ -135,8 +131,8 @@ impl<E: Executor> Trainer<E> {
     ///
     /// # Errors
     /// As of [`Self::plan`] and [`Executor::with_plan`]; and where `data` are of another size than those on the device.
-    pub async fn with_config(self, config: TrainConfig, data: &Dataset) -> Result<Self> {
-        let (model, plan) = Self::plan(&config, data)?;
+    pub async fn with_config(self, config: TrainConfig, data: &Dataset, caps: &Caps) -> Result<Self> {
+        let (model, plan) = Self::plan(&config, data, caps)?;
         if !plan.memory.finds_data_in(self.executor.memory()) {
             let cause = "the data set is of another size than the one on the device";
             return Err(Error::new(Kind::Usage, cause, "make a new trainer for it"));
@@ -148,10 +144,11 @@ impl<E: Executor> Trainer<E> {
     fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
         if config.normalize == Normalisation::Standard {
-            executor.run("measure", 1)?;
+            executor.run(&Phase::Measure.name(), 1)?;
         }
+        let slots = TrainingSlots::find(executor.memory(), &model)?;
         let validation = data.validation().map(Split::len);
-        Ok(Self { executor, model, config, samples: data.train().len(), validation })
+        Ok(Self { executor, slots, model, config, samples: data.train().len(), validation })
     }
 
     /// The executor.
@@ -174,7 +171,7 @@ impl<E: Executor> Trainer<E> {
         let total = steps_per_epoch * self.config.epochs;
         let division = self.config.division(self.samples);
         let ring = steps_in_ring(division);
-        let mut scan = Scan::new(self.executor.memory(), self.config.scan_every)?;
+        let mut scan = Scan::new(self.slots.scan.as_ref(), self.config.scan_every)?;
         let mut progress = Progress::new(self.samples, self.config.batch_size, division);
         let mut judge = Judge::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
@@ -206,7 +203,7 @@ impl<E: Executor> Trainer<E> {
                 let verdict = judge.judge(validated);
                 validation = Some(validated);
                 if verdict.is_best && self.config.patience.is_some() {
-                    self.executor.run("keep", 1)?;
+                    self.executor.run(&Phase::Keep.name(), 1)?;
                 }
                 if let Some(reason) = verdict.ending {
                     ending = reason;
@@ -217,7 +214,7 @@ impl<E: Executor> Trainer<E> {
         }
         // A target that is reached is reached by the weights of now, whichever were best.
         if self.config.patience.is_some() && ending != Ending::Target && judge.best != validation {
-            self.executor.run("restore", 1)?;
+            self.executor.run(&Phase::Restore.name(), 1)?;
             validation = judge.best;
         }
         Ok(Outcome {
@@ -242,14 +239,14 @@ impl<E: Executor> Trainer<E> {
         while done < steps.end {
             let due = scan.due_after(done, end);
             let stop = due.min(steps.end);
-            self.executor.run("train", (stop - done) as u32)?;
+            self.executor.run(&Phase::Train.name(), (stop - done) as u32)?;
             if stop == due {
-                self.executor.run("scan", 1)?;
+                self.executor.run(&Phase::Scan.name(), 1)?;
                 scanned = Some(stop);
             }
             done = stop;
         }
-        let metrics = find(&self.executor, "train/metrics")?;
+        let metrics = self.slots.train.metrics;
         Ok(Submitted {
             steps: steps.len(),
             metrics: self.executor.fetch(metrics, entry * (steps.start % ring), entry * steps.len())?,
@@ -275,7 +272,7 @@ impl<E: Executor> Trainer<E> {
         }
         if bad_loss.is_some() && !scan.has_found() {
             // That a loss is not finite does not say where it began.
-            self.executor.run("scan", 1)?;
+            self.executor.run(&Phase::Scan.name(), 1)?;
             scan.arrive(submitted, &scan.fetch(&mut self.executor)?.await?);
         }
         scan.judge(self.executor.memory(), bad_loss)?;
@@ -284,8 +281,8 @@ impl<E: Executor> Trainer<E> {
 
     /// Loss and accuracy on the validation images, where there are some.
     async fn validate(&mut self) -> Result<Option<Score>> {
-        let Some(images) = self.validation else { return Ok(None) };
-        score(&mut self.executor, ["validate", "validation"], images, EVALUATION_BATCH.min(images)).await.map(Some)
+        let (Some(images), Some(slots)) = (self.validation, self.slots.validation) else { return Ok(None) };
+        score(&mut self.executor, (Set::Validation, &slots), images, EVALUATION_BATCH.min(images)).await.map(Some)
     }
 
     /// Loss and accuracy on the test images.
@@ -293,18 +290,33 @@ impl<E: Executor> Trainer<E> {
         evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
     }
 
+    /// The outputs of the model, as it is trained so far, for the rows of its inputs: [`Session::infer`]. The
+    /// configuration lists the batch sizes.
+    ///
+    /// # Errors
+    /// As of [`Session::infer`]; and where the configuration lists no batch size.
+    pub async fn infer(&mut self, inputs: &[&[f32]]) -> Result<Outputs> {
+        infer::infer(&mut self.executor, &self.slots.infer, inputs).await
+    }
+
+    /// Goes on to inference with the weights on the device.
+    ///
+    /// # Errors
+    /// As of [`Session::after`].
+    pub async fn into_session(self, caps: &Caps) -> Result<Session<E>> {
+        Session::after(self.executor, &self.model, caps).await
+    }
+
     /// Mean and deviation by which images are normalised, in numbers from 0 to 1.
     pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
-        let slot = find(&self.executor, NORMALISATION)?;
-        let numbers = self.executor.fetch(slot, 0, 2)?.await?;
-        Ok([numbers[0], 1.0 / numbers[1]])
+        let [mean, reciprocal] = infer::normalization(&mut self.executor, &self.model).await?;
+        Ok([mean, 1.0 / reciprocal])
     }
 
     /// Parameters, statistics and normalisation by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
-        for (slot, name, shape) in self.model.state() {
-            let slot = find(&self.executor, &slot)?;
+        for ((name, shape), slot) in self.model.state().into_iter().zip(self.slots.model.state()) {
             if let Array::Real(values) = self.executor.read(slot).await? {
                 weights.push((name, shape, values.into_iter().map(|x| x as f32).collect()));
             }
@@ -318,43 +330,42 @@ impl<E: Executor> Trainer<E> {
 /// # Errors
 /// Where the device fails, or the loss is not finite.
 pub async fn evaluate<E: Executor>(executor: &mut E, images: usize, batch: usize) -> Result<Score> {
-    score(executor, ["evaluate", "test"], images, batch).await
+    let slots = SetSlots::find(executor.memory(), Set::Test)?;
+    score(executor, (Set::Test, &slots), images, batch).await
 }
 
-/// Runs a section that goes forward over `images` images of `set` in batches of `batch`.
-async fn score<E: Executor>(executor: &mut E, [section, set]: [&str; 2], images: usize, batch: usize) -> Result<Score> {
-    let metrics = find(executor, &format!("{set}/metrics"))?;
+/// Runs the section that goes forward over `images` images of a set in batches of `batch`.
+async fn score<E: Executor>(
+    executor: &mut E,
+    (set, slots): (Set, &SetSlots),
+    images: usize,
+    batch: usize,
+) -> Result<Score> {
+    let phase = set.evaluated_by();
     let mut sums = Sums::default();
     let mut rows = (0..images).step_by(batch.max(1)).map(|start| batch.min(images - start));
     let mut first = 0;
     while first < images.div_ceil(batch) {
         let steps = 64.min(images.div_ceil(batch) - first);
-        executor.run(section, steps as u32)?;
-        for entry in executor.fetch(metrics, 2 * first, 2 * steps)?.await?.chunks_exact(2) {
+        executor.run(&phase.name(), steps as u32)?;
+        for entry in executor.fetch(slots.metrics, 2 * first, 2 * steps)?.await?.chunks_exact(2) {
             sums.add(entry, rows.next().unwrap_or(0));
         }
         first += steps;
     }
     let score = sums.score();
-    if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {set} loss"), score.loss)) }
+    if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {} loss", set.name()), score.loss)) }
 }
 
 /// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
 /// `model`, and the weights of its classes where it has some.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
-    for ((slot, ..), values) in model.state().iter().zip(weights) {
-        let slot = find(executor, slot)?;
+    let slots = ModelSlots::find(executor.memory(), model)?;
+    for (slot, values) in slots.state().zip(weights) {
         executor.write_f32(slot, values)?;
     }
-    match model.class_weights()? {
-        Some(weights) => executor.write_f32(find(executor, CLASS_WEIGHTS)?, &weights),
-        None => Ok(()),
+    match (slots.class_weights, model.class_weights()?) {
+        (Some(slot), Some(weights)) => executor.write_f32(slot, &weights),
+        _ => Ok(()),
     }
-}
-
-/// The slot of this name in the executor's plan.
-pub(super) fn find<E: Executor>(executor: &E, name: &str) -> Result<SlotId> {
-    executor.memory().find(name).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("the plan has no slot `{name}`"), "build it with Model::plan for this purpose")
-    })
 }

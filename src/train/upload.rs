@@ -1,9 +1,9 @@
 //! Which data sets the device trains on, and how they get there.
 
-use super::trainer::find;
 use crate::data::{Dataset, Field, Split};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Executor;
+use crate::planner::{Set, SetSlots};
 use crate::shape::DType;
 
 /// Whether the device can train on a data set; the number of its classes.
@@ -37,14 +37,12 @@ pub(super) fn check_supported(data: &Dataset) -> Result<usize> {
     Ok(classes)
 }
 
-/// Copies inputs and classes into the slots of `set` (`train`, `validation` or `test`), packed as the device wants them.
+/// Copies the items of `split` and their classes into the slots of `set`, packed as the device wants them.
 ///
 /// # Errors
 /// Returns an error if the plan has no such slots, or they are of another size.
-pub fn upload_split<E: Executor>(executor: &mut E, set: &str, split: &Split) -> Result<()> {
-    for (slot, field) in [("images", &split.inputs()[0]), ("classes", split.targets())] {
-        let slot = find(executor, &format!("{set}/{slot}"))?;
-        executor.write_words(slot, &field.packed())?;
-    }
-    Ok(())
+pub fn upload_split<E: Executor>(executor: &mut E, set: Set, split: &Split) -> Result<()> {
+    let slots = SetSlots::find(executor.memory(), set)?;
+    executor.write_words(slots.items, &split.inputs()[0].packed())?;
+    executor.write_words(slots.targets, &split.targets().packed())
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Gpu, GpuExecutor};
 use crate::kernel::{Array, Variant};
 use crate::plan::{Dispatch, Executor};
+use crate::planner::{Phase, Set};
 use crate::shader::Access;
 use crate::shape::{DType, Shape};
 use crate::train::{ModelFile, TrainConfig, Trainer, upload_split, upload_weights};
@@ -107,14 +108,14 @@ pub async fn lockstep_model(
     steps: usize,
     mut watch: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Option<Parted>> {
-    let config = TrainConfig { model: file.model.config().clone(), ..TrainConfig::default() }.suited_to(&gpu.caps);
-    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data)?;
+    let config = TrainConfig { model: file.model.config().clone(), ..TrainConfig::default() };
+    let (model, plan) = Trainer::<GpuExecutor>::plan(&config, data, &gpu.caps)?;
     let mut executor = GpuExecutor::new(gpu, plan, Checks::Off).await?;
-    upload_split(&mut executor, "train", data.train())?;
-    upload_split(&mut executor, "test", data.needed_test()?)?;
+    upload_split(&mut executor, Set::Train, data.train())?;
+    upload_split(&mut executor, Set::Test, data.needed_test()?)?;
     upload_weights(&mut executor, &model, &file.weights)?;
-    for section in std::iter::repeat_n("train", steps).chain(["scan", "evaluate"]) {
-        let parted = lockstep(&mut executor, section, &mut watch).await?;
+    for phase in std::iter::repeat_n(Phase::Train, steps).chain([Phase::Scan, Phase::Evaluate]) {
+        let parted = lockstep(&mut executor, &phase.name(), &mut watch).await?;
         if parted.is_some() {
             return Ok(parted);
         }

@@ -6,7 +6,7 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, digits};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor};
-use crate::kernel::{Effort, Real};
+use crate::kernel::{Caps, Effort, Real};
 use crate::nn::{MlpConfig, ModelConfig};
 use crate::optim::{AdamW, RmsProp, Schedule, Sgd, UpdateConfig};
 use crate::plan::{Executor, Plan};
@@ -128,7 +128,7 @@ pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Datase
 /// # Errors
 /// If the device fails, or a loss is not finite.
 pub async fn on_device(gpu: &Arc<Gpu>, config: &TrainConfig, data: &Dataset) -> Result<Trace> {
-    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data)?;
+    let (model, plan) = Trainer::<GpuExecutor>::plan(config, data, &gpu.caps)?;
     let executor = GpuExecutor::new(gpu.clone(), plan, Checks::Off).await?;
     trace(&mut Trainer::new(executor, model, config.clone(), data)?).await
 }
@@ -138,6 +138,6 @@ pub async fn on_device(gpu: &Arc<Gpu>, config: &TrainConfig, data: &Dataset) -> 
 /// # Errors
 /// If the host does not have enough memory.
 pub async fn on_twins<T: Real>(config: &TrainConfig, data: &Dataset) -> Result<Trace> {
-    let (model, plan): (_, Plan) = Trainer::<CpuExecutor<T>>::plan(config, data)?;
+    let (model, plan): (_, Plan) = Trainer::<CpuExecutor<T>>::plan(config, data, &Caps::unlimited())?;
     trace(&mut Trainer::new(CpuExecutor::<T>::new(plan)?, model, config.clone(), data)?).await
 }

@@ -8,7 +8,7 @@
 //! - update: Adam over the arena of all weights and biases.
 
 use shadegrad::error::Result;
-use shadegrad::nn::{Model, Training};
+use shadegrad::nn::Model;
 use shadegrad::ops::batch::gather::{Gather, GatherParams};
 use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
 use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
@@ -18,6 +18,7 @@ use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate, word};
 use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
+use shadegrad::planner::TrainSpec;
 use shadegrad::random::seed_words;
 use shadegrad::shape::{DType, Shape};
 
@@ -56,7 +57,7 @@ impl ByHand {
     }
 
     /// A plan with the section `train`.
-    pub(crate) fn plan(&self, training: Training) -> Result<Plan> {
+    pub(crate) fn plan(&self, training: TrainSpec) -> Result<Plan> {
         let mut memory = Memory::default();
         let weights = memory.arena("weights", Role::Parameter, &self.tensors())?;
         let pass = self.pass(&mut memory, "train", training.samples, training.batch, training.ring)?;

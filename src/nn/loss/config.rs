@@ -57,7 +57,7 @@ impl LossConfig {
     ///
     /// # Errors
     /// Where classes count differently, for then a part weighs by its classes.
-    pub(in crate::nn) fn can_be_divided(&self) -> Result<()> {
+    pub fn can_be_divided(&self) -> Result<()> {
         if self.class_weights == ClassWeights::Equal {
             return Ok(());
         }

@@ -16,7 +16,7 @@ pub fn model_file(bytes: &[u8]) -> Usage {
     let (outcome, usage) = limit.measure(bytes.len(), || ModelFile::decode(bytes));
     if let Ok(file) = outcome {
         let named = file.model.state().into_iter().zip(&file.weights);
-        let tensors: Vec<_> = named.map(|((_, name, shape), values)| (name, shape, values.clone())).collect();
+        let tensors: Vec<_> = named.map(|((name, shape), values)| (name, shape, values.clone())).collect();
         let written = ModelFile::encode(&file.model, &tensors, &[]).expect("what was read can be written");
         let again = ModelFile::decode(&written).expect("what was written can be read");
         assert_eq!(again.weights, file.weights);

@@ -106,7 +106,7 @@ impl Script<'_> {
             3 => {
                 let (name, after) = (NAMES[self.pick(4)], self.pick(8));
                 match NAMES.get(after) {
-                    Some(after) => self.plan.begin_after(name, after),
+                    Some(after) => self.plan.begin_after(name, *after),
                     None => self.plan.begin(name),
                 }
             }
@@ -190,10 +190,10 @@ impl Script<'_> {
         }
         let mut ends: Vec<Option<Vec<Vec<bool>>>> = Vec::new();
         for section in sections {
-            let before = match section.after {
+            let before = match &section.after {
                 None => Some(self.initial()),
                 Some(after) => {
-                    sections.iter().zip(&ends).find(|(s, _)| s.name == after).and_then(|(_, end)| end.clone())
+                    sections.iter().zip(&ends).find(|(s, _)| s.name == *after).and_then(|(_, end)| end.clone())
                 }
             };
             let end = before.and_then(|written| self.after(section, written));

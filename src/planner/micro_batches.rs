@@ -4,6 +4,8 @@
 //! The images, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
 //! a batch (batch norm) goes by those of a micro-batch, and dropout draws masks of its own for each.
 
+use super::names::{self, Set, of_set};
+use super::slots::name_of;
 use crate::error::{Error, Kind, Result};
 use crate::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
 use crate::ops::elementwise::copy;
@@ -44,8 +46,9 @@ impl Accumulation {
         tensors: &[(String, Shape)],
     ) -> Result<Self> {
         let (memory, role) = (&mut plan.memory, Role::Transient);
-        let micro_counters = memory.array("train/micro_counters", role, DType::U32, [counter::COUNT])?;
-        let micro_gradients = parameter_arena(memory, "micro_gradients", role, tensors)?;
+        let micro_counters =
+            memory.array(&name_of(Set::Train, of_set::MICRO_COUNTERS), role, DType::U32, [counter::COUNT])?;
+        let micro_gradients = parameter_arena(memory, names::MICRO_GRADIENTS, role, tensors)?;
         Ok(Self { counters, gradients: gradients.all, micro_counters, micro_gradients })
     }
 }
