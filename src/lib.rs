@@ -56,12 +56,12 @@
 //!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
 //!    lowered: `train` has 7 dispatches for two layers, 8 where [`kernel::Caps::most_fused`] wants the update by itself.
 //!    `evaluate` likewise.
-//! 3. On a GPU, [`tuner::tune`] first times the variants of products, once for each adapter, driver, build and shape.
-//!    [`verify::self_test`] holds each kernel that the plan uses to its twin, once for each adapter, driver and build; what
-//!    computes wrongly gives way to the next variant. [`gpu::GpuExecutor`] validates the plan, compiles its kernels in
-//!    parallel, and builds every bind group once. Weights, gradients and the optimizer's state are flat arenas of one
-//!    layout, so an update is one dispatch, or none but the products that give the gradients; weights that decay lie
-//!    first in it.
+//! 3. On a GPU, [`session::prepare`] makes the device ready. [`tuner::tune`] times the variants of products, once for each
+//!    adapter, driver, build and shape. [`verify::self_test`] tests each kernel of the plan against its twin, once for each
+//!    adapter, driver and build, and replaces a variant that fails by the next. [`gpu::GpuExecutor`] validates the plan,
+//!    compiles its kernels in parallel, and builds every bind group once. Weights, gradients and the optimizer's state
+//!    are flat arenas of one layout, so an update is one dispatch, or none but the products that give the gradients;
+//!    weights that decay lie first in it.
 //! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
 //!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
 //!    all images to train on. What it finds is kept in the model file.

@@ -19,28 +19,6 @@ use shadegrad::verify::{self, Bench, Outcome, Settings, Whole, check_relations, 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Kernels without relations, and why.
-const WITHOUT: &[(&str, &str)] = &[
-    ("begin_batch", "the row it gathers depends on counters and position"),
-    ("gather", "the same"),
-    ("gather_augmented", "the same"),
-    ("pixel_sums", "integer results, which are compared exactly"),
-    ("normalisation", "the same, rounded once"),
-    ("metrics", "one sum over all rows"),
-    ("softmax_cross_entropy_metrics", "the same"),
-    ("adam", "only the first weights decay"),
-    ("matmul_tn_adam", "updates weights; its products are covered by matmul_tn_column_sums"),
-    ("sgd", "the same as adam"),
-    ("rmsprop", "the same"),
-    ("square_sums", "sums of squares in a different order"),
-    ("global_norm", "a single number"),
-    ("step_state", "counts"),
-    ("micro_batch", "counts"),
-    ("schedule", "a single number"),
-    ("non_finite", "counts, which are compared exactly"),
-    ("non_finite_record", "the same"),
-];
-
 /// The number of changes tried on some of a kernel's cases, or the first error.
 fn relations(gpu: &Arc<Gpu>, kernel: &'static dyn AnyKernel, variant: &Variant, most: usize) -> Result<usize, String> {
     let pipeline = pollster::block_on(Pipeline::new(gpu, kernel, variant, Checks::Off)).expect("it compiles");
@@ -63,9 +41,9 @@ fn every_kernel_keeps_its_relations_or_says_why_it_has_none() {
     let (mut total, mut wrong) = (0, Vec::new());
     for kernel in registry() {
         let name = kernel.name();
-        let reason = WITHOUT.iter().any(|(other, _)| *other == name);
-        assert_eq!(kernel.relations().is_empty(), reason, "{name}: declare a relation, or give a reason");
-        if reason {
+        let reason = kernel.without_relations();
+        assert_eq!(kernel.relations().is_empty(), reason.is_some(), "{name}: declare a relation, or give a reason");
+        if reason.is_some() {
             continue;
         }
         let cases = kernel.cases(Effort::QUICK);

@@ -5,16 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: &[&str] = &[
-    "cli/",
-    "data/",
-    "nn/",
-    "ops/batch/gather_augmented/",
-    "ops/elementwise/activation",
-    "ops/matmul/",
-    "optim/",
-    "train/",
-];
+const CIRCLES: &[&str] = &["cli/", "data/", "nn/", "optim/", "train/"];
 
 /// Names that several types have, to be renamed. Nothing is added here.
 const SHARED_NAMES: &[&str] = &[

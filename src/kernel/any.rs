@@ -48,6 +48,8 @@ pub trait AnyKernel: Sync {
     fn cases(&self, effort: Effort) -> Vec<Case<Vec<u8>>>;
     /// See [`Kernel::relations`](super::Kernel::relations).
     fn relations(&self) -> Vec<Relation>;
+    /// See [`Kernel::without_relations`](super::Kernel::without_relations).
+    fn without_relations(&self) -> Option<&'static str>;
     /// See [`Kernel::faults`](super::Kernel::faults).
     fn faults(&self) -> &'static [ShaderFault];
     /// See [`Kernel::fill`](super::Kernel::fill).

@@ -96,6 +96,11 @@ pub trait Kernel: Sync {
         Vec::new()
     }
 
+    /// Why it has no [`Self::relations`], if it has none.
+    fn without_relations(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Faults to seed into its shader, each of which its cases must find. A kernel in the registry needs at least one.
     fn faults(&self) -> &'static [ShaderFault] {
         &[]
@@ -194,6 +199,10 @@ impl<K: Kernel> AnyKernel for K {
 
     fn relations(&self) -> Vec<Relation> {
         Kernel::relations(self)
+    }
+
+    fn without_relations(&self) -> Option<&'static str> {
+        Kernel::without_relations(self)
     }
 
     fn faults(&self) -> &'static [ShaderFault] {

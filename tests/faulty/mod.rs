@@ -71,6 +71,9 @@ impl AnyKernel for Faulty {
     fn relations(&self) -> Vec<Relation> {
         self.kernel.relations()
     }
+    fn without_relations(&self) -> Option<&'static str> {
+        self.kernel.without_relations()
+    }
     fn faults(&self) -> &'static [ShaderFault] {
         self.kernel.faults()
     }

@@ -110,6 +110,10 @@ impl Kernel for BeginBatch {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("the row it gathers depends on counters and position")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "gather_row(row, local, next)", to: "gather_row(row, local, last)" },

@@ -195,6 +195,10 @@ impl Kernel for Gather {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("the row it gathers depends on counters and position")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "row < step[ROWS]", to: "row <= step[ROWS]" },

@@ -78,6 +78,10 @@ impl Kernel for MicroBatch {
         (binding == "counters").then(|| counters.to_vec())
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("counts")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "(counters[STEP] - 1u) * params.count", to: "counters[STEP]" },

@@ -116,6 +116,10 @@ impl Kernel for Normalisation {
         Some(sums)
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("integer sums, compared exactly, and one rounding")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "total / pixels + 0.5", to: "0.0" },

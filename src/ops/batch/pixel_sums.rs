@@ -118,6 +118,10 @@ impl Kernel for PixelSums {
         (binding == "images" && case.inputs == Inputs::Extreme).then(|| vec![u32::MAX; words])
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("integer results, which are compared exactly")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "8u * pixels", to: "32u" },

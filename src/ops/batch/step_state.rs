@@ -95,6 +95,10 @@ impl Kernel for StepState {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("counts")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "next[POSITION] >= params.samples", to: "next[POSITION] > params.samples" }]
     }

@@ -110,6 +110,10 @@ impl Kernel for NonFinite {
         Some((0..n).map(|_| word()).collect())
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("counts, which are compared exactly")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "== 0x7f800000u", to: "> 0x7f800000u" },

@@ -122,6 +122,10 @@ impl Kernel for NonFiniteRecord {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("counts, which are compared exactly")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "min(first, found[2u * part])", to: "found[2u * part]" },

@@ -8,17 +8,15 @@
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
-use crate::ops::elementwise::activation::{
-    ActivationOp, ActivationParams, Function, activation_cases, extreme_inputs, variant,
-};
-use crate::ops::elementwise::scale::ScaleOp;
+use crate::ops::elementwise::activation::{ActivationParams, Function, activation_cases, extreme_inputs, variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{UNIT, each_row, linear_groups};
 use crate::random::Random;
+use std::marker::PhantomData;
 
 /// The kernel of a function's gradient.
 #[derive(Debug)]
-pub struct ActivationGradient<F>(pub F);
+pub struct ActivationGradient<F>(pub(super) PhantomData<F>);
 
 impl<F: Function> Kernel for ActivationGradient<F> {
     type Params = ActivationParams;
@@ -74,11 +72,7 @@ impl<F: Function> Kernel for ActivationGradient<F> {
 
 impl<F: Function> Registered for ActivationGradient<F> {
     fn gradient_check(&'static self) -> GradientCheck {
-        let name = format!("{} alone", F::NAMES[0]);
-        GradientCheck::of_op(name, &[&[4, 5]], |graph, p, _| {
-            let active = graph.apply(ActivationOp::of::<F>()?, p)?;
-            graph.apply(ScaleOp { factor: -0.7 }, &[active])
-        })
+        GradientCheck::Elsewhere
     }
 }
 

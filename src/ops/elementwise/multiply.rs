@@ -60,7 +60,7 @@ impl Kernel for Multiply {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[
-            ShaderFault { from: "a[i] * b[i]", to: "a[i] * a[i]" },
+            ShaderFault { from: "a[i] * b[i]", to: "a[i] * abs(b[i])" },
             ShaderFault { from: "i < params.n", to: "i + 1u < params.n" },
         ]
     }

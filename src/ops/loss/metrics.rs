@@ -132,6 +132,10 @@ impl Kernel for Metrics {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("one sum over all rows")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[ShaderFault { from: "counters[STEP] - 1u", to: "counters[STEP]" }]
     }

@@ -114,6 +114,10 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
         SoftmaxCrossEntropy.fill(&case.map(|params| params.loss()), binding, elements, random)
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("one sum over all rows")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "losses[row] = row_loss", to: "losses[row] = loss" },

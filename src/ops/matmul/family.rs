@@ -1,6 +1,6 @@
 //! The families of product kernels, and which one suits an adapter and a shape.
 
-use super::{MatmulParams, Operands};
+use super::params::{MatmulParams, Operands};
 use crate::kernel::{Caps, Constant, Variant};
 
 /// A family with its blocking. Each is a file `shaders/lib/matmul_FAMILY.wgsl`, which explains it.

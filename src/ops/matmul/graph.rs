@@ -1,10 +1,13 @@
 //! Products in graphs: shapes, gradients, and the epilogues that other ops become.
 
-use super::{MatmulParams, NN, NT, Operands, Product, TN, TN_COLUMN_SUMS};
+use super::epilogue::Epilogue;
+use super::kernel::{Matmul, NN, NT, Product, TN, TN_COLUMN_SUMS};
+use super::params::{MatmulParams, Operands};
 use crate::error::Result;
 use crate::graph::{Graph, Node, Op, Value, mistake};
 use crate::kernel::Kernel;
 use crate::ops::elementwise::column_sum::ColumnSum;
+use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::plan::{Plan, SlotId};
 use crate::shape::TensorType;
 use std::any::Any;
@@ -12,7 +15,7 @@ use std::sync::Arc;
 
 /// A product kernel as an op: inputs A and B as [`Operands`] says, then what the epilogue takes.
 #[derive(Clone, Copy)]
-pub struct MatmulOp(pub(super) &'static dyn Product);
+pub struct MatmulOp(&'static dyn Product);
 
 impl std::fmt::Debug for MatmulOp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -37,6 +40,21 @@ pub fn product(graph: &mut Graph, operands: Operands, a: Value, b: Value) -> Res
 pub fn with_epilogue(producer: &dyn Op, before: &dyn Product, after: &'static dyn Product) -> Option<Arc<dyn Op>> {
     let MatmulOp(product) = (producer as &dyn Any).downcast_ref()?;
     (product.name() == before.name()).then(|| Arc::new(MatmulOp(after)) as Arc<dyn Op>)
+}
+
+impl<E: Epilogue> Registered for Matmul<E> {
+    fn gradient_check(&'static self) -> GradientCheck {
+        if self.operand().is_some() || self.has_column_sums() {
+            return E::gradient_check();
+        }
+        let shapes: &[&[usize]] = match self.operands() {
+            Operands::NN => &[&[4, 3], &[3, 5]],
+            Operands::TN => &[&[3, 4], &[3, 5]],
+            Operands::NT => &[&[4, 3], &[5, 3]],
+        };
+        let name = format!("product {:?}", self.operands());
+        GradientCheck::of_op(name, shapes, |graph, p, _| graph.apply(MatmulOp(self), p))
+    }
 }
 
 /// m, k and n for A and B of these shapes, where they go together.

@@ -1,7 +1,10 @@
 //! The gradient of a layer's weight and bias, and their step of Adam, in one pass: what a product has in registers need
 //! not come back from memory for the update.
 
-use super::{Epilogue, FEW_SHAPES, Family, MatmulParams, Operands, Plain, TN_COLUMN_SUMS, Vectors, shapes};
+use super::epilogue::{Epilogue, Plain};
+use super::family::{Family, Vectors};
+use super::kernel::{FEW_SHAPES, TN_COLUMN_SUMS, shapes};
+use super::params::{MatmulParams, Operands};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -202,6 +205,10 @@ impl Kernel for TnAdam {
                 small.then(|| bits((0..n).map(|_| 0.1 * random.normal() as f32)))
             }),
         }
+    }
+
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("updates weights; its products are covered by matmul_tn_column_sums")
     }
 
     fn faults(&self) -> &'static [ShaderFault] {

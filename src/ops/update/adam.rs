@@ -203,6 +203,10 @@ impl Kernel for AdamKernel {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("only the first weights decay")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "sqrt(v_hat) + params.epsilon", to: "sqrt(v_hat + params.epsilon)" },

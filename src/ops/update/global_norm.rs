@@ -61,6 +61,10 @@ impl Kernel for GlobalNorm {
         (binding == "squares").then(|| bits((0..n).map(|_| 100.0 * (random.normal() as f32).powi(2))))
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("a single number")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "local < params.parts", to: "local + 1u < params.parts" },

@@ -120,6 +120,10 @@ impl Kernel for RmsPropKernel {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("only the first weights decay")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "sqrt(v) + params.epsilon", to: "sqrt(v + params.epsilon)" },

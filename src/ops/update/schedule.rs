@@ -132,6 +132,10 @@ impl Kernel for ScheduleKernel {
         }
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("a single number")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "counters[STEP] - 1u - params.warmup", to: "counters[STEP] - params.warmup" },

@@ -102,6 +102,10 @@ impl Kernel for SgdKernel {
         (binding == "rates").then(|| bits([0.1, 0.0, 0.0].into_iter()))
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("only the first weights decay")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "direction = g + params.momentum * v", to: "direction = v + params.momentum * g" },

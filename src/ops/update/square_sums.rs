@@ -89,6 +89,10 @@ impl Kernel for SquareSums {
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
     }
 
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("sums of squares in a different order")
+    }
+
     fn faults(&self) -> &'static [ShaderFault] {
         &[
             ShaderFault { from: "i += params.parts * WORKGROUP", to: "i += 2u * params.parts * WORKGROUP" },

@@ -1,7 +1,7 @@
 //! How far a rounded pixel may lie from the exact one.
 
-use super::GatherAugmentedParams;
 use super::draw::Draw;
+use super::params::GatherAugmentedParams;
 use crate::ops::batch::gather::byte;
 use crate::ops::support::roundings;
 

@@ -1,6 +1,6 @@
 //! What is drawn for an image, and where its pixels come from.
 
-use super::GatherAugmentedParams;
+use super::params::GatherAugmentedParams;
 use crate::kernel::Real;
 use crate::random::{step_words, stream};
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! An image to interpolate in.
 
-use super::GatherAugmentedParams;
+use super::params::GatherAugmentedParams;
 use crate::kernel::Real;
 
 /// An image as numbers, with paper around it.

@@ -12,11 +12,14 @@
 mod bound;
 mod draw;
 mod frame;
+mod params;
+
+pub use params::{GatherAugmentedParams, NOISE_DEVIATION, threshold};
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, View, operations,
 };
-use crate::ops::batch::gather::{Normalised, byte, sample_of, some_normalisation};
+use crate::ops::batch::gather::{Normalised, byte, some_normalisation};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, IGNORE_INDEX, LABELS, RANDOM, STREAMS, counter, each_row, some_counters};
 use crate::random::{Random, step_words, stream};
@@ -24,52 +27,7 @@ use bound::pixel_bound;
 use draw::Draw;
 use frame::Framed;
 
-crate::params! {
-    /// Parameters of [`GatherAugmented`].
-    pub struct GatherAugmentedParams {
-        /// Images in the data set.
-        pub samples: u32,
-        /// Pixels of an image: rows times columns.
-        pub features: u32,
-        /// Rows of a batch.
-        pub batch: u32,
-        /// 1 to permute each epoch, 0 to go through the set in order.
-        pub shuffle: u32,
-        /// Low word of the seed.
-        pub seed_low: u32,
-        /// High word of the seed.
-        pub seed_high: u32,
-        /// Height of an image.
-        pub rows: u32,
-        /// Width of an image.
-        pub columns: u32,
-        /// Half of the largest angle of rotation in radians, up to a quarter turn.
-        pub half_angle: f32,
-        /// Largest shift in pixels, up and down and to either side.
-        pub shift: f32,
-        /// Largest share by which what is seen of an image is larger or smaller than it; at most a half.
-        pub scale: f32,
-        /// Largest shear: columns to the side for each row.
-        pub shear: f32,
-        /// Probability of exchanging left and right, as a [`threshold`].
-        pub horizontal_flip: u32,
-        /// Probability of exchanging top and bottom, as a [`threshold`].
-        pub vertical_flip: u32,
-        /// What the integer noise is multiplied by: its standard deviation over [`NOISE_DEVIATION`].
-        pub noise: f32,
-        /// Probability of erasing a rectangle, as a [`threshold`].
-        pub erase: u32,
-    }
-}
-
-/// Standard deviation of the sum of four random bytes: each has a variance of (256^2 - 1) / 12.
-pub const NOISE_DEVIATION: f64 = 147.800_541_270_766_3;
 const SINE: &str = include_str!("../../../../shaders/lib/sine.wgsl");
-
-/// A probability in parts of 2^24: 0 never and 1 always happens.
-pub fn threshold(probability: f64) -> u32 {
-    (probability.clamp(0.0, 1.0) * 16_777_216.0).round() as u32
-}
 
 /// Gathers, augments and normalises a batch.
 #[derive(Debug)]
@@ -116,16 +74,6 @@ fn add_noise<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize,
 /// The sum of the four bytes of a random word, less its mean: nearly normal, and exact.
 fn noise_of(word: u32) -> f64 {
     f64::from(word.to_le_bytes().map(u32::from).iter().sum::<u32>()) - 510.0
-}
-
-impl GatherAugmentedParams {
-    fn words(&self) -> usize {
-        self.features.div_ceil(4) as usize
-    }
-
-    fn sample(&self, counters: &[u32], row: usize) -> usize {
-        sample_of(self.samples, (self.shuffle != 0).then_some([self.seed_low, self.seed_high]), counters, row)
-    }
 }
 
 /// The first `params.batch` of the packed `images` in epoch 0, augmented by the twin, from 0 to 1: to look at them.
@@ -276,6 +224,10 @@ impl Kernel for GatherAugmented {
             "normalisation" => Some(some_normalisation(random)),
             _ => None,
         }
+    }
+
+    fn without_relations(&self) -> Option<&'static str> {
+        Some("the row it gathers depends on counters and position")
     }
 
     fn faults(&self) -> &'static [ShaderFault] {

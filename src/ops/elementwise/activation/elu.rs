@@ -4,7 +4,8 @@
 //! WGSL has no exp(x) - 1 that keeps the digits of a small x. Where x > -1 the shader takes 2 t / (1 - t), t = tanh(x / 2),
 //! by the continued fraction of [`tanh`](super::tanh).
 
-use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
+use super::function::{Function, TINY, UNIT, exp_error};
+use crate::kernel::{Real, ShaderFault};
 
 /// The exponential linear unit.
 #[derive(Clone, Copy, Debug)]

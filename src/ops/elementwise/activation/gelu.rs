@@ -5,7 +5,8 @@
 //! Abramowitz and Stegun, "Handbook of Mathematical Functions", formula 7.1.26, with an error of at most 1.5e-7. The
 //! twin's erfc is right to the last digits of f64.
 
-use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
+use super::function::{Function, TINY, UNIT, exp_error};
+use crate::kernel::{Real, ShaderFault};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// The Gaussian error linear unit, exact.

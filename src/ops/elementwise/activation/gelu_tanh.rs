@@ -3,8 +3,9 @@
 //!
 //! As (1 + tanh v) / 2 = sigmoid(2 v), it is x sigmoid(w) with w = 2 sqrt(2 / pi) (x + 0.044715 x^3): no cancellation.
 
+use super::function::{Function, TINY, UNIT};
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_derivative, sigmoid_derivative_error, sigmoid_error};
-use super::{Function, Real, ShaderFault, TINY, UNIT};
+use crate::kernel::{Real, ShaderFault};
 
 /// GELU in the tanh form, which lies within 5e-4 of the exact one.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,8 @@
 //! f(x) = x where x > 0, else slope x: Maas, Hannun and Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic
 //! Models", ICML 2013, equation 2.
 
-use super::{Function, Real, ShaderFault, TINY, UNIT};
+use super::function::{Function, TINY, UNIT};
+use crate::kernel::{Real, ShaderFault};
 
 /// The leaky rectifier. At exactly zero its derivative is the slope.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,8 @@
 //!
 //! With e = exp(-|x|) nothing overflows: f(x) is 1 / (1 + e) for positive x and e / (1 + e) for negative x.
 
-use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
+use super::function::{Function, TINY, UNIT, exp_error};
+use crate::kernel::{Real, ShaderFault};
 
 /// The logistic function.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,9 @@
 //! f(x) = x sigmoid(x): Elfwing, Uchibe and Doya, "Sigmoid-Weighted Linear Units for Neural Network Function
 //! Approximation in Reinforcement Learning", Neural Networks 107, 2018, equations 5 and 6. Also called swish.
 
+use super::function::{Function, TINY, UNIT};
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_derivative, sigmoid_derivative_error, sigmoid_error};
-use super::{Function, Real, ShaderFault, UNIT};
+use crate::kernel::{Real, ShaderFault};
 
 /// The sigmoid-weighted linear unit.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ impl Function for Silu {
 
     /// The sigmoid's error times x, and a product.
     fn activation_error(x: f64, slope: f64) -> f64 {
-        (x * sigmoid_error(x)).abs() + UNIT * Self::activation(x, slope).abs() + super::TINY
+        (x * sigmoid_error(x)).abs() + UNIT * Self::activation(x, slope).abs() + TINY
     }
 
     /// The errors of both terms, a product and a sum.

@@ -5,8 +5,9 @@
 //! small e; the shader takes 2 artanh(s), s = e / (2 + e) <= 1/3, by artanh's power series (NIST Digital Library of
 //! Mathematical Functions, section 4.38) up to s^15.
 
+use super::function::{Function, TINY, UNIT, exp_error};
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_error};
-use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
+use crate::kernel::{Real, ShaderFault};
 
 /// The smooth rectifier.
 #[derive(Clone, Copy, Debug)]

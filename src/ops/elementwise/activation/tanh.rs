@@ -4,7 +4,8 @@
 //! Mathematical Functions, section 4.39, equation 4.39.1) after five terms: x (945 + 105 x^2 + x^4) / (945 + 420 x^2 +
 //! 15 x^4).
 
-use super::{Function, Real, ShaderFault, TINY, UNIT, exp_error};
+use super::function::{Function, TINY, UNIT, exp_error};
+use crate::kernel::{Real, ShaderFault};
 
 /// The hyperbolic tangent.
 #[derive(Clone, Copy, Debug)]
