@@ -2,7 +2,7 @@
 
 mod command;
 
-use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels};
+use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels, npy};
 use serde_json::Value;
 
 const SMALL: &str = "train --data set --hidden 8,6 --batch-size 16 --epochs 2";
@@ -123,6 +123,32 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "only the model may be left: {kept:?}");
+}
+
+/// The same images in another format train to the same file; without some to test on, too.
+#[test]
+fn numpy_arrays_train_as_idx_files_do() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("arrays")).expect("writable");
+    let put = |part: &str, count: u32| {
+        let classes: Vec<u8> = (0..count).flat_map(|i| i64::from(i % 10).to_le_bytes()).collect();
+        place.put(&format!("arrays/{part}_x.npy"), &npy("|u1", &[count as usize, 4, 4], &images(count)[16..]));
+        place.put(&format!("arrays/{part}_y.npy"), &npy("<i8", &[count as usize], &classes));
+    };
+    put("train", 60);
+    let flags = "--hidden 8 --batch-size 16 --epochs 2 --device cpu";
+    let alone = place.run(&format!("train --data arrays {flags} --out alone"));
+    let alone = alone.lines();
+    assert!(alone.contains(&"data    arrays, 60 training images of 4x4"), "{alone:?}");
+    assert!(!alone.iter().any(|line| line.starts_with("test ")), "{alone:?}");
+    put("test", 20);
+    let [arrays, files] = ["arrays", "set"].map(|data| {
+        let ran = place.run(&format!("train --data {data} {flags} --out {data}"));
+        let model = std::fs::read(place.path(&format!("{data}/model.safetensors"))).expect("written");
+        (ran.lines().iter().find(|line| line.starts_with("test ")).map(|line| line.to_string()), model)
+    });
+    assert!(arrays.0.is_some() && arrays == files, "{:?}, {:?}", arrays.0, files.0);
+    assert!(std::fs::read(place.path("alone/model.safetensors")).expect("written") == arrays.1);
 }
 
 /// 700 test images, so that training (48) and evaluation use different batch sizes, with partial last batches.

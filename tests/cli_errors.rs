@@ -2,7 +2,7 @@
 
 mod command;
 
-use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels};
+use command::{Place, Ran, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, idx, images, labels, npy};
 use flate2::{Compression, write::GzEncoder};
 use shadegrad::nn::Model;
 use shadegrad::shape::Shape;
@@ -143,6 +143,32 @@ fn damaged_gzip() -> Vec<u8> {
     let checksum = bytes.len() - 8;
     bytes[checksum] ^= 1;
     bytes
+}
+
+#[test]
+fn arrays_that_cannot_be_trained_on_or_drawn_are_refused_before_anything_runs() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("arrays")).expect("writable");
+    let set = |x: &[u8], classes: [u16; 2]| {
+        place.put("arrays/x.npy", x);
+        place.put("arrays/y.npy", &npy("<u2", &[2], &classes.map(u16::to_le_bytes).concat()));
+    };
+    let run = |line: &str, code: i32, words: &[&str]| failed(&place.run(line), code, words);
+    let train = "train --data arrays --hidden 4 --batch-size 2 --epochs 1 --device cpu";
+    set(&npy("<f4", &[2, 3], &[0; 24]), [0, 1]);
+    run(train, 2, &["arrays: the input `x` of [3] f32 cannot be trained on yet", "inputs as bytes"]);
+    run("data check arrays", 3, &["expected one input of bytes, found inputs of [3] f32"]);
+    set(&npy("|u1", &[2, 4], &[7; 8]), [0, 256]);
+    run(train, 2, &["arrays: the classes `y` of [] u16 cannot be trained on yet", "at most 256 classes"]);
+    set(&npy("|u1", &[2, 4], &[7; 8]), [0, 1]);
+    run("data show arrays", 3, &["expected grey images", "found inputs of [4] u8", "use a data set of images"]);
+    run(&format!("{train} --augment rotate=5"), 2, &["augmentation of inputs of shape [4]", "leave --augment out"]);
+    assert_eq!(place.run(&format!("{train} --out trained")).code, Some(0));
+    run(
+        "eval --model trained/model.safetensors --data arrays --device cpu",
+        3,
+        &["arrays (npy) has no items to test on"],
+    );
 }
 
 #[test]

@@ -60,6 +60,9 @@ fn megabytes_take_no_more_than_their_limit_of_memory() {
         ("gzipped images", targets::gzip, gzipped(&sound)),
         ("gzipped zeros", targets::gzip, gzipped(&[&sound[..16], &[0; 2000 << 10]].concat())),
         ("a promise of 30 MB of which 2 come", targets::gzip, gzipped(&images(480, 2000 << 10))),
+        ("bytes of 1000 items", targets::npy, npy("|u1", true, [1000, 2000])),
+        ("doubles of 1000 items", targets::npy, npy("<f8", true, [1000, 200])),
+        ("doubles beyond the end", targets::npy, npy("<f8", false, [1000, 200])[..800_000].to_vec()),
         ("a model", targets::model_file, model.clone()),
         ("half a model", targets::model_file, model[..model.len() / 2].to_vec()),
         ("text of many keys", targets::blueprint, keys.as_bytes()[..LONGEST_TEXT].to_vec()),
@@ -69,6 +72,15 @@ fn megabytes_take_no_more_than_their_limit_of_memory() {
         println!("{name}: {bytes} bytes take {usage:?}, {:.3} of what is allowed", usage.share());
         assert!(usage.peak > 0, "{name}: no memory was measured");
     }
+}
+
+/// A NumPy array of zeros.
+fn npy(descr: &str, fortran: bool, shape: [usize; 2]) -> Vec<u8> {
+    let order = if fortran { "True" } else { "False" };
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({}, {}), }}\n", shape[0], shape[1]);
+    let width: usize = descr[2..].parse().expect("a number of bytes");
+    let zeros = vec![0; width * shape[0] * shape[1]];
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &zeros].concat()
 }
 
 /// Exceeding a limit is detected.

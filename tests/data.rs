@@ -327,9 +327,17 @@ fn sources_are_read_as_they_are_written() {
     }
     assert_eq!("".parse::<Source>().expect_err("nothing").kind(), Kind::Usage);
     assert_eq!(Source::values(), "digits|mnist|DIR");
-    assert_eq!(Source::help(), "`digits` (embedded), `mnist` (downloaded), or a folder with four IDX files");
+    assert_eq!(
+        Source::help(),
+        "`digits` (embedded), `mnist` (downloaded), a folder with four IDX files, or a folder with NumPy arrays (train_x.npy, \
+         train_y.npy, test_x.npy, test_y.npy)"
+    );
     let empty = tempfile::tempdir().expect("a temporary folder");
     let error = source(&empty.path().display().to_string()).load(&mut |_| {}).expect_err("nothing is there");
     assert!(error.kind() == Kind::Data && error.cause().contains("found none"), "{error}");
-    assert!(error.advice().contains(TRAIN_IMAGES), "{}", error.advice());
+    assert!(
+        error.advice().contains(TRAIN_IMAGES) && error.advice().contains("; or put NumPy arrays there: train_x.npy"),
+        "{}",
+        error.advice()
+    );
 }

@@ -28,6 +28,13 @@ pub(crate) fn labels(count: u32) -> Vec<u8> {
     idx(0x801, &[count], (0..count).map(|i| (i % 10) as u8))
 }
 
+/// A NumPy array of one element type.
+pub(crate) fn npy(descr: &str, shape: &[usize], payload: &[u8]) -> Vec<u8> {
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), payload].concat()
+}
+
 /// A temporary folder to run the command in. It contains `set`, a valid data set of 60 + 20 images, for tests to
 /// damage.
 pub(crate) struct Place(TempDir);

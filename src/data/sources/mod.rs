@@ -3,6 +3,7 @@
 mod digits;
 mod idx;
 mod mnist;
+mod npy;
 
 pub use digits::{DIGITS_SEED, digits};
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,7 +17,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// All formats. The first that recognizes what `--data` names loads it.
-const FORMATS: &[DataFormat] = &[digits::FORMAT, mnist::FORMAT, idx::FORMAT];
+const FORMATS: &[DataFormat] = &[digits::FORMAT, mnist::FORMAT, idx::FORMAT, npy::FORMAT];
 
 /// A format of data sets.
 struct DataFormat {
