@@ -55,7 +55,7 @@ fn a_view_lies_where_its_slot_does_and_is_no_larger() {
     assert_eq!((memory.slot(smaller).offset, memory.slot(smaller).words), (64, 5));
     assert_eq!(memory.find("start"), Some(smaller));
     let error = memory.view(arena.tensors[1], "more", [13]).expect_err("it is larger");
-    assert!(error.kind() == Kind::Usage && error.cause().contains("13 words of more [13] cannot go into"), "{error}");
+    assert!(error.kind() == Kind::Usage && error.cause().contains("cannot write 13 words of more [13] to"), "{error}");
 }
 
 #[test]
@@ -143,7 +143,10 @@ fn what_is_written_may_share_a_buffer_with_what_is_written_beside_it_alone() {
     };
     losses([64, 64], 64).expect("the gradient begins where the losses end");
     let error = losses([128, 64], 0).expect_err("both begin at 0");
-    assert!(error.cause().contains("`losses` and `gradient` alias: losses and gradient lie in one buffer"), "{error}");
+    assert!(
+        error.cause().contains("`losses` and `gradient` alias: losses and gradient are in the same buffer"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -162,11 +165,11 @@ fn words_are_written_before_they_are_read() {
     };
     look(&[1], false).validate(&Caps::portable()).expect("nothing else is read");
     look(&[2, 0, 1], true).validate(&Caps::portable()).expect("each is written");
-    let read = |plan: &Plan| refusal(plan).split("before anything has written").nth(1).map(str::to_owned);
-    assert_eq!(read(&look(&[0, 2], false)).as_deref(), Some(" its word 0"));
-    assert_eq!(read(&look(&[0, 2], true)).as_deref(), Some(" its word 64"));
-    assert_eq!(read(&look(&[0, 1], true)).as_deref(), Some(" its word 128"));
-    assert_eq!(read(&look(&[], true)).as_deref(), Some(" its word 0"));
+    let read = |plan: &Plan| refusal(plan).split(" before its ").nth(1).map(str::to_owned);
+    assert_eq!(read(&look(&[0, 2], false)).as_deref(), Some("word 0 is written"));
+    assert_eq!(read(&look(&[0, 2], true)).as_deref(), Some("word 64 is written"));
+    assert_eq!(read(&look(&[0, 1], true)).as_deref(), Some("word 128 is written"));
+    assert_eq!(read(&look(&[], true)).as_deref(), Some("word 0 is written"));
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn a_slice_begins_where_every_adapter_can_bind_it() {
     assert_eq!(memory.slot(within).offset, 256);
     assert!(memory.slice(arena.tensors[1], "all", 0, [640]).is_ok());
     for (first, words, expected) in [
-        (10, [10], "x [10] at word 10 of arena/1 begins at byte 296 of its buffer, no multiple of 256"),
+        (10, [10], "x [10] at word 10 of arena/1 starts at byte 296 of its buffer, not a multiple of 256"),
         (64, [577], "x [577] at word 64 of arena/1 ends past its 640 words"),
         (704, [0], "ends past"),
         (usize::MAX, [2], "ends past"),
@@ -264,7 +267,7 @@ fn slices_are_written_read_and_kept_apart_word_by_word() {
     let (sound, ..) = plan(&[[4, 1], [1, 0], [4, 2], [2, 3]], Role::Transient);
     sound.validate(&Caps::portable()).expect("each part is written before it is read");
     let (hole, ..) = plan(&[[4, 1], [2, 0]], Role::Transient);
-    assert!(refusal(&hole).contains("`a` reads part before anything has written its word 0"), "{}", refusal(&hole));
+    assert!(refusal(&hole).contains("`a` reads part before its word 0 is written"), "{}", refusal(&hole));
     // The whole is written when its parts are.
     let (mut whole, h, y) = plan(&[[4, 0], [4, 1], [4, 2]], Role::Transient);
     relu(&mut whole, [h, y]);

@@ -53,7 +53,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--hidden 16,,8", ["'--hidden", "--help"]),
         ("--seed -1", ["'-1'", "--help"]),
         ("--device=", ["device name is empty", "--help"]),
-        ("--data=", ["name of the data set is empty", "--help"]),
+        ("--data=", ["data set name is empty", "--help"]),
         ("--validation 1.5", ["`1.5`", "share such as 0.1"]),
         ("--validation 10000", ["10000 of 10000 training images", "--validation 0.1"]),
         ("--test-limit 0", ["limit of 0 images", "--test-limit 1000"]),

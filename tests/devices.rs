@@ -197,10 +197,10 @@ fn what_does_not_fit_a_slot_is_refused() {
     let executor = pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off));
     let mut executor = executor.expect("it fits the device");
     let refusals = [
-        (executor.write_f32(x, &[0.0; 71]), "71 f32 cannot go into all/x, which holds 70 f32"),
-        (executor.write_f32(counts, &[0.0; 3]), "3 f32 cannot go into counts, which holds 3 u32"),
-        (executor.write_words(counts, &[0; 2]), "2 words cannot go into counts, which holds 3 u32"),
-        (executor.write_words(x, &[0; 70]), "70 words cannot go into all/x, which holds 70 f32"),
+        (executor.write_f32(x, &[0.0; 71]), "cannot write 71 f32 to all/x, which holds 70 f32"),
+        (executor.write_f32(counts, &[0.0; 3]), "cannot write 3 f32 to counts, which holds 3 u32"),
+        (executor.write_words(counts, &[0; 2]), "cannot write 2 words to counts, which holds 3 u32"),
+        (executor.write_words(x, &[0; 70]), "cannot write 70 words to all/x, which holds 70 f32"),
         (executor.run("third", 1), "no section `third`, only [\"first\", \"second\"]"),
     ];
     for (outcome, told) in refusals {

@@ -32,7 +32,7 @@ fn plan() -> Plan {
 }
 
 const MEMORY: &str = "\
-memory: 3.6 MB at the peak: data 1.2 MB, activations and other transients 2.4 MB, steps 0.0 MB, counters and metrics \
+peak memory 3.6 MB: data 1.2 MB, activations and other transients 2.4 MB, steps 0.0 MB, counters and metrics \
 0.0 MB, weights 0.0 MB; reuse saved 0.2 MB
   buffer     kept       type      kB  slots
   train/x    data       f32   1200.0  train/x [1000, 300]

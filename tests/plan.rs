@@ -107,7 +107,7 @@ fn a_section_may_read_what_the_one_it_follows_has_written() {
     follow("y", "train").expect("the section `train` has written y");
     says(follow("z", "train").expect_err("nobody has written z"), Kind::Usage, &["look, add: `a` reads z before"]);
     for other in ["look", "alone", "nowhere"] {
-        says(follow("y", other).expect_err("it is not earlier"), Kind::Usage, &["look is to follow", other]);
+        says(follow("y", other).expect_err("it is not earlier"), Kind::Usage, &["look must follow", other]);
     }
 }
 

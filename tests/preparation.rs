@@ -314,7 +314,7 @@ fn what_has_no_bytes_or_no_classes_is_not_checked_and_a_missing_test_part_has_no
     for (data, words) in [
         (set(vec![field(FieldValues::F32(vec![0.5; 4]))], classes(), Task::classify(2)), "found inputs of [2] f32"),
         (set(vec![bytes(), bytes()], classes(), Task::classify(2)), "found inputs of [2] u8 and [2] u8"),
-        (set(vec![bytes()], numbers, regress), "two (test): expected items with a class each"),
+        (set(vec![bytes()], numbers, regress), "two (test): expected items with class labels"),
     ] {
         let error = check(&data).expect_err(words);
         assert!(error.kind() == Kind::Data && error.cause().contains(words), "{error}");

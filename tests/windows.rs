@@ -130,7 +130,7 @@ fn windows_of_a_transient_are_followed_word_by_word() {
     };
     record(&[3, 1, 0, 2]).expect("all windows are written");
     let error = record(&[3, 1, 0]).expect_err("one is not");
-    assert!(error.cause().contains("`a` reads b before anything has written its word 128"), "{error}");
+    assert!(error.cause().contains("`a` reads b before its word 128 is written"), "{error}");
 }
 
 /// What a scan records of an arena in which these elements are not finite.

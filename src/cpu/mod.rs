@@ -1,5 +1,5 @@
-//! Runs a plan on the twins: in f32 on all cores, as a machine without a GPU trains, or in f64, as the oracle. Nothing of
-//! this and of the twins allocates while a step runs, as `tests/cpu_allocation.rs` counts.
+//! Runs a plan on the twins: in f32 on all cores, to train without a GPU, or in f64, as the oracle. Neither this module
+//! nor the twins allocate during a step; `tests/cpu_allocation.rs` checks this.
 
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Args, Array, Caps, FewBindings, Real, View};
@@ -7,23 +7,23 @@ use crate::plan::{Dispatch, Exchange, Executor, Keep, Memory, Pending, Plan, Slo
 use crate::shader::Access;
 use crate::shape::DType;
 
-/// Executes a plan on the CPU. Nothing is asynchronous: runs end before they return.
+/// Executes a plan on the CPU. Synchronous: runs complete before they return.
 pub struct CpuExecutor<T> {
     plan: Plan,
-    /// One for each buffer of the plan.
+    /// One per buffer of the plan.
     arrays: Vec<Array<T>>,
 }
 
 impl<T: Real> CpuExecutor<T> {
-    /// Buffers of zeros for the plan.
+    /// Allocates zeroed buffers for the plan.
     ///
     /// # Errors
-    /// Where the host has no room for them, or the plan is not valid.
+    /// If the host lacks memory, or the plan is not valid.
     pub fn new(plan: Plan) -> Result<Self> {
         Self::build(plan, Exchange::default())
     }
 
-    /// Goes on with what the exchange of plans keeps.
+    /// Takes over what the exchange of plans keeps.
     fn build(plan: Plan, mut kept: Exchange<Array<T>>) -> Result<Self> {
         plan.validate(&Caps::host())?;
         plan.fits_host(size_of::<T>(), |buffer| kept.moves(buffer))?;
@@ -32,8 +32,8 @@ impl<T: Real> CpuExecutor<T> {
             let no_room = |_| {
                 Error::new(
                     Kind::Device,
-                    format!("no memory for {}: {} numbers", buffer.name, buffer.words),
-                    "make the model, the batch or the data set smaller",
+                    format!("out of memory for {}: {} elements", buffer.name, buffer.words),
+                    "use a smaller model, batch or data set",
                 )
             };
             let words = if kept.moves(index) { 0 } else { buffer.words };
@@ -56,10 +56,10 @@ impl<T: Real> CpuExecutor<T> {
         &self.plan
     }
 
-    /// Runs one dispatch of a section, by its number from 0 on; none where it has fewer.
+    /// Runs one dispatch of a section by index from 0; none if out of range.
     ///
     /// # Errors
-    /// Where the plan has no such section.
+    /// If the plan has no such section.
     pub fn run_dispatch(&mut self, section: &str, number: usize) -> Result<()> {
         if let Some(dispatch) = self.plan.section(section)?.dispatches.get(number) {
             run_twin(&self.plan.memory, dispatch, &mut self.arrays);
@@ -143,7 +143,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         })
     }
 
-    /// Nothing moves: the host is the device.
+    /// Nothing is transferred: the host is the device.
     fn traffic(&self) -> Traffic {
         Traffic::default()
     }
@@ -154,7 +154,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 }
 
-/// Does one copy of an exchange of plans; both buffers are of one type.
+/// Performs a copy of an exchange of plans; both buffers have the same type.
 fn copy_words<T: Real>(from: &Array<T>, to: &mut Array<T>, copy: Transfer) {
     let (from_range, to_range) = (copy.from.1..copy.from.1 + copy.words, copy.to.1..copy.to.1 + copy.words);
     match (from, to) {
@@ -164,7 +164,7 @@ fn copy_words<T: Real>(from: &Array<T>, to: &mut Array<T>, copy: Transfer) {
     }
 }
 
-/// Runs the twin of one dispatch on these buffers.
+/// Runs a dispatch's twin on these buffers.
 pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Array<T>]) {
     let mut views = FewBindings::new();
     for (index, array) in arrays.iter_mut().enumerate() {
@@ -173,7 +173,7 @@ pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Arr
             .map(|(binding, id)| (binding, memory.slot(id)))
             .filter(|(_, slot)| slot.buffer == index)
             .collect();
-        // Validation has made sure that what is written overlaps nothing, so the buffer can be cut into pieces.
+        // Validation guarantees that written ranges overlap nothing, so the buffer can be split.
         uses.sort_unstable_by_key(|(_, slot)| slot.offset);
         let names = uses.iter().map(|(binding, _)| binding.name.as_str());
         let ranges = uses.iter().map(|(_, slot)| slot.offset..slot.offset + slot.words);
@@ -188,7 +188,7 @@ pub fn run_twin<T: Real>(memory: &Memory, dispatch: &Dispatch, arrays: &mut [Arr
     T::run_twin(dispatch.kernel, &dispatch.params, &mut Args::new(views));
 }
 
-/// The disjoint ranges, given in rising order, as separate slices.
+/// The disjoint ranges, in ascending order, as separate slices.
 fn cut<X>(mut data: &mut [X], ranges: impl Iterator<Item = std::ops::Range<usize>>) -> FewBindings<&mut [X]> {
     let mut start = 0;
     let mut pieces = FewBindings::new();

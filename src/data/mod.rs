@@ -1,8 +1,8 @@
 //! Data sets: items of any shape with their targets, embedded, read from files, or downloaded.
 //!
-//! A [`Dataset`] is sound by construction: as many targets as items, every target one that its [`Task`] knows, and items
-//! of one type to train on and to test on. Nothing after this layer checks again. [`Source`] loads sets of every format,
-//! [`Preparation`] divides them.
+//! A [`Dataset`] is valid by construction: as many targets as items, every target fits its [`Task`], and all parts have
+//! items of one type. No code after this layer checks again. [`Source`] loads sets of every format, [`Preparation`]
+//! splits them.
 
 mod dataset;
 mod prepare;

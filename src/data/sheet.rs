@@ -1,36 +1,36 @@
-//! Contact sheets: a grid of samples as a picture, to look at a data set.
+//! Contact sheets: a grid of samples as an image, for looking at a data set.
 
 use super::{Dataset, Images, Split};
 use crate::error::{Error, Kind, Result};
 
-/// Pixels of paper between two samples and around them.
+/// Pixels between and around samples.
 const GAP: usize = 4;
 
 const PAPER: u8 = 255;
 
-/// The most pixels a sheet may have: more than any screen shows, and less than any machine's memory.
+/// Maximum number of pixels: more than any screen, less than any machine's memory.
 const MOST_PIXELS: usize = 1 << 28;
 
-/// For each class the indices of its first `count` training samples: the rows of a sheet that shows every class. Other
-/// tasks have one row.
+/// For each class, the indices of its first `count` training samples: the rows of a sheet with all classes. Other tasks
+/// have one row.
 pub fn by_class(data: &Dataset, count: usize) -> Vec<Vec<usize>> {
     let mut classes = data.task().strata(data.train().targets());
     classes.iter_mut().for_each(|members| members.truncate(count));
     classes
 }
 
-/// The sheet to know a data set by: a row for each class, twenty training samples each.
+/// An overview of a data set: a row per class with twenty training samples each.
 ///
 /// # Errors
-/// Those of [`contact_sheet`].
+/// As for [`contact_sheet`].
 pub fn overview(data: &Dataset) -> Result<Vec<u8>> {
     contact_sheet(data.train(), &by_class(data, 20))
 }
 
-/// A PNG of the samples that `grid` names, a row of indices for each row of the sheet: dark ink on white paper.
+/// A PNG of the samples in `grid`, rows of indices for each row of the sheet: dark ink on white paper.
 ///
 /// # Errors
-/// Returns an error if the samples are not grey images, there are none, one is not there, or they are too many.
+/// Returns an error if the samples are not grayscale images, or there are none, an unknown one or too many.
 pub fn contact_sheet(split: &Split, grid: &[Vec<usize>]) -> Result<Vec<u8>> {
     let across = grid.iter().map(Vec::len).max().unwrap_or(0);
     if across == 0 {
@@ -112,7 +112,7 @@ mod tests {
         let grid = by_class(&data, 5);
         assert_eq!((&grid[0], &grid[3], grid.iter().flatten().count()), (&vec![1], &vec![0, 2], 3));
         let (width, height, pixels) = decode(&contact_sheet(data.train(), &grid[3..5]).expect("two samples"));
-        // Two samples across with three gaps; two rows with three gaps, of which the second row has no samples.
+        // Two samples across with three gaps; two rows with three gaps, the second without samples.
         assert_eq!((width, height), (4 + 6 + 6, 4 + 5 + 5));
         let mut expected = vec![255; 16 * 14];
         expected[4 * 16 + 4..][..2].copy_from_slice(&[255, 0]);

@@ -1,4 +1,4 @@
-//! Runs a plan on a device: everything is built once, then recorded many steps at a time.
+//! Runs a plan on a device: everything is built once, then many steps are recorded at a time.
 
 use super::device::{Checks, Gpu};
 use super::pipeline::{Pipeline, Pipelines};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Offset of one dispatch's parameters from the next in the uniform buffer: what every adapter accepts.
+/// Alignment of dispatch parameters in the uniform buffer, accepted by every adapter.
 pub(super) const PARAMS_STRIDE: usize = 256;
 
 /// A dispatch, ready to record.
@@ -44,25 +44,25 @@ impl GpuExecutor {
     /// Allocates the plan's buffers, compiles its kernels in parallel, and builds every bind group.
     ///
     /// # Errors
-    /// Where the plan is not valid on this adapter, memory runs out, or a shader does not compile.
+    /// If the plan is not valid on this adapter, memory runs out, or a shader does not compile.
     pub async fn new(gpu: Arc<Gpu>, plan: Plan, checks: Checks) -> Result<Self> {
         Self::with_pipelines(gpu, plan, Pipelines::new(checks)).await
     }
 
-    /// [`Self::new`] with kernels of which some are compiled already.
+    /// [`Self::new`] with some kernels already compiled.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Self::new`].
     pub async fn with_pipelines(gpu: Arc<Gpu>, plan: Plan, pipelines: Pipelines) -> Result<Self> {
         Self::build(gpu, plan, pipelines, Exchange::default()).await
     }
 
-    /// How many kernels were compiled, for this plan and those before it.
+    /// Number of kernels compiled, for this plan and earlier ones.
     pub fn compiled(&self) -> usize {
         self.pipelines.compiled()
     }
 
-    /// Goes on with what the exchange of plans keeps, and compiles what is not among the pipelines yet.
+    /// Takes over what the exchange of plans keeps, and compiles kernels missing from the pipelines.
     async fn build(gpu: Arc<Gpu>, plan: Plan, mut pipelines: Pipelines, kept: Exchange<wgpu::Buffer>) -> Result<Self> {
         plan.validate(&gpu.caps)?;
         if gpu.caps.cpu {
@@ -93,7 +93,7 @@ impl GpuExecutor {
             }
             sections.push((section.name.clone(), dispatches));
         }
-        // A device that was lost meanwhile says so only where it is waited for.
+        // A device lost meanwhile reports that only when waited for.
         gpu.wait(gpu.submit(None), "preparing a plan")?;
         let up = params.len() as u64;
         Ok(Self { gpu, plan, buffers, sections, pipelines, up, down: Arc::default() })
@@ -109,20 +109,20 @@ impl GpuExecutor {
         &self.gpu
     }
 
-    /// Runs one dispatch of a section, by its number from 0 on; none where it has fewer.
+    /// Runs one dispatch of a section by index from 0; none if out of range.
     ///
     /// # Errors
-    /// Where the plan has no such section, or the device has failed.
+    /// If the plan has no such section, or the device has failed.
     pub fn run_dispatch(&mut self, section: &str, number: usize) -> Result<()> {
         self.record(section, 1, |all| all.get(number..=number).unwrap_or_default())
     }
 
-    /// Submits the dispatches of a section that `select` leaves, `times` times.
+    /// Submits the dispatches of a section that `select` returns, `times` times.
     fn record(&self, section: &str, times: u32, select: impl Fn(&[Ready]) -> &[Ready]) -> Result<()> {
         let dispatches = self.dispatches(section)?;
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
-            // One pass for all steps is the cheapest form; wgpu orders dispatches that share a written buffer.
+            // A single pass for all steps is cheapest; wgpu orders dispatches that share a written buffer.
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             (0..times).flat_map(|_| select(dispatches)).for_each(|ready| ready.record(&mut pass));
         }
@@ -143,7 +143,7 @@ impl GpuExecutor {
         self.gpu.healthy(&format!("uploading `{}`", slot.name))
     }
 
-    /// Copies `count` words of a slot, from `first` on, to where the host can map them.
+    /// Copies `count` words of a slot, starting at `first`, to a mappable buffer.
     fn download(&self, id: SlotId, first: usize, count: usize) -> impl Future<Output = Result<Vec<u8>>> + use<> {
         let slot = self.plan.memory.slot(id);
         let count = count.min(slot.words.saturating_sub(first));
@@ -212,7 +212,7 @@ impl Executor for GpuExecutor {
     async fn with_plan(self, mut plan: Plan, keep: Keep) -> Result<Self> {
         let Self { gpu, plan: before, buffers, sections, pipelines, up, down } = self;
         let kept = Exchange::between(&before.memory, buffers, &mut plan.memory, keep);
-        // Bind groups hold on to buffers, and so do runs that have not ended: both are over before memory is taken.
+        // Bind groups keep buffers alive, and so do runs in progress: end both before allocating.
         drop(sections);
         gpu.wait(gpu.submit(None), "changing plans")?;
         let next = Self::build(gpu, plan, pipelines, kept).await?;
@@ -220,7 +220,7 @@ impl Executor for GpuExecutor {
     }
 }
 
-/// Maps a staging buffer after `submission`, and gives its bytes.
+/// Maps a staging buffer after `submission`, and returns its bytes.
 pub(super) async fn map(
     gpu: Arc<Gpu>,
     staging: wgpu::Buffer,
@@ -229,7 +229,7 @@ pub(super) async fn map(
 ) -> Result<Vec<u8>> {
     let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
     staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
-        // The receiver is gone only where nobody waits any more.
+        // The receiver is gone only if nobody waits any more.
         let _ = sender.send(outcome);
     });
     gpu.wait(submission, &doing)?;
@@ -245,7 +245,7 @@ pub(super) async fn map(
     }
 }
 
-/// All buffers of a plan: those that are moved, and new ones, with what is copied into them.
+/// All buffers of a plan: moved ones, and new ones with the copied contents.
 fn allocate(gpu: &Gpu, memory: &Memory, mut kept: Exchange<wgpu::Buffer>) -> Vec<wgpu::Buffer> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     let buffers = memory.buffers().iter().enumerate();

@@ -43,12 +43,12 @@ impl Fault {
                 (format!("the device was lost{reason}"), advice)
             }
             Self::OutOfMemory(message) => {
-                let advice = "make the model or batch smaller, close other programs that use the adapter, or choose \
+                let advice = "use a smaller model or batch, close other programs that use the adapter, or choose \
                               another (see `shadegrad devices`)";
                 (format!("out of memory: {}", one_line(message)), advice)
             }
             Self::Silent(patience) => {
-                let advice = "make the model or batch smaller, or choose a faster adapter (see `shadegrad devices`); a \
+                let advice = "use a smaller model or batch, or choose a faster adapter (see `shadegrad devices`); a \
                               driver that hangs may need a restart";
                 (format!("no answer within {patience:?}"), advice)
             }

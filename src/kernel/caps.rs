@@ -1,42 +1,42 @@
-//! What an adapter can do, as far as kernels and plans care.
+//! Adapter capabilities that matter to kernels and plans.
 
 use crate::shader::Reflection;
 use std::collections::BTreeMap;
 
-/// Capabilities and limits by which variants are chosen and plans are checked.
+/// Capabilities and limits used to choose variants and to check plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caps {
     /// The driver runs shaders on the CPU, where barriers and workgroup memory cost more than they save.
     pub cpu: bool,
-    /// Subgroup operations work, and every subgroup has this many invocations.
+    /// Subgroup operations are supported, and every subgroup has this many invocations.
     pub subgroup_size: Option<u32>,
-    /// Major version of Mesa, where the driver is one of its. What pays on the software driver depends on it.
+    /// Mesa's major version, for Mesa drivers. It determines what is fast on the software driver.
     pub mesa: Option<u32>,
-    /// Shaders may compute in half precision.
+    /// Shaders can use f16.
     pub f16: bool,
-    /// Largest storage binding in bytes.
+    /// Maximum storage binding in bytes.
     pub max_binding_bytes: u64,
-    /// Largest buffer in bytes.
+    /// Maximum buffer size in bytes.
     pub max_buffer_bytes: u64,
-    /// Most workgroups in one dimension of a dispatch.
+    /// Maximum workgroups per dimension of a dispatch.
     pub max_groups: u32,
-    /// Bytes of memory that the invocations of a workgroup can share.
+    /// Maximum workgroup memory in bytes.
     pub workgroup_bytes: u32,
-    /// Most invocations of a workgroup.
+    /// Maximum invocations per workgroup.
     pub invocations: u32,
-    /// Most storage bindings of a kernel.
+    /// Maximum storage bindings per kernel.
     pub storage_buffers: u32,
-    /// Bytes to which the offset of a storage binding must be aligned.
+    /// Alignment of storage binding offsets in bytes.
     pub offset_alignment: u32,
-    /// Variants that computed wrongly here, as names of kernel and variant. They are chosen only where nothing else is
-    /// left.
+    /// Variants that gave wrong results on this device, as kernel and variant names. They are chosen only if nothing
+    /// else is left.
     pub distrusted: Vec<(&'static str, String)>,
-    /// The variant to take for a kernel with certain parameters, where one was found to be the fastest here.
+    /// The fastest known variant for a kernel and parameters.
     pub preferred: BTreeMap<(&'static str, Vec<u8>), String>,
 }
 
 impl Caps {
-    /// What every adapter of the WebGPU standard has.
+    /// The limits guaranteed by the WebGPU standard.
     pub fn portable() -> Self {
         Self {
             cpu: false,
@@ -55,19 +55,19 @@ impl Caps {
         }
     }
 
-    /// Portable kernels, on buffers of any size: what twins run by.
+    /// Portable kernels on buffers of any size, for twins.
     pub fn host() -> Self {
         Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
     }
 
-    /// The most words that one binding may have. Byte offsets in a shader are 32 bits wide and wrap: no binding may reach
-    /// 4 GiB, whatever the adapter says.
+    /// Maximum words per binding. Byte offsets in shaders are 32-bit and wrap: no binding may reach 4 GiB, whatever the
+    /// adapter reports.
     pub fn most_bound_words(&self) -> u64 {
         self.max_binding_bytes.min(u64::from(u32::MAX)) / 4
     }
 
-    /// What a kernel with this reflection needs that the adapter does not have: the resource, how much is needed, and how
-    /// much there is.
+    /// The first resource a kernel with this reflection needs that the adapter lacks: its name, the amount needed, and
+    /// the amount available.
     pub fn lacks(&self, reflection: &Reflection) -> Option<(&'static str, u64, u64)> {
         let needs = [
             ("bytes of workgroup memory", reflection.workgroup_memory, self.workgroup_bytes),
@@ -79,42 +79,43 @@ impl Caps {
         lacking.map(|(what, needed, had)| (what, needed.into(), had.into()))
     }
 
-    /// The same without limits of sizes: what plans for the CPU path may count on.
+    /// The same without size limits, for plans on the CPU path.
     pub fn unlimited() -> Self {
         Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
     }
 
-    /// Whether this variant of this kernel is not known to compute wrongly.
+    /// Whether this variant is not known to give wrong results.
     pub fn trusts(&self, kernel: &str, variant: &str) -> bool {
         !self.distrusted.iter().any(|(name, other)| (*name, other.as_str()) == (kernel, variant))
     }
 
-    /// Mesa's software driver, from version 26 on: it loads what lanes share once, and gathers the rest with the CPU's own
-    /// instructions, of which few are under way at a time.
+    /// Mesa's software driver, version 26 and later: it loads uniform values once, and gathers the rest with the CPU's
+    /// own instructions, of which few can be in flight at a time.
     pub fn is_recent_lavapipe(&self) -> bool {
         self.cpu && self.mesa.is_some_and(|version| version >= 26)
     }
 
-    /// The most weights that products should update on their way out; any number, where there is none.
+    /// Maximum number of weights that a product's epilogue should update; `None` for no limit.
     ///
-    /// Where the arenas leave the CPU's caches, an update on the way out of a product waits for each row of its tile, if
-    /// the driver gathers: a weight of 784x1024 at batch 128 takes 8.4 ms on two cores of a Zen 4, and 3.3 and 2.0 in two
-    /// dispatches; one of 784x128 0.72 ms, and 0.64 and 0.21.
+    /// If the arenas exceed the CPU's caches and the driver gathers, a fused update waits for each row of its tile: a
+    /// weight of 784x1024 at batch 128 takes 8.4 ms on two cores of a Zen 4, but 3.3 and 2.0 in two dispatches; one of
+    /// 784x128 0.72 ms, and 0.64 and 0.21.
     pub fn most_fused(&self) -> Option<usize> {
         self.is_recent_lavapipe().then_some(1 << 18)
     }
 
-    /// Folds a number of workgroups into the x and y of a dispatch, or `None` where even two dimensions are too few.
+    /// Folds a number of workgroups into x and y of a dispatch, or `None` if two dimensions are not enough.
     ///
-    /// Kernels number their workgroup `group.y * groups.x + group.x`, and ignore numbers past their last tile.
+    /// Kernels compute their workgroup index as `group.y * groups.x + group.x`, and ignore indices past their last
+    /// tile.
     pub fn fold(&self, groups: u64) -> Option<[u32; 2]> {
         let most = u64::from(self.max_groups);
         let rows = groups.div_ceil(most).max(1);
         (rows <= most).then(|| [groups.div_ceil(rows) as u32, rows as u32])
     }
 
-    /// Like [`Self::fold`], but into two rows even where one would do: a small dispatch then shows, just as one of more
-    /// than 65,535 workgroups would, whether a kernel numbers its workgroups right.
+    /// Like [`Self::fold`], but always into two rows: then even a small dispatch tests, like one of more than 65,535
+    /// workgroups, whether a kernel computes its workgroup index correctly.
     pub fn fold_always(&self, groups: u64) -> Option<[u32; 2]> {
         self.fold(groups).map(|[x, y]| if y == 1 && x > 1 { [x.div_ceil(2), 2] } else { [x, y] })
     }

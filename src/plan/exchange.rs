@@ -1,17 +1,18 @@
-//! What one plan goes on with of the plan before it: slots of one name and type, wherever they lie in their buffers.
+//! Data carried over from one plan to the next: slots with the same name and type, regardless of their position in
+//! buffers.
 
 use super::{Buffer, Memory, Role, SlotId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What stays on the device when an executor goes on with another plan.
+/// What stays on the device when an executor switches to another plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// The data that both plans have. All else begins at zero: the next plan starts a run of its own.
+    /// The data that both plans have. Everything else is zero: the next plan starts a new run.
     Data,
     /// The data, parameters, optimizer state and carried state that both plans have.
     Shared,
-    /// All of these, also what only the earlier plan has: it stays beside the memory of the next plan, can be read there, and
-    /// is taken up by a later plan that has it again.
+    /// All of these, including those only the earlier plan has: they stay next to the next plan's memory, can be read
+    /// there, and are picked up by a later plan that has them again.
     All,
 }
 
@@ -21,25 +22,25 @@ impl Keep {
     }
 }
 
-/// Words that move from a buffer of the earlier plan to one of the next: buffer and offset of both.
+/// A copy from a buffer of the earlier plan to one of the next: buffer and offset of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// The buffer of the earlier plan, and where in it they lie.
+    /// Buffer of the earlier plan, and offset.
     pub from: (usize, usize),
-    /// The buffer of the next plan, and where in it they are to lie.
+    /// Buffer of the next plan, and offset.
     pub to: (usize, usize),
-    /// How many there are.
+    /// Number of words.
     pub words: usize,
 }
 
-/// What the buffers of a plan, held as `B`, go on with; nothing by default.
+/// The contents that the next plan's buffers, held as `B`, take over; nothing by default.
 #[derive(Debug)]
 pub struct Exchange<B> {
-    /// For buffers of the next plan, those of the earlier one whose place they take.
+    /// Buffers of the next plan, with the buffer of the earlier one that they reuse.
     moves: BTreeMap<usize, usize>,
-    /// What is copied.
+    /// The copies.
     copies: Vec<Transfer>,
-    /// What holds the buffers of the earlier plan that are moved or copied from.
+    /// The earlier plan's buffers that are moved or copied from.
     held: BTreeMap<usize, B>,
 }
 
@@ -50,11 +51,11 @@ impl<B> Default for Exchange<B> {
 }
 
 impl<B> Exchange<B> {
-    /// What `next` goes on with of `before`, whose buffers are `held`, in their order; the rest of them is dropped. With
-    /// [`Keep::All`], `next` gets the buffers that only `before` has.
+    /// What `next` takes over from `before`, whose buffers are `held`, in order; the rest of them is dropped. With
+    /// [`Keep::All`], the buffers that only `before` has are added to `next`.
     ///
-    /// Arrays and tensors of arenas are found by name and type; the first of a name is taken first. A
-    /// buffer that is made up alike in both is moved; out of others, tensors are copied.
+    /// Arrays and tensors of arenas are matched by name and type; the first of a name is used first. A buffer with the
+    /// same layout in both is moved; otherwise tensors are copied.
     pub fn between(before: &Memory, held: Vec<B>, next: &mut Memory, keep: Keep) -> Self {
         let kept = |buffer: &&Buffer| keep.keeps(buffer.role);
         let mut found: BTreeMap<&str, VecDeque<SlotId>> = BTreeMap::new();
@@ -93,23 +94,23 @@ impl<B> Exchange<B> {
         Self { moves, copies, held }
     }
 
-    /// Whether a buffer of the next plan takes the place of one of the earlier plan, and needs no memory of its own.
+    /// Whether a buffer of the next plan reuses one of the earlier plan, and needs no memory of its own.
     pub fn moves(&self, buffer: usize) -> bool {
         self.moves.contains_key(&buffer)
     }
 
-    /// What is to be copied, each with the buffer that it comes from; before any is taken.
+    /// The copies, each with its source buffer; to be made before any buffer is taken.
     pub fn copies(&self) -> impl Iterator<Item = (&B, Transfer)> {
         self.copies.iter().filter_map(|copy| Some((self.held.get(&copy.from.0)?, *copy)))
     }
 
-    /// What holds the buffer whose place this one of the next plan takes.
+    /// The earlier buffer that this one of the next plan reuses.
     pub fn take(&mut self, buffer: usize) -> Option<B> {
         self.held.remove(self.moves.get(&buffer)?)
     }
 }
 
-/// Whether these buffers are made up of the same tensors, all of them `pairs`, at the same places.
+/// Whether these buffers consist of the same tensors, given by `pairs`, at the same offsets.
 fn is_same(old: &Buffer, new: &Buffer, pairs: &[(SlotId, SlotId)], [before, next]: [&Memory; 2]) -> bool {
     let same_place = |&(old_id, new_id): &(SlotId, SlotId)| {
         let (a, b) = (before.slot(old_id), next.slot(new_id));
@@ -120,7 +121,7 @@ fn is_same(old: &Buffer, new: &Buffer, pairs: &[(SlotId, SlotId)], [before, next
 }
 
 impl Memory {
-    /// Whether an executor of `before` has on its device all the data of this memory.
+    /// Whether an executor of `before` has all of this memory's data on its device.
     pub fn finds_data_in(&self, before: &Self) -> bool {
         let exchange = Exchange::between(before, vec![(); before.buffers().len()], &mut self.clone(), Keep::Data);
         let data = self.buffers().iter().enumerate().filter(|(_, buffer)| buffer.role == Role::Data);

@@ -1,4 +1,4 @@
-//! What the training loop asks of whatever runs a plan.
+//! The interface between the training loop and the executors of plans.
 
 use super::{Keep, Memory, Plan, SlotId};
 use crate::error::Result;
@@ -15,27 +15,27 @@ pub struct Traffic {
     pub down: u64,
 }
 
-/// Numbers or words on their way from the device; awaiting them also means that everything before them has run.
+/// Values on their way from the device; awaiting them also means that everything before them has run.
 pub type Pending<T = f32> = Pin<Box<dyn Future<Output = Result<Vec<T>>>>>;
 
-/// Runs a plan: on the GPU, or on the CPU by the twins.
+/// Runs a plan: on the GPU, or on the CPU with the twins.
 pub trait Executor: Sized {
     /// The memory of its plan.
     fn memory(&self) -> &Memory;
 
-    /// Writes f32 numbers to a slot.
+    /// Writes floats to an f32 slot.
     fn write_f32(&mut self, slot: SlotId, data: &[f32]) -> Result<()>;
 
     /// Writes u32 words, or packed bytes, to a slot.
     fn write_words(&mut self, slot: SlotId, data: &[u32]) -> Result<()>;
 
-    /// Runs `section` `times` times, without waiting for it to end.
+    /// Runs `section` `times` times, without waiting.
     fn run(&mut self, section: &str, times: u32) -> Result<()>;
 
-    /// Asks for `count` numbers of an f32 slot, from element `first` on, as they are after all runs so far.
+    /// Requests `count` elements of an f32 slot, starting at `first`, as they are after all runs so far.
     fn fetch(&mut self, slot: SlotId, first: usize, count: usize) -> Result<Pending>;
 
-    /// Asks for all words of a slot of u32, as they are after all runs so far.
+    /// Requests all words of a u32 slot, as they are after all runs so far.
     fn fetch_words(&mut self, slot: SlotId) -> Result<Pending<u32>>;
 
     /// Waits for all runs so far, and reads a whole slot.
@@ -44,13 +44,14 @@ pub trait Executor: Sized {
     /// Bytes moved so far.
     fn traffic(&self) -> Traffic;
 
-    /// Goes on with another plan on the same device, without moving what is kept to the host and back.
+    /// Switches to another plan on the same device, without moving what is kept through the host.
     ///
-    /// Kept is what `keep` says, matched by name and type of each array and each tensor of an arena, wherever it lies; also what was compiled, and the counts of [`Self::traffic`]. All else is as in a new executor: zero. Slots
-    /// belong to their plan: those of the earlier one mean nothing any more. Waits for all runs so far; numbers already
-    /// asked for by [`Self::fetch`] still arrive.
+    /// `keep` selects what is kept, matched by name and type of each array and each tensor of an arena, at any
+    /// position; compiled kernels and the counts of [`Self::traffic`] are always kept. Everything else is zero, as in a
+    /// new executor. Slots belong to their plan: those of the earlier one become invalid. Waits for all runs so far;
+    /// values already requested by [`Self::fetch`] still arrive.
     ///
     /// # Errors
-    /// As of a new executor for this plan, or where the device has failed. What was to be kept is gone then.
+    /// As for a new executor of this plan, or if the device has failed. Whatever was to be kept is lost then.
     fn with_plan(self, plan: Plan, keep: Keep) -> impl Future<Output = Result<Self>>;
 }

@@ -1,4 +1,4 @@
-//! A plan as a table for people.
+//! A plan as a table for display.
 
 use super::{Plan, Role};
 use crate::error::Result;
@@ -7,9 +7,9 @@ use crate::text::columns;
 use std::fmt::Write as _;
 
 impl Plan {
-    /// A table of each section's dispatches, with shapes, workgroups, FLOPs and bytes, and one of the memory.
+    /// Tables of each section's dispatches, with shapes, workgroups, FLOPs and bytes, and of the memory.
     ///
-    /// Without `caps` (for the CPU path) the columns of variant and workgroups are left out.
+    /// Without `caps` (on the CPU path), the columns for variant and workgroups are omitted.
     pub fn explain(&self, caps: Option<&Caps>) -> Result<String> {
         let mut text = String::new();
         for section in &self.sections {
@@ -77,8 +77,8 @@ impl Plan {
         format!("{}\n{}", self.total_memory(), columns(&rows))
     }
 
-    /// A line on what the memory is for: arenas and other buffers of the whole model by their names, those of passes by
-    /// what they hold. All of it is there from start to end, so the sum is the peak.
+    /// A summary of memory use: arenas and other model-wide buffers by name, those of passes by contents. All of it is
+    /// allocated from start to end, so the total is the peak.
     fn total_memory(&self) -> String {
         let megabytes = |words: usize| format!("{:.1} MB", words as f64 * 4.0 / 1e6);
         let mut parts: Vec<(&str, usize)> = vec![("data", 0)];
@@ -98,6 +98,6 @@ impl Plan {
         let total = parts.iter().fold(0, |total: usize, (_, words)| total.saturating_add(*words));
         let parts: Vec<_> = parts.into_iter().map(|(name, words)| format!("{name} {}", megabytes(words))).collect();
         let (total, saved) = (megabytes(total), megabytes(self.reused_words));
-        format!("memory: {total} at the peak: {}; reuse saved {saved}", parts.join(", "))
+        format!("peak memory {total}: {}; reuse saved {saved}", parts.join(", "))
     }
 }

@@ -1,14 +1,14 @@
-//! Buffers and the slots in them.
+//! Buffers and their slots.
 
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
 use crate::shape::{DType, Shape, TensorType};
 use std::ops::Range;
 
-/// Slots within an arena start at multiples of this: 256 bytes, what every adapter accepts as a binding's offset.
+/// Alignment of slots within an arena: 256 bytes, accepted as a binding offset by every adapter.
 pub const ALIGNMENT_WORDS: usize = 64;
 
-/// What a buffer's contents mean over time: who writes them, whether they outlive a run, a plan, the process.
+/// Role of a buffer's contents: who writes them, and whether they outlive a run, a plan or the process.
 ///
 /// | role | written by | checkpoints | [`with_plan`](super::Executor::with_plan) |
 /// | --- | --- | --- | --- |
@@ -18,24 +18,23 @@ pub const ALIGNMENT_WORDS: usize = 64;
 /// | `Scratch` | kernels | no | drops them |
 /// | `Transient` | kernels | no | drops them |
 ///
-/// Validation refuses a kernel that writes `Data` or `Input`, and one that reads words of a `Transient` that nothing has
-/// written in this run. All other buffers hold zeros until something is written.
+/// Validation rejects kernels that write `Data` or `Input`, and kernels that read words of a `Transient` not written in
+/// this run. All other buffers are zero until written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Written by the host at the start, then only read: a data set.
+    /// Written by the host once, then read-only: a data set.
     Data,
     /// Written by the host for each run: the rows of an inference.
     Input,
-    /// What is learned: weights, or what stands for them.
+    /// Learned: weights.
     Parameter,
-    /// What an optimizer keeps for each parameter, such as moments.
+    /// Optimizer state, such as moments.
     Optimizer,
-    /// What else a run must find again to go on: counters, rates that persist, running state, recurrent state.
+    /// Other state needed to continue a run: counters, persistent rates, running state, recurrent state.
     Carried,
-    /// Kept from run to run, but nothing that would be missed in a checkpoint: rings of metrics, copies of the best weights,
-    /// records of scans.
+    /// Kept between runs, but not needed in a checkpoint: rings of metrics, copies of the best weights, scan records.
     Scratch,
-    /// Valid within one run of a section, from its first write on, and in sections that follow that one.
+    /// Valid within one run of a section from its first write, and in sections that follow that one.
     Transient,
 }
 
@@ -45,7 +44,7 @@ impl Role {
         matches!(self, Self::Data | Self::Input)
     }
 
-    /// Whether a checkpoint needs it.
+    /// Whether checkpoints include it.
     pub fn is_saved(self) -> bool {
         matches!(self, Self::Parameter | Self::Optimizer | Self::Carried)
     }
@@ -60,22 +59,22 @@ pub struct Buffer {
     pub dtype: DType,
     /// Its size in 32-bit words.
     pub words: usize,
-    /// What its contents mean over time.
+    /// Lifetime of its contents.
     pub role: Role,
-    /// The slots that make it up: its one array, or an arena's tensors.
+    /// The slots it consists of: its only array, or an arena's tensors.
     pub tensors: Vec<SlotId>,
-    /// The words between an arena's tensors, which nobody writes: they stay zero.
+    /// The words between an arena's tensors: never written, hence zero.
     pub gaps: Vec<Range<usize>>,
 }
 
-/// A named, shaped place in a buffer.
+/// A named, typed range of a buffer.
 #[derive(Clone, Debug)]
 pub struct Slot {
     /// Its name, such as `weights/fc1.weight`.
     pub name: String,
-    /// The buffer it lies in, as an index into [`Memory::buffers`].
+    /// Its buffer, as an index into [`Memory::buffers`].
     pub buffer: usize,
-    /// Where it starts in the buffer, in words.
+    /// Start within the buffer, in words.
     pub offset: usize,
     /// Its size in words.
     pub words: usize,
@@ -84,29 +83,29 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Whether they have words in common.
+    /// Whether the slots overlap.
     pub fn overlaps(&self, other: &Self) -> bool {
         let [first, last] = if self.offset <= other.offset { [self, other] } else { [other, self] };
         self.buffer == other.buffer && last.offset < first.offset + first.words
     }
 
-    /// The error for data that cannot go into this slot.
+    /// The error for data that do not fit this slot.
     pub fn refuse(&self, kind: &str, length: usize) -> Error {
         Error::new(
             Kind::Usage,
-            format!("{length} {kind} cannot go into {}, which holds {} {}", self.name, self.words, self.ty.dtype),
-            "pass exactly as many elements as the slot holds",
+            format!("cannot write {length} {kind} to {}, which holds {} {}", self.name, self.words, self.ty.dtype),
+            "pass exactly as many elements as the slot has",
         )
     }
 }
 
-/// Which slot of a [`Memory`].
+/// Identifies a slot of a [`Memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(usize);
 
-/// A flat buffer that holds several tensors of one kind: all weights, or all gradients.
+/// A buffer with several tensors of one kind: all weights, or all gradients.
 ///
-/// Adam, checkpoints and counts take [`Arena::all`] as one range. Gaps between tensors stay zero.
+/// Adam, checkpoints and metrics access [`Arena::all`] as one range. Gaps between tensors stay zero.
 #[derive(Clone, Debug)]
 pub struct Arena {
     /// The whole buffer as `[total]`.
@@ -120,11 +119,11 @@ pub struct Arena {
 pub struct Memory {
     buffers: Vec<Buffer>,
     slots: Vec<Slot>,
-    /// The most words that one binding may have.
+    /// Maximum words per binding.
     pub(super) most_bound: usize,
 }
 
-/// Memory for an adapter whose bindings may be as large as shaders can index.
+/// Memory for an adapter with the largest bindings that shaders can index.
 impl Default for Memory {
     fn default() -> Self {
         Self::within(u64::MAX)
@@ -132,24 +131,24 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Memory for an adapter whose bindings are of at most so many bytes. Buffers may be larger, what is bound of them not.
+    /// Memory for an adapter with this binding limit. Buffers may be larger, but not what is bound of them.
     pub fn within(max_binding_bytes: u64) -> Self {
         let caps = Caps { max_binding_bytes, ..Caps::portable() };
         Self { buffers: Vec::new(), slots: Vec::new(), most_bound: caps.most_bound_words() as usize }
     }
 
-    /// A buffer of its own for one row-major array.
+    /// Allocates a buffer for one row-major array.
     ///
     /// # Errors
-    /// Where the elements of the shape cannot be counted.
+    /// If the shape has too many elements.
     pub fn array(&mut self, name: &str, role: Role, dtype: DType, shape: impl Into<Shape>) -> Result<SlotId> {
         self.tensor(name, role, TensorType::new(dtype, shape))
     }
 
-    /// A buffer of its own for one tensor.
+    /// Allocates a buffer for one tensor.
     ///
     /// # Errors
-    /// Where the elements of its shape cannot be counted.
+    /// If its shape has too many elements.
     pub fn tensor(&mut self, name: &str, role: Role, ty: TensorType) -> Result<SlotId> {
         let words = ty.words()?;
         let (dtype, tensors) = (ty.dtype, vec![SlotId(self.slots.len())]);
@@ -157,10 +156,10 @@ impl Memory {
         Ok(self.push(name.to_owned(), 0, words, ty))
     }
 
-    /// A buffer for several f32 tensors, whose slots are named `ARENA/TENSOR`.
+    /// Allocates a buffer for several f32 tensors, with slots named `ARENA/TENSOR`.
     ///
     /// # Errors
-    /// Where the elements of a shape cannot be counted.
+    /// If a shape has too many elements.
     pub fn arena(&mut self, name: &str, role: Role, tensors: &[(String, Shape)]) -> Result<Arena> {
         let sizes = tensors.iter().map(|(_, shape)| shape.words(DType::F32)).collect::<Result<Vec<_>>>()?;
         let buffer = self.buffers.len();
@@ -180,7 +179,8 @@ impl Memory {
         Ok(Arena { all, tensors: ids })
     }
 
-    /// An arena of the layout of another: a moment for each weight, say. Its slots are named like those of `of`, after `name`.
+    /// An arena with the layout of another, such as a moment for each weight. Its slots are named like those of `of`,
+    /// after `name`.
     pub fn arena_like(&mut self, of: &Arena, name: &str, role: Role) -> Arena {
         let whole = self.slot(of.all).clone();
         let (buffer, Buffer { dtype, words, gaps, .. }) = (self.buffers.len(), self.buffers[whole.buffer].clone());
@@ -195,11 +195,11 @@ impl Memory {
         Arena { all: copy(self, of.all), tensors }
     }
 
-    /// Another slot over the beginning of an existing one's range: the same words under another name and shape.
-    /// [`Self::slice`] begins elsewhere.
+    /// Adds a slot over the start of an existing one: the same words with another name and shape.
+    /// See [`Self::slice`] for other offsets.
     ///
     /// # Errors
-    /// Where the shape needs more words than the slot has.
+    /// If the shape needs more words than the slot has.
     pub fn view(&mut self, of: SlotId, name: &str, shape: impl Into<Shape>) -> Result<SlotId> {
         let slot = self.slot(of).clone();
         let ty = slot.ty.with_shape(shape);
@@ -211,11 +211,10 @@ impl Memory {
         Ok(SlotId(self.slots.len() - 1))
     }
 
-    /// A slot inside an existing one: the words from `first` on, counted from its start, under a name and shape of their own.
+    /// Adds a slot within an existing one, starting at its word `first`, with a name and shape of its own.
     ///
     /// # Errors
-    /// Where it would begin elsewhere than at a multiple of 256 bytes of the buffer, which not every adapter can bind, or end
-    /// past the slot.
+    /// If it ends past the slot, or does not start at a multiple of 256 bytes of the buffer, which some adapters require.
     pub fn slice(&mut self, of: SlotId, name: &str, first: usize, shape: impl Into<Shape>) -> Result<SlotId> {
         let slot = self.slot(of).clone();
         let ty = slot.ty.with_shape(shape);
@@ -225,14 +224,14 @@ impl Memory {
             return Err(Error::new(
                 Kind::Usage,
                 format!("{name} {shape} at word {first} of {} ends past its {} words", slot.name, slot.words),
-                "slice what lies inside the slot",
+                "use a range within the slot",
             ));
         };
         if !offset.is_multiple_of(ALIGNMENT_WORDS) {
             return Err(Error::new(
                 Kind::Usage,
                 format!(
-                    "{name} {shape} at word {first} of {} begins at byte {} of its buffer, no multiple of {}",
+                    "{name} {shape} at word {first} of {} starts at byte {} of its buffer, not a multiple of {}",
                     slot.name,
                     4 * offset as u64,
                     4 * ALIGNMENT_WORDS
@@ -250,12 +249,12 @@ impl Memory {
         SlotId(self.slots.len() - 1)
     }
 
-    /// The slot of this id, which must come from this memory.
+    /// The slot with this id, which must be from this memory.
     pub fn slot(&self, id: SlotId) -> &Slot {
         &self.slots[id.0]
     }
 
-    /// The slot of this name.
+    /// The slot with this name.
     pub fn find(&self, name: &str) -> Option<SlotId> {
         self.slots.iter().position(|slot| slot.name == name).map(SlotId)
     }

@@ -1,4 +1,4 @@
-//! The step as data: a flat list of dispatches over named, shaped slots. Executors see nothing else.
+//! The step as data: a flat list of dispatches over named, typed slots. Executors see nothing else.
 
 mod exchange;
 mod executor;
@@ -24,15 +24,15 @@ use std::sync::Arc;
 /// One run of one kernel.
 #[derive(Clone)]
 pub struct Dispatch {
-    /// What it is for, such as `fc1 forward`.
+    /// Its purpose, such as `fc1 forward`.
     pub label: String,
     /// The kernel.
     pub kernel: &'static dyn AnyKernel,
-    /// Its parameters, laid out as the shader's `Params`.
+    /// Its parameters, with the layout of the shader's `Params`.
     pub params: Vec<u8>,
     /// A slot for each storage binding, in the order of [`Reflection::bindings`].
     pub slots: Vec<SlotId>,
-    /// What the kernel's shader says of its bindings.
+    /// Reflection of the kernel's shader.
     pub reflection: Arc<Reflection>,
 }
 
@@ -42,55 +42,55 @@ impl Dispatch {
         self.reflection.bindings.iter().zip(self.slots.iter().copied())
     }
 
-    /// The slot of the binding of this name, where there is one.
+    /// The slot bound to this name, if any.
     pub fn slot(&self, name: &str) -> Option<SlotId> {
         self.bindings().find(|(binding, _)| binding.name == name).map(|(_, slot)| slot)
     }
 }
 
-/// A named list of dispatches that run in order: one training step, or one step of evaluation.
+/// A named list of dispatches that run in order: a training step, or an evaluation step.
 #[derive(Clone)]
 pub struct Section {
     /// Its name.
     pub name: Cow<'static, str>,
-    /// The section that it always runs some time after, and whose transients it may read.
+    /// A section that always runs before this one, whose transients it may read.
     pub after: Option<Cow<'static, str>>,
-    /// What it does, in order.
+    /// Its dispatches, in order.
     pub dispatches: Vec<Dispatch>,
-    /// The graph that most of it was lowered from, as lines for people; empty where there was none.
+    /// The graph that most of it was lowered from, formatted for display; empty if there was none.
     pub graph: String,
 }
 
-/// The memory of a model in training and everything that is done with it.
+/// The memory of a model, and everything that is done with it.
 #[derive(Clone, Default)]
 pub struct Plan {
     /// Buffers, and the slots in them.
     pub memory: Memory,
-    /// Sections in the order in which they were begun.
+    /// Sections in the order they were started.
     pub sections: Vec<Section>,
-    /// Words of transients that lie in a buffer which another had used before.
+    /// Words of transients placed in reused buffers.
     pub reused_words: usize,
     reflections: BTreeMap<&'static str, Arc<Reflection>>,
 }
 
 impl Plan {
-    /// An empty plan over this memory.
+    /// An empty plan with this memory.
     pub fn new(memory: Memory) -> Self {
         Self { memory, ..Self::default() }
     }
 
-    /// An empty plan for an adapter whose [bindings](Caps::max_binding_bytes) are of at most so many bytes: arenas that are
-    /// larger are bound in [windows](Memory::windows).
+    /// An empty plan for an adapter with this [binding limit](Caps::max_binding_bytes): larger arenas are bound in
+    /// [windows](Memory::windows).
     pub fn within(max_binding_bytes: u64) -> Self {
         Self::new(Memory::within(max_binding_bytes))
     }
 
-    /// Begins a section; dispatches go to the section begun last.
+    /// Starts a section; dispatches are added to the last one.
     pub fn begin(&mut self, name: impl Into<Cow<'static, str>>) {
         self.sections.push(Section { name: name.into(), after: None, dispatches: Vec::new(), graph: String::new() });
     }
 
-    /// [`Self::begin`] for a section that only runs after another one has: it may read what that has left in transients.
+    /// [`Self::begin`] for a section that only runs after another: it may read that one's transients.
     pub fn begin_after(&mut self, name: impl Into<Cow<'static, str>>, other: impl Into<Cow<'static, str>>) {
         self.begin(name);
         if let Some(section) = self.sections.last_mut() {
@@ -98,33 +98,33 @@ impl Plan {
         }
     }
 
-    /// How many dispatches the section begun last has.
+    /// Number of dispatches in the last section.
     pub fn recorded(&self) -> usize {
         self.sections.last().map_or(0, |section| section.dispatches.len())
     }
 
-    /// Appends once more those dispatches of the section begun last whose numbers, from 0 on, lie in `range`.
+    /// Appends a copy of the dispatches with these indices in the last section.
     ///
     /// # Errors
-    /// Where it has fewer.
+    /// If it has fewer.
     pub fn repeat(&mut self, range: Range<usize>) -> Result<()> {
         let section = self.sections.last_mut();
         let had = section.as_ref().map_or(0, |section| section.dispatches.len());
         match section.filter(|_| range.start <= range.end && range.end <= had) {
             Some(section) => section.dispatches.extend_from_within(range),
-            None => return Err(mistake(format!("dispatches {range:?} cannot be repeated: there are {had}"))),
+            None => return Err(mistake(format!("cannot repeat dispatches {range:?}: there are {had}"))),
         }
         Ok(())
     }
 
-    /// Puts the dispatch appended last in the place of an earlier one of its section, which goes.
+    /// Replaces an earlier dispatch of the last section by the last dispatch.
     pub fn replace_with_last(&mut self, number: usize) {
         if let Some(section) = self.sections.last_mut().filter(|section| number < section.dispatches.len()) {
             section.dispatches.swap_remove(number);
         }
     }
 
-    /// Takes dispatches out of the section begun last, by their numbers from 0 on.
+    /// Removes dispatches from the last section, by index.
     pub fn remove(&mut self, numbers: &[usize]) {
         if let Some(section) = self.sections.last_mut() {
             let mut number = 0..;
@@ -132,7 +132,7 @@ impl Plan {
         }
     }
 
-    /// The section of this name.
+    /// The section with this name.
     pub fn section(&self, name: &str) -> Result<&Section> {
         self.sections.iter().find(|section| section.name == name).ok_or_else(|| {
             let names: Vec<_> = self.sections.iter().map(|section| &section.name).collect();
@@ -140,11 +140,11 @@ impl Plan {
         })
     }
 
-    /// Appends a run of `kernel`, binding each storage binding of its shader to a slot by name.
+    /// Appends a dispatch of `kernel`, binding each of its shader's storage bindings to a slot by name.
     ///
     /// # Errors
-    /// Names the dispatch, the binding, and both sides where a binding is missing, unknown, bound twice, or where its
-    /// shape or element type differs from the slot's; the slot, where it has no elements.
+    /// If a binding is missing, unknown, bound twice, or differs from its slot in shape or element type (names the
+    /// dispatch, the binding and both types), or if a slot has no elements.
     pub fn dispatch<K: Kernel>(
         &mut self,
         label: impl Into<String>,
@@ -155,7 +155,7 @@ impl Plan {
         self.dispatch_any(label.into(), kernel, bytemuck::bytes_of(&params).to_vec(), bindings)
     }
 
-    /// [`Self::dispatch`] for a kernel out of the registry, with its parameters as bytes.
+    /// [`Self::dispatch`] for a kernel from the registry, with parameters as bytes.
     pub fn dispatch_any(
         &mut self,
         label: String,
@@ -196,12 +196,12 @@ impl Plan {
             }
             slots.push(id);
         }
-        let section = self.sections.last_mut().ok_or_else(|| mistake(format!("{label}: no section was begun")))?;
+        let section = self.sections.last_mut().ok_or_else(|| mistake(format!("{label}: no section was started")))?;
         section.dispatches.push(Dispatch { label, kernel, params, slots, reflection });
         Ok(())
     }
 
-    /// Bytes that a dispatch must move, by the sizes of its bindings and the op's own account.
+    /// Minimum bytes moved by a dispatch, from its bindings' sizes and the op's own estimate.
     pub fn bytes(&self, dispatch: &Dispatch) -> u64 {
         let bound = dispatch.bindings().map(|(binding, id)| {
             let times = if binding.access == Access::ReadWrite { 2 } else { 1 };
@@ -211,7 +211,7 @@ impl Plan {
     }
 }
 
-/// A fault in how a plan was put together.
+/// A bug in how a plan was built.
 fn mistake(cause: String) -> Error {
-    Error::new(Kind::Usage, cause, "the plan is wrong: bind slots whose shapes and types the kernel declares")
+    Error::new(Kind::Usage, cause, "invalid plan: bind slots with the shapes and types the kernel declares")
 }

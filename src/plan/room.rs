@@ -1,22 +1,22 @@
-//! Whether the host has room for a plan: on the CPU path, and where a software driver's device memory is the host's.
+//! Checks that the host has enough memory for a plan: on the CPU path, and for software drivers, which use host memory.
 
 use super::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::shape::DType;
 
-/// The limits of this process's control group, as a container has them: of version 2 and of version 1.
+/// Memory limits of this process's control group (container), versions 2 and 1.
 const GROUP_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 impl Plan {
-    /// Checks that the host's memory holds the plan, with `real_bytes` bytes to an f32 (the oracle takes 8), and
-    /// besides it the numbers that the largest buffer is filled from. The buffers whose indices are `in_place` take no
-    /// more. Where the platform does not tell how much memory there is, everything passes.
+    /// Checks that the plan fits in host memory, with `real_bytes` bytes per f32 (8 for the oracle), plus the data the
+    /// largest buffer is filled from. Buffers whose indices are `in_place` already exist. Always passes if the platform
+    /// does not report its memory.
     ///
-    /// Systems that promise more memory than they have end a process that takes them at their word, so that asking
-    /// beforehand is the only way to fail with a message.
+    /// Systems that overcommit kill a process that uses what they granted, so checking beforehand is the only way to
+    /// fail with a message.
     ///
     /// # Errors
-    /// The bytes needed and had.
+    /// Reports the bytes needed and available.
     pub fn fits_host(&self, real_bytes: usize, in_place: impl Fn(usize) -> bool) -> Result<()> {
         let buffers = self.memory.buffers().iter().enumerate().filter(|(index, _)| !in_place(*index));
         let sizes = buffers.map(|(_, buffer)| {
@@ -29,15 +29,15 @@ impl Plan {
         match available() {
             Some(had) if needed > had => Err(Error::new(
                 Kind::Device,
-                format!("the plan needs {needed} bytes of memory, this machine has {had} to spare"),
-                "make the model, the batch or the data set smaller, or close other programs",
+                format!("the plan needs {needed} bytes of memory, this machine has {had} available"),
+                "use a smaller model, batch or data set, or close other programs",
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// Bytes that can be taken before the system runs out of memory, where it tells (Linux does).
+/// Available memory in bytes, if reported (as on Linux).
 fn available() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_in(&text));
     let groups = GROUP_LIMITS.iter().filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok());

@@ -1,4 +1,4 @@
-//! Checks of a whole plan, before anything runs.
+//! Validates a whole plan before anything runs.
 
 use super::{Buffer, Dispatch, Plan, Role, Section, mistake};
 use crate::error::{Error, Kind, Result};
@@ -10,11 +10,11 @@ use std::ops::Range;
 
 impl Plan {
     /// Checks every section: slots are written before they are read, no dispatch aliases its bindings illegally, and
-    /// everything fits the adapter: buffers its largest buffer, each slot that is bound its largest binding, and the
-    /// variant of each kernel its workgroups. Shapes and types were checked when each dispatch was appended.
+    /// everything fits the adapter's limits: buffers, bound slots, and the workgroups of each kernel's variant. Shapes
+    /// and types were checked when dispatches were appended.
     ///
     /// # Errors
-    /// Names the dispatch and the slots; where the adapter is too small, what is needed and what it allows.
+    /// Names the dispatch and the slots; for an adapter limit, what is needed and allowed.
     pub fn validate(&self, caps: &Caps) -> Result<()> {
         for buffer in self.memory.buffers() {
             let bytes = (buffer.words as u64).saturating_mul(4);
@@ -45,7 +45,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Each slot fits a binding.
+    /// Checks that each slot fits a binding.
     fn can_be_bound(&self, dispatch: &Dispatch, caps: &Caps) -> Result<()> {
         let most = caps.most_bound_words();
         let slots = dispatch.bindings().map(|(_, id)| self.memory.slot(id));
@@ -58,14 +58,14 @@ impl Plan {
                     (slot.words as u64).saturating_mul(4),
                     4 * most
                 ),
-                "a tensor is bound whole: make it smaller by a narrower layer, a smaller batch or fewer samples, or choose \
-                 another adapter (see `shadegrad devices`)",
+                "a tensor must fit one binding: use a narrower layer, a smaller batch or fewer samples, or another \
+                 adapter (see `shadegrad devices`)",
             )),
             None => Ok(()),
         }
     }
 
-    /// Gives what of each buffer holds a value when the section ends.
+    /// Returns the parts of each buffer that hold a value when the section ends.
     fn written_before_read(&self, section: &Section) -> Result<Vec<Vec<Range<usize>>>> {
         let earlier =
             |name: &Cow<str>| self.sections.iter().take_while(|s| s.name != section.name).find(|s| s.name == *name);
@@ -73,7 +73,7 @@ impl Plan {
             None => self.memory.buffers().iter().map(initial).collect(),
             Some(Ok(other)) => self.written_before_read(other)?,
             Some(Err(name)) => {
-                return Err(mistake(format!("{} is to follow `{name}`, which does not come before it", section.name)));
+                return Err(mistake(format!("{} must follow `{name}`, which does not come before it", section.name)));
             }
         };
         for dispatch in &section.dispatches {
@@ -81,7 +81,7 @@ impl Plan {
                 let slot = self.memory.slot(id);
                 if let Some(hole) = first_hole(&written[slot.buffer], slot.offset..slot.offset + slot.words) {
                     return Err(mistake(format!(
-                        "{}, {}: `{}` reads {} before anything has written its word {}",
+                        "{}, {}: `{}` reads {} before its word {} is written",
                         section.name,
                         dispatch.label,
                         binding.name,
@@ -109,7 +109,7 @@ impl Plan {
         Ok(written)
     }
 
-    /// A buffer is bound for reading only or for writing, never for both; what is written overlaps nothing.
+    /// A dispatch binds a buffer read-only or writable, never both; written ranges do not overlap others.
     fn unaliased(&self, dispatch: &Dispatch) -> Result<()> {
         let bindings: Vec<_> = dispatch.bindings().map(|(binding, id)| (binding, self.memory.slot(id))).collect();
         for (i, (first, a)) in bindings.iter().enumerate() {
@@ -117,7 +117,7 @@ impl Plan {
                 let reads = [first, second].map(|binding| binding.access == Access::Read);
                 if a.buffer == b.buffer && reads != [true, true] && (reads.contains(&true) || a.overlaps(b)) {
                     return Err(mistake(format!(
-                        "{}: `{}` and `{}` alias: {} and {} lie in one buffer",
+                        "{}: `{}` and `{}` alias: {} and {} are in the same buffer",
                         dispatch.label, first.name, second.name, a.name, b.name
                     )));
                 }
@@ -127,7 +127,8 @@ impl Plan {
     }
 }
 
-/// What of a buffer holds a value when a section starts: all of it, or of transients the gaps between tensors.
+/// The parts of a buffer that hold a value when a section starts: all of it, or for transients the gaps between
+/// tensors.
 fn initial(buffer: &Buffer) -> Vec<Range<usize>> {
     match buffer.role {
         Role::Transient => buffer.gaps.clone(),
@@ -135,7 +136,7 @@ fn initial(buffer: &Buffer) -> Vec<Range<usize>> {
     }
 }
 
-/// The first word of `range` that none of `written` covers.
+/// The first word of `range` not covered by `written`.
 fn first_hole(written: &[Range<usize>], range: Range<usize>) -> Option<usize> {
     let mut reached = range.start;
     while reached < range.end {
@@ -151,6 +152,6 @@ fn too_big(what: &str, unit: &str, needed: u64, had: u64) -> Error {
     Error::new(
         Kind::Device,
         format!("{what} needs {needed} {unit}, the device allows {had}"),
-        "make the model, the batch or the data set smaller, or choose another adapter (see `shadegrad devices`)",
+        "use a smaller model, batch or data set, or another adapter (see `shadegrad devices`)",
     )
 }

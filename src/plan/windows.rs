@@ -1,33 +1,33 @@
-//! Arrays larger than a binding may be are bound in windows, each in a dispatch of its own.
+//! Windows: arrays larger than the binding limit are bound in parts, each in a dispatch of its own.
 
 use super::{ALIGNMENT_WORDS, Memory, SlotId, mistake};
 use crate::error::Result;
 use crate::shape::DType;
 use std::ops::Range;
 
-/// The same words of several arrays, few enough to be bound.
+/// The same range of words of several arrays, small enough to bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Which words of each array they are.
+    /// The range of words in each array.
     pub range: Range<usize>,
-    /// The slot of these words in each array.
+    /// The slot of this range in each array.
     pub slots: Vec<SlotId>,
-    /// Its number, from 1 on, and how many there are.
+    /// Its number, from 1, and the number of windows.
     pub place: [usize; 2],
 }
 
 impl Window {
-    /// How many words it has of each array.
+    /// Words per array.
     pub fn words(&self) -> usize {
         self.range.len()
     }
 
-    /// How many of the first `count` words of an array lie in it.
+    /// How many of the first `count` words of an array are in it.
     pub fn of_first(&self, count: usize) -> usize {
         count.clamp(self.range.start, self.range.end) - self.range.start
     }
 
-    /// The label of its dispatch; that of all where it is the only one.
+    /// The label of its dispatch; unchanged if there is only one window.
     pub fn label(&self, label: &str) -> String {
         match self.place {
             [_, 1] => label.to_owned(),
@@ -37,18 +37,18 @@ impl Window {
 }
 
 impl Memory {
-    /// Cuts arrays of one size into windows: one that is all of them where they can be bound whole, else several of up to as
-    /// many words as can be bound. Windows cut through the tensors of an arena, so they are for what treats all elements
+    /// Divides arrays of equal size into windows: a single one if they fit a binding, else several with as many words
+    /// as can be bound. Windows cut across the tensors of an arena, so they are for operations that treat all elements
     /// alike.
     ///
     /// # Errors
-    /// Where the sizes differ, or several windows are needed of an array whose elements are not words.
+    /// If the sizes differ, or an array that needs several windows has elements smaller than words.
     pub fn windows(&mut self, arrays: &[SlotId]) -> Result<Vec<Window>> {
         let words = arrays.first().map_or(0, |&id| self.slot(id).words);
         if let Some(&other) = arrays.iter().find(|&&id| self.slot(id).words != words) {
             let [first, other] = [arrays[0], other].map(|id| self.slot(id));
             let cause = format!("{} has {} words, {} has {}", first.name, words, other.name, other.words);
-            return Err(mistake(format!("{cause}: they have no windows in common")));
+            return Err(mistake(format!("{cause}: windows need equal sizes")));
         }
         let aligned = self.most_bound / ALIGNMENT_WORDS * ALIGNMENT_WORDS;
         let most = if self.can_bind(words) { words } else { aligned.max(ALIGNMENT_WORDS) };
@@ -61,17 +61,17 @@ impl Memory {
         (0..count).map(window).collect()
     }
 
-    /// The slot of these words of an array of numbers: its own where these are all.
+    /// The slot of this range of a float array; the array's own if it covers everything.
     ///
     /// # Errors
-    /// As of [`Self::slice`], and where an element is not a word.
+    /// As for [`Self::slice`], and if an element is not a word.
     pub fn window(&mut self, of: SlotId, range: Range<usize>) -> Result<SlotId> {
         let slot = self.slot(of);
         if range == (0..slot.words) {
             return Ok(of);
         }
         if slot.ty.dtype == DType::U8 {
-            return Err(mistake(format!("{} holds bytes, which have no windows", slot.name)));
+            return Err(mistake(format!("{} holds bytes, which cannot be bound in windows", slot.name)));
         }
         let name = format!("{}[{}..{}]", slot.name, range.start, range.end);
         match self.find(&name) {
@@ -80,7 +80,7 @@ impl Memory {
         }
     }
 
-    /// Whether one binding can have so many words.
+    /// Whether this many words fit one binding.
     pub fn can_bind(&self, words: usize) -> bool {
         words <= self.most_bound
     }

@@ -1,4 +1,4 @@
-//! Gradients as they are derived from a graph: those of finite differences, and the same on the device.
+//! Checks gradients derived from graphs: against finite differences, and on the device.
 
 use super::bench::{Bench, Outcome};
 use super::compare::Worst;
@@ -17,15 +17,15 @@ use crate::random::{Random, stream};
 use crate::shape::{DType, Shape};
 use std::sync::Arc;
 
-/// How far a gradient of the device may lie from the f32 twins', as a share of the largest in its array: these graphs
-/// are a handful of ops on a handful of numbers, so that a hundred roundings are more than enough.
+/// Maximum difference between device and f32 twins, relative to the largest gradient of an array: these graphs have few
+/// ops on few values, so a hundred roundings are more than enough.
 const BOUND: f64 = 1e-5;
 
-/// The plan of a loss and of its gradients for all parameters, with inputs.
+/// The plan of a loss and its gradients for all parameters, with inputs.
 ///
-/// The inputs are the same for every seed: others could lie where a ReLU has no derivative.
+/// Inputs do not depend on the seed: others might hit points where ReLU is not differentiable.
 pub struct Gradients {
-    /// Its one section is `all`.
+    /// Its only section is `all`.
     pub plan: Plan,
     words: Vec<(SlotId, Vec<u32>)>,
     numbers: Vec<(SlotId, Vec<f32>)>,
@@ -34,15 +34,15 @@ pub struct Gradients {
     gradients: Vec<SlotId>,
 }
 
-/// The names of all graphs.
+/// Names of all graphs.
 pub(super) fn entries() -> Vec<String> {
     graphs().into_iter().map(|graph| graph.name).collect()
 }
 
-/// Checks the graph of this name.
+/// Checks the graph with this name.
 pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     let Some(graph) = graphs().into_iter().find(|graph| graph.name == entry) else {
-        return Ok(Outcome::NotRun(format!("there is no graph {entry:?}")));
+        return Ok(Outcome::NotRun(format!("unknown graph {entry:?}")));
     };
     let gradients = Gradients::of(&graph)?;
     match gradients.first_wrong(1.0).await? {
@@ -52,24 +52,24 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
 }
 
 impl Gradients {
-    /// Those of a graph.
+    /// Gradients of a graph.
     ///
     /// # Errors
-    /// Where its shapes do not go together.
+    /// If its shapes do not match.
     pub fn of(graph: &GradientGraph) -> Result<Self> {
         if graph.is_loss { Self::of_loss(graph.shapes, &graph.build) } else { Self::of_op(graph.shapes, &graph.build) }
     }
 
-    /// Those of a loss, of parameters of these shapes.
+    /// Gradients of a loss with parameters of these shapes.
     ///
     /// # Errors
-    /// Where the shapes do not go together.
+    /// If the shapes do not match.
     pub fn of_loss(shapes: &[&[usize]], loss: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         Self::new(shapes, loss)
     }
 
-    /// Those of a loss of an op's output `[4, 5]`, with ops before and after, whose gradients are neither one nor all
-    /// equal.
+    /// Gradients of a loss of an op's output `[4, 5]`, with ops before and after it, so that gradients are neither one
+    /// nor all equal.
     fn of_op(shapes: &[&[usize]], op: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         let shapes: Vec<_> = shapes.iter().copied().chain([&[5, 3][..]]).collect();
         Self::new(&shapes, |graph, p, given| {
@@ -81,14 +81,14 @@ impl Gradients {
         })
     }
 
-    /// `build` gives the losses of parameters of these shapes.
+    /// `build` returns the losses for parameters of these shapes.
     fn new(shapes: &[&[usize]], build: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value>) -> Result<Self> {
         let mut memory = Memory::default();
         let mut random = Random::new(11, stream::CASES);
         let mut parameters = Vec::new();
         for shape in shapes {
             let slot = memory.array("parameter", Role::Parameter, DType::F32, Shape::new(*shape))?;
-            // Away from zero, where ReLU has no derivative.
+            // Away from zero, where ReLU is not differentiable.
             let away = |x: f32| if x.abs() < 0.05 { x + 0.1f32.copysign(x) } else { x };
             let values = (0..memory.slot(slot).words).map(|_| away(random.normal() as f32)).collect();
             parameters.push((slot, values));
@@ -153,18 +153,17 @@ impl Gradients {
         Ok(arrays)
     }
 
-    /// The first derivative, of those `derived` times `fault`, that differs from a central difference in f64 of the
-    /// twins.
+    /// The first derivative, multiplied by `fault`, that differs from a central difference in f64 on the twins.
     ///
     /// # Errors
-    /// Where the plan is not valid.
+    /// If the plan is not valid.
     pub async fn first_wrong(&self, fault: f64) -> Result<Option<String>> {
         let mut executor = self.start(CpuExecutor::<f64>::new(self.plan.clone())?).await?;
         let mut derived = Vec::new();
         for slot in &self.gradients {
             derived.push(numbers(&mut executor, *slot).await?);
         }
-        // Exact in f32, so that both sides of a difference are what they are said to be.
+        // Exact in f32, so that both points of a difference are exact.
         let step = 1.0 / 16_384.0;
         for (number, ((slot, values), derived)) in self.parameters.iter().zip(&derived).enumerate() {
             for (i, derivative) in derived.iter().map(|derivative| derivative * fault).enumerate() {
@@ -179,7 +178,7 @@ impl Gradients {
                 }
                 let [(low, below), (high, above)] = sides;
                 let difference = (above - below) / (high - low);
-                // The error of a central difference is step^2 / 6 = 6e-10 of the third derivative.
+                // The error of a central difference is step^2 / 6 = 6e-10 times the third derivative.
                 let agree = (derivative - difference).abs() <= 1e-6 * difference.abs().max(1.0);
                 if !agree {
                     let place = format!("parameter {number}[{i}]");
@@ -191,10 +190,10 @@ impl Gradients {
         Ok(None)
     }
 
-    /// How far losses and gradients of the device lie from those of the f32 twins.
+    /// Compares losses and gradients on the device with the f32 twins.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub async fn on_device(&self, bench: &Bench<'_>) -> Result<Outcome> {
         let twins = self.outcome(CpuExecutor::<f32>::new(self.plan.clone())?).await?;
         let shaders = self.outcome(bench.executor(self.plan.clone()).await?).await?;
@@ -217,10 +216,10 @@ impl Gradients {
     }
 }
 
-/// The numbers of a slot.
+/// The values of a slot.
 async fn numbers<E: Executor>(executor: &mut E, slot: SlotId) -> Result<Vec<f64>> {
     match executor.read(slot).await? {
         Array::Real(values) => Ok(values),
-        Array::Word(_) => Err(mistake("losses and gradients are numbers".to_owned())),
+        Array::Word(_) => Err(mistake("losses and gradients must be floats".to_owned())),
     }
 }

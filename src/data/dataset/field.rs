@@ -17,7 +17,7 @@ pub enum FieldValues {
     F32(Vec<f32>),
 }
 
-/// The same expression over the values of each element type.
+/// Evaluates the same expression for the values of each element type.
 macro_rules! each {
     ($values:expr, $x:ident => $body:expr) => {
         match $values {
@@ -42,7 +42,7 @@ macro_rules! map {
 }
 
 impl FieldValues {
-    /// How many elements there are.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         each!(self, values => values.len())
     }
@@ -106,12 +106,12 @@ impl Field {
                 "field `{name}`: expected a multiple of {size} values (items of {}), found {found}",
                 item.shape
             );
-            return Err(Error::new(Kind::Data, cause, "give items that are complete and not empty"));
+            return Err(Error::new(Kind::Data, cause, "use complete, nonempty items"));
         }
         Ok(Self { name, item, size, values, lengths: None })
     }
 
-    /// The same field with a length per item: how many entries of the item's first axis are in use.
+    /// The same field with a length per item: the number of valid entries along the item's first axis.
     ///
     /// # Errors
     /// Returns an error unless there is one length per item and none exceeds the first extent.
@@ -124,10 +124,10 @@ impl Field {
         } else {
             return Ok(Self { lengths: Some(lengths), ..self });
         };
-        Err(Error::new(Kind::Data, cause, "give the number of entries in use of each item"))
+        Err(Error::new(Kind::Data, cause, "give the number of valid entries of each item"))
     }
 
-    /// What the field is called.
+    /// The field's name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -137,7 +137,7 @@ impl Field {
         &self.item
     }
 
-    /// How many items there are.
+    /// Number of items.
     pub fn len(&self) -> usize {
         self.values.len() / self.size
     }
@@ -147,7 +147,7 @@ impl Field {
         self.values.is_empty()
     }
 
-    /// How many elements an item has.
+    /// Elements per item.
     pub fn features(&self) -> usize {
         self.size
     }
@@ -157,7 +157,7 @@ impl Field {
         &self.values
     }
 
-    /// How many entries of each item's first axis are in use; all of them if `None`.
+    /// The number of valid entries along each item's first axis; all of them if `None`.
     pub fn lengths(&self) -> Option<&[u32]> {
         self.lengths.as_deref()
     }
@@ -170,7 +170,7 @@ impl Field {
         }
     }
 
-    /// Whether items of `other` are of the same shape and element type.
+    /// Whether `other` has items of the same shape and element type.
     pub fn is_like(&self, other: &Self) -> bool {
         self.item == other.item && self.values.type_name() == other.values.type_name()
     }

@@ -1,9 +1,9 @@
-//! Inputs seen as grey images.
+//! Views inputs as grayscale images.
 
 use super::{Field, Split};
 use crate::error::{Error, Kind, Result};
 
-/// The only input of a split, seen as grey images; 0 is paper, 255 is ink.
+/// A split's only input as grayscale images; 0 is paper, 255 is ink.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     /// Height of an image in pixels.
@@ -27,10 +27,10 @@ impl<'a> Images<'a> {
             },
             _ => None,
         }
-        .ok_or_else(|| unlike(split, "grey images (bytes of shape [rows, columns])"))
+        .ok_or_else(|| unlike(split, "grayscale images (bytes of shape [rows, columns])"))
     }
 
-    /// The same for bytes of any shape, whose items are taken for images of one row unless they have two dimensions.
+    /// The same for bytes of any shape; items that are not two-dimensional are treated as images with one row.
     ///
     /// # Errors
     /// Returns an error if there are several inputs, or the only one does not hold bytes.
@@ -44,12 +44,12 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// How many pixels an image has.
+    /// Pixels per image.
     pub fn size(&self) -> usize {
         self.rows * self.columns
     }
 
-    /// How many images there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.pixels.len() / self.size()
     }
@@ -68,5 +68,5 @@ impl<'a> Images<'a> {
 fn unlike(split: &Split, expected: &str) -> Error {
     let found: Vec<_> = split.inputs().iter().map(Field::describe).collect();
     let cause = format!("expected {expected}, found inputs of {}", found.join(" and "));
-    Error::new(Kind::Data, cause, "use a data set of images for this")
+    Error::new(Kind::Data, cause, "use a data set of images")
 }

@@ -1,4 +1,4 @@
-//! Data sets of any task: items of any shape with their targets, sound by construction.
+//! Data sets for any task: items of any shape with targets, valid by construction.
 
 mod field;
 mod images;
@@ -13,10 +13,10 @@ pub use task::Task;
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 
-/// Where a data set comes from.
+/// Source of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// The format it was read by, such as `idx`.
+    /// The format it was loaded from, such as `idx`.
     pub format: &'static str,
     /// Its name or path.
     pub place: String,
@@ -28,8 +28,8 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// A data set: what there is to learn, and items to train on, to validate with and to test on. All parts hold items of
-/// one type, and every target is one that the task knows.
+/// A data set: the task, and training, validation and test items. All parts have items of the same type, and every
+/// target fits the task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     name: String,
@@ -41,7 +41,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set without parts for validation and test.
+    /// A data set without validation and test parts.
     ///
     /// # Errors
     /// Returns an error if a target does not fit the task.
@@ -50,37 +50,37 @@ impl Dataset {
         Ok(Self { name: name.into(), task, train, validation: None, test: None, source })
     }
 
-    /// The same with other items to train on, of the same type.
+    /// The same with other training items of the same type.
     ///
     /// # Errors
-    /// Returns an error if they are of another type, or a target does not fit the task.
+    /// Returns an error if their type differs, or a target does not fit the task.
     pub fn with_train(self, train: Split) -> Result<Self> {
         self.check("training", &train)?;
         Ok(Self { train, ..self })
     }
 
-    /// The same with these items to judge a model by while it trains, or with none.
+    /// The same with these validation items, or none.
     ///
     /// # Errors
-    /// Returns an error if they are not of the type of those to train on, or a target does not fit the task.
+    /// Returns an error if their type differs from the training items', or a target does not fit the task.
     pub fn with_validation(self, validation: impl Into<Option<Split>>) -> Result<Self> {
         let validation = validation.into();
         validation.iter().try_for_each(|split| self.check("validation", split))?;
         Ok(Self { validation, ..self })
     }
 
-    /// The same with these items to test on, or with none.
+    /// The same with these test items, or none.
     ///
     /// # Errors
-    /// Returns an error if they are not of the type of those to train on, or a target does not fit the task.
+    /// Returns an error if their type differs from the training items', or a target does not fit the task.
     pub fn with_test(self, test: impl Into<Option<Split>>) -> Result<Self> {
         let test = test.into();
         test.iter().try_for_each(|split| self.check("test", split))?;
         Ok(Self { test, ..self })
     }
 
-    /// The same with the first items alone: so many to train on, and to test on if there is a test part. Panics if there
-    /// are fewer, as slicing does.
+    /// The same with only the first items: `train` for training, and `test` for testing if there is a test part. Panics
+    /// if there are fewer, as slicing does.
     pub fn first(&self, train: usize, test: usize) -> Self {
         Self {
             train: self.train.range(0..train),
@@ -105,37 +105,37 @@ impl Dataset {
         self.task.check(part, split.targets())
     }
 
-    /// What the set is called in reports.
+    /// The set's name in reports.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What there is to learn.
+    /// The task.
     pub fn task(&self) -> &Task {
         &self.task
     }
 
-    /// The items to train on.
+    /// The training items.
     pub fn train(&self) -> &Split {
         &self.train
     }
 
-    /// The items to judge a model by while it trains, if some were set aside.
+    /// The validation items, if some were held out.
     pub fn validation(&self) -> Option<&Split> {
         self.validation.as_ref()
     }
 
-    /// The items to test on, if there are some.
+    /// The test items, if any.
     pub fn test(&self) -> Option<&Split> {
         self.test.as_ref()
     }
 
-    /// Where the set comes from.
+    /// The source of the set.
     pub fn source(&self) -> &Provenance {
         &self.source
     }
 
-    /// The items to test on.
+    /// The test items.
     ///
     /// # Errors
     /// Returns an error if there are none.

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::random::Random;
 use std::ops::Range;
 
-/// Items with their targets: the part of a data set to train on, to validate with or to test on.
+/// Items with targets: the training, validation or test part of a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     inputs: Vec<Field>,
@@ -30,7 +30,7 @@ impl Split {
                 input.len()
             ),
         };
-        Err(Error::new(Kind::Data, cause, "give inputs and targets of the same items"))
+        Err(Error::new(Kind::Data, cause, "use inputs and targets of the same items"))
     }
 
     /// Images of `[rows, columns]` bytes, row-major, with a class index each.
@@ -42,7 +42,7 @@ impl Split {
         Self::new(vec![images], Field::new("labels", [], FieldValues::U8(labels))?)
     }
 
-    /// The same items, each counting by its weight.
+    /// The same items with a weight each.
     ///
     /// # Errors
     /// Returns an error unless there is one finite weight of 0 or more per item.
@@ -54,10 +54,10 @@ impl Split {
         } else {
             return Ok(Self { weights: Some(weights), ..self });
         };
-        Err(Error::new(Kind::Data, cause, "give each item a weight, such as 1"))
+        Err(Error::new(Kind::Data, cause, "use a weight per item, such as 1"))
     }
 
-    /// How many items there are.
+    /// Number of items.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
@@ -67,27 +67,27 @@ impl Split {
         self.targets.is_empty()
     }
 
-    /// What a model is given of the items: one field or more.
+    /// The model's inputs: one field or more.
     pub fn inputs(&self) -> &[Field] {
         &self.inputs
     }
 
-    /// What a model is to find out about the items.
+    /// The model's targets.
     pub fn targets(&self) -> &Field {
         &self.targets
     }
 
-    /// How much each item counts; all alike if `None`.
+    /// The weight of each item; all equal if `None`.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
 
-    /// How many elements the inputs of an item have together.
+    /// Total elements of an item's inputs.
     pub fn features(&self) -> usize {
         self.inputs.iter().map(Field::features).sum()
     }
 
-    /// How many items there are of each of `classes` classes; others are not counted.
+    /// Number of items in each of `classes` classes; others are not counted.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         let classes = (0..self.len()).filter_map(|i| self.targets.class(i));
@@ -109,8 +109,8 @@ impl Split {
         Self { inputs, targets: self.targets.range(range), weights }
     }
 
-    /// Draws `count` of the items, or all if there are no more, and returns them and the rest, both in their original
-    /// order. In classification each class keeps its share among the drawn, to within one.
+    /// Draws `count` of the items, or all if there are fewer, and returns them and the rest, both in their original
+    /// order. In classification, class proportions are preserved to within one item.
     pub fn divide(&self, count: usize, task: &Task, random: &mut Random) -> (Self, Self) {
         let mut strata = task.strata(&self.targets);
         let sizes: Vec<usize> = strata.iter().map(Vec::len).collect();
@@ -128,8 +128,8 @@ impl Split {
     }
 }
 
-/// `count` shared out over groups of these sizes by the method of largest remainders (Hamilton's): each gets its exact
-/// share rounded down, and the groups that lose most by that get one more, the first ones where they lose the same.
+/// Distributes `count` over groups of these sizes by the largest remainder method (Hamilton's): each gets its exact
+/// share rounded down, and those with the largest remainders get one more, ties going to the first.
 fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
     let total = sizes.iter().sum::<usize>();
     let count = count.min(total);
@@ -147,7 +147,7 @@ fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// Image `i` shows its own index; class 3 is four times as frequent as the others, class 9 is missing.
+    /// Image `i` encodes its own index; class 3 is four times as frequent as the others, class 9 is missing.
     fn uneven() -> Split {
         let labels: Vec<u8> = (0..1200).map(|i| if i % 12 < 9 { (i % 12) as u8 } else { 3 }).collect();
         let images = (0..1200u16).flat_map(u16::to_le_bytes).collect();
@@ -209,7 +209,7 @@ mod tests {
             let draw = |seed| numbers(&split.divide(120, &task, &mut random(seed)).0);
             assert_eq!(draw(3), draw(3));
             assert_ne!(draw(3), draw(4));
-            // The mean place of 120 of 1200 images, within five standard errors.
+            // The mean index of 120 of 1200 images, within five standard errors.
             let mean = draw(3).iter().map(|&i| f64::from(i)).sum::<f64>() / 120.0;
             assert!((mean - 599.5).abs() < 5.0 * 346.4 / 120f64.sqrt(), "{mean}");
         }

@@ -1,9 +1,9 @@
-//! What a model is to learn from a data set.
+//! The task a model learns from a data set.
 
 use super::{Field, FieldValues};
 use crate::error::{Error, Kind, Result};
 
-/// What a model is to learn: what targets mean, and what each of its outputs is called.
+/// The task: the meaning of targets, and the names of a model's outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Targets are class indices, one per item.
@@ -11,7 +11,7 @@ pub enum Task {
         /// The name of each class.
         classes: Vec<String>,
     },
-    /// Targets are bytes `[labels]`, 1 where a label applies to the item and 0 elsewhere.
+    /// Targets are bytes `[labels]`, 1 for labels that apply to the item and 0 for others.
     Tag {
         /// The name of each label.
         labels: Vec<String>,
@@ -24,7 +24,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// Classification among `count` classes that are called by their numbers, from 0.
+    /// Classification into `count` classes named by number, from 0.
     pub fn classify(count: usize) -> Self {
         Self::Classify { classes: (0..count).map(|class| class.to_string()).collect() }
     }
@@ -43,7 +43,8 @@ impl Task {
         matches!(self, Self::Classify { .. })
     }
 
-    /// Groups of items that keep their shares when a set is divided: the classes, or all items as one group.
+    /// Groups of items whose proportions are preserved when a set is divided: the classes, or a single group of all
+    /// items.
     pub(in crate::data) fn strata(&self, targets: &Field) -> Vec<Vec<usize>> {
         let Self::Classify { classes } = self else { return vec![(0..targets.len()).collect()] };
         let mut strata = vec![Vec::new(); classes.len()];
@@ -51,10 +52,10 @@ impl Task {
         strata
     }
 
-    /// Checks that `targets` of the part of this name are what the task takes.
+    /// Checks that the targets of part `part` fit the task.
     ///
     /// # Errors
-    /// Names the first target that is not, what was expected and found.
+    /// Names the first target that does not, expected and found.
     pub(super) fn check(&self, part: &str, targets: &Field) -> Result<()> {
         let count = self.outputs().len();
         let (expected, wrong) = match (self, targets.values()) {
@@ -86,7 +87,7 @@ impl Task {
 
 fn mismatch(part: &str, expected: &str, found: &str) -> Error {
     let cause = format!("the {part} targets: expected {expected}, found {found}");
-    Error::new(Kind::Data, cause, "give targets that fit the task")
+    Error::new(Kind::Data, cause, "use targets that fit the task")
 }
 
 #[cfg(test)]

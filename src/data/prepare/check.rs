@@ -1,4 +1,4 @@
-//! What may be wrong with a data set: images that show nothing, repeat others, or do not look like their label.
+//! Checks for flaws in a data set: images without content, duplicates, and images that do not match their label.
 
 use super::regression::{Regression, unseen_probabilities};
 use crate::data::{Dataset, Images, Split};
@@ -8,29 +8,29 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-/// An image is an outlier from this many standard deviations on.
+/// Standard deviations from which an image counts as an outlier.
 const FAR: f64 = 4.0;
 
-/// A label is doubtful where the quick model gives it less than this.
+/// A label is doubtful below this probability under the quick model.
 const UNLIKELY: f32 = 0.001;
 
-/// What can be wrong with an image.
+/// A flaw of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flaw {
-    /// All pixels are paper.
+    /// All pixels are paper (0).
     Blank,
-    /// All pixels are equal, and not paper.
+    /// All pixels are equal, but not paper.
     Constant,
-    /// The same, byte for byte, as an earlier image; of a training image, also the same as a test image.
+    /// Byte for byte equal to an earlier image; for a training image, also to a test image.
     Duplicate,
-    /// Much farther from the mean image of its class than others are.
+    /// Much farther from its class's mean image than others.
     Outlier,
-    /// A quick model that has not seen the image finds its label very unlikely.
+    /// A quick model not trained on the image finds its label very unlikely.
     Label,
 }
 
 impl Flaw {
-    /// All flaws, in the order in which they are told.
+    /// All flaws, in display order.
     pub const ALL: [Self; 5] = [Self::Blank, Self::Constant, Self::Duplicate, Self::Outlier, Self::Label];
 }
 
@@ -52,35 +52,35 @@ impl FromStr for Flaw {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|flaw| flaw.to_string() == text).ok_or_else(|| {
             let all = Self::ALL.map(|flaw| flaw.to_string()).join(", ");
-            Error::new(Kind::Usage, format!("`{text}` is none of the flaws {all}"), "give those to leave out")
+            Error::new(Kind::Usage, format!("unknown flaw `{text}`"), format!("choose from {all}"))
         })
     }
 }
 
-/// An image that lies far from the mean of its class.
+/// An image far from its class mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outlier {
-    /// Its place in its half of the data set.
+    /// Index in its split.
     pub index: usize,
-    /// By how many standard deviations its distance exceeds the mean distance in its class.
+    /// Standard deviations by which its distance exceeds the class's mean distance.
     pub deviations: f64,
 }
 
 /// An image whose label the quick model doubts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Doubt {
-    /// Its place in its half of the data set.
+    /// Index in its split.
     pub index: usize,
-    /// How likely the model finds the label.
+    /// The label's probability under the model.
     pub probability: f32,
-    /// The class it takes the image for.
+    /// The predicted class.
     pub guess: usize,
 }
 
-/// What was found in one half of a data set. Indices rise, but those of outliers and doubts: the worst come first.
+/// Findings in a split. Indices ascend, except for outliers and doubts, which are sorted worst first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
-    /// Images of each class.
+    /// Images per class.
     pub classes: Vec<usize>,
     /// [`Flaw::Blank`].
     pub blank: Vec<usize>,
@@ -107,14 +107,14 @@ impl Findings {
     }
 }
 
-/// What was found in a data set.
+/// Findings in a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// In the training images.
     pub train: Findings,
-    /// In the test images, measured by what the training images are like.
+    /// In the test images, relative to statistics of the training images.
     pub test: Findings,
-    /// Training images that are test images too; they are among the duplicates.
+    /// Training images that are also test images; they are included in the duplicates.
     pub shared: Vec<usize>,
 }
 
@@ -130,8 +130,8 @@ impl<'a> Labelled<'a> {
     fn of(data: &Dataset, split: &'a Split) -> Result<Self> {
         let labels: Option<Vec<usize>> = (0..split.len()).map(|i| split.targets().class(i)).collect();
         let labels = labels.filter(|_| data.task().is_classification()).ok_or_else(|| {
-            let cause = format!("{}: expected items with a class each", data.source());
-            Error::new(Kind::Data, cause, "look for flaws in data sets for classification alone")
+            let cause = format!("{}: expected items with class labels", data.source());
+            Error::new(Kind::Data, cause, "only classification data sets can be checked for flaws")
         })?;
         Ok(Self { images: Images::of_bytes(split)?, labels, classes: data.task().outputs().len() })
     }
@@ -141,7 +141,7 @@ impl<'a> Labelled<'a> {
     }
 }
 
-/// Looks for flaws in the training and the test images. The same images give the same findings.
+/// Checks training and test images. Deterministic.
 ///
 /// # Errors
 /// Returns an error unless the items are bytes with a class each.
@@ -168,7 +168,7 @@ pub fn check(data: &Dataset) -> Result<Check> {
     })
 }
 
-/// What can be told without the quick model and the other half.
+/// Findings that need neither the quick model nor the other split.
 fn alone(set: &Labelled<'_>, means: &Means) -> Findings {
     let mut found = Findings { classes: vec![0; set.classes], ..Findings::default() };
     let mut seen = HashMap::new();
@@ -202,7 +202,7 @@ fn doubts(set: &Labelled<'_>, probabilities: &[Vec<f32>]) -> Vec<Doubt> {
     doubts
 }
 
-/// The mean image of each class, and how far from it the images of the class lie.
+/// The mean image of each class, and the distances of its images.
 struct Means {
     images: Vec<Vec<f64>>,
     /// Mean and standard deviation of the distances in each class.
@@ -235,13 +235,13 @@ impl Means {
         means
     }
 
-    /// The Euclidean distance of an image to the mean of its class.
+    /// Euclidean distance of an image from its class mean.
     fn distance(&self, set: &Labelled<'_>, i: usize) -> f64 {
         let squares = self.images[set.labels[i]].iter().zip(set.images.image(i));
         squares.map(|(mean, &pixel)| (f64::from(pixel) - mean).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// By how many standard deviations that distance exceeds its mean; 0 where all distances of the class are equal.
+    /// Standard deviations by which that distance exceeds its mean; 0 if all distances in the class are equal.
     fn deviations(&self, set: &Labelled<'_>, i: usize) -> f64 {
         let [mean, deviation] = self.distances[set.labels[i]];
         if deviation > 0.0 { (self.distance(set, i) - mean) / deviation } else { 0.0 }

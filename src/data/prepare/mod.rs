@@ -1,4 +1,4 @@
-//! What is done to a data set between loading it and training on it.
+//! Preparation of a data set between loading and training.
 
 mod check;
 mod regression;
@@ -11,7 +11,7 @@ use crate::random::{Random, stream};
 use std::fmt;
 use std::str::FromStr;
 
-/// How many of some images: a share of them, or a number.
+/// An amount of items: a fraction, or a count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
     /// Above 0 and below 1.
@@ -21,7 +21,7 @@ pub enum Amount {
 }
 
 impl Amount {
-    /// The number that this means among `total` images; a share is rounded to the nearest.
+    /// The count this means for `total` items; a fraction is rounded to nearest.
     pub fn of(self, total: usize) -> usize {
         match self {
             Self::Share(share) => (share * total as f64).round() as usize,
@@ -38,7 +38,7 @@ impl FromStr for Amount {
         let count = text.parse().ok().filter(|count| *count > 0).map(Self::Count);
         count.or_else(share).ok_or_else(|| {
             let cause = format!("`{text}` is neither a share such as 0.1 nor a count such as 5000");
-            Error::new(Kind::Usage, cause, "give a share above 0 and below 1, or a whole number of images")
+            Error::new(Kind::Usage, cause, "use a fraction above 0 and below 1, or a number of images")
         })
     }
 }
@@ -52,41 +52,41 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Which images of a data set to use, and for what. The default takes the set as it is.
+/// Which images of a data set to use, and for what. The default uses the set unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preparation {
-    /// Training images with any of these flaws are left out.
+    /// Drop training images with any of these flaws.
     pub drop: Vec<Flaw>,
-    /// The most training images to use, those for validation among them.
+    /// Maximum number of training images, including validation.
     pub train_limit: Option<usize>,
-    /// The most test images to use.
+    /// Maximum number of test images.
     pub test_limit: Option<usize>,
-    /// How many of the training images to set aside for validation.
+    /// Number of training images to hold out for validation.
     pub validation: Option<Amount>,
-    /// Seed of all draws.
+    /// Seed of all random selections.
     pub seed: u64,
 }
 
-/// How many training images were left out for a flaw.
+/// Number of training images dropped for a flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// The flaw; the first in the order asked for, where an image has several.
+    /// The flaw; if an image has several, the first requested.
     pub flaw: Flaw,
-    /// How many images.
+    /// Number of images.
     pub images: usize,
 }
 
 impl Preparation {
-    /// Leaves out images with flaws, then draws those to train on, to validate with and to test on; each class keeps
-    /// its share in all of them. Says how many were left out for which flaw.
+    /// Drops flawed images, then draws training, validation and test images, each with the class proportions preserved.
+    /// Also returns the number of images dropped per flaw.
     ///
     /// # Errors
-    /// Where nothing would be left to train on, to validate with or to test on, and where flaws are to be left out of
-    /// items that cannot be checked.
+    /// If no item would be left for training, validation or test, or if flaws are to be dropped from items that cannot
+    /// be checked.
     pub fn apply(&self, data: Dataset) -> Result<(Dataset, Vec<Dropped>)> {
         let random = |stream| Random::new(self.seed, stream);
         if self.train_limit == Some(0) || self.test_limit == Some(0) {
-            return Err(Error::new(Kind::Usage, "a limit of 0 images", "give 1 or more, such as --test-limit 1000"));
+            return Err(Error::new(Kind::Usage, "a limit of 0 images", "use 1 or more, such as --test-limit 1000"));
         }
         let (mut data, dropped) = self.drop_from(data)?;
         let part = |split: &Split, task: &Task, limit: Option<usize>, stream| {
@@ -104,7 +104,7 @@ impl Preparation {
                 return Err(Error::new(
                     Kind::Usage,
                     format!("{amount} of {images} training images for validation would be {count}"),
-                    "leave at least one image to train on and one to validate with, such as --validation 0.1",
+                    "keep at least one image each for training and validation, such as --validation 0.1",
                 ));
             }
             let (validation, train) = data.train().divide(count, data.task(), &mut random(stream::VALIDATION));
@@ -126,7 +126,7 @@ impl Preparation {
         let dropped = self.drop.iter().map(|&flaw| drop(flaw)).collect();
         let rest: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
         if rest.is_empty() {
-            let cause = format!("all {} training images have flaws that are to be left out", kept.len());
+            let cause = format!("all {} training images have flaws to drop", kept.len());
             return Err(Error::new(Kind::Data, cause, "look at them with `shadegrad data show`, and drop fewer flaws"));
         }
         let train = data.train().select(&rest);

@@ -1,4 +1,4 @@
-//! A quick model: softmax regression on raw pixels, good enough to find labels that do not look right.
+//! A quick model: softmax regression on raw pixels, good enough to find suspicious labels.
 
 use super::check::Labelled;
 use crate::random::{permute, seed_words};
@@ -7,10 +7,10 @@ use rayon::prelude::*;
 /// Passes over the images.
 const EPOCHS: u32 = 4;
 
-/// Of the longest step that is sure not to overshoot, this much is taken.
+/// Fraction of the longest step that cannot overshoot.
 const CAUTION: f32 = 0.25;
 
-/// Seed of the order of the images.
+/// Seed of the image order.
 const SEED: u64 = 1;
 
 /// z = x W + b, p = softmax(z).
@@ -22,9 +22,9 @@ pub(super) struct Regression {
 }
 
 impl Regression {
-    /// Learns from the images at these indices by stochastic gradient descent on the cross-entropy, one at a time: the
+    /// Trains on the images with these indices by stochastic gradient descent on the cross-entropy, one at a time: the
     /// gradient is x (p - y)^T. Its curvature along x is at most |x|^2 / 2 (Böhning, "Multinomial Logistic Regression
-    /// Algorithm", 1992), which bounds the step. Only pixels with ink count, which in digits are a fifth.
+    /// Algorithm", 1992), which bounds the step. Only pixels with ink contribute, about a fifth in digits.
     pub(super) fn fit(set: &Labelled<'_>, indices: &[usize]) -> Self {
         let weights = vec![0.0; set.images.size() * set.classes];
         let mut model = Self { weights, bias: vec![0.0; set.classes] };
@@ -50,7 +50,7 @@ impl Regression {
         self.bias.iter_mut().zip(&step).for_each(|(b, s)| *b -= s);
     }
 
-    /// How likely the image is of each class.
+    /// Class probabilities of an image.
     pub(super) fn probabilities(&self, image: &[u8]) -> Vec<f32> {
         let mut z = self.bias.clone();
         for (pixel, x) in ink(image) {
@@ -64,13 +64,13 @@ impl Regression {
     }
 }
 
-/// The pixels that are not paper, with their values from 0 to 1.
+/// The pixels with ink, with values from 0 to 1.
 fn ink(image: &[u8]) -> impl Iterator<Item = (usize, f32)> {
     image.iter().enumerate().filter(|(_, byte)| **byte > 0).map(|(pixel, &byte)| (pixel, f32::from(byte) / 255.0))
 }
 
-/// How likely each image of `set` is of each class, by models that have not learnt from it: one learns from the
-/// images of even index and judges the others, one the other way round.
+/// Class probabilities of each image of `set`, from models not trained on it: one is trained on images with even index
+/// and judges the others, one the other way round.
 pub(super) fn unseen_probabilities(set: &Labelled<'_>) -> Vec<Vec<f32>> {
     let halves: [Vec<usize>; 2] = [0, 1].map(|first| (first..set.len()).step_by(2).collect());
     let models: Vec<Regression> = halves.par_iter().map(|half| Regression::fit(set, half)).collect();

@@ -1,4 +1,4 @@
-//! Formats of data sets: each is one file, or one folder, below this one, and one line of [`FORMATS`].
+//! Data set formats: each is one file or folder below this one, and one line of [`FORMATS`].
 
 mod digits;
 mod idx;
@@ -16,41 +16,41 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-/// All formats. The first that recognizes what `--data` names loads it.
+/// All formats. The first that recognizes the value of `--data` loads it.
 const FORMATS: &[DataFormat] = &[digits::FORMAT, mnist::FORMAT, idx::FORMAT, npy::FORMAT];
 
-/// A format of data sets.
+/// A data set format.
 struct DataFormat {
-    /// What is given as `--data`: the name of a set, or `DIR`.
+    /// The value of `--data`: a name, or `DIR`.
     value: &'static str,
-    /// What that is, for help.
+    /// Its description in help.
     about: &'static str,
-    /// What a folder must hold, for errors; empty for a set with a name.
+    /// The files a folder must contain, for errors; empty for a named set.
     files: &'static str,
-    /// Whether this is the name of a set, or a folder, of this format.
+    /// Whether this is the name of a set, or a folder, in this format.
     recognizes: fn(&str) -> bool,
-    /// Loads it. The function given hears of the progress of downloads.
+    /// Loads it, reporting the progress of downloads.
     load: fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>,
 }
 
-/// How far a download has come.
+/// Progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The name of the file being downloaded.
     pub file: &'a str,
-    /// Bytes that are on disk; falls where a download has to start again.
+    /// Bytes on disk; decreases if a download restarts.
     pub done: u64,
-    /// Bytes the file has, where that is known.
+    /// Size of the file, if known.
     pub total: Option<u64>,
 }
 
-/// What `--data` names: a set with a name, such as `digits` (embedded) or `mnist` (downloaded once and kept in the
-/// platform's cache folder), or a folder with files of any format.
+/// The value of `--data`: a named set, such as `digits` (embedded) or `mnist` (downloaded once into the platform's
+/// cache folder), or a folder with files of any format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source(String);
 
 impl Source {
-    /// All that can be named, for the help of a command.
+    /// All possible values, for help.
     pub fn help() -> &'static str {
         static HELP: LazyLock<String> = LazyLock::new(|| {
             let of = |format: &DataFormat| match format.value {
@@ -64,7 +64,7 @@ impl Source {
         &HELP
     }
 
-    /// The same in short, such as `digits|DIR`.
+    /// The same in short form, such as `digits|DIR`.
     pub fn values() -> &'static str {
         static VALUES: LazyLock<String> = LazyLock::new(|| {
             let mut values: Vec<_> = FORMATS.iter().map(|format| format.value).collect();
@@ -74,10 +74,10 @@ impl Source {
         &VALUES
     }
 
-    /// Loads the data set. `watch` hears of every part of a download, and nothing where none is needed.
+    /// Loads the data set. `watch` is called during a download.
     ///
     /// # Errors
-    /// Returns an error if there is no such set, or its files are damaged or do not belong together.
+    /// Returns an error if there is no such set, or its files are damaged or do not match.
     pub fn load(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
         match FORMATS.iter().find(|format| (format.recognizes)(&self.0)) {
             Some(format) => (format.load)(&self.0, watch),
@@ -102,8 +102,8 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "" => {
-                let cause = "the name of the data set is empty";
-                Err(Error::new(Kind::Usage, cause, format!("give {}", Self::help())))
+                let cause = "the data set name is empty";
+                Err(Error::new(Kind::Usage, cause, format!("use {}", Self::help())))
             }
             text => Ok(Self(text.to_owned())),
         }

@@ -1,7 +1,7 @@
-//! The skeletons of the embedded digits: how people write them, as points that a pen passes through.
+//! Skeletons of the embedded digits: common ways to write them, as points that a pen passes through.
 //!
-//! Coordinates lie in a unit square, x to the right and y downwards, in hundredths. A stroke is a smooth curve through
-//! its points; a point that is given twice is a corner.
+//! Coordinates are in a unit square, x right and y down, in hundredths. A stroke is a smooth curve through its points;
+//! a repeated point is a corner.
 
 /// The points of one stroke.
 pub(super) type Stroke = &'static [(u8, u8)];
@@ -9,7 +9,7 @@ pub(super) type Stroke = &'static [(u8, u8)];
 /// The strokes of one way to write a digit.
 pub(super) type Glyph = &'static [Stroke];
 
-/// For each digit the ways to write it, all equally frequent.
+/// For each digit, the ways to write it, all equally likely.
 pub(super) const GLYPHS: [&[Glyph]; 10] = [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 
 const ZERO: &[Glyph] = &[

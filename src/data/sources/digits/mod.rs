@@ -1,8 +1,8 @@
-//! The embedded data set: handwriting-like digits, drawn when they are asked for.
+//! The embedded data set: handwriting-like digits, generated on demand.
 //!
-//! A digit is a skeleton from [`glyphs`], bent, slanted, scaled and shifted at random, and drawn with a
-//! pen of random width. Each image depends on the seed and its own index alone. Only `+ - * /`, square roots and
-//! comparisons are used, which IEEE 754 rounds in one way: every platform draws the same bytes.
+//! A digit is a skeleton from [`glyphs`], randomly bent, slanted, scaled and shifted, and drawn with a pen of random
+//! width. Each image depends only on the seed and its index. Only `+ - * /`, square roots and comparisons are used,
+//! which IEEE 754 rounds deterministically: every platform draws the same bytes.
 
 #[rustfmt::skip] // points of a curve belong on one line, or two
 mod glyphs;
@@ -15,7 +15,7 @@ use glyphs::{GLYPHS, Stroke};
 use pen::{Canvas, Dot, SIDE};
 use rayon::prelude::*;
 
-/// Its line in the registry.
+/// Registry entry.
 pub(super) const FORMAT: DataFormat = DataFormat {
     value: "digits",
     about: "embedded",
@@ -24,7 +24,7 @@ pub(super) const FORMAT: DataFormat = DataFormat {
     load: |_, _| Ok(digits(DIGITS_SEED)),
 };
 
-/// The seed of the embedded set, the one that `--data digits` stands for.
+/// The seed of the embedded set, used by `--data digits`.
 pub const DIGITS_SEED: u64 = 1;
 
 const TRAIN: usize = 10_000;
@@ -33,10 +33,10 @@ const TEST: usize = 2_000;
 /// The digits 0 to 9.
 const CLASSES: usize = 10;
 
-/// Straight pieces that a curve between two points is drawn with.
+/// Line segments per curve between two points.
 const PIECES: usize = 4;
 
-/// Draws the embedded set: 10,000 training and 2,000 test images, 28 x 28, every class equally often.
+/// Generates the embedded set: 10,000 training and 2,000 test images, 28 x 28, with balanced classes.
 pub fn digits(seed: u64) -> Dataset {
     let mut order = Random::new(seed, stream::DIGITS + (TRAIN + TEST) as u32);
     let train = split(seed, 0, balanced_labels(TRAIN, &mut order));
@@ -46,7 +46,7 @@ pub fn digits(seed: u64) -> Dataset {
     data.expect("labels are drawn below the number of classes")
 }
 
-/// As many of each class, in random order (Durstenfeld, "Algorithm 235: Random permutation", CACM 7(7), 1964).
+/// Equally many of each class, in random order (Durstenfeld, "Algorithm 235: Random permutation", CACM 7(7), 1964).
 fn balanced_labels(count: usize, random: &mut Random) -> Vec<u8> {
     let mut labels: Vec<u8> = (0..count).map(|i| (i % CLASSES) as u8).collect();
     for last in (1..count).rev() {
@@ -100,17 +100,17 @@ fn draw(digit: usize, mut random: Random, image: &mut [u8]) {
 
 type Point = (f32, f32);
 
-/// Roughly normal with deviation `spread`, without the logarithm and cosine that platforms round differently: a sum
-/// of three uniforms has variance 1/4.
+/// Approximately normal with standard deviation `spread`, without logarithm and cosine, whose rounding is
+/// platform-dependent: a sum of three uniforms has variance 1/4.
 fn wobble(random: &mut Random, spread: f32) -> f32 {
     2.0 * spread * (random.uniform() + random.uniform() + random.uniform() - 1.5)
 }
 
-/// The points of a stroke about the middle of the square, each a little off.
+/// The points of a stroke relative to the center, each slightly displaced.
 fn shaken(stroke: Stroke, random: &mut Random) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::with_capacity(stroke.len());
     for (i, &(x, y)) in stroke.iter().enumerate() {
-        // A corner is one point given twice: it must move as one to stay a corner.
+        // A corner is a repeated point: both must move together.
         let point = match points.last() {
             Some(&last) if stroke[i - 1] == (x, y) => last,
             _ => {
@@ -122,8 +122,8 @@ fn shaken(stroke: Stroke, random: &mut Random) -> Vec<Point> {
     points
 }
 
-/// The smooth curve through `points`, as a polyline. Source: Catmull and Rom, "A Class of Local Interpolating
-/// Splines", Computer Aided Geometric Design, 1974, with tension 1/2.
+/// A smooth curve through `points`, as a polyline. Source: Catmull and Rom, "A Class of Local Interpolating Splines",
+/// Computer Aided Geometric Design, 1974, with tension 1/2.
 fn curve(points: &[Point]) -> Vec<Point> {
     let at = |i: isize| points[i.clamp(0, points.len() as isize - 1) as usize];
     let mut path = vec![at(0)];
@@ -143,14 +143,14 @@ fn curve(points: &[Point]) -> Vec<Point> {
     path
 }
 
-/// Loses a little of either end, as a pen does that lands late or lifts early.
+/// Trims both ends a little, like a pen that lands late or lifts early.
 fn fray(path: &mut Vec<Point>, random: &mut Random) {
     let most = path.len() as u32 / 8 + 1;
     path.truncate(path.len() - random.below(most) as usize);
     path.drain(..random.below(most) as usize);
 }
 
-/// A smooth distortion: a random polynomial of degree three, then a linear map that turns, slants and stretches.
+/// A smooth distortion: a random polynomial of degree three, then a linear map that rotates, slants and stretches.
 struct Bend {
     cubic: [Point; 7],
     linear: [f32; 4],
@@ -163,12 +163,12 @@ impl Bend {
             let spread = if i < 3 { 0.13 } else { 0.22 };
             *coefficient = (wobble(random, spread), wobble(random, spread));
         }
-        // With t the tangent of half the angle, (1 - t^2, 2 t) / (1 + t^2) are its cosine and sine, exactly enough.
+        // With t the tangent of half the angle, (1 - t^2, 2 t) / (1 + t^2) are cosine and sine.
         let t = wobble(random, 0.05);
         let (cos, sin) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
         let slant = 0.14 + wobble(random, 0.15);
         let width = random.between(0.72, 1.12);
-        // Rotation times (stretch in x, then slant: what is higher moves right).
+        // Rotation times (stretch in x, then slant: higher points move right).
         let linear = [cos * width, -cos * slant - sin, sin * width, cos - sin * slant];
         Self { cubic, linear }
     }
@@ -185,7 +185,7 @@ impl Bend {
     }
 }
 
-/// Scales the strokes to a random height and moves them near the middle of the canvas, all of them inside.
+/// Scales the strokes to a random height and places them near the center, entirely inside the canvas.
 fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
     let (mut low, mut high) = ((f32::MAX, f32::MAX), (f32::MIN, f32::MIN));
     for &(x, y) in strokes.iter().flatten() {
@@ -194,7 +194,7 @@ fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
     }
     let (width, height) = (high.0 - low.0, high.1 - low.1);
     let scale = (random.between(17.0, 20.5) / height).min(20.5 / width);
-    // What is left of a margin of two pixels, where the pen's own width goes.
+    // Space within a margin of two pixels, reserved for the pen's width.
     let room = |extent: f32| SIDE as f32 / 2.0 - 2.0 - 0.5 * extent * scale;
     let mut middle = |extent: f32| SIDE as f32 / 2.0 + wobble(random, 0.75).clamp(-room(extent), room(extent));
     let (cx, cy) = (middle(width), middle(height));
@@ -222,7 +222,7 @@ mod tests {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Reported accuracies and the golden runs rest on these very images.
+    /// Reported accuracies and the golden runs depend on these exact images.
     #[test]
     fn every_platform_draws_the_same_bytes() {
         assert_eq!(
@@ -246,7 +246,7 @@ mod tests {
         for (split, each) in parts(&set).into_iter().zip([1_000, 200]) {
             assert_eq!(split.class_counts(CLASSES), [each; CLASSES]);
             let labels = split.targets().bytes().expect("labels are bytes");
-            // One in ten repeats its neighbour's class in random order: allow five deviations of the binomial.
+            // One in ten repeats its neighbor's class in random order: allow five deviations of the binomial.
             let repeats = labels.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;
             let (mean, deviation) = (split.len() as f64 * 0.1, (split.len() as f64 * 0.09).sqrt());
             assert!((repeats - mean).abs() < 5.0 * deviation, "{repeats} repeats, expected about {mean}");

@@ -1,9 +1,9 @@
-//! A round pen on a small canvas: every pixel keeps its distance to the nearest edge of the ink.
+//! A round pen on a small canvas that stores each pixel's distance to the nearest edge of the ink.
 
 /// Width and height of the canvas in pixels.
 pub(super) const SIDE: usize = 28;
 
-/// A point of a line, in pixels, and the radius of the pen there.
+/// A point of a line in pixels, with the pen's radius.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dot {
     /// Distance from the left edge.
@@ -14,19 +14,19 @@ pub(super) struct Dot {
     pub(super) radius: f32,
 }
 
-/// The canvas: distance from the centre of each pixel to the edge of the ink, negative inside.
+/// The canvas: distance from each pixel center to the edge of the ink, negative inside.
 pub(super) struct Canvas {
     distance: [f32; SIDE * SIDE],
     reach: f32,
 }
 
 impl Canvas {
-    /// An empty canvas; distances beyond `reach` are not kept, because no ink shows there.
+    /// An empty canvas; distances beyond `reach` are not stored, since no ink shows there.
     pub(super) fn new(reach: f32) -> Self {
         Self { distance: [reach; SIDE * SIDE], reach }
     }
 
-    /// Draws a straight line; the radius changes evenly along it.
+    /// Draws a straight line with linearly changing radius.
     pub(super) fn line(&mut self, a: Dot, b: Dot) {
         let (dx, dy, dr) = (b.x - a.x, b.y - a.y, b.radius - a.radius);
         let length2 = dx * dx + dy * dy;
@@ -46,7 +46,7 @@ impl Canvas {
         }
     }
 
-    /// How much ink each pixel has, 0 to 1: full inside, none beyond `softness` from the edge, smooth between.
+    /// Ink per pixel from 0 to 1: full inside, none beyond `softness` from the edge, smooth in between.
     pub(super) fn ink(&self, softness: f32) -> impl Iterator<Item = f32> {
         let scale = 0.5 / softness;
         self.distance.iter().map(move |distance| {
@@ -56,9 +56,9 @@ impl Canvas {
     }
 }
 
-/// The pixels whose centres may lie in `low..high`, none outside the canvas.
+/// The pixels whose centers may be in `low..high`, clipped to the canvas.
 fn pixels(low: f32, high: f32) -> std::ops::Range<usize> {
-    // Conversion from float saturates at zero.
+    // Float-to-integer conversion saturates at zero.
     low as usize..(high as usize + 1).min(SIDE)
 }
 

@@ -1,8 +1,8 @@
 //! IDX files, plain or gzipped. Format: LeCun, Cortes and Burges, "The MNIST database of handwritten digits": a
 //! big-endian magic number (two zero bytes, the element type, the number of dimensions), the extents, the elements.
 //!
-//! A file is not believed: whatever its header claims is held against the size of the file before memory is taken, and
-//! what a gzipped one promises only takes memory as it arrives. Reading takes no more than twice what a file holds.
+//! Files are not trusted: sizes in the header are checked against the file size before memory is allocated, and for
+//! gzipped files memory is allocated only as data arrive. Reading takes at most twice the size of the contents.
 
 use crate::data::Split;
 use crate::error::{Error, Kind, Result};
@@ -14,18 +14,18 @@ use std::path::{Path, PathBuf};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// No deflate stream expands further. Source: zlib's "Technical Details", maximum compression factor.
+/// Maximum deflate compression factor. Source: zlib's "Technical Details".
 const DEFLATE_FACTOR: u64 = 1032;
 
-/// How much is taken at a time where the size of the whole is but a promise.
+/// Allocation step when the total size is only announced.
 const PART: usize = 1 << 16;
 
-/// How many classes MNIST, and the sets that took over its files, have: 0 to 9.
+/// Number of classes of MNIST and of sets in its format: 0 to 9.
 pub(super) const CLASSES: usize = 10;
 
 const FETCH_AGAIN: &str = "the file is damaged: fetch it again";
 
-/// What a file must hold.
+/// Expected contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// Unsigned bytes in three dimensions: images, rows, columns.
@@ -65,7 +65,7 @@ impl Content {
     }
 }
 
-/// An open IDX file whose header has been checked, and whose length too where the file is plain.
+/// An open IDX file with a checked header, and for plain files a checked length.
 pub(super) struct IdxFile<'a> {
     path: PathBuf,
     content: Content,
@@ -76,9 +76,9 @@ pub(super) struct IdxFile<'a> {
 }
 
 impl IdxFile<'static> {
-    /// Opens `path` and checks its header against `content` and against what the file can hold.
+    /// Opens `path` and checks its header against `content` and the file's size.
     pub(super) fn open(path: &Path, content: Content) -> Result<Self> {
-        // Asked before opening, because opening a pipe would wait for its writer.
+        // Check before opening: opening a pipe would block.
         let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, &e))?;
         if !metadata.is_file() {
             return Err(fault(path, "is not a regular file", "put the data file itself there"));
@@ -89,7 +89,7 @@ impl IdxFile<'static> {
 }
 
 impl<'a> IdxFile<'a> {
-    /// Checks the header of a file of `stored` bytes, which `file` reads and errors call `path`.
+    /// Checks the header of a file of `stored` bytes, read from `file`; errors name `path`.
     pub(super) fn new(path: &Path, content: Content, stored: u64, mut file: impl BufRead + Send + 'a) -> Result<Self> {
         let compressed = file.fill_buf().map_err(|e| Error::io("read", path, &e))?.starts_with(&GZIP);
         let reader: Box<dyn Read + Send + 'a> =
@@ -103,12 +103,12 @@ impl<'a> IdxFile<'a> {
         Ok(idx)
     }
 
-    /// Where the file lies.
+    /// The file's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many images or labels the file holds.
+    /// Number of images or labels.
     pub(super) fn count(&self) -> usize {
         self.extents[0]
     }
@@ -123,10 +123,10 @@ impl<'a> IdxFile<'a> {
         self.compressed
     }
 
-    /// Reads what follows the header, checks its length and, in labels, each value.
+    /// Reads the payload, checks its length and, for labels, each value.
     pub(super) fn payload(&mut self) -> Result<Vec<u8>> {
         let header = self.content.header_bytes();
-        // One byte more than promised tells excess, and past the last byte the decoder compares the checksum.
+        // Reading one more byte detects excess data, and past the last byte the decoder verifies the checksum.
         let payload = self.read(self.promised.saturating_add(1), header)?;
         let (found, expected) = (header + payload.len(), header + self.promised);
         if payload.len() < self.promised {
@@ -142,7 +142,7 @@ impl<'a> IdxFile<'a> {
         Ok(payload)
     }
 
-    /// Checks that every label is a class.
+    /// Checks that every label is a valid class.
     pub(super) fn check_labels(&self, labels: &[u8]) -> Result<()> {
         let Some((index, label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) else {
             return Ok(());
@@ -155,9 +155,9 @@ impl<'a> IdxFile<'a> {
         ))
     }
 
-    /// At most `limit` bytes, fewer where the file ends; `position` is how many were read before.
+    /// Reads at most `limit` bytes, fewer at the end of the file, starting at `position`.
     fn read(&mut self, limit: usize, position: usize) -> Result<Vec<u8>> {
-        // The size of a plain file was compared with what it promises.
+        // The size of a plain file has been checked against its header.
         let most = if self.compressed { PART } else { limit };
         let mut parts: Vec<Vec<u8>> = Vec::new();
         let mut read = 0;
@@ -180,7 +180,7 @@ impl<'a> IdxFile<'a> {
     }
 
     fn too_large(&self, bytes: usize) -> Error {
-        let cause = format!("the {bytes} bytes that the header promises do not fit into memory");
+        let cause = format!("the {bytes} bytes announced by the header do not fit in memory");
         fault(&self.path, cause, "use a smaller data set")
     }
 
@@ -220,7 +220,7 @@ impl<'a> IdxFile<'a> {
         } else if magic.swap_bytes() == expected || magic.swap_bytes() == other.magic() {
             ("a byte-swapped magic number".to_string(), "write the file's header in big-endian order, as IDX demands")
         } else {
-            ("another magic number".to_string(), "use an IDX file of unsigned bytes, as MNIST has them")
+            ("another magic number".to_string(), "use an IDX file of unsigned bytes, like MNIST's")
         };
         let name = self.content.name();
         let place = self.place(0);
@@ -244,7 +244,7 @@ impl<'a> IdxFile<'a> {
         }
     }
 
-    /// How many bytes the header promises, where the file, `stored` bytes long, can hold them.
+    /// The payload size given by the header, if a file of `stored` bytes can contain it.
     fn check_size(&self, stored: u64) -> Result<usize> {
         // Three factors below 2^32 cannot overflow 128 bits.
         let promised: u128 = self.extents.iter().map(|&extent| extent as u128).product();
@@ -292,12 +292,11 @@ pub(super) fn check_counts(images: &IdxFile<'_>, labels: &IdxFile<'_>) -> Result
 }
 
 impl Split {
-    /// The images and labels of two IDX files whose bytes are already there, each plain or gzipped, as a page has them
-    /// that fetched them in a browser. Errors call the files `images` and `labels`.
+    /// Parses images and labels from the bytes of two IDX files, each plain or gzipped, such as a web page fetched.
+    /// Errors call the files `images` and `labels`.
     ///
     /// # Errors
-    /// Where one of them is damaged, or they do not belong together: gives the place, what was expected and what was
-    /// found.
+    /// If one of them is damaged, or they do not match: reports position, expected and found.
     pub fn from_idx(images: &[u8], labels: &[u8]) -> Result<Self> {
         let open = |content: Content, bytes| {
             let stored = <[u8]>::len(bytes) as u64;

@@ -1,4 +1,4 @@
-//! A data set from a folder with four IDX files.
+//! Loads a data set from a folder with four IDX files.
 
 mod file;
 
@@ -10,7 +10,7 @@ use mnist::MnistBuilder;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Its line in the registry.
+/// Registry entry.
 pub(super) const FORMAT: DataFormat = DataFormat {
     value: "DIR",
     about: "a folder with four IDX files",
@@ -22,7 +22,7 @@ pub(super) const FORMAT: DataFormat = DataFormat {
 const ADVICE: &str = "put these four files there, plain or as .gz: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
                       t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte";
 
-/// The names that MNIST gave its files, and what each holds: training images and labels, test images and labels.
+/// MNIST's file names and their contents: training images and labels, test images and labels.
 const FILES: [(&str, Content); 4] = [
     ("train-images-idx3-ubyte", Content::Images),
     ("train-labels-idx1-ubyte", Content::Labels),
@@ -30,14 +30,14 @@ const FILES: [(&str, Content); 4] = [
     ("t10k-labels-idx1-ubyte", Content::Labels),
 ];
 
-/// Images, rows and columns of MNIST's own files: the only ones that the `mnist` crate reads.
+/// Images, rows and columns of MNIST's own files: the only sizes the `mnist` crate reads.
 const STANDARD: [(usize, usize, usize); 2] = [(60_000, 28, 28), (10_000, 28, 28)];
 
 /// Loads the four files, all of them checked.
 ///
-/// Our reader opens every file and checks header, length and labels. Where all four are plain and have the sizes of
-/// MNIST itself, the `mnist` crate then parses them: it reads nothing else, panics on what it does not expect, and
-/// never looks at the payload's length. Gzipped files and every other size are parsed by our reader alone.
+/// Our reader opens every file and checks header, length and labels. If all four are uncompressed and have MNIST's own
+/// sizes, the `mnist` crate then parses them: it supports nothing else, panics on unexpected data, and never checks the
+/// payload's length. Gzipped files and other sizes are parsed by our reader.
 pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
     let paths = find(folder)?;
     let mut files = Vec::with_capacity(4);
@@ -48,7 +48,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
 
     let payloads = match parse_standard(folder, &files)? {
         Some(payloads) => payloads,
-        // Collected before the first error is taken, so that it is the first file's, not the first in time.
+        // Collect before returning an error, so that it is the first file's, not the first in time.
         None => files.par_iter_mut().map(IdxFile::payload).collect::<Vec<_>>().into_iter().collect::<Result<_>>()?,
     };
     let mut payloads = payloads.into_iter();
@@ -72,14 +72,14 @@ fn find(folder: &Path) -> Result<Vec<PathBuf>> {
     FILES.iter().map(found).collect()
 }
 
-/// The file of this name, plain or gzipped, in MNIST's older spelling too.
+/// The file with this name, plain or gzipped, also with MNIST's older spelling.
 fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
     let spellings = [name.to_string(), name.replace("-idx", ".idx")];
     let names = spellings.iter().flat_map(|name| [name.clone(), format!("{name}.gz")]);
     names.map(|name| folder.join(name)).find(|path| path.exists())
 }
 
-/// Checks what no file shows alone: a label for each image, and one size of images.
+/// Checks across files: a label for each image, and equal image sizes.
 fn check_together(files: &[IdxFile<'_>]) -> Result<()> {
     for pair in files.chunks_exact(2) {
         check_counts(&pair[0], &pair[1])?;
@@ -98,7 +98,7 @@ fn check_together(files: &[IdxFile<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// The payloads as the `mnist` crate parses them, or `None` where these are not files that it can read.
+/// The payloads parsed by the `mnist` crate, or `None` if it cannot read these files.
 fn parse_standard(folder: &Path, files: &[IdxFile<'_>]) -> Result<Option<Vec<Vec<u8>>>> {
     let standard = files.chunks_exact(2).zip(STANDARD).all(|(pair, (count, rows, columns))| {
         pair.iter().all(|file| file.count() == count && !file.is_compressed())
@@ -107,7 +107,7 @@ fn parse_standard(folder: &Path, files: &[IdxFile<'_>]) -> Result<Option<Vec<Vec
     let names: Option<Vec<&str>> = files.iter().map(|file| file.path().file_name()?.to_str()).collect();
     let (true, Some(folder), Some(names)) = (standard, folder.to_str(), names) else { return Ok(None) };
 
-    // The files passed every check, so only a change since then, by someone else, can make the crate panic.
+    // The files passed every check, so only a concurrent change can make the crate panic.
     let parsed = std::panic::catch_unwind(|| {
         MnistBuilder::new()
             .base_path(folder)
@@ -133,7 +133,7 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
-    /// Files of zeros, which take no room on most file systems.
+    /// Files of zeros, which take no space on most file systems.
     fn zeros(folder: &Path, counts: [u32; 2], side: u32) -> Vec<IdxFile<'static>> {
         let open = |(i, (name, content)): (usize, (&str, Content))| {
             let (path, count) = (folder.join(name), counts[i / 2]);

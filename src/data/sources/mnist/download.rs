@@ -1,4 +1,4 @@
-//! Downloading into a cache folder: several mirrors, resumed where cut, and verified before it is believed.
+//! Downloads into a cache folder: several mirrors, resumable, and verified.
 
 use crate::data::Progress;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +14,7 @@ use ureq::{Agent, Body};
 const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
 
-/// Name, length and SHA-256 of MNIST's files as the mirrors have them.
+/// Name, length and SHA-256 of MNIST's files on the mirrors.
 const MNIST: [(&str, u64, &str); 4] = [
     ("train-images-idx3-ubyte.gz", 9_719_438, "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971"),
     ("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
@@ -22,41 +22,41 @@ const MNIST: [(&str, u64, &str); 4] = [
     ("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 ];
 
-/// A body may take this many times [`Download::patience`], so that a server that trickles does not hold on for ever.
+/// Time limit of a body in multiples of [`Download::patience`], against servers that trickle.
 const SLOWEST: u32 = 60;
 
-/// How much is read, written and reported at a time.
+/// Bytes read, written and reported at a time.
 const CHUNK: usize = 1 << 16;
 
-/// A file to download, and how to know that it arrived.
+/// A file to download, with its checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFile {
-    /// What it is called, on the mirrors and in the folder.
+    /// Name, on the mirrors and in the folder.
     pub name: String,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of its content, in lower-case hexadecimal.
+    /// SHA-256 of the content, in lowercase hexadecimal.
     pub sha256: String,
 }
 
-/// Files to download, from where, and to where.
+/// Files to download, with source and destination.
 #[derive(Clone, Debug)]
 pub struct Download {
-    /// Where the files may be had: addresses that a file's name is appended to, tried in this order.
+    /// Base URLs that file names are appended to, tried in order.
     pub mirrors: Vec<String>,
-    /// Where the files go; created where it is missing.
+    /// Destination folder, created if missing.
     pub folder: PathBuf,
     /// The files.
     pub files: Vec<RemoteFile>,
-    /// How often to go through the mirrors before giving up on a file.
+    /// Number of passes over the mirrors before giving up on a file.
     pub attempts: u32,
-    /// How long to wait before the second attempt; twice as long before each one after.
+    /// Pause before the second attempt; doubles for each one after.
     pub pause: Duration,
-    /// How long a server may keep silent.
+    /// Maximum time a server may stay silent.
     pub patience: Duration,
 }
 
-/// The folder for what can be had again, `shadegrad` in the platform's cache folder, where that is known.
+/// The cache folder: `shadegrad` in the platform's cache folder, if known.
 pub fn cache_folder() -> Option<PathBuf> {
     choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("shadegrad"))
 }
@@ -65,7 +65,7 @@ impl Download {
     /// MNIST, into `shadegrad/mnist` in the platform's cache folder.
     pub fn mnist() -> Result<Self> {
         let cache = cache_folder().ok_or_else(|| {
-            let cause = "cannot tell where the cache folder is";
+            let cause = "cannot determine the cache folder";
             Error::new(Kind::Io, cause, "put the four MNIST files into a folder and use `--data DIR`")
         })?;
         let file =
@@ -80,7 +80,7 @@ impl Download {
         })
     }
 
-    /// Sees to it that every file is in the folder, and whole. Files that already are cost no request.
+    /// Ensures that every file is in the folder and complete. Existing complete files need no request.
     pub fn fetch(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
         if self.files.iter().all(|file| self.is_cached(file)) {
             return Ok(());
@@ -88,8 +88,8 @@ impl Download {
         fs::create_dir_all(&self.folder).map_err(|e| Error::io("create the folder", &self.folder, &e))?;
         let path = self.folder.join(".lock");
         let lock = File::create(&path).map_err(|e| Error::io("create", &path, &e))?;
-        // Two processes must not write to one partial file. Where the file system knows no locks they may, and then
-        // the checksum tells.
+        // Two processes must not write to one partial file. On file systems without locks they might, and then the
+        // checksum fails.
         let _ = lock.lock();
         let agent = self.agent();
         self.files.iter().filter(|file| !self.is_cached(file)).try_for_each(|file| self.fetch_file(&agent, file, watch))
@@ -111,7 +111,7 @@ impl Download {
             .timeout_recv_response(Some(self.patience))
             .timeout_per_read(Some(self.patience))
             .timeout_recv_body(Some(self.patience * SLOWEST));
-        // A proxy cannot reach this machine's own servers.
+        // A proxy cannot reach local servers.
         if self.mirrors.iter().all(|mirror| mirror.starts_with("http://127.0.0.1")) {
             config = config.proxy(None);
         }
@@ -142,7 +142,7 @@ impl Download {
         ))
     }
 
-    /// One request to one mirror. What arrives stays in `NAME.part`, which becomes `NAME` once it is verified.
+    /// A request to one mirror. Received data are kept in `NAME.part`, renamed to `NAME` once verified.
     fn try_once(
         &self,
         agent: &Agent,
@@ -171,7 +171,7 @@ impl Download {
     }
 }
 
-/// Where in the file the body of `response` begins, if it is the body that was asked for.
+/// Offset of `response`'s body in the file, if it is what was requested.
 fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) -> Result<u64, Failure> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let start = match response.status().as_u16() {
@@ -181,7 +181,7 @@ fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) 
         }
         status @ (206 | 416) => {
             part.keep(0)?;
-            return Err(format!("answered status {status} with a range that was not asked for").into());
+            return Err(format!("answered status {status} with a range that was not requested").into());
         }
         status => return Err(format!("answered status {status}").into()),
     };
@@ -196,7 +196,7 @@ fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) 
     }
 }
 
-/// Why a try failed: the server, so that another may do better, or this machine, so that none can.
+/// Why an attempt failed: the server, so that another mirror may succeed, or this machine, so that none can.
 enum Failure {
     Server(String),
     Here(Error),
@@ -214,7 +214,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What has arrived of a file.
+/// The part of a file received so far.
 struct Part {
     path: PathBuf,
     file: File,
@@ -222,7 +222,7 @@ struct Part {
 }
 
 impl Part {
-    /// Opens what an earlier try left, if it can be continued to a file of `bytes`.
+    /// Opens the result of an earlier attempt, if it can be resumed to `bytes` bytes.
     fn open(path: PathBuf, bytes: u64) -> Result<Self> {
         let failed = |e: io::Error| Error::io("open", &path, &e);
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -234,7 +234,7 @@ impl Part {
         Ok(part)
     }
 
-    /// Keeps the first `length` bytes.
+    /// Truncates to the first `length` bytes.
     fn keep(&mut self, length: u64) -> Result<()> {
         let outcome = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
         self.length = outcome.map_err(|e| Error::io("write", &self.path, &e))?;
@@ -244,7 +244,7 @@ impl Part {
     /// Appends the body until the file is complete.
     fn receive(&mut self, body: Body, file: &RemoteFile, watch: &mut dyn FnMut(Progress<'_>)) -> Result<(), Failure> {
         let announced = body.content_length().is_some();
-        // One byte more than the file has shows a body that does not end there.
+        // Reading one byte more than expected detects a body that is too long.
         let mut body = body.into_reader().take(file.bytes - self.length + 1);
         let mut chunk = vec![0; CHUNK];
         let mut end = Ok(());
@@ -269,17 +269,17 @@ impl Part {
             (false, Err(error)) => format!("was cut off after {} of {} bytes: {error}", self.length, file.bytes),
             (false, Ok(())) => format!("ended after {} of {} bytes", self.length, file.bytes),
         };
-        // Only a server that announced the right length can be trusted to have sent a beginning of the right file.
+        // Only data from a server that announced the right length can be resumed.
         if self.length > file.bytes || !announced {
             self.keep(0)?;
         }
         Err(why.into())
     }
 
-    /// Gives the verified file its name, in one step, so that no one ever sees half of it under that name.
+    /// Renames the verified file atomically, so that a partial file never has that name.
     fn publish(self, target: &Path) -> Result<()> {
         self.file.sync_all().map_err(|e| Error::io("write", &self.path, &e))?;
-        // Some systems do not rename what is open.
+        // Some systems do not rename open files.
         drop(self.file);
         fs::rename(&self.path, target).map_err(|e| Error::io("rename to", target, &e))
     }

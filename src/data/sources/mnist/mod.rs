@@ -1,4 +1,4 @@
-//! MNIST: four IDX files, downloaded once and kept in the platform's cache folder.
+//! MNIST: four IDX files, downloaded once into the platform's cache folder.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod download;
@@ -12,7 +12,7 @@ use crate::error::Result;
 #[cfg(target_arch = "wasm32")]
 use crate::error::{Error, Kind};
 
-/// Its line in the registry.
+/// Registry entry.
 pub(super) const FORMAT: DataFormat =
     DataFormat { value: "mnist", about: "downloaded", files: "", recognizes: |name| name == "mnist", load };
 
@@ -27,7 +27,7 @@ fn load(name: &str, watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
 fn load(_name: &str, _watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
     Err(Error::new(
         Kind::Usage,
-        "`mnist` cannot be downloaded from inside a browser",
+        "`mnist` cannot be downloaded in a browser",
         "use `digits`, or fetch the files in the page and build the data set from their bytes",
     ))
 }
