@@ -144,7 +144,7 @@ fn announce(
     let (rows, columns) = (images.rows, images.columns);
     output.event(&json!({
         "event": "start",
-        "device": device_json(&device),
+        "device": device_json(device),
         "recipe": model.config().to_string(),
         "model": { "layers": model.widths(), "parameters": parameters, "bytes": 4 * parameters },
         "data": { "name": data.name(), "train": data.train().len(), "test": data.test().map_or(0, Split::len),
@@ -231,7 +231,7 @@ impl Run<'_> {
         ))?;
         self.output.event(&json!({
             "event": "summary",
-            "device": device_json(&self.device),
+            "device": device_json(self.device),
             "epochs": outcome.epochs,
             "ended_by": outcome.ending.to_string(),
             "steps": outcome.steps,

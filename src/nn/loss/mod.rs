@@ -27,7 +27,7 @@ use std::str::FromStr;
 /// What a batch is compared with.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetValues {
-    /// The class of each row, `[m]`; [`crate::ops::NO_LABEL`] for rows that are not valid.
+    /// The class of each row, `[m]`; [`crate::ops::IGNORE_INDEX`] for rows that are not valid.
     pub labels: Value,
     /// The counters of the step, which say how many rows are valid.
     pub counters: Value,

@@ -1,7 +1,7 @@
 //! The shape of a product, and how its factors are stored.
 
 crate::params! {
-    /// Parameters of [`Matmul`].
+    /// Parameters of [`Matmul`](super::Matmul).
     pub struct MatmulParams {
         /// Rows of the product.
         pub m: u32,

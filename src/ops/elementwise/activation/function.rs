@@ -11,7 +11,7 @@ pub(super) use crate::ops::support::UNIT;
 ///
 /// `slope` is [`ActivationParams::slope`]. Both results are finite for x from -1e4 to 1e4.
 pub trait Function: Sync + Send + std::fmt::Debug + 'static {
-    /// The names of its [`Kernels`], in their order.
+    /// The names of its [`Kernels`](super::Kernels), in their order.
     const NAMES: [&'static str; 4];
 
     /// WGSL that declares `activation` and `derivative`.
@@ -23,7 +23,7 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
     /// No |f'(x)| is larger, by any slope up to 1.
     const STEEPEST: f64;
 
-    /// [`Kernel::faults`] of its [`Kernels`], in their order.
+    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of its [`Kernels`](super::Kernels), in their order.
     const FAULTS: [&'static [ShaderFault]; 4];
 
     /// f(x).
@@ -40,11 +40,11 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
 }
 
 crate::params! {
-    /// Parameters of [`Activation`] and [`ActivationGradient`].
+    /// Parameters of [`Activation`](super::Activation) and its gradient.
     pub struct ActivationParams {
         /// Elements.
         pub n: u32,
-        /// The slope of [`leaky_relu`] for negative numbers; the other functions have none and ignore it.
+        /// The slope of [`leaky_relu`](super::leaky_relu) for negative numbers; the other functions have none and ignore it.
         pub slope: f32,
     }
 }
