@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: &[&str] = &["cli/", "data/", "nn/", "optim/"];
+const CIRCLES: &[&str] = &["cli/", "nn/", "optim/"];
 
 /// Names that several types have, to be renamed. Nothing is added here.
 const SHARED_NAMES: &[&str] = &[
     "Activation",
     "Amount",
-    "Array",
     "BatchNorm",
     "Change",
     "Choice",

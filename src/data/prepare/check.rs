@@ -1,7 +1,8 @@
 //! Checks for flaws in a data set: images without content, duplicates, and images that do not match their label.
 
+use super::labelled::Labelled;
 use super::regression::{Regression, unseen_probabilities};
-use crate::data::{Dataset, Images, Split};
+use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -116,29 +117,6 @@ pub struct Check {
     pub test: Findings,
     /// Training images that are also test images; they are included in the duplicates.
     pub shared: Vec<usize>,
-}
-
-/// Images with their classes.
-pub(super) struct Labelled<'a> {
-    pub(super) images: Images<'a>,
-    /// `[n]`, each below `classes`.
-    pub(super) labels: Vec<usize>,
-    pub(super) classes: usize,
-}
-
-impl<'a> Labelled<'a> {
-    fn of(data: &Dataset, split: &'a Split) -> Result<Self> {
-        let labels: Option<Vec<usize>> = (0..split.len()).map(|i| split.targets().class(i)).collect();
-        let labels = labels.filter(|_| data.task().is_classification()).ok_or_else(|| {
-            let cause = format!("{}: expected items with class labels", data.source());
-            Error::new(Kind::Data, cause, "only classification data sets can be checked for flaws")
-        })?;
-        Ok(Self { images: Images::of_bytes(split)?, labels, classes: data.task().outputs().len() })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.labels.len()
-    }
 }
 
 /// Checks training and test images. Deterministic.

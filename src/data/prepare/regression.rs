@@ -1,6 +1,6 @@
 //! A quick model: softmax regression on raw pixels, good enough to find suspicious labels.
 
-use super::check::Labelled;
+use super::labelled::Labelled;
 use crate::random::{permute, seed_words};
 use rayon::prelude::*;
 

@@ -1,16 +1,19 @@
 //! Data set formats: each is one file or folder below this one, and one line of [`FORMATS`].
 
 mod digits;
+mod format;
 mod idx;
 mod mnist;
 mod npy;
 
 pub use digits::{DIGITS_SEED, digits};
+pub use format::Progress;
 #[cfg(not(target_arch = "wasm32"))]
 pub use mnist::{Download, RemoteFile, cache_folder};
 
 use super::Dataset;
 use crate::error::{Error, Kind, Result};
+use format::DataFormat;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -18,31 +21,6 @@ use std::sync::LazyLock;
 
 /// All formats. The first that recognizes the value of `--data` loads it.
 const FORMATS: &[DataFormat] = &[digits::FORMAT, mnist::FORMAT, idx::FORMAT, npy::FORMAT];
-
-/// A data set format.
-struct DataFormat {
-    /// The value of `--data`: a name, or `DIR`.
-    value: &'static str,
-    /// Its description in help.
-    about: &'static str,
-    /// The files a folder must contain, for errors; empty for a named set.
-    files: &'static str,
-    /// Whether this is the name of a set, or a folder, in this format.
-    recognizes: fn(&str) -> bool,
-    /// Loads it, reporting the progress of downloads.
-    load: fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>,
-}
-
-/// Progress of a download.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress<'a> {
-    /// The name of the file being downloaded.
-    pub file: &'a str,
-    /// Bytes on disk; decreases if a download restarts.
-    pub done: u64,
-    /// Size of the file, if known.
-    pub total: Option<u64>,
-}
 
 /// The value of `--data`: a named set, such as `digits` (embedded) or `mnist` (downloaded once into the platform's
 /// cache folder), or a folder with files of any format.

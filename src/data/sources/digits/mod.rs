@@ -8,7 +8,7 @@
 mod glyphs;
 mod pen;
 
-use super::DataFormat;
+use super::format::DataFormat;
 use crate::data::{Dataset, Provenance, Split, Task};
 use crate::random::{Random, stream};
 use glyphs::{GLYPHS, Stroke};

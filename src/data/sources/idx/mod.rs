@@ -2,7 +2,7 @@
 
 mod file;
 
-use super::DataFormat;
+use super::format::DataFormat;
 use crate::data::{Dataset, Provenance, Split, Task};
 use crate::error::{Error, Kind, Result};
 use file::{CLASSES, Content, IdxFile, check_counts};

@@ -6,7 +6,7 @@ mod download;
 #[cfg(not(target_arch = "wasm32"))]
 pub use download::{Download, RemoteFile, cache_folder};
 
-use super::{DataFormat, Progress};
+use super::format::{DataFormat, Progress};
 use crate::data::Dataset;
 use crate::error::Result;
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,6 @@
 //! Headers of `.npy` files: element type, order and shape.
 
-use super::{CONVERT, DAMAGED, fault};
+use super::fault::{CONVERT, DAMAGED, fault};
 use crate::error::{Error, Result};
 use std::path::Path;
 

@@ -4,14 +4,15 @@
 //! What a header declares is compared with the length of the file before memory is taken. Reading takes at most four
 //! times the memory of the file.
 
+mod fault;
 mod header;
 
-use super::{DataFormat, Progress};
+use super::format::{DataFormat, Progress};
 use crate::data::{Dataset, Field, FieldValues, Provenance, Split, Task};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::shape::Shape;
+use fault::{CONVERT, DAMAGED, fault};
 use header::{Element, Header, header_length};
-use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,6 @@ const TRAIN: [[&str; 2]; 2] = [["train_x.npy", "train_y.npy"], ["x.npy", "y.npy"
 
 const TEST: [&str; 2] = ["test_x.npy", "test_y.npy"];
 
-const CONVERT: &str = "save it again with numpy.save, converted by astype to one of these types";
-const DAMAGED: &str = "the file is damaged: write it again with numpy.save";
-
 fn recognizes(place: &str) -> bool {
     let names = TRAIN.iter().flatten().chain(&TEST);
     names.into_iter().any(|name| Path::new(place).join(name).exists())
@@ -42,7 +40,8 @@ fn recognizes(place: &str) -> bool {
 fn load(place: &str, _watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
     let folder = Path::new(place);
     let is_there = |names: &&[&str; 2]| names.iter().any(|name| folder.join(name).exists());
-    let read = |names: &[&str; 2]| Ok([Array::open(&folder.join(names[0]))?, Array::open(&folder.join(names[1]))?]);
+    let read =
+        |names: &[&str; 2]| Ok([NpyArray::open(&folder.join(names[0]))?, NpyArray::open(&folder.join(names[1]))?]);
     let train = read(TRAIN.iter().find(is_there).unwrap_or(&TRAIN[0]))?;
     let test = Some(&TEST).filter(is_there).map(read).transpose()?;
     data_set(place, train, test)
@@ -55,18 +54,18 @@ impl Dataset {
     /// # Errors
     /// Returns an error if one is damaged or they do not belong together, with the place, what was expected and found.
     pub fn from_npy(inputs: &[u8], classes: &[u8]) -> Result<Self> {
-        let read = |name: &str, bytes: &[u8]| Array::read(Path::new(name), bytes.len() as u64, bytes);
+        let read = |name: &str, bytes: &[u8]| NpyArray::read(Path::new(name), bytes.len() as u64, bytes);
         data_set("npy", [read("x", inputs)?, read("y", classes)?], None)
     }
 }
 
 /// The set of inputs and classes to train on, and to test on. There are as many classes as the largest index requires.
-fn data_set(place: &str, [train_x, train_y]: [Array; 2], test: Option<[Array; 2]>) -> Result<Dataset> {
+fn data_set(place: &str, [train_x, train_y]: [NpyArray; 2], test: Option<[NpyArray; 2]>) -> Result<Dataset> {
     let labels = train_y.classes(&train_x)?;
     let test = test.map(|[x, y]| y.classes(&x).map(|labels| (x, labels))).transpose()?;
     let tested = test.iter().flat_map(|(_, labels)| labels);
     let classes = labels.iter().chain(tested).max().map_or(0, |&class| class as usize + 1);
-    let split = |x: Array, labels: Vec<u16>| {
+    let split = |x: NpyArray, labels: Vec<u16>| {
         let labels = match classes {
             ..=256 => FieldValues::U8(labels.into_iter().map(|class| class as u8).collect()),
             _ => FieldValues::U16(labels),
@@ -79,7 +78,7 @@ fn data_set(place: &str, [train_x, train_y]: [Array; 2], test: Option<[Array; 2]
 }
 
 /// A file that was read: its elements in C order, as bytes.
-struct Array {
+struct NpyArray {
     path: PathBuf,
     header: Header,
     /// Where in the file the elements begin.
@@ -87,7 +86,7 @@ struct Array {
     payload: Vec<u8>,
 }
 
-impl Array {
+impl NpyArray {
     fn open(path: &Path) -> Result<Self> {
         // Asked before opening, because opening a pipe would wait for its writer.
         let metadata = fs::metadata(path).map_err(|e| match e.kind() {
@@ -233,10 +232,6 @@ fn in_c_order(payload: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
         }
     }
     ordered
-}
-
-fn fault(path: &Path, what: impl Display, advice: &str) -> Error {
-    Error::new(Kind::Data, format!("{}: {what}", path.display()), advice)
 }
 
 #[cfg(test)]

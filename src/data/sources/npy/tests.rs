@@ -1,5 +1,6 @@
 use super::*;
 use crate::data::{Images, Source};
+use crate::error::Kind;
 use std::fmt::Write as _;
 
 /// A file of version 1.0 as NumPy writes it, its header padded to 64 bytes.
