@@ -1,5 +1,5 @@
-//! A device made ready for a plan: opened, its kernels tuned, tested and compiled. The command does this before it
-//! trains, and so should a program that trains by itself.
+//! Prepares a device for a plan: opens it, and tunes, tests and compiles kernels. The command does this before
+//! training, and so should a program that uses the library.
 //!
 //! ```no_run
 //! use shadegrad::session::{Device, Options, prepare};
@@ -39,29 +39,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The device to work on.
+/// The device to use.
 #[derive(Debug)]
 pub enum Device {
-    /// An adapter that runs the shaders.
+    /// An adapter that runs shaders.
     Gpu(Arc<Gpu>),
-    /// The CPU path; where it was taken because there is no GPU, with the adapters that there are instead.
+    /// The CPU path; if chosen for lack of a GPU, with the available adapters.
     Native(Option<Vec<AdapterReport>>),
 }
 
 impl Device {
-    /// Opens the device that `choice` names. A driver that keeps no compiled shaders itself is given those that
-    /// [`prepare`] kept in the folder `caches`.
+    /// Opens the device that `choice` names. Drivers without a shader cache of their own use the one that [`prepare`]
+    /// keeps in the folder `caches`.
     ///
     /// # Errors
-    /// Where there is no such device, or it cannot be opened.
+    /// If there is no such device, or it cannot be opened.
     pub async fn open(choice: &gpu::Choice, caches: Option<&Path>) -> Result<Self> {
         Self::open_by(choice, caches, async |adapter: &Adapter| Gpu::open(adapter).await).await
     }
 
-    /// [`Self::open`] with what helps to measure the device, as far as it has that.
+    /// [`Self::open`] with features for measurement, if available.
     ///
     /// # Errors
-    /// Those of [`Self::open`].
+    /// As for [`Self::open`].
     pub async fn open_to_measure(choice: &gpu::Choice, caches: Option<&Path>) -> Result<Self> {
         Self::open_by(choice, caches, async |adapter: &Adapter| Gpu::open_to_measure(adapter).await).await
     }
@@ -81,7 +81,7 @@ impl Device {
         })
     }
 
-    /// What plans for it may count on.
+    /// Capabilities that plans for it may rely on.
     pub fn caps(&self) -> Caps {
         match self {
             Self::Gpu(gpu) => gpu.caps.clone(),
@@ -89,7 +89,7 @@ impl Device {
         }
     }
 
-    /// Where its arithmetic is done.
+    /// Where the computation runs.
     pub fn backing(&self) -> Backing {
         match self {
             Self::Gpu(gpu) => Backing::from(gpu.info.device_type),
@@ -98,7 +98,7 @@ impl Device {
     }
 }
 
-/// One line: name, interface, driver and kind; for the CPU path its threads, and why it was taken.
+/// One line: name, API, driver and kind; for the CPU path its threads, and why it was chosen.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,32 +121,31 @@ impl fmt::Display for Device {
     }
 }
 
-/// A name for [`gpu::Choice::Name`] of a driver that runs shaders on the CPU, where there is one among these.
+/// A value for [`gpu::Choice::Name`] that selects a software driver among these adapters, if any.
 fn software_driver(adapters: &[AdapterReport]) -> Option<String> {
     let driver = adapters.iter().find(|report| report.backing == Backing::Cpu)?;
     driver.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 
-/// How the variants are chosen in which a plan's kernels run. The choice changes results only by the order of sums.
+/// How kernel variants are chosen. The choice only changes summation order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tuning {
     /// The default of each kernel.
     Off,
-    /// What is known to be fastest; for what is not known, the candidates are timed for about this long.
+    /// Cached choices; the candidates of other kernels are timed for about this long.
     Budget(Duration),
-    /// These, as [`tuner::in_use`] gave them for another run.
+    /// These, recorded by [`tuner::in_use`] in another run.
     Replay(Vec<Choice>),
 }
 
-/// How a device is made ready.
+/// How to prepare a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How variants are chosen.
     pub tuning: Tuning,
-    /// Whether each kernel is tested on the device at the plan's own parameters, and replaced where it computes wrongly.
+    /// Whether to test each kernel on the device with the plan's own parameters, and replace failing ones.
     pub self_test: bool,
-    /// Folder of what is kept from run to run: timings, passed tests, and compiled shaders. Without one, all are done
-    /// again each time.
+    /// Folder for cached timings, passed tests, and compiled shaders. Without one, everything is redone each time.
     pub caches: Option<PathBuf>,
 }
 
@@ -159,28 +158,28 @@ impl Options {
     }
 }
 
-/// What has been done on the way.
+/// A finished stage of preparation.
 #[derive(Debug)]
 pub enum Stage<'a> {
-    /// Variants were timed, or known.
+    /// Variants were timed, or their choice was cached.
     Tuned(&'a Tuned, Duration),
     /// Kernels were tested, or had passed before.
     Tested(&'a SelfTest, Duration),
-    /// The plan will run in these variants, where there are several. Now the rest is compiled.
+    /// The variants the plan will use, for kernels with several. The rest is compiled next.
     Chosen(&'a [Choice]),
 }
 
-/// The timings that are kept in this folder; none without one.
+/// The timings cached in this folder; none without one.
 pub fn found(caches: Option<&Path>) -> Found {
     caches.map_or_else(Found::default, |folder| Found::read(folder.join("variants.jsonl")))
 }
 
-/// An executor of a plan, in variants as `options` say, each tested on the device if it has not been before; tells
-/// `watch` after each stage.
+/// An executor of a plan, in the variants selected by `options`, each tested on the device if it has not been before;
+/// calls `watch` after each stage.
 ///
 /// # Errors
-/// Where the plan is not valid on the device, no variant of a kernel passes its test, a choice to replay is not one of
-/// the plan's, the device fails, or `watch` does. What cannot be written to the caches is done again the next time.
+/// If the plan is not valid on the device, no variant of a kernel passes its test, a choice to replay does not match
+/// the plan, the device fails, or `watch` does. Failures to write caches are ignored.
 pub async fn prepare(
     gpu: &Arc<Gpu>,
     plan: Plan,

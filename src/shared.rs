@@ -1,7 +1,7 @@
-//! Constants that a shader shares with the host: they stand in Rust, and the shader's are generated from them.
+//! Constants shared by host and shaders: declared in Rust, with the WGSL generated from them.
 
-/// Declares constants of type `u32`, `usize` or `f32`, and before them the name of a `&str` that declares the same in
-/// WGSL, to be a part of a shader's source.
+/// Declares constants of type `u32`, `usize` or `f32`, and a `&str` with the same declarations in WGSL, to be used as
+/// part of a shader's source.
 ///
 /// ```
 /// shadegrad::shared! {

@@ -1,4 +1,4 @@
-//! Where the slots of a plan lie, and what is checked of them.
+//! The layout of a plan's slots, and its validation.
 
 use shadegrad::error::Kind;
 use shadegrad::kernel::Caps;
@@ -66,7 +66,7 @@ fn bytes_count_what_is_updated_twice() {
     plan.begin("all");
     plan.dispatch("add", &Add, AddParams { n: 10 }, &[("a", a), ("b", b), ("out", out)]).expect("shapes agree");
     assert_eq!(plan.bytes(&plan.sections[0].dispatches[0]), 120);
-    // What is read and written in place moves twice: the mean, but neither the gradient nor the counters.
+    // Data updated in place moves twice: the mean, but neither the gradient nor the counters.
     let [counters, micro_counters] = ["counters", "micro_counters"]
         .map(|name| plan.memory.array(name, Role::Carried, DType::U32, [4]).expect("it is small"));
     let [gradient, mean] = ["gradient", "mean"].map(|name| array(&mut plan.memory, name, Role::Carried, 20));
@@ -151,7 +151,7 @@ fn what_is_written_may_share_a_buffer_with_what_is_written_beside_it_alone() {
 
 #[test]
 fn words_are_written_before_they_are_read() {
-    // Reads the second of three tensors, or all, of which `written` are written before.
+    // Reads the second of three tensors, or all; `written` are written before.
     let look = |written: &[usize], all: bool| {
         let mut memory = Memory::default();
         let x = array(&mut memory, "x", Role::Data, 64);
@@ -195,7 +195,7 @@ fn what_the_host_has_no_room_for_is_refused() {
         assert!(error.kind() == Kind::Device && error.cause().contains("bytes of memory"), "{error}");
     }
     plan(1 << 55).fits_host(4, |buffer| buffer == 0).expect("what is in place needs no room");
-    // Only numbers take more bytes than a word where the twins are to be more precise.
+    // Only floats take more than a word each for twins of higher precision.
     let mut memory = Memory::default();
     memory.array("words", Role::Carried, DType::U32, [1 << 10]).expect("it is small");
     Plan::new(memory).fits_host(1 << 50, |_| false).expect("every machine holds it");
@@ -249,7 +249,7 @@ fn a_slice_begins_where_every_adapter_can_bind_it() {
 
 #[test]
 fn slices_are_written_read_and_kept_apart_word_by_word() {
-    // Steps of a loop: each reads what the one before has written, of `from` a part and `out` another part.
+    // Steps of a loop: each reads what the previous one wrote, from part `from` to part `out`.
     let plan = |pairs: &[[usize; 2]], role| {
         let mut memory = Memory::default();
         let x = array(&mut memory, "x", Role::Data, 64);
@@ -268,7 +268,7 @@ fn slices_are_written_read_and_kept_apart_word_by_word() {
     sound.validate(&Caps::portable()).expect("each part is written before it is read");
     let (hole, ..) = plan(&[[4, 1], [2, 0]], Role::Transient);
     assert!(refusal(&hole).contains("`a` reads part before its word 0 is written"), "{}", refusal(&hole));
-    // The whole is written when its parts are.
+    // The whole is written once its parts are.
     let (mut whole, h, y) = plan(&[[4, 0], [4, 1], [4, 2]], Role::Transient);
     relu(&mut whole, [h, y]);
     assert!(refusal(&whole).contains("word 192"), "{}", refusal(&whole));
@@ -278,7 +278,7 @@ fn slices_are_written_read_and_kept_apart_word_by_word() {
     relu(&mut whole, [x, last]);
     whole.sections[0].dispatches.swap(at, at + 1);
     whole.validate(&Caps::portable()).expect("all parts are written");
-    // One buffer is not read and written at once, even in parts that are apart.
+    // A buffer cannot be bound read-only and writable at once, even in disjoint parts.
     let (mut mixed, h, _) = plan(&[], Role::Carried);
     let [a, out] = [0, 64].map(|first| mixed.memory.slice(h, "part", first, [64]).expect("it is aligned"));
     relu(&mut mixed, [a, out]);

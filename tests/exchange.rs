@@ -1,4 +1,4 @@
-//! Plans that follow one another on a device: what is kept, by name, and that nothing of it passes through the host.
+//! Switching plans on a device: what is kept, by name, and that none of it passes through the host.
 
 mod common;
 
@@ -32,7 +32,7 @@ fn array(memory: &mut Memory, name: &str, role: Role, rows: u32, columns: u32) -
     memory.array(name, role, DType::F32, [rows as usize, columns as usize])
 }
 
-/// Records the forward pass over `x`; gives the hidden layer's and the last one's outputs.
+/// Records the forward pass over `x`; returns the outputs of the hidden and the last layer.
 fn record_forward(plan: &mut Plan, x: SlotId, weights: &[SlotId], rows: u32, prefix: &str) -> Result<[SlotId; 2]> {
     let [hidden, logits] = [1, 2].map(|i| {
         let name = format!("{prefix}/output{i}");
@@ -53,7 +53,7 @@ fn record_inference(plan: &mut Plan, weights: &[SlotId], name: &'static str, row
     record_forward(plan, x, weights, rows, name).map(|_| ())
 }
 
-/// Training by Adam on a batch that stays.
+/// Training with Adam on a fixed batch.
 fn training() -> Result<(Plan, Arena)> {
     let [inputs, hidden_width, classes] = WIDTHS;
     let mut plan = Plan::default();
@@ -98,7 +98,7 @@ fn training() -> Result<(Plan, Arena)> {
     Ok((plan, weights))
 }
 
-/// Inference alone, over weights whose arena is ordered the other way round, and over one of them that stands alone.
+/// Inference only, with weights in an arena of reversed order, and one of them in a separate buffer.
 fn inference(rows: u32) -> Result<Plan> {
     let mut plan = Plan::default();
     let reversed: Vec<_> = tensors().into_iter().rev().skip(1).collect();
@@ -139,7 +139,7 @@ fn start(executor: &mut impl Executor) {
     }
 }
 
-/// All that a run has to find again, as bits.
+/// Everything a run must find again, as bits.
 fn state(executor: &mut impl Executor) -> Vec<Array<f64>> {
     let arenas = ["weights", "first", "second"];
     let tensors = arenas.iter().flat_map(|arena| tensors().into_iter().map(move |(name, _)| format!("{arena}/{name}")));
@@ -158,7 +158,7 @@ fn next<E: Executor>(executor: E, plan: Plan, keep: Keep) -> E {
     pollster::block_on(executor.with_plan(plan, keep)).expect("it fits")
 }
 
-/// `up` counts the bytes that a dispatch's parameters take.
+/// `up` is the size of a dispatch's parameters in bytes.
 fn models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E, up: u64) {
     let rows = 3;
     let (plan, _) = training().expect("it is sound");
@@ -171,7 +171,7 @@ fn models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E, up: u64) {
     let before = state(&mut executor);
     let sent = executor.traffic().up;
 
-    // There and back, and there again.
+    // There and back, twice.
     let mut executor = next(executor, inference(rows).expect("it is sound"), Keep::All);
     assert_eq!(executor.traffic().up, sent + up * 2, "weights went up");
     assert_eq!(state(&mut executor), before, "what inference has no use for can be read beside it");
@@ -187,7 +187,7 @@ fn models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E, up: u64) {
     assert!(trained.memory().find("first").is_none() && trained.memory().find("train/x").is_none());
     let later = infer(&mut trained, "infer", rows);
 
-    // As weights that come from the host.
+    // Like weights uploaded by the host.
     let from_host = |weights: &[Array<f64>]| {
         let mut executor = new(inference(rows).expect("it is sound"));
         for ((name, _), weight) in tensors().iter().zip(weights) {
@@ -201,7 +201,7 @@ fn models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E, up: u64) {
     assert_eq!(later, from_host(&state(&mut reference)));
     assert_ne!(logits, later);
 
-    // A run of its own has the data, and nothing else.
+    // A new run keeps the data and nothing else.
     let mut executor = next(reference, plan, Keep::Data);
     assert_eq!(read(&mut executor, "train/x"), {
         let x = numbers(1, BATCH * WIDTHS[0]);
@@ -214,7 +214,7 @@ fn models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E, up: u64) {
     assert!(state(&mut executor).iter().all(zero));
 }
 
-/// Inference of two batch sizes takes turns with training in one plan.
+/// Inference with two batch sizes alternates with training in one plan.
 fn inference_takes_turns_with_training<E: Executor>(new: impl Fn(Plan) -> E) {
     let (plan, weights) = training().expect("it is sound");
     let mut reference = new(plan.clone());

@@ -1,4 +1,4 @@
-//! Plans are checked before anything runs: each kind of mistake is refused, by name.
+//! Plans are validated before anything runs: each kind of mistake is rejected by name.
 
 mod common;
 
@@ -138,7 +138,7 @@ fn an_arena_is_whole_only_when_each_of_its_tensors_is_written() {
     }
 }
 
-/// Where a view of a part was once taken for what is written, the rest counted as a gap.
+/// Regression: a partial view was once treated as fully written, with the rest as a gap.
 #[test]
 fn a_transient_is_not_written_by_having_a_view() {
     let (mut plan, [x, bias, y, z]) = small();
@@ -161,7 +161,7 @@ fn a_binding_without_elements_is_refused() {
     says(error.expect_err("WebGPU binds nothing empty"), Kind::Usage, &["none: `a`", "no elements"]);
 }
 
-/// Costs are shown before anything is allocated, whatever the sizes.
+/// Costs are shown before anything is allocated, for any size.
 #[test]
 fn absurd_sizes_are_explained_and_refused_without_overflow() {
     let mut memory = Memory::default();
@@ -234,7 +234,7 @@ fn weights_decay_and_biases_do_not() {
     }
 }
 
-/// The kernels that update the weights of this model, and the decay that each has for the first of them.
+/// The kernels that update this model's weights, and the decay of each for the first of them.
 fn updates(
     blueprint: &ModelConfig,
     update: &UpdateConfig,
@@ -262,15 +262,15 @@ fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_ch
     let caps = Caps::portable();
     assert_eq!(updates(&perceptron, &UpdateConfig::default(), None, &caps), [("matmul_tn_adam", 0.0); 3]);
     assert_eq!(updates(&perceptron, &adamw, None, &caps), [("matmul_tn_adam", 0.25); 3]);
-    // On a driver where large updates are faster by themselves: weights of 70 x 3234 and 3234 x 10 and biases, each from a
-    // multiple of 64 on, are as many words as are updated by products there, and one hidden unit more are too many.
+    // On a driver where large updates are faster in separate dispatches: weights of 70 x 3234 and 3234 x 10 and biases,
+    // each aligned to 64, are the most words that products update there; one more hidden unit is too many.
     let caps = Caps { cpu: true, mesa: Some(26), ..caps };
     assert_eq!(caps.most_fused(), Some(226_432 + 32_384 + 3_264 + 64));
     let wide = |width| ModelConfig::mlp(&[width], &MlpConfig::default());
     assert_eq!(updates(&wide(3_234), &adamw, None, &caps), [("matmul_tn_adam", 0.25); 2]);
     assert_eq!(updates(&wide(3_235), &adamw, None, &caps), [("adam", 0.25)]);
     assert_eq!(updates(&wide(3_235), &adamw, None, &Caps::portable()), [("matmul_tn_adam", 0.25); 2]);
-    // Gradients that are clipped, summed, or of a norm.
+    // Gradients that are clipped, accumulated, or of a norm.
     let clipped = UpdateConfig { clip_norm: Some(1.0), ..adamw.clone() };
     assert_eq!(updates(&perceptron, &clipped, None, &caps), [("adam", 0.25)]);
     assert_eq!(updates(&perceptron, &adamw, Some(8), &caps), [("adam", 0.25)]);
@@ -283,7 +283,7 @@ fn products_update_the_weights_where_they_give_all_gradients_and_nothing_else_ch
 #[test]
 fn more_workgroups_than_one_dimension_holds_are_folded() {
     let gpu = common::gpu();
-    // 65,536 workgroups of 256: 64 MiB a buffer, and in the shader an index beyond 2^24.
+    // 65,536 workgroups of 256: 64 MiB per buffer, and a shader index beyond 2^24.
     let n = 65_536 * 256 + 5;
     let mut memory = Memory::default();
     let a = array(&mut memory, "a", Role::Data, [n]);
@@ -301,8 +301,8 @@ fn more_workgroups_than_one_dimension_holds_are_folded() {
     assert_eq!((read.len(), wrong), (n, None));
 }
 
-/// A plan with `x` of `n` numbers, three to a row, which `train` passes through a ReLU to the state `y`; before them the state `other`,
-/// and `labels` as data, both of `words` words.
+/// A plan with `x` of `n` floats, three per row, which `train` passes through a ReLU to the state `y`; before them the
+/// state `other`, and `labels` as data, both of `words` words.
 fn rectifying(role: Role, n: usize, words: usize) -> (Plan, [SlotId; 4]) {
     let mut memory = Memory::default();
     let other = array(&mut memory, "other", Role::Carried, [words]);
@@ -322,8 +322,8 @@ fn read(executor: &mut impl Executor, slot: SlotId) -> Array<f64> {
     pollster::block_on(executor.read(slot)).expect("it can be read")
 }
 
-/// Another plan finds the data that it shares with the one before, and all else as in a new executor, which `new`
-/// makes; `params` is what a dispatch sends up.
+/// Another plan keeps the data it shares with the previous one, and everything else is as in a new executor created by
+/// `new`; `params` is the upload of a dispatch.
 fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, params: u64) {
     let (mut plan, [x, bias, y, z]) = small();
     let labels = plan.memory.array("labels", Role::Data, DType::U32, [7]).expect("it is small");
@@ -337,7 +337,7 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
     let pending = first.fetch(z, 0, 6).expect("it can be read");
     let up = first.traffic().up;
 
-    // `x` and `labels` lie in other buffers than before, and `y` is another thing.
+    // `x` and `labels` are in different buffers than before, and `y` is something else.
     let (plan, [x, y, other, labels]) = rectifying(Role::Data, 6, 7);
     let mut second = pollster::block_on(first.with_plan(plan.clone(), Keep::Data)).expect("it runs here too");
     assert_eq!(second.traffic().up, up + params, "only the dispatch's parameters went up");
@@ -352,7 +352,7 @@ fn another_plan_goes_on_with_the_data<E: Executor>(new: impl Fn(Plan) -> E, para
     assert_eq!(read(&mut second, y), read(&mut fresh, y));
     assert_eq!(read(&mut second, y), Array::Real(NUMBERS.map(f64::from).to_vec()));
 
-    // State, data of another size, and what was or becomes something else than data, is not kept.
+    // State, data of another size, and anything that was not or will not be data is not kept.
     second.write_f32(other, &[1.0; 7]).expect("the slot holds them");
     let (plan, [x, _, other, labels]) = rectifying(Role::Data, 9, 7);
     let mut third = pollster::block_on(second.with_plan(plan, Keep::Data)).expect("it runs here too");

@@ -1,4 +1,4 @@
-//! A device made ready for a plan: what is done once is known the next time, and what is asked for is done.
+//! Preparing a device for a plan: results are cached, and options are respected.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn plan() -> Plan {
     Trainer::<GpuExecutor>::plan(&config, &digits(7), &Caps::unlimited()).expect("the settings are valid").1
 }
 
-/// What `options` lead to: kernels timed, kernels tested, variants chosen.
+/// The effect of `options`: kernels timed, kernels tested, variants chosen.
 fn stages(options: &Options) -> (Option<usize>, Option<usize>, Vec<Choice>) {
     let (mut timed, mut tests, mut chosen) = (None, None, Vec::new());
     let watch = |stage: Stage<'_>| {
@@ -44,7 +44,7 @@ fn what_was_timed_and_tested_once_is_known_the_next_time() {
     assert!(timed > Some(3) && tests > Some(12), "{timed:?} timed, {tests:?} tested");
     assert_eq!(stages(&options), (Some(0), Some(0), chosen.clone()));
 
-    // Without caches nothing is known; what was chosen can be asked for.
+    // Without caches nothing is known; recorded choices can be requested.
     let replay = Options { tuning: Tuning::Replay(chosen.clone()), self_test: false, caches: None };
     assert_eq!(stages(&replay), (None, None, chosen));
     let off = Options { tuning: Tuning::Off, ..replay };

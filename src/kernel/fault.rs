@@ -1,4 +1,4 @@
-//! Faults that tests seed into shaders.
+//! Shader faults seeded by tests.
 
 /// A plausible shader bug that tests must detect: occurrences of `from` in the source are replaced by `to`.
 ///

@@ -1,5 +1,5 @@
-//! Parameter structs: the Rust counterpart of each WGSL `struct Params`, with a list of fields for comparison. Fields that
-//! several kernels share are a struct of their own, which theirs contain; for the shader they are flat.
+//! Parameter structs: the Rust counterpart of each WGSL `struct Params`, with a list of fields for comparison. Fields
+//! shared by several kernels form a struct of their own within theirs; in the shader they are flat.
 
 use crate::shader::{Member, Scalar};
 
@@ -15,9 +15,9 @@ pub fn word(fields: &[Member], bytes: &[u8], name: &str) -> Option<u32> {
     bytes.get(field.offset..field.offset + 4).map(bytemuck::pod_read_unaligned)
 }
 
-/// A type that a field of a parameter struct may have: a scalar, or another parameter struct.
+/// A type allowed for a field of a parameter struct: a scalar, or another parameter struct.
 pub trait ParamField {
-    /// What the shader declares for a field `name` at `offset`: one scalar, or those of the struct.
+    /// The shader's fields for a field `name` at `offset`: a scalar, or those of the struct.
     fn declared(name: &str, offset: usize) -> Vec<Member>;
 }
 

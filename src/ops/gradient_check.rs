@@ -1,4 +1,4 @@
-//! How it is known that gradients are right: the graphs in which they are checked, which stand beside the kernels.
+//! How gradients are checked: test graphs defined next to the kernels.
 
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -6,25 +6,25 @@ use crate::kernel::AnyKernel;
 use crate::plan::SlotId;
 use std::fmt;
 
-/// A kernel as the registry takes it: with the checks of its derivative.
+/// A kernel in the registry, with the checks of its gradient.
 pub trait Registered: AnyKernel {
-    /// How the gradients in which it takes part are checked.
+    /// How gradients involving this kernel are checked.
     fn gradient_check(&'static self) -> GradientCheck;
 }
 
-/// How the gradients in which a kernel takes part are checked.
+/// How gradients involving a kernel are checked.
 #[derive(Debug)]
 pub enum GradientCheck {
     /// In these graphs.
     Graphs(Vec<GradientGraph>),
-    /// In graphs of other files: those of the op whose gradient it computes, or of ops that it does at once.
+    /// In graphs of other files: those of the op it differentiates, or of the ops it fuses.
     Elsewhere,
-    /// No derivative passes through it, for this reason.
+    /// Not differentiated, for this reason.
     Without(&'static str),
 }
 
 impl GradientCheck {
-    /// In one graph: of an op, as [`GradientGraph::of_op`] has it.
+    /// One graph of an op; see [`GradientGraph::of_op`].
     pub fn of_op(
         name: impl Into<String>,
         shapes: &'static [&'static [usize]],
@@ -33,7 +33,7 @@ impl GradientCheck {
         Self::Graphs(vec![GradientGraph::of_op(name, shapes, build)])
     }
 
-    /// In one graph: of a loss, as [`GradientGraph::of_loss`] has it.
+    /// One graph of a loss; see [`GradientGraph::of_loss`].
     pub fn of_loss(
         name: impl Into<String>,
         build: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value> + 'static,
@@ -42,16 +42,16 @@ impl GradientCheck {
     }
 }
 
-/// Rows of every batch. Labels go round three classes.
+/// Batch size. Labels cycle through three classes.
 pub const ROWS: usize = 4;
 
-/// What graphs are built from besides parameters.
+/// Inputs of the graphs besides parameters.
 pub struct Given {
     /// The class of each row.
     pub labels: Value,
-    /// As [`counter`](crate::ops::counter) names them, at the first step.
+    /// Indexed as in [`counter`](crate::ops::counter), at the first step.
     pub counters: Value,
-    /// Of three classes.
+    /// Weights of three classes.
     pub class_weights: Value,
     /// Running mean and variance of five columns.
     pub running: [SlotId; 2],
@@ -59,23 +59,23 @@ pub struct Given {
     pub recorded: [SlotId; 2],
 }
 
-/// Makes a value of parameters.
+/// Builds a value from parameters.
 type Build = Box<dyn Fn(&mut Graph, &[Value], &Given) -> Result<Value>>;
 
 /// A graph whose gradients are checked by finite differences on the twins, then on the device.
 pub struct GradientGraph {
-    /// What `shadegrad verify --op gradients --variant NAME` calls it.
+    /// Name in `shadegrad verify --op gradients --variant NAME`.
     pub name: String,
     /// The shapes of its parameters.
     pub shapes: &'static [&'static [usize]],
-    /// Makes of them, but for a loss, a value `[4, 5]`.
+    /// Builds a value `[4, 5]` from them, or the losses.
     pub build: Build,
-    /// Whether that is the losses of logits `[4, 3]`.
+    /// Whether the value is the losses of logits `[4, 3]`.
     pub is_loss: bool,
 }
 
 impl GradientGraph {
-    /// Of an op: `build` gives a value `[4, 5]`, to which a readout and a loss are added.
+    /// A graph of an op: `build` returns a value `[4, 5]`; a readout and a loss are added.
     pub fn of_op(
         name: impl Into<String>,
         shapes: &'static [&'static [usize]],
@@ -84,7 +84,7 @@ impl GradientGraph {
         Self { name: name.into(), shapes, build: Box::new(build), is_loss: false }
     }
 
-    /// Of a loss: `build` gives the losses of the logits `[4, 3]` that are its only parameter.
+    /// A graph of a loss: `build` returns the losses of the logits `[4, 3]`, its only parameter.
     pub fn of_loss(
         name: impl Into<String>,
         build: impl Fn(&mut Graph, &[Value], &Given) -> Result<Value> + 'static,

@@ -1,4 +1,4 @@
-//! The ops by family: one file and one shader of the same name each, and one line in the family's list of kernels.
+//! The ops by family: a file and a shader of the same name each, and one line in the family's list of kernels.
 
 pub mod batch;
 pub mod check;
@@ -16,12 +16,12 @@ pub use support::{IGNORE_INDEX, counter, rate, word};
 
 use crate::kernel::AnyKernel;
 
-/// Every kernel. Tests, benches and listings go over it, so that a new op is covered by its line in its family.
+/// All kernels. Tests, benches and listings iterate over them, so one line in its family covers a new op everywhere.
 pub fn registry() -> Vec<&'static dyn AnyKernel> {
     registered().into_iter().map(|kernel| kernel as &dyn AnyKernel).collect()
 }
 
-/// How the gradients in which each kernel takes part are checked, by the kernel's name.
+/// How gradients involving each kernel are checked, by kernel name.
 pub fn gradient_checks() -> Vec<(&'static str, GradientCheck)> {
     registered().into_iter().map(|kernel| (kernel.name(), kernel.gradient_check())).collect()
 }

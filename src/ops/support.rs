@@ -1,4 +1,4 @@
-//! What ops share: counters and rates, snippets of WGSL, error bounds, sizes to test with.
+//! Shared by the ops: counters and rates, WGSL snippets, error bounds, test sizes.
 
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Effort, Inputs, Real, edge_sizes};
@@ -7,44 +7,44 @@ use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
 
-/// Elements of `counters`: which step this is, and which rows of the data set it sees.
+/// Indices into `counters`: the step, and the rows of the data set it uses.
 pub mod counter {
     crate::shared! {
-        /// The same for shaders.
+        /// WGSL declarations of these.
         pub(in crate::ops) WGSL:
-        /// Steps begun since the start.
+        /// Steps started.
         pub STEP: usize = 0;
-        /// Whole passes over the data before this step.
+        /// Complete passes over the data before this step.
         pub EPOCH: usize = 1;
-        /// Where in the epoch's order this step's batch begins.
+        /// Start of this step's batch in the epoch's order.
         pub POSITION: usize = 2;
-        /// Rows of the batch in use; fewer than its size at the end of an epoch.
+        /// Valid rows of the batch; fewer than its size at the end of an epoch.
         pub ROWS: usize = 3;
     }
-    /// How many counters there are.
+    /// Number of counters.
     pub const COUNT: usize = 4;
 }
 
-/// Elements of `rates`.
+/// Indices into `rates`.
 pub mod rate {
     crate::shared! {
-        /// The same for shaders.
+        /// WGSL declarations of these.
         pub(in crate::ops) WGSL:
-        /// The step size.
+        /// The learning rate.
         pub LEARNING_RATE: usize = 0;
         /// 1 - beta1^t.
         pub CORRECTION1: usize = 1;
         /// 1 - beta2^t.
         pub CORRECTION2: usize = 2;
     }
-    /// How many rates there are.
+    /// Number of rates.
     pub const COUNT: usize = 3;
 }
 
 crate::shared! {
-    /// [`IGNORE_INDEX`] for shaders.
+    /// WGSL declaration of [`IGNORE_INDEX`].
     pub(in crate::ops) LABELS:
-    /// The label of a row that is not in use.
+    /// The label of an invalid row.
     pub IGNORE_INDEX: u32 = 0xffff_ffff;
 }
 
@@ -56,7 +56,7 @@ pub(in crate::ops) const STREAMS: &str = crate::random::stream::WGSL;
 pub(in crate::ops) const RANDOM: &str = include_str!("../../shaders/lib/random.wgsl");
 pub(in crate::ops) const WORKGROUP_SUM: &str = include_str!("../../shaders/lib/workgroup_sum.wgsl");
 
-/// u of the error bounds: WGSL fixes no rounding mode, so a rounding may cost a whole unit in the last place.
+/// u in error bounds: WGSL does not specify a rounding mode, so a rounding may cost a full ULP.
 pub(in crate::ops) const UNIT: f64 = 1.0 / 8_388_608.0;
 
 /// g_k = k u / (1 - k u), the relative error of k roundings: Higham, "Accuracy and Stability of Numerical Algorithms",
@@ -66,12 +66,12 @@ pub(in crate::ops) fn roundings(k: usize) -> f64 {
     ku / (1.0 - ku)
 }
 
-/// Calls `f(row, out_row)` for each row of `out[rows, n]`, on all cores where there is enough to do.
+/// Calls `f(row, out_row)` for each row of `out[rows, n]`, in parallel if there is enough work.
 pub(in crate::ops) fn each_row<T: Real>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     if out.len() < 1 << 15 {
         out.chunks_exact_mut(n).enumerate().for_each(|(row, out)| f(row, out));
     } else {
-        let rows = (4096 / n).max(1); // enough work in a task to be worth handing over
+        let rows = (4096 / n).max(1); // enough work per task to be worth scheduling
         let task = |(task, out): (usize, &mut [T])| {
             out.chunks_exact_mut(n).enumerate().for_each(|(i, out)| f(task * rows + i, out));
         };
@@ -93,7 +93,7 @@ pub(in crate::ops) fn row_sizes(effort: Effort) -> Vec<[u32; 2]> {
     sizes
 }
 
-/// Lengths for kernels over flat arrays: edge sizes, sizes around a workgroup, and random ones.
+/// Lengths for elementwise kernels: edge sizes, sizes around a workgroup, and random ones.
 pub(in crate::ops) fn flat_sizes(effort: Effort) -> Vec<u32> {
     let mut random = effort.random();
     let mut sizes = edge_sizes().to_vec();
@@ -102,53 +102,53 @@ pub(in crate::ops) fn flat_sizes(effort: Effort) -> Vec<u32> {
     sizes
 }
 
-/// Both kinds of input that suit every op, in turn: random numbers, and small whole ones.
+/// Alternates between the kinds of input that suit every op: random values and small integers.
 pub(in crate::ops) fn alternate(index: usize) -> Inputs {
     if index.is_multiple_of(2) { Inputs::Random } else { Inputs::Integers }
 }
 
-/// The bits of f32 numbers, as inputs of cases are given.
+/// The bits of f32 values, the format of case inputs.
 pub(in crate::ops) fn bits(numbers: impl Iterator<Item = f32>) -> Vec<u32> {
     numbers.map(f32::to_bits).collect()
 }
 
-/// Numbers from vanishing to huge, and zeros.
+/// Values from tiny to huge, and zeros.
 pub(in crate::ops) fn wide_range(count: usize, random: &mut Random) -> Vec<u32> {
     let mut number = || random.normal() as f32 * 10f32.powi(random.below(24) as i32 - 12);
     bits((0..count).map(|i| if i % 5 == 0 { 0.0 } else { number() }))
 }
 
-/// `counters` as they are in some step of an epoch over `samples` in batches of `batch`; often in the last.
+/// `counters` at some step of an epoch over `samples` in batches of `batch`; often the last one.
 pub(in crate::ops) fn some_counters(samples: u32, batch: u32, random: &mut Random) -> Vec<u32> {
     let steps = samples.div_ceil(batch);
     let step = if random.below(3) == 0 { steps - 1 } else { random.below(steps) };
     vec![1 + step + 3 * steps, 3, step * batch, batch.min(samples - step * batch)]
 }
 
-/// A size as shaders take it.
+/// Converts a size to the type shaders use.
 ///
 /// # Errors
-/// Where it does not fit 32 bits.
+/// If it does not fit 32 bits.
 pub fn word(size: usize) -> Result<u32> {
     u32::try_from(size).map_err(|_| {
         Error::new(
             Kind::Device,
             format!("a size of {size} does not fit the 32-bit indices of a device"),
-            "make the model, the batch or the data set smaller",
+            "use a smaller model, batch or data set",
         )
     })
 }
 
-/// The extents of a slot that is a matrix.
+/// The extents of a matrix slot.
 pub(in crate::ops) fn rows_and_columns(memory: &Memory, slot: SlotId) -> Result<[u32; 2]> {
     match memory.slot(slot).ty.extents() {
         &[m, n] => Ok([word(m)?, word(n)?]),
-        _ => Err(crate::graph::mistake(format!("{} is no matrix", memory.slot(slot).name))),
+        _ => Err(crate::graph::mistake(format!("{} is not a matrix", memory.slot(slot).name))),
     }
 }
 
-/// The shapes that a loss gives for logits `[m, n]`, labels `[m]` and counters: losses `[m]`, and as output 1 the
-/// gradient of their mean for the logits.
+/// Output shapes of a loss for logits `[m, n]`, labels `[m]` and counters: losses `[m]`, and as output 1 the gradient
+/// of their mean with respect to the logits.
 pub(in crate::ops) fn loss_outputs(inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
     match (inputs[0].extents(), inputs[1].extents()) {
         (&[m, _], &[rows]) if m == rows => Ok(vec![TensorType::f32([m]), inputs[0].clone()]),
@@ -156,14 +156,14 @@ pub(in crate::ops) fn loss_outputs(inputs: &[&TensorType]) -> Result<Vec<TensorT
     }
 }
 
-/// The bindings that all losses share.
+/// The bindings common to all losses.
 pub(in crate::ops) fn loss_bindings(inputs: &[SlotId], outputs: &[SlotId]) -> [(&'static str, SlotId); 5] {
     let [logits, labels, counters] = [inputs[0], inputs[1], inputs[2]];
     let named = [("logits", logits), ("labels", labels), ("counters", counters)];
     [named[0], named[1], named[2], ("losses", outputs[0]), ("gradient", outputs[1])]
 }
 
-/// Slots of one size as flat arrays, and that size.
+/// Views of slots of equal size as flat arrays, and that size.
 pub(in crate::ops) fn flat<const N: usize>(plan: &mut Plan, slots: [SlotId; N]) -> Result<([SlotId; N], u32)> {
     let mut views = slots;
     let mut elements = 0;

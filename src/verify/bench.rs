@@ -1,4 +1,4 @@
-//! What whole checks share: the device under test, what was compiled for it, and how a check ends.
+//! Shared by whole-plan checks: the device under test, its compiled pipelines, and the result of a check.
 
 use super::compare::Worst;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Graphs whose gradients are checked: those that stand beside the ops, and of several ops together.
+//! Graphs whose gradients are checked: those defined next to the ops, and those of several ops together.
 
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -11,7 +11,7 @@ use crate::ops::matmul::{Operands, product};
 use crate::ops::{Given, GradientCheck, GradientGraph, gradient_checks};
 use crate::shape::Shape;
 
-/// Every graph.
+/// All graphs.
 pub fn graphs() -> Vec<GradientGraph> {
     let of_kernel = |(_, check)| match check {
         GradientCheck::Graphs(graphs) => graphs,
@@ -21,7 +21,7 @@ pub fn graphs() -> Vec<GradientGraph> {
     of_kernels.chain(views()).chain(layers()).collect()
 }
 
-/// Of ops that have no kernel, but make views.
+/// Ops without a kernel, which create views.
 fn views() -> Vec<GradientGraph> {
     let reshaped = |graph: &mut Graph, x: Value| graph.apply(Reshape(Shape::from([4, 5])), &[x]);
     vec![
@@ -39,11 +39,11 @@ fn views() -> Vec<GradientGraph> {
     ]
 }
 
-/// Of layers, which fuse what follows a product into it.
+/// Layers, whose following ops are fused into a product.
 fn layers() -> Vec<GradientGraph> {
     vec![
         GradientGraph::of_op("linear", &[&[4, 3], &[3, 5], &[5]], |graph, p, _| linear(graph, p[0], p[1], p[2])),
-        // Bias, ReLU and the mask of its gradient go into the products.
+        // Bias, ReLU and its gradient's mask are fused into the products.
         GradientGraph::of_op("two layers", &[&[4, 3], &[3, 6], &[6], &[6, 5], &[5]], |graph, p, _| {
             let hidden = linear(graph, p[0], p[1], p[2])?;
             let active = graph.apply(Relu, &[hidden])?;
@@ -52,7 +52,7 @@ fn layers() -> Vec<GradientGraph> {
         GradientGraph::of_op("residual", &[&[4, 5]], |graph, p, _| {
             residual(graph, p[0], |graph, x| graph.apply(Softmax, &[x]))
         }),
-        // The input reaches the end through the products and past them, and the weight is used forwards and transposed.
+        // The input reaches the end through the products and around them, and the weight is used as is and transposed.
         GradientGraph::of_op("a tied weight", &[&[4, 5], &[5, 5]], tied),
     ]
 }

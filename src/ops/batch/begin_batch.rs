@@ -1,7 +1,7 @@
-//! [`crate::ops::batch::step_state`] and [`crate::ops::batch::gather`] in one dispatch.
+//! [`crate::ops::batch::step_state`] and [`crate::ops::batch::gather`] fused into one dispatch.
 //!
-//! Every workgroup works out the step's counters for itself. So they cannot be advanced in place: `last_counters` are
-//! those of the step before, and whoever sees the step off hands the new ones over, as
+//! Every workgroup computes the step's counters itself, so they cannot be advanced in place: `last_counters` holds
+//! those of the previous step, and the last dispatch of a step copies the new ones there, as
 //! [`crate::ops::loss::softmax_cross_entropy_metrics`] does.
 
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
@@ -15,17 +15,17 @@ use crate::random::Random;
 crate::params! {
     /// Parameters of [`BeginBatch`].
     pub struct BeginBatchParams {
-        /// Which rows are gathered, and out of what.
+        /// The rows to gather, and their source.
         pub gather: GatherParams,
-        /// The step size.
+        /// The learning rate.
         pub learning_rate: f32,
-        /// Decays of the optimizer's running means.
+        /// Decay rates of the optimizer's running means.
         pub betas: Betas,
     }
 }
 
 impl BeginBatchParams {
-    /// Of the two kernels that this one joins; they must agree on samples and batch.
+    /// Combines the parameters of the two kernels, which must agree on samples and batch size.
     pub fn new(step: StepStateParams, gather: GatherParams) -> Self {
         Self { gather, learning_rate: step.learning_rate, betas: step.betas }
     }
@@ -60,7 +60,7 @@ impl Kernel for BeginBatch {
         gather::Gather.flops(&params.gather).saturating_add(4)
     }
 
-    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    /// Reads a batch of bytes, writes a batch of floats; the rest of the data set is not touched.
     fn bytes(&self, params: &BeginBatchParams, bound: u64) -> u64 {
         gather::Gather.bytes(&params.gather, bound)
     }
@@ -73,7 +73,7 @@ impl Kernel for BeginBatch {
         gather::gather_rows(&params.gather, counters, args);
     }
 
-    /// Those of the two kernels that this one joins.
+    /// The tolerances of the two fused kernels.
     fn tolerance(&self, case: &Case<BeginBatchParams>, output: &str, values: &Values) -> Tolerance {
         if output == "rates" {
             return step_state::StepState.tolerance(&case.map(BeginBatchParams::step), output, values);
@@ -125,6 +125,6 @@ impl Kernel for BeginBatch {
 
 impl Registered for BeginBatch {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("makes a batch of bytes, which are not learnt")
+        GradientCheck::Without("gathers bytes, which are not differentiable")
     }
 }

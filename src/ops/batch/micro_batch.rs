@@ -1,8 +1,8 @@
-//! Which rows of a batch a micro-batch sees: the counters of a small batch of its own, derived from those of the step.
+//! The rows of a micro-batch: its own counters, derived from the step's.
 //!
-//! Micro-batch `index` of `count` has the rows `index rows` to `(index + 1) rows` of the batch, as far as they are in use:
-//! at the end of an epoch the last ones may have fewer, or none. Its step is (STEP - 1) count + index + 1, so that what
-//! is drawn at random by the step, or kept by it in a ring, is not the same in two micro-batches.
+//! Micro-batch `index` of `count` has the rows `index rows` to `(index + 1) rows` of the batch, as far as they are
+//! valid: at the end of an epoch the last ones may be partial or empty. Its step is (STEP - 1) count + index + 1, so
+//! that random draws and ring entries differ between micro-batches.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
@@ -12,9 +12,9 @@ use crate::random::Random;
 crate::params! {
     /// Parameters of [`MicroBatch`].
     pub struct MicroBatchParams {
-        /// Which micro-batch of its batch this is, from 0 on.
+        /// Index of the micro-batch within its batch.
         pub index: u32,
-        /// Micro-batches of a batch. With all steps of a run it must not make more than 32 bits can count.
+        /// Micro-batches per batch. Times the number of steps, it must fit 32 bits.
         pub count: u32,
         /// Rows of a micro-batch.
         pub rows: u32,
@@ -54,7 +54,7 @@ impl Kernel for MicroBatch {
         micro_counters[counter::ROWS] = left.min(params.rows);
     }
 
-    /// Words are compared as they are.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<MicroBatchParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(counter::COUNT)
     }
@@ -71,7 +71,7 @@ impl Kernel for MicroBatch {
         (0..effort.count(40, 2000)).map(case).collect()
     }
 
-    /// A batch of any size that the micro-batches hold: in small ones some are empty.
+    /// A batch of any size up to that of all micro-batches; in small ones some micro-batches are empty.
     fn fill(&self, case: &Case<MicroBatchParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         let MicroBatchParams { count, rows, .. } = case.params;
         let counters = [1 + random.below(1000), random.below(9), random.below(60_000), 1 + random.below(count * rows)];

@@ -1,4 +1,4 @@
-//! Looking for numbers that are not finite.
+//! Checks for non-finite numbers.
 
 pub mod non_finite;
 pub mod non_finite_record;

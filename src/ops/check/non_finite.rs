@@ -1,7 +1,7 @@
-//! found\[parts] = where a\[n] holds NaN or infinity: of each part the first such element, and how many there are.
+//! found\[parts] = NaN and infinity in a\[n]: for each part, the first such element and their count.
 //!
-//! By bits (IEEE 754, section 3.4: all bits of the exponent are set), as comparisons in shaders may assume that there
-//! is no NaN.
+//! Tested on the bits (IEEE 754, section 3.4: all exponent bits are set), since comparisons in shaders may assume that
+//! there is no NaN.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
@@ -14,21 +14,21 @@ crate::params! {
     pub struct NonFiniteParams {
         /// Elements of the array.
         pub n: u32,
-        /// Parts to tell of, each of every `parts`-th element.
+        /// Number of parts; each consists of every `parts`-th element.
         pub parts: u32,
-        /// Added to the index of an element: where the array is a window of a larger one, where it begins there.
+        /// Offset added to element indices: the start of this window within a larger array.
         pub start: u32,
     }
 }
 
 impl NonFiniteParams {
-    /// As many parts as keep a device busy, none of them empty.
+    /// Enough parts to keep a device busy, none of them empty.
     pub fn new(n: u32) -> Self {
         Self { n, parts: n.div_ceil(32).clamp(1, 1 << 14), start: 0 }
     }
 
-    /// For one of several windows of an array, a multiple of 64 elements from `start` on: with a multiple of 32 parts, so
-    /// that what is found in the windows lies side by side in slices of one array.
+    /// For one of several windows of an array, which starts at `start`, a multiple of 64 elements: a multiple of 32
+    /// parts, so that the windows' results are adjacent slices of one array.
     pub fn of_window(n: u32, start: u32) -> Self {
         let Self { parts, .. } = Self::new(n);
         Self { n, parts: parts.next_multiple_of(32), start }
@@ -38,11 +38,11 @@ impl NonFiniteParams {
 crate::shared! {
     /// [`NONE`] for shaders.
     pub(in crate::ops) PLACES:
-    /// The index of no element.
+    /// No element.
     pub(in crate::ops) NONE: u32 = 0xffff_ffff;
 }
 
-/// Finds numbers that are not finite.
+/// Finds non-finite numbers.
 #[derive(Debug)]
 pub struct NonFinite;
 
@@ -67,7 +67,7 @@ impl Kernel for NonFinite {
 
     fn twin<T: Real>(&self, params: &NonFiniteParams, args: &mut Args<'_, T>) {
         let (a, found) = (args.real("a"), args.word_mut("found"));
-        // Nearly always there is nothing to find, which a straight walk tells fastest.
+        // Almost always nothing is found, which a linear scan determines fastest.
         if a.par_chunks(1 << 14).all(|chunk| chunk.iter().fold(true, |all, x| all & x.is_finite())) {
             found.chunks_exact_mut(2).for_each(|found| found.copy_from_slice(&[NONE, 0]));
             return;
@@ -81,7 +81,7 @@ impl Kernel for NonFinite {
         found.par_chunks_exact_mut(2).enumerate().with_min_len(256).for_each(of_part);
     }
 
-    /// Words are equal or wrong.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<NonFiniteParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }
@@ -89,7 +89,7 @@ impl Kernel for NonFinite {
     fn cases(&self, effort: Effort) -> Vec<Case<NonFiniteParams>> {
         let case = |(i, n): (usize, u32)| {
             let params = NonFiniteParams::new(n);
-            // Some with fewer parts than the plan would have: each goes round more often.
+            // Some with fewer parts than in a plan, for more loop iterations.
             let parts = if i % 3 == 0 { params.parts.div_ceil(3) } else { params.parts };
             let start = if i % 2 == 0 { 0 } else { 64 * i as u32 };
             Case::new(NonFiniteParams { parts, start, ..params }, Inputs::Random)
@@ -97,7 +97,7 @@ impl Kernel for NonFinite {
         flat_sizes(effort).into_iter().enumerate().map(case).collect()
     }
 
-    /// Finite numbers up to the largest, and among them few or many that are not.
+    /// Finite values up to the largest, with few or many non-finite ones among them.
     fn fill(&self, _: &Case<NonFiniteParams>, _: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
         const NOT_FINITE: [u32; 6] = [0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_dead, 0x7f80_0001, 0xffff_ffff];
         const FINITE: [u32; 4] = [0x7f7f_ffff, 0xff7f_ffff, 0x0000_0001, 0x8000_0000];
@@ -129,6 +129,6 @@ impl Kernel for NonFinite {
 
 impl Registered for NonFinite {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("looks for what is no number")
+        GradientCheck::Without("detects non-finite numbers")
     }
 }

@@ -1,5 +1,5 @@
-//! Joins what [`crate::ops::check::non_finite::NonFinite`] found in an array, and keeps it with the step where nothing was found
-//! before: the second stage of a scan.
+//! Combines the results of [`crate::ops::check::non_finite::NonFinite`] for an array, and records them with the step
+//! unless an earlier one is recorded: the second stage of a scan.
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, edge_sizes,
@@ -14,30 +14,30 @@ crate::params! {
     pub struct NonFiniteRecordParams {
         /// Parts of the array.
         pub parts: u32,
-        /// The row of the record that is the array's.
+        /// The array's row of the record.
         pub row: u32,
-        /// Rows of the record, one an array.
+        /// Rows of the record, one per array.
         pub rows: u32,
     }
 }
 
-/// Elements of a row of the record.
+/// Indices into a row of the record.
 pub mod entry {
     crate::shared! {
-        /// The same for the shader.
+        /// WGSL declarations of these.
         pub(super) WGSL:
-        /// How many elements were not finite; 0 where all have been at every scan.
+        /// Number of non-finite elements; 0 if every scan found all finite.
         pub COUNT: usize = 0;
-        /// The index of the first of them.
+        /// Index of the first of them.
         pub FIRST: usize = 1;
-        /// How many steps had begun by then.
+        /// Steps started by then.
         pub STEPS_BEGUN: usize = 2;
-        /// How many there are.
+        /// Words per row.
         pub WORDS: usize = 3;
     }
 }
 
-/// Keeps where and when numbers were first found that are not finite.
+/// Records where and when non-finite numbers were first found.
 #[derive(Debug)]
 pub struct NonFiniteRecord;
 
@@ -78,7 +78,7 @@ impl Kernel for NonFiniteRecord {
         }
     }
 
-    /// Words are equal or wrong.
+    /// Exact: words are equal or not.
     fn tolerance(&self, _case: &Case<NonFiniteRecordParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }
@@ -92,7 +92,8 @@ impl Kernel for NonFiniteRecord {
         sizes.enumerate().map(case).collect()
     }
 
-    /// Where parts are a multiple of 5 the row is taken, of 7 nothing is found; else there is something to keep.
+    /// If parts is a multiple of 5, the row is already taken; of 7, nothing is found; else there is something to
+    /// record.
     fn fill(
         &self,
         case: &Case<NonFiniteRecordParams>,
@@ -141,6 +142,6 @@ impl Kernel for NonFiniteRecord {
 
 impl Registered for NonFiniteRecord {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("looks for what is no number")
+        GradientCheck::Without("detects non-finite numbers")
     }
 }

@@ -1,9 +1,10 @@
-//! out = gradient f'(input), element by element, for each activation function f of [`activation`](crate::ops::elementwise::activation).
+//! out = gradient f'(input), elementwise, for each activation function f of
+//! [`activation`](crate::ops::elementwise::activation).
 //!
-//! `input` is what the activation was given. For [`leaky_relu`](crate::ops::elementwise::activation::leaky_relu) with a
-//! slope that is not negative, what it gave serves as well, for it has the same sign. The derivatives of sigmoid and tanh could be had
-//! from their output without an exponential, as y (1 - y) and 1 - y^2, but both cancel where y is near 1 and are zero
-//! long before the derivative is.
+//! `input` is the activation's input. For [`leaky_relu`](crate::ops::elementwise::activation::leaky_relu) with a
+//! non-negative slope, its output works too, since it has the same sign. The derivatives of sigmoid and tanh could be
+//! computed from the output without an exponential, as y (1 - y) and 1 - y^2, but both cancel for y near 1 and vanish
+//! long before the derivative does.
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
@@ -80,7 +81,7 @@ impl<F: Function> Registered for ActivationGradient<F> {
 mod tests {
     use crate::ops::elementwise::activation::{ALL, Kernels};
 
-    /// Central differences in f64 at points of both signs, none at the kink of leaky ReLU.
+    /// Central differences in f64 at points of both signs, away from leaky ReLU's kink.
     #[test]
     fn derivatives_are_what_finite_differences_give() {
         let (slope, step) = (0.3f64, 1e-5);

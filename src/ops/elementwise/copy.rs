@@ -1,4 +1,4 @@
-//! out = a: keeps weights, or brings kept ones back, without a byte leaving the device.
+//! out = a: saves or restores weights without leaving the device.
 
 use crate::error::Result;
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
@@ -14,10 +14,10 @@ crate::params! {
     }
 }
 
-/// Records a copy of the first of two arrays to the second, window by window.
+/// Records a copy from the first to the second of two arrays, window by window.
 ///
 /// # Errors
-/// Where their sizes differ.
+/// If their sizes differ.
 pub fn record(plan: &mut Plan, label: &str, arrays: [SlotId; 2]) -> Result<()> {
     for window in plan.memory.windows(&arrays)? {
         let params = CopyParams { n: word(window.words())? };
@@ -55,7 +55,7 @@ impl Kernel for CopyArray {
         out.copy_from_slice(a);
     }
 
-    /// Nothing is computed.
+    /// Exact.
     fn tolerance(&self, case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
     }

@@ -1,4 +1,4 @@
-//! Rows of a table by their indices.
+//! Table lookup by index.
 
 pub mod embedding;
 pub mod embedding_gradient;

@@ -1,24 +1,24 @@
-//! What the losses over single outputs make of an output x and the value y that is wanted of it.
+//! Elementwise loss terms of an output x and its target y.
 
 use crate::kernel::Real;
 use crate::ops::support::UNIT;
 
-/// How far an output is from what is wanted of it. The mean over the outputs of a row is the row's loss.
+/// The loss term of an output. A row's loss is the mean over its outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// (x - y)^2.
     Squared,
-    /// |x - y|, with slope 0 at x = y, as PyTorch has it.
+    /// |x - y|, with slope 0 at x = y, as in PyTorch.
     Absolute,
     /// (x - y)^2 / 2 up to |x - y| = delta, beyond it delta (|x - y| - delta / 2).
     Huber,
-    /// -y log(s(x)) - (1 - y) log(1 - s(x)) with the logistic s(x) = 1 / (1 + exp(-x)), in a form that does not
+    /// -y log(s(x)) - (1 - y) log(1 - s(x)) with the sigmoid s(x) = 1 / (1 + exp(-x)), in a form that does not
     /// overflow: max(x, 0) - x y + log(1 + exp(-|x|)). Its slope is s(x) - y.
     BinaryCrossEntropy,
 }
 
 impl Measure {
-    /// The functions `term` and `slope` of the shader.
+    /// WGSL functions `term` and `slope`.
     pub(super) fn source(self) -> &'static str {
         match self {
             Self::Squared => include_str!("../../../shaders/lib/loss_squared.wgsl"),
@@ -28,7 +28,7 @@ impl Measure {
         }
     }
 
-    /// What an output adds to the loss of its row, but for the mean.
+    /// An output's contribution to its row's loss, before the mean.
     pub(super) fn term<T: Real>(self, x: T, y: T, delta: T) -> T {
         let half = T::of(0.5);
         match self {
@@ -42,7 +42,7 @@ impl Measure {
         }
     }
 
-    /// The derivative of [`Self::term`] for x.
+    /// The derivative of [`Self::term`] with respect to x.
     pub(super) fn slope<T: Real>(self, x: T, y: T, delta: T) -> T {
         match self {
             Self::Squared => T::of(2.0) * (x - y),
@@ -56,10 +56,10 @@ impl Measure {
         }
     }
 
-    /// How far the shader's `term` may lie from this one, for the same x. Products and differences: a unit for each.
-    /// Where Huber's line begins, half of |x - y| is taken off again, which doubles its unit. The exponential of -|x|
-    /// is off by at most (4 + 2|x|) exp(-|x|) <= 4 units, the logarithm of a number from 1 to 2 by 2^-21, which is 4
-    /// (WGSL, section "Accuracy of concrete floating point expressions").
+    /// Error bound of the shader's `term` for the same x. Products and differences cost a unit each. Where Huber's loss
+    /// becomes linear, subtracting half of |x - y| doubles its unit. The exponential of -|x| has an error of at most (4
+    /// + 2|x|) exp(-|x|) <= 4 units, the logarithm of a number from 1 to 2 one of 2^-21, which is 4 units (WGSL,
+    /// section "Accuracy of concrete floating point expressions").
     pub(super) fn term_error(self, term: f64) -> f64 {
         match self {
             Self::Squared => 4.0 * UNIT * term,
@@ -69,8 +69,8 @@ impl Measure {
         }
     }
 
-    /// How far the shader's `slope` may lie from this one, for the same x: the difference is rounded, its sign is
-    /// not; 4 units of the exponential, 1 of the sum, 2.5 of the quotient and 1 of the last difference.
+    /// Error bound of the shader's `slope` for the same x: the difference is rounded, its sign is exact; 4 units of the
+    /// exponential, 1 of the sum, 2.5 of the quotient and 1 of the last difference.
     pub(super) fn slope_error(self, slope: f64) -> f64 {
         match self {
             Self::Squared | Self::Huber => UNIT * slope.abs(),

@@ -1,4 +1,4 @@
-//! Mean loss and number of right answers of a batch, into a ring that the host reads now and then.
+//! Mean loss and number of correct predictions of a batch, written to a ring that the host reads occasionally.
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, operations, ulp,
@@ -14,31 +14,31 @@ crate::params! {
         pub m: u32,
         /// Classes.
         pub n: u32,
-        /// Steps that the ring holds.
+        /// Steps in the ring.
         pub ring: u32,
     }
 }
 
-/// What writes an entry of the ring.
+/// WGSL that writes an entry of the ring.
 pub(in crate::ops) const RECORD_METRICS: &str = include_str!("../../../shaders/lib/record_metrics.wgsl");
 
 crate::shared! {
     /// [`LANES`] for shaders.
     pub(in crate::ops) RECORD_LANES:
-    /// Invocations of the shader's one workgroup.
+    /// Invocations of the shader's only workgroup.
     LANES: usize = 64;
 }
 
-/// Reduces a batch to two numbers. An answer is the first class of the largest logit.
+/// Reduces a batch to two numbers. A prediction is the first class with the largest logit.
 #[derive(Debug)]
 pub struct Metrics;
 
-/// Where in the ring the entry of this step begins.
+/// Offset of this step's entry in the ring.
 pub(in crate::ops) fn entry(params: &MetricsParams, counters: &[u32]) -> usize {
     2 * ((counters[counter::STEP] - 1) % params.ring) as usize
 }
 
-/// Writes the ring's entry of this step.
+/// Writes this step's entry of the ring.
 pub(in crate::ops) fn record<T: Real>(
     params: &MetricsParams,
     logits: &[T],
@@ -51,15 +51,15 @@ pub(in crate::ops) fn record<T: Real>(
     let rows = logits.chunks_exact(params.n as usize).zip(labels);
     let right = rows.filter(|(row, label)| answer(row) as u32 == **label).count();
     let entry = entry(params, counters);
-    // As the shader adds: every 64th row, then the 64 sums. In f32 that is closer than one long sum.
+    // In the shader's order: every 64th row, then the 64 sums. In f32 this is more accurate than one long sum.
     let lane = |first: usize| losses.iter().skip(first).step_by(LANES).copied().sum::<T>();
     let loss: T = (0..LANES).map(lane).sum();
     metrics[entry] = loss / T::of(counters[counter::ROWS].max(1).into());
     metrics[entry + 1] = T::of(right as f64);
 }
 
-/// How far the entries of `output` may lie from the twin's, with `losses` that are right to the bit: a sum of m losses
-/// in any order (Higham, eq. 4.4) and a quotient; counts are exact, and so is what is not written.
+/// Tolerance of the entries of `output`, given exact `losses`: a sum of m losses in any order (Higham, eq. 4.4) and a
+/// quotient; counts are exact, and so is everything not written.
 pub(in crate::ops) fn entry_bounds(params: &MetricsParams, losses: &[f64], output: &str, values: &Values) -> Tolerance {
     let counters = values.words("counters");
     let magnitude: f64 = losses.iter().map(|loss| loss.abs()).sum();
@@ -88,7 +88,7 @@ impl Kernel for Metrics {
         operations(u64::from(params.n) + 1, [params.m])
     }
 
-    /// Everything once, and of the ring one entry.
+    /// Everything once, and one entry of the ring.
     fn bytes(&self, params: &MetricsParams, bound: u64) -> u64 {
         bound.saturating_sub(16 * u64::from(params.ring)).saturating_add(8)
     }
@@ -124,7 +124,7 @@ impl Kernel for Metrics {
         match binding {
             "labels" => Some((0..m).map(|row| if row < used { random.below(n) } else { IGNORE_INDEX }).collect()),
             "counters" => Some(vec![1 + random.below(100), 0, 0, used]),
-            // A few units in the last place apart.
+            // A few ULPs apart.
             "logits" if case.inputs == Inputs::Extreme => {
                 Some((0..elements).map(|_| 1f32.to_bits() + random.below(100)).collect())
             }
@@ -143,6 +143,6 @@ impl Kernel for Metrics {
 
 impl Registered for Metrics {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("reports losses that have been computed")
+        GradientCheck::Without("only reports losses")
     }
 }

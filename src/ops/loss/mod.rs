@@ -1,4 +1,4 @@
-//! Losses of the rows of a batch, and metrics of a step.
+//! Per-row losses of a batch, and metrics of a step.
 
 mod measure;
 pub mod metrics;

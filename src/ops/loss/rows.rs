@@ -1,4 +1,4 @@
-//! What losses share: the rows of a batch, of which some are not valid.
+//! Shared by losses: the rows of a batch, some of them invalid.
 
 use crate::kernel::{Inputs, Real, Values};
 use crate::ops::elementwise::softmax::extreme_logits;
@@ -6,8 +6,8 @@ use crate::ops::support::{IGNORE_INDEX, counter};
 use crate::random::Random;
 use rayon::prelude::*;
 
-/// Twin of the frame that the losses share: calls `f(logits, label, gradient)` for each row in use, which gives the
-/// row's loss; rows not in use become zero, and those with a number that is not finite NaN.
+/// Twin of the frame common to all losses: calls `f(logits, label, gradient)` for each valid row to get its loss;
+/// invalid rows become zero, and rows with non-finite logits NaN.
 pub(in crate::ops) fn each_loss<T: Real>(
     (logits, labels): (&[T], &[u32]),
     (losses, gradient): (&mut [T], &mut [T]),
@@ -15,7 +15,7 @@ pub(in crate::ops) fn each_loss<T: Real>(
 ) {
     let n = logits.len() / labels.len();
     let rows = losses.par_iter_mut().zip(gradient.par_chunks_exact_mut(n)).enumerate();
-    // A task has enough to do to be worth handing over.
+    // Enough work per task to be worth scheduling.
     rows.with_min_len((4096 / n).max(1)).for_each(|(row, (loss, gradient))| {
         let (logits, label) = (&logits[row * n..][..n], labels[row] as usize);
         if label >= n {
@@ -30,8 +30,8 @@ pub(in crate::ops) fn each_loss<T: Real>(
     });
 }
 
-/// `labels` and `counters` of a batch of which the last quarter is not in use, as at the end of an epoch; and
-/// `logits` for cases that strain a loss, of which some hold a number that is not finite.
+/// `labels` and `counters` of a batch whose last quarter is invalid, as at the end of an epoch; and `logits` for
+/// extreme cases, some of them non-finite.
 pub(in crate::ops) fn fill_batch(
     [m, n]: [u32; 2],
     inputs: Inputs,
@@ -45,7 +45,7 @@ pub(in crate::ops) fn fill_batch(
         "counters" => Some(vec![7, 0, 0, used]),
         "logits" if inputs == Inputs::Extreme => {
             let mut logits = extreme_logits(n, elements, random);
-            let broken = [0x7fc0_0001, f32::INFINITY.to_bits(), f32::NEG_INFINITY.to_bits()]; // the first is a NaN
+            let broken = [0x7fc0_0001, f32::INFINITY.to_bits(), f32::NEG_INFINITY.to_bits()]; // the first is NaN
             for row in logits.chunks_exact_mut(n as usize) {
                 if random.below(4) == 0 {
                     let place = [0, row.len() / 2, row.len() - 1][random.below(3) as usize];
@@ -58,7 +58,7 @@ pub(in crate::ops) fn fill_batch(
     }
 }
 
-/// The `labels` of a case, and by how many rows its gradients are divided: those in use, where there are some.
+/// The `labels` of a case, and the divisor of its gradients: the number of valid rows, at least 1.
 pub(in crate::ops) fn labels_and_rows(values: &Values) -> (&[u32], f64) {
     (values.words("labels"), values.words("counters")[counter::ROWS].max(1).into())
 }

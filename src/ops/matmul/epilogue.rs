@@ -1,4 +1,4 @@
-//! What a product's kernel does to each sum before it stores it.
+//! Epilogues: the operation a product applies to each sum before storing it.
 
 use super::params::{MatmulParams, Operands};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
@@ -6,34 +6,34 @@ use crate::ops::gradient_check::GradientCheck;
 use crate::ops::support::bits;
 use crate::random::Random;
 
-/// A function of a sum x and of an element y of an operand, where it takes one: of a row `[n]`, or of a matrix `[m, n]`.
+/// A function of a sum x and an element y of an optional operand: a row `[n]` or a matrix `[m, n]`.
 pub trait Epilogue: Sync + Send + std::fmt::Debug + 'static {
-    /// The name of its operand's binding.
+    /// The name of the operand's binding.
     const OPERAND: Option<&'static str>;
 
-    /// Floating-point operations for each sum.
+    /// Floating-point operations per sum.
     const FLOPS: u64;
 
-    /// Whether the kernel also adds up the columns of B, into `sums[n]`.
+    /// Whether the kernel also sums the columns of B, into `sums[n]`.
     const COLUMN_SUMS: bool = false;
 
     /// [`Kernel::is_composed`](crate::kernel::Kernel::is_composed).
     const COMPOSED: bool = false;
 
-    /// The inputs to which what is stored is proportional: with the other factor, and perhaps the operand, as they are.
+    /// The inputs that the result is proportional to, with the other factor, and perhaps the operand, unchanged.
     const PROPORTIONAL: &'static [Relation] = &[proportional(&["a"]), proportional(&["b"])];
 
-    /// WGSL that declares `epilogue` and that binding.
+    /// WGSL that declares `epilogue` and the operand's binding.
     fn parts() -> Vec<&'static str>;
 
-    /// What is stored.
+    /// The stored value.
     fn apply<T: Real>(x: T, y: T) -> T;
 
-    /// The largest absolute error of what is stored, where x has the error `of_x`, and a sum of x and y is rounded by
-    /// `unit` of itself: 0 for whole numbers.
+    /// Error bound of the stored value, if x has the error `of_x`, and a sum of x and y is rounded by a relative
+    /// `unit`: 0 for integers.
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64;
 
-    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of the product of these operands.
+    /// [`Kernel::faults`](crate::kernel::Kernel::faults) of the product with these operands.
     fn faults(operands: Operands) -> &'static [ShaderFault];
 
     /// [`Registered::gradient_check`](crate::ops::Registered::gradient_check), but of the plain product.
@@ -54,7 +54,7 @@ const fn proportional(of: &'static [&'static str]) -> Relation {
 /// A product is proportional to each factor, a sum with a bias to both terms.
 const WITH_BIAS: &[Relation] = &[proportional(&["a", "bias"]), proportional(&["b", "bias"])];
 
-/// Nothing.
+/// No epilogue.
 #[derive(Debug)]
 pub struct Plain;
 
@@ -85,11 +85,11 @@ impl Epilogue for Plain {
     }
 }
 
-/// `bias[n]` is added.
+/// Adds `bias[n]`.
 #[derive(Debug)]
 pub struct Bias;
 
-/// The error of x + y, by the arguments of [`Epilogue::error`].
+/// The error of x + y; for the arguments see [`Epilogue::error`].
 pub(in crate::ops) fn sum_error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
     of_x + unit * ((x + y).abs() + of_x)
 }
@@ -116,7 +116,7 @@ impl Epilogue for Bias {
     }
 }
 
-/// `bias[n]` is added, and negative numbers become zero.
+/// Adds `bias[n]`, then applies ReLU.
 #[derive(Debug)]
 pub struct BiasRelu;
 
@@ -142,7 +142,7 @@ impl Epilogue for BiasRelu {
     }
 }
 
-/// Zero where `activation[m, n]`, the output of a ReLU, is not positive: its gradient.
+/// Zero where `activation[m, n]`, the output of a ReLU, is not positive: the ReLU's gradient.
 #[derive(Debug)]
 pub struct ReluMask;
 
@@ -162,7 +162,7 @@ impl Epilogue for ReluMask {
         of_x
     }
 
-    /// Half the activations of a ReLU are zero.
+    /// Half of a ReLU's outputs are zero.
     fn fill(case: &Case<MatmulParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         let relu = binding == "activation" && case.inputs == Inputs::Random;
         relu.then(|| bits((0..elements).map(|_| random.normal().max(0.0) as f32)))
@@ -173,8 +173,8 @@ impl Epilogue for ReluMask {
     }
 }
 
-/// Nothing; but the columns of B are added up on the way. Where C = A B is backward of Y = X W + b, with A = X^T and B the
-/// gradient of Y, these sums are the gradient of b.
+/// No epilogue, but also sums the columns of B. In the backward pass of Y = X W + b, with A = X^T and B the gradient of
+/// Y, these sums are the gradient of b.
 #[derive(Debug)]
 pub struct ColumnSums;
 

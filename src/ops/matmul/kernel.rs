@@ -1,4 +1,4 @@
-//! The kernel of a product, whatever its epilogue.
+//! The product kernel with any epilogue.
 
 use super::epilogue::{Bias, BiasRelu, ColumnSums, Epilogue, Plain, ReluMask};
 use super::family::{Family, Vectors};
@@ -13,7 +13,7 @@ use crate::ops::support::{UNIT, each_row, roundings};
 use crate::random::Random;
 use std::marker::PhantomData;
 
-/// A matrix product and what is done to each of its sums.
+/// A matrix product with an epilogue.
 #[derive(Debug)]
 pub struct Matmul<E> {
     name: &'static str,
@@ -21,15 +21,15 @@ pub struct Matmul<E> {
     epilogue: PhantomData<E>,
 }
 
-/// The kernel of a product, whatever its epilogue.
+/// The kernel of a product with any epilogue.
 pub trait Product: Registered {
     /// How the factors are stored.
     fn operands(&self) -> Operands;
 
-    /// The binding that the epilogue takes besides the sums.
+    /// The binding of the epilogue's operand.
     fn operand(&self) -> Option<&'static str>;
 
-    /// Whether there is a second output, `sums[n]`, of the columns of B.
+    /// Whether there is a second output `sums[n]`, the column sums of B.
     fn has_column_sums(&self) -> bool;
 }
 
@@ -60,7 +60,7 @@ pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", O
 /// A B^T where the activation is positive, else 0.
 pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Operands::NT);
 
-/// A^T B, and the sums of the columns of B.
+/// A^T B, and the column sums of B.
 pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Operands::TN);
 
 impl<E: Epilogue> Matmul<E> {
@@ -68,7 +68,7 @@ impl<E: Epilogue> Matmul<E> {
         Self { name, operands, epilogue: PhantomData }
     }
 
-    /// Whether A, and whether B, is stored transposed.
+    /// Whether A and B are stored transposed.
     fn transposed(&self) -> [bool; 2] {
         [self.operands == Operands::TN, self.operands == Operands::NT]
     }
@@ -113,7 +113,7 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         self.variant(family, Vectors::of(params, self.operands))
     }
 
-    /// Every family, each with as many vectors as the shape allows.
+    /// Every family with as many vector accesses as the shape allows.
     fn candidates(&self, params: &MatmulParams, caps: &Caps) -> Vec<Variant> {
         let vectors = Vectors::of(params, self.operands);
         Family::all(caps).into_iter().map(|family| self.variant(family, vectors)).collect()
@@ -145,14 +145,14 @@ impl<E: Epilogue> Kernel for Matmul<E> {
         }
         let Some(operand) = E::OPERAND.map(|name| args.real(name)) else { return };
         each_row(out, n, |row, out| {
-            let operand = &operand[row * n % operand.len()..]; // a row serves for all
+            let operand = &operand[row * n % operand.len()..]; // a row operand is broadcast
             out.iter_mut().zip(operand).for_each(|(x, &y)| *x = E::apply(*x, y));
         });
     }
 
     /// Hard: g_k sum |a b|, with g_k = k u / (1 - k u), for sums in any order (Higham, "Accuracy and Stability of
-    /// Numerical Algorithms", 2nd ed., eq. 3.5), and k products that may be flushed to zero. Soft: rounding errors that
-    /// do not all point one way grow with the root of k (Higham, section 2.8). What becomes of either, the epilogue says.
+    /// Numerical Algorithms", 2nd ed., eq. 3.5), and k products that may be flushed to zero. Soft: rounding errors with
+    /// random signs grow with the root of k (Higham, section 2.8). The epilogue transforms both.
     fn tolerance(&self, case: &Case<MatmulParams>, output: &str, values: &Values) -> Tolerance {
         if output == "sums" {
             return column_sum_tolerance([case.params.k, case.params.n], case.inputs, values.before("b"));
@@ -213,7 +213,7 @@ pub(super) fn shapes(effort: Effort) -> Vec<[u32; 3]> {
     for (i, &m) in sizes.iter().enumerate() {
         for (j, &k) in sizes.iter().enumerate() {
             for (l, &n) in sizes.iter().enumerate() {
-                // The short form keeps a seventh of the triples, such that every pair of sizes stays.
+                // The quick run keeps a seventh of the triples, such that every pair of sizes remains.
                 if effort.is_full() || (i + 2 * j + 3 * l) % 7 == 0 {
                     shapes.push([m, k, n]);
                 }
@@ -227,7 +227,7 @@ pub(super) fn shapes(effort: Effort) -> Vec<[u32; 3]> {
     shapes
 }
 
-/// In turn what is read and stored as vectors alone, and as numbers alone.
+/// Alternating between all-vector and all-scalar access.
 pub(super) const FEW_SHAPES: [[u32; 3]; 12] = [
     [33, 8, 36],
     [3, 2, 5],

@@ -1,4 +1,4 @@
-//! out\[m, n] = A B, with A and B each stored as it is or transposed, and what follows fused into the store.
+//! out\[m, n] = A B, with A and B each optionally stored transposed, and an epilogue fused into the store.
 
 mod epilogue;
 mod family;
@@ -16,6 +16,6 @@ pub use update::{TN_ADAM, TnAdam, TnAdamParams, gradients_of_layer};
 
 use super::Registered;
 
-/// The products in use, but for those that [`activation`](crate::ops::elementwise::activation) adds.
+/// All products, except those that [`activation`](crate::ops::elementwise::activation) adds.
 pub static ALL: &[&dyn Registered] =
     &[&NN, &TN, &NT, &NN_BIAS, &NN_BIAS_RELU, &NT_RELU_MASK, &TN_COLUMN_SUMS, &TN_ADAM];

@@ -12,7 +12,7 @@ crate::params! {
     }
 }
 
-/// How the factors are stored: N as they enter the product, T transposed.
+/// How the factors are stored: N as is, T transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
     /// `a [m, k]`, `b [k, n]`: the forward pass.

@@ -1,5 +1,5 @@
-//! The gradient of a layer's weight and bias, and their step of Adam, in one pass: what a product has in registers need
-//! not come back from memory for the update.
+//! The gradients of a layer's weight and bias, and their Adam step, in one pass: the update uses the product while it
+//! is still in registers.
 
 use super::epilogue::{Epilogue, Plain};
 use super::family::{Family, Vectors};
@@ -20,30 +20,30 @@ crate::params! {
     pub struct TnAdamParams {
         /// Rows of the weight.
         pub m: u32,
-        /// Rows of the batch.
+        /// Batch size.
         pub k: u32,
         /// Columns of the weight, and elements of the bias.
         pub n: u32,
-        /// Elements of the arena that holds both.
+        /// Elements of the arena that contains both.
         pub total: u32,
-        /// Where in it the weight begins, a multiple of 4.
+        /// Offset of the weight, a multiple of 4.
         pub weight_at: u32,
-        /// Where in it the bias begins, a multiple of 4.
+        /// Offset of the bias, a multiple of 4.
         pub bias_at: u32,
         /// Decays of the two moments.
         pub betas: Betas,
         /// As in [`AdamParams`].
         pub epsilon: f32,
-        /// Strength of the decay of the weight; the bias has none.
+        /// Weight decay of the weight; the bias has none.
         pub decay: f32,
     }
 }
 
-/// Where a tensor of an arena may begin, in the words of parameters.
+/// Alignment of tensors in an arena, in words.
 const ALIGNMENT: u32 = ALIGNMENT_WORDS as u32;
 
 impl TnAdamParams {
-    /// This product, with the settings of `adam`, for an arena where the weight decays where anything does.
+    /// This product with the settings of `adam`; the weight decays if anything does.
     pub fn new(product: MatmulParams, adam: AdamParams, [weight_at, bias_at]: [u32; 2]) -> Self {
         let MatmulParams { m, k, n } = product;
         let AdamParams { n: total, betas, epsilon, decayed, decay } = adam;
@@ -60,7 +60,7 @@ impl TnAdamParams {
         AdamParams { n, betas: self.betas, epsilon: self.epsilon, decayed, decay }
     }
 
-    /// Weight and bias: the output that is the gradient of each, where it lies in the arena, and how it is updated.
+    /// Weight and bias: the output with its gradient, its range in the arena, and its update.
     fn tensors(&self) -> [(&'static str, Range<usize>, AdamParams); 2] {
         let weights = self.m * self.n;
         let range = |at: u32, n: u32| at as usize..(at + n) as usize;
@@ -69,18 +69,18 @@ impl TnAdamParams {
     }
 }
 
-/// For a dispatch of [`TN_COLUMN_SUMS`]: the product, and what it gives, the gradients of a weight and of a bias.
+/// For a dispatch of [`TN_COLUMN_SUMS`]: the product, and its outputs, the gradients of a weight and a bias.
 pub fn gradients_of_layer(dispatch: &Dispatch) -> Option<(MatmulParams, [SlotId; 2])> {
     let gives = dispatch.kernel.name() == Kernel::name(&TN_COLUMN_SUMS);
     let outputs = [dispatch.slot("out")?, dispatch.slot("sums").filter(|_| gives)?];
     Some((bytemuck::pod_read_unaligned(&dispatch.params), outputs))
 }
 
-/// A^T B and the sums of the columns of B; and the elements of an arena whose gradients these are go a step on.
+/// A^T B and the column sums of B, and the Adam step of the arena elements whose gradients these are.
 #[derive(Debug)]
 pub struct TnAdam;
 
-/// The product in use.
+/// The product's instance.
 pub static TN_ADAM: TnAdam = TnAdam;
 
 impl TnAdam {
@@ -125,7 +125,7 @@ impl Kernel for TnAdam {
         Kernel::accepts(&TN_COLUMN_SUMS, &params.product(), variant)
     }
 
-    /// An arena of no more than weight and bias.
+    /// The arena contains only weight and bias.
     fn consistent(&self, params: TnAdamParams) -> TnAdamParams {
         let TnAdamParams { m, n, weight_at, .. } = params;
         let weight_at = weight_at.min(ALIGNMENT);
@@ -142,11 +142,11 @@ impl Kernel for TnAdam {
         updates.into_iter().fold(Kernel::flops(&TN_COLUMN_SUMS, &params.product()), u64::saturating_add)
     }
 
-    /// Of the arenas, only what is updated.
+    /// Of the arenas, only the updated part.
     fn bytes(&self, params: &TnAdamParams, _bound: u64) -> u64 {
         let TnAdamParams { m, k, n, .. } = *params;
         let factors = operations(4, [k, m]).saturating_add(operations(4, [k, n]));
-        // The gradient is written, weight and moments are read and written.
+        // The gradient is written; weight and moments are read and written.
         let updated = operations(28, [m, n]).saturating_add(operations(28, [n]));
         factors.saturating_add(updated).saturating_add(4 * rate::COUNT as u64)
     }
@@ -164,8 +164,8 @@ impl Kernel for TnAdam {
         }
     }
 
-    /// Products and sums: as without the update. What is updated: the bounds of [`adam::AdamKernel`], and what the error of the
-    /// gradient makes of the formula at worst.
+    /// Products and sums: as without the update. Updated elements: the bounds of [`adam::AdamKernel`], plus the worst
+    /// effect of the gradient's error.
     fn tolerance(&self, case: &Case<TnAdamParams>, output: &str, values: &Values) -> Tolerance {
         let product = case.map(TnAdamParams::product);
         if ["out", "sums"].contains(&output) {
@@ -200,7 +200,7 @@ impl Kernel for TnAdam {
                 Kernel::fill(&adam::AdamKernel, &adam, binding, n, random)
             }
             _ => Plain::fill(&case.map(TnAdamParams::product), binding, n, random).or_else(|| {
-                // As gradients are, much smaller than what they change.
+                // Like gradients, much smaller than the weights.
                 let small = binding == "b" && case.inputs == Inputs::Random;
                 small.then(|| bits((0..n).map(|_| 0.1 * random.normal() as f32)))
             }),
@@ -223,14 +223,14 @@ impl Kernel for TnAdam {
 
 impl Registered for TnAdam {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
+        GradientCheck::Without("an update, compared with PyTorch in tests/golden.rs")
     }
 }
 
-/// How far element i of `output` may lie from the twin's, where its gradient g has that error.
+/// Tolerance of element i of `output`, if its gradient g has that error.
 ///
-/// Moments: what the error adds, and 4 roundings. Weight: as the quotient m / r, whose m and r lie within an error each
-/// of the twin's, |m'/r' - m/r| <= |m' - m| / r' + |m| |1/r' - 1/r|, which is largest where r' is smallest; 16 roundings
+/// Moments: the effect of the error, and 4 roundings. Weight: for the quotient m / r, with m and r each within an error
+/// of the twin's, |m'/r' - m/r| <= |m' - m| / r' + |m| |1/r' - 1/r|, which is largest for the smallest r'; 16 roundings
 /// of the largest step, and for the decay and the weight itself as in Adam.
 fn step_error(p: &AdamParams, output: &str, values: &Values, i: usize, [g, error]: [f64; 2]) -> f64 {
     let [beta1, new1, new2] = [p.betas.beta1, p.betas.one_minus_beta1, p.betas.one_minus_beta2].map(f64::from);

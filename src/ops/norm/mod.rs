@@ -1,4 +1,4 @@
-//! Norms over rows and over a batch.
+//! Norms over rows and over the batch.
 
 pub mod batch_norm;
 pub mod batch_norm_evaluate;

@@ -1,8 +1,8 @@
-//! What the norms share: mean and variance, how exact they are, and numbers that strain them.
+//! Shared by the norms: mean and variance, their error bounds, and extreme inputs.
 //!
-//! `shaders/lib/moments.wgsl` is the same for shaders. The first pass adds up differences from the first number, the
-//! second squares of differences from the mean: Chan, Golub and LeVeque, "Algorithms for Computing the Sample
-//! Variance", The American Statistician 37(3), 1983, sections 1 and 3.
+//! `shaders/lib/moments.wgsl` is the shader's version. The first pass sums differences from the first number, the
+//! second squared differences from the mean: Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance",
+//! The American Statistician 37(3), 1983, sections 1 and 3.
 
 use crate::kernel::Real;
 use crate::ops::support::{UNIT, roundings};
@@ -11,7 +11,7 @@ use crate::random::Random;
 /// The shader's function of the same name, over its binding `a`.
 pub(in crate::ops) const MOMENTS: &str = include_str!("../../../shaders/lib/moments.wgsl");
 
-/// Mean and variance of the numbers, of which there is at least one.
+/// Mean and variance of at least one number.
 pub(in crate::ops) fn moments<T: Real>(numbers: impl Iterator<Item = T> + Clone) -> [T; 2] {
     let shift = numbers.clone().next().unwrap_or(T::zero());
     let count = T::of(numbers.clone().count() as f64);
@@ -25,8 +25,8 @@ pub(in crate::ops) fn moments<T: Real>(numbers: impl Iterator<Item = T> + Clone)
     [mean, squares / count]
 }
 
-/// Moments of k numbers and how far computed ones may lie from them. A sum of k numbers costs k - 1 roundings of their
-/// magnitudes in any order (Higham, eq. 4.4), and WGSL allows a quotient three units and a reciprocal root two.
+/// Moments of k numbers with error bounds. A sum of k numbers costs k - 1 roundings of their magnitudes in any order
+/// (Higham, eq. 4.4), and WGSL allows a quotient three units and a reciprocal root two.
 pub(in crate::ops) struct BoundedMoments {
     /// The mean.
     pub(in crate::ops) mean: f64,
@@ -34,7 +34,7 @@ pub(in crate::ops) struct BoundedMoments {
     pub(in crate::ops) mean_bound: f64,
     /// The variance.
     pub(in crate::ops) variance: f64,
-    /// Its bound: about a mean that is off by e, it is larger by e^2, and each of its terms is positive.
+    /// Its bound: about a mean with error e, it is larger by e^2, and all its terms are positive.
     pub(in crate::ops) variance_bound: f64,
     /// 1 / sqrt(variance + epsilon).
     pub(in crate::ops) reciprocal: f64,
@@ -43,7 +43,7 @@ pub(in crate::ops) struct BoundedMoments {
 }
 
 impl BoundedMoments {
-    /// Of numbers that are exact.
+    /// Moments of exact numbers.
     pub(in crate::ops) fn of(numbers: impl Iterator<Item = f64> + Clone, epsilon: f32) -> Self {
         let [mean, variance] = moments(numbers.clone());
         let shift = numbers.clone().next().unwrap_or(0.0);
@@ -58,7 +58,8 @@ impl BoundedMoments {
         Self { mean, mean_bound, variance, variance_bound, reciprocal, reciprocal_bound }
     }
 
-    /// The bound of (a - mean) reciprocal weight + bias, which is `out`: of mean and reciprocal, and its five roundings.
+    /// The bound of (a - mean) reciprocal weight + bias, which is `out`: those of mean and reciprocal, and its five
+    /// roundings.
     pub(in crate::ops) fn normalised_bound(&self, a: f64, weight: f64, out: f64) -> f64 {
         let difference = (a - self.mean).abs();
         let reciprocal = self.reciprocal + self.reciprocal_bound;
@@ -68,14 +69,14 @@ impl BoundedMoments {
     }
 }
 
-/// Groups of numbers that strain moments, each as its offset and scale: equal numbers, numbers far from zero, small
-/// ones, and equal ones far from zero.
+/// Offsets and scales of groups of extreme numbers: equal numbers, numbers far from zero, small ones, and equal ones
+/// far from zero.
 pub(in crate::ops) fn straining_groups(count: u32, random: &mut Random) -> Vec<[f32; 2]> {
     (0..count).map(|_| [[0.5, 0.0], [1e3, 1.0], [0.0, 1e-3], [-1e3, 0.0]][random.below(4) as usize]).collect()
 }
 
-/// `counters` with every row of a batch of `m` in use, with a quarter of them not, as at the end of an epoch, or with
-/// more in use than there are.
+/// `counters` with all rows of a batch of `m` valid, with a quarter of them invalid, as at the end of an epoch, or with
+/// more valid rows than there are.
 pub(in crate::ops) fn some_rows(m: u32, random: &mut Random) -> Vec<u32> {
     vec![7, 0, 0, [m, m - m / 4, m - m / 4, m + 5][random.below(4) as usize]]
 }

@@ -1,8 +1,8 @@
-//! Gradient accumulation: the mean gradient over a batch out of those of its micro-batches, one after another.
+//! Gradient accumulation: the mean gradient over a batch, updated with one micro-batch after another.
 //!
-//! mean += (gradient - mean) rows' / rows, with the rows' of this micro-batch and the rows of the batch up to its end.
-//! West, "Updating Mean and Variance Estimates: An Improved Method", Communications of the ACM 22(9), 1979, with rows for
-//! weights. The first gradient of a batch is its mean so far; one of an empty micro-batch changes nothing.
+//! mean += (gradient - mean) rows' / rows, with rows' of this micro-batch and the rows of the batch up to its end.
+//! West, "Updating Mean and Variance Estimates: An Improved Method", Communications of the ACM 22(9), 1979, with rows
+//! as weights. The first micro-batch's gradient becomes the mean; that of an empty one changes nothing.
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
@@ -20,11 +20,11 @@ crate::params! {
     }
 }
 
-/// Takes the gradient of a micro-batch into the mean, in place.
+/// Merges the gradient of a micro-batch into the mean, in place.
 #[derive(Debug)]
 pub struct Accumulate;
 
-/// The share of a micro-batch in the rows of its batch up to its end; none where it has no rows.
+/// The fraction of a micro-batch in the rows of its batch up to its end; none if it is empty.
 fn share(counters: &[u32], micro_counters: &[u32]) -> Option<f64> {
     let micro_rows = micro_counters[counter::ROWS];
     let rows = micro_counters[counter::POSITION] - counters[counter::POSITION] + micro_rows;
@@ -79,8 +79,8 @@ impl Kernel for Accumulate {
         flat_sizes(effort).into_iter().enumerate().map(case).chain(strained).collect()
     }
 
-    /// The second to fourth micro-batch of 48 rows, the last often a shorter one. Strained: one of a single row, an empty
-    /// one, and one of an empty batch.
+    /// The second to fourth micro-batch of 48 rows, the last often partial. Extreme: one of a single row, an empty one,
+    /// and one of an empty batch.
     fn fill(&self, case: &Case<AccumulateParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         match binding {
             "counters" => Some(vec![7, 3, 960, 192]),
@@ -108,6 +108,6 @@ impl Kernel for Accumulate {
 
 impl Registered for Accumulate {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("works on gradients, held to those of whole batches by tests/training.rs")
+        GradientCheck::Without("operates on gradients, compared with whole batches in tests/training.rs")
     }
 }

@@ -1,12 +1,12 @@
 //! Adam, and AdamW, over a flat arena.
 //!
-//! m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate m_hat / (sqrt(v_hat) + epsilon), with m_hat and
-//! v_hat corrected for the bias of their start at zero: Kingma and Ba, "Adam: A Method for Stochastic Optimization",
-//! ICLR 2015, algorithm 1.
+//! m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate m_hat / (sqrt(v_hat) + epsilon), with m_hat
+//! and v_hat corrected for the bias of their zero initialization: Kingma and Ba, "Adam: A Method for Stochastic
+//! Optimization", ICLR 2015, algorithm 1.
 //!
-//! The first elements of the arena may also decay, w -= rate decay w, apart from the gradient: Loshchilov and Hutter,
-//! "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2, with the decay scaled by the rate as in PyTorch's
-//! `torch.optim.AdamW`.
+//! The first elements of the arena may also decay, w -= rate decay w, independently of the gradient: Loshchilov and
+//! Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2, with the decay scaled by the rate as in
+//! PyTorch's `torch.optim.AdamW`.
 
 use crate::kernel::{
     Args, Caps, Case, Constant, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant,
@@ -21,11 +21,11 @@ crate::params! {
     pub struct Betas {
         /// Decay of the first mean.
         pub beta1: f32,
-        /// 1 - beta1, taken in f64.
+        /// 1 - beta1, computed in f64.
         pub one_minus_beta1: f32,
         /// Decay of the second mean.
         pub beta2: f32,
-        /// 1 - beta2, taken in f64.
+        /// 1 - beta2, computed in f64.
         pub one_minus_beta2: f32,
     }
 }
@@ -47,25 +47,25 @@ crate::params! {
         pub betas: Betas,
         /// Added to the root, against division by zero.
         pub epsilon: f32,
-        /// How many elements decay, from the first on, a multiple of 4: 0 for Adam.
+        /// Number of elements that decay, at the start of the arena; a multiple of 4, 0 for Adam.
         pub decayed: u32,
-        /// Strength of the decay.
+        /// Weight decay.
         pub decay: f32,
     }
 }
 
 impl AdamParams {
-    /// The paper's values, 0.9, 0.999 and 1e-8, without weight decay.
+    /// The paper's defaults, 0.9, 0.999 and 1e-8, without weight decay.
     pub fn new(n: u32) -> Self {
         Self { n, betas: Betas::new([0.9, 0.999]), epsilon: 1e-8, decayed: 0, decay: 0.0 }
     }
 }
 
-/// Moves weights and both moments, all as long as the gradient, a step on.
+/// One step of weights and both moments, all as long as the gradient.
 pub(in crate::ops) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates: &[T], state: [&mut [T]; 3]) {
     let [weight, first_moment, second_moment] = state;
     let rates = [rates[rate::LEARNING_RATE], rates[rate::CORRECTION1], rates[rate::CORRECTION2]];
-    const BLOCK: usize = 1 << 14; // all four arrays of a block fit a core's second-level cache
+    const BLOCK: usize = 1 << 14; // the four arrays of a block fit a core's L2 cache
     let moments = first_moment.par_chunks_mut(BLOCK).zip(second_moment.par_chunks_mut(BLOCK));
     let weights = weight.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
     let arch = pulp::Arch::new();
@@ -75,14 +75,14 @@ pub(in crate::ops) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates
     });
 }
 
-/// The step of an element.
+/// WGSL for the step of an element.
 pub(in crate::ops) const ADAM_STEP: &str = include_str!("../../../shaders/lib/adam_step.wgsl");
 
 /// Updates weights and both moments in place.
 #[derive(Debug)]
 pub struct AdamKernel;
 
-/// The update of a block, of whose elements the first `decayed` decay.
+/// The update of a block whose first `decayed` elements decay.
 struct Update<'a, T> {
     params: &'a AdamParams,
     rates: [T; 3],
@@ -93,8 +93,7 @@ struct Update<'a, T> {
     second_moment: &'a mut [T],
 }
 
-/// Compiled for each kind of vectors that a CPU may have. The numbers are the same: no product and sum become one
-/// operation.
+/// Compiled for several CPU vector extensions. The results are identical: no fused multiply-adds.
 impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
     type Output = ();
 
@@ -127,7 +126,7 @@ impl Kernel for AdamKernel {
         "adam"
     }
 
-    /// That which suits the adapter comes first. Each has 256 vectors in a workgroup, as `linear_groups` counts.
+    /// The variant that suits the adapter comes first. All have 256 vectors per workgroup, as `linear_groups` assumes.
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
         let variant = |name, lanes, each, ahead| {
             let constants =
@@ -153,7 +152,7 @@ impl Kernel for AdamKernel {
     }
 
     /// Moments: 4 roundings of the magnitudes of their two terms, and epsilon's flush to zero. Weight: 16 of the
-    /// largest step those magnitudes allow, and one of its own; where it decays, 4 of the decay and another one.
+    /// largest step those magnitudes allow, and one of its own; if it decays, 4 of the decay and another one.
     fn tolerance(&self, case: &Case<AdamParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;
         let (g, rates) = (values.before("gradient"), values.before("rates"));
@@ -219,6 +218,6 @@ impl Kernel for AdamKernel {
 
 impl Registered for AdamKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
+        GradientCheck::Without("an update, compared with PyTorch in tests/golden.rs")
     }
 }

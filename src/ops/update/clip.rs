@@ -1,7 +1,7 @@
 //! Clips a gradient by its norm: g *= max_norm / max(norm, max_norm).
 //!
-//! Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1. A norm
-//! beyond f32 counts as infinite, so that the step is zero; elements that are not finite stay so.
+//! Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1. A
+//! norm beyond f32 counts as infinite, which makes the step zero; non-finite elements stay non-finite.
 
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
@@ -16,7 +16,7 @@ crate::params! {
     pub struct ClipParams {
         /// Elements of the gradient, a multiple of 4.
         pub n: u32,
-        /// The largest norm to leave as it is; above 0.
+        /// The largest norm that is not clipped; above 0.
         pub max_norm: f32,
     }
 }
@@ -62,7 +62,7 @@ impl Kernel for ClipKernel {
 
     fn cases(&self, effort: Effort) -> Vec<Case<ClipParams>> {
         let case = |(i, n): (usize, u32)| {
-            // Most are clipped; the norm is 3 or so.
+            // Most are clipped; the norm is about 3.
             let max_norm = if i % 4 == 3 { 10.0 } else { 0.7 };
             Case::new(ClipParams { n: n.next_multiple_of(4), max_norm }, Inputs::Random)
         };
@@ -80,6 +80,6 @@ impl Kernel for ClipKernel {
 
 impl Registered for ClipKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("works on gradients, to clip them")
+        GradientCheck::Without("operates on gradients")
     }
 }

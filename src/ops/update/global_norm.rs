@@ -16,7 +16,7 @@ crate::params! {
     }
 }
 
-/// Joins the sums of [`crate::ops::update::square_sums::SquareSums`].
+/// Combines the sums of [`crate::ops::update::square_sums::SquareSums`].
 #[derive(Debug)]
 pub struct GlobalNorm;
 
@@ -47,7 +47,7 @@ impl Kernel for GlobalNorm {
     }
 
     /// 8 roundings of a sum of positive numbers (Higham, eq. 4.4), halved by the root, and 4 of the root, which WGSL
-    /// takes for 1 / inverseSqrt.
+    /// defines as 1 / inverseSqrt.
     fn tolerance(&self, _case: &Case<GlobalNormParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::each(values.after(output), |norm| 8.0 * UNIT * norm + f64::from(f32::MIN_POSITIVE))
     }
@@ -75,6 +75,6 @@ impl Kernel for GlobalNorm {
 
 impl Registered for GlobalNorm {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("works on gradients, to clip them")
+        GradientCheck::Without("operates on gradients")
     }
 }

@@ -1,8 +1,8 @@
 //! RMSProp over a flat arena.
 //!
 //! v = alpha v + (1 - alpha) g^2, w -= rate g / (sqrt(v) + epsilon): Tieleman and Hinton, "Neural Networks for Machine
-//! Learning", lecture 6e, 2012, with epsilon outside the root, as PyTorch's `torch.optim.RMSprop` has it. Weight decay
-//! is its L2 form: g is the gradient plus decay w.
+//! Learning", lecture 6e, 2012, with epsilon outside the root, as in PyTorch's `torch.optim.RMSprop`. Weight decay is
+//! L2 regularization: g is the gradient plus decay w.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
@@ -17,13 +17,13 @@ crate::params! {
         pub n: u32,
         /// Decay of the mean square.
         pub alpha: f32,
-        /// 1 - alpha, taken in f64.
+        /// 1 - alpha, computed in f64.
         pub one_minus_alpha: f32,
         /// Added to the root, against division by zero.
         pub epsilon: f32,
-        /// How many elements decay, from the first on, a multiple of 4.
+        /// Number of elements that decay, at the start of the arena; a multiple of 4.
         pub decayed: u32,
-        /// Strength of the decay.
+        /// Weight decay.
         pub decay: f32,
     }
 }
@@ -74,9 +74,9 @@ impl Kernel for RmsPropKernel {
         weight.par_iter_mut().zip(gradient).zip(mean_square).enumerate().with_min_len(1 << 14).for_each(update);
     }
 
-    /// dg = 3 u of the magnitudes of the gradient's terms; of the mean square, dv = 4 u of itself and what dg does to it.
-    /// The root moves by dv / sqrt(v) at most, and by sqrt(dv); the quotient by both, and 12 roundings of the step. The
-    /// weight adds one rounding of its own. Each may also flush to zero.
+    /// dg = 3 u of the magnitudes of the gradient's terms; for the mean square, dv = 4 u of itself and the effect of
+    /// dg. The root changes by at most dv / sqrt(v), and sqrt(dv); the quotient by both, and 12 roundings of the step.
+    /// The weight adds one rounding of its own. Each may also flush to zero.
     fn tolerance(&self, case: &Case<RmsPropParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;
         let tiny = f64::from(f32::MIN_POSITIVE);

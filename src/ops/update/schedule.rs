@@ -1,6 +1,6 @@
-//! The learning rate of a step, from its number t = 1, 2, ... and the base rate that `step_state` has set.
+//! The learning rate of a step, from its number t = 1, 2, ... and the base rate set by `step_state`.
 //!
-//! - Warm-up, t <= warmup: rate t / warmup, so that step `warmup` is the first with the whole rate.
+//! - Warm-up, t <= warmup: rate t / warmup, so that step `warmup` is the first with the full rate.
 //! - After it, with s = t - 1 - warmup steps done since, by [`kind`]:
 //!   - constant: rate;
 //!   - step decay: rate gamma^floor(s / every);
@@ -20,9 +20,9 @@ pub mod kind {
         pub(super) WGSL:
         /// The base rate.
         pub CONSTANT: u32 = 0;
-        /// A factor every so many steps.
+        /// A factor every `every` steps.
         pub STEP_DECAY: u32 = 1;
-        /// Half a period of a cosine, down to zero.
+        /// Half a cosine period, down to zero.
         pub COSINE: u32 = 2;
     }
 }
@@ -30,13 +30,13 @@ pub mod kind {
 crate::params! {
     /// Parameters of [`ScheduleKernel`].
     pub struct ScheduleParams {
-        /// Which schedule follows the warm-up: one of [`kind`].
+        /// The schedule after warm-up: one of [`kind`].
         pub kind: u32,
         /// Steps of warm-up.
         pub warmup: u32,
-        /// Step decay: steps between two changes, at least 1.
+        /// Step decay: steps between changes, at least 1.
         pub every: u32,
-        /// Step decay: the factor of each change, from 0 to 1.
+        /// Step decay: factor per change, from 0 to 1.
         pub gamma: f32,
         /// Cosine: steps after the warm-up, at least 1.
         pub steps: u32,
@@ -86,8 +86,8 @@ impl Kernel for ScheduleKernel {
         rates[rate::LEARNING_RATE] = rates[rate::LEARNING_RATE] * factor;
     }
 
-    /// Warm-up: 2 conversions, a quotient of 2.5 units and the product with the rate. Step decay: a rounding for each
-    /// factor, whatever the order. Cosine: 2 conversions, a quotient, pi and a product, 8 of the sine's series, whose
+    /// Warm-up: 2 conversions, a quotient of 2.5 units and the product with the rate. Step decay: one rounding per
+    /// factor, in any order. Cosine: 2 conversions, a quotient, pi and a product, 8 of the sine's series, whose
     /// brackets lie between 0.6 and 1, and its remainder, all doubled by the square; 2 more products.
     fn tolerance(&self, case: &Case<ScheduleParams>, output: &str, values: &Values) -> Tolerance {
         let p = case.params;

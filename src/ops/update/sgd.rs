@@ -1,9 +1,9 @@
 //! Stochastic gradient descent with momentum over a flat arena.
 //!
-//! v = momentum v + g, w -= rate v; with Nesterov's momentum w -= rate (g + momentum v). Sutskever, Martens, Dahl and
+//! v = momentum v + g, w -= rate v; with Nesterov momentum w -= rate (g + momentum v). Sutskever, Martens, Dahl and
 //! Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013, eq. 1 to 4, with the rate
-//! outside the velocity and Nesterov's look-ahead folded into the step, as PyTorch's `torch.optim.SGD` has them. Weight
-//! decay is its L2 form: g is the gradient plus decay w.
+//! outside the velocity and Nesterov's look-ahead folded into the step, as in PyTorch's `torch.optim.SGD`. Weight decay
+//! is L2 regularization: g is the gradient plus decay w.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
@@ -16,13 +16,13 @@ crate::params! {
     pub struct SgdParams {
         /// Elements of the arena, a multiple of 4.
         pub n: u32,
-        /// How much of the velocity a step keeps: 0 for none.
+        /// Momentum; 0 for none.
         pub momentum: f32,
-        /// 1 for Nesterov's momentum.
+        /// 1 for Nesterov momentum.
         pub nesterov: u32,
-        /// How many elements decay, from the first on, a multiple of 4.
+        /// Number of elements that decay, at the start of the arena; a multiple of 4.
         pub decayed: u32,
-        /// Strength of the decay.
+        /// Weight decay.
         pub decay: f32,
     }
 }
@@ -90,7 +90,7 @@ impl Kernel for SgdKernel {
         let case = |(i, n): (usize, u32)| {
             let n = n.next_multiple_of(4);
             let [momentum, decay] = [[0.9, 0.3], [0.9, 0.0], [0.0, 0.3], [0.0, 0.0]][i / 2 % 4];
-            // Every second one decays in part.
+            // Weight decay applies to all elements or to half of them.
             let decayed = if decay == 0.0 { 0 } else { n / (1 + i as u32 % 2) / 4 * 4 };
             let nesterov = u32::from(momentum != 0.0 && i % 3 != 0);
             Case::new(SgdParams { n, momentum, nesterov, decayed, decay }, kinds[i % 2])
@@ -117,6 +117,6 @@ impl Kernel for SgdKernel {
 
 impl Registered for SgdKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("an update, held to PyTorch's by tests/golden.rs")
+        GradientCheck::Without("an update, compared with PyTorch in tests/golden.rs")
     }
 }

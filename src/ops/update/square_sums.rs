@@ -10,13 +10,13 @@ crate::params! {
     pub struct SquareSumsParams {
         /// Elements of the array, a multiple of 4.
         pub n: u32,
-        /// Sums to make.
+        /// Number of parts.
         pub parts: u32,
     }
 }
 
 impl SquareSumsParams {
-    /// As many parts as keep a device busy, no more than there are workgroups' worth of elements.
+    /// Enough parts to keep a device busy, but at most one per workgroup's worth of elements.
     pub fn new(n: u32) -> Self {
         Self { n, parts: n.div_ceil(4 * LANES as u32).clamp(1, LANES as u32) }
     }
@@ -25,7 +25,7 @@ impl SquareSumsParams {
 /// Invocations of a workgroup.
 pub(in crate::ops) const LANES: usize = 256;
 
-/// Adds up squares in a fixed order: a strided sum an invocation, then halves pairwise.
+/// Sums squares in a fixed order: a strided sum per invocation, then halves pairwise.
 #[derive(Debug)]
 pub struct SquareSums;
 
@@ -82,7 +82,7 @@ impl Kernel for SquareSums {
     fn cases(&self, effort: Effort) -> Vec<Case<SquareSumsParams>> {
         let case = |(i, n): (usize, u32)| {
             let params = SquareSumsParams::new(n.next_multiple_of(4));
-            // Some with fewer parts than the plan would have: each goes round more often.
+            // Some with fewer parts than in a plan, for more loop iterations.
             let parts = if i % 3 == 0 { params.parts.div_ceil(3) } else { params.parts };
             Case::new(SquareSumsParams { parts, ..params }, alternate(i))
         };
@@ -103,11 +103,11 @@ impl Kernel for SquareSums {
 
 impl Registered for SquareSums {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("works on gradients, to clip them")
+        GradientCheck::Without("operates on gradients")
     }
 }
 
-/// The sum over the lanes of a workgroup, in the order of `workgroup_sum` in the shaders.
+/// The sum over the lanes of a workgroup, in the order of the shaders' `workgroup_sum`.
 pub(in crate::ops) fn workgroup_sum<T: Real>(mut sums: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The element types that are read.
+/// Supported element types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     U8,
@@ -19,7 +19,7 @@ pub(super) enum Element {
 }
 
 impl Element {
-    /// Each by the name that files call it.
+    /// Each with its name in files.
     const ALL: [(&str, Self); 7] = [
         ("|u1", Self::U8),
         ("<u2", Self::U16),
@@ -30,12 +30,12 @@ impl Element {
         ("<f8", Self::F64),
     ];
 
-    /// What files call it.
+    /// The name in files.
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, element)| *element == self).map_or("", |(name, _)| name)
     }
 
-    /// How many bytes an element takes.
+    /// Bytes per element.
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::U8 => 1,
@@ -46,16 +46,16 @@ impl Element {
     }
 }
 
-/// What a header declares.
+/// The contents of a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) element: Element,
-    /// Whether the first axis runs fastest, and not the last.
+    /// Whether the first axis is contiguous instead of the last.
     pub(super) fortran: bool,
     pub(super) shape: Vec<usize>,
 }
 
-/// Where the header begins, and how long it is, after the first 8 bytes of a file.
+/// Start and length of the header, from the bytes after the first 8 of a file.
 pub(super) fn header_length(
     path: &Path,
     begin: &[u8],
@@ -64,14 +64,14 @@ pub(super) fn header_length(
     if !begin.starts_with(MAGIC) {
         let found = begin[..begin.len().min(MAGIC.len())].escape_ascii();
         let cause = format!("at byte 0: expected `\\x93NUMPY`, found `{found}`");
-        return Err(fault(path, cause, "give a file that numpy.save wrote"));
+        return Err(fault(path, cause, "use a file written by numpy.save"));
     }
     let bytes = match begin.get(6..8) {
         Some([1, 0]) => take(2)?,
         Some([2, 0]) => take(4)?,
         Some([major, minor]) => {
             let cause = format!("at byte 6: expected version 1.0 or 2.0, found {major}.{minor}");
-            return Err(fault(path, cause, "save it without named fields, which other versions are for"));
+            return Err(fault(path, cause, "save it without named fields, which need other versions"));
         }
         _ => return Err(fault(path, format!("is truncated: it ends at byte {}", begin.len()), DAMAGED)),
     };
@@ -84,12 +84,12 @@ pub(super) fn header_length(
 }
 
 impl Header {
-    /// Reads the text of a header, which begins at byte `start` of the file that errors call `path`.
+    /// Parses the text of a header, which starts at byte `start` of the file; errors name `path`.
     pub(super) fn parse(path: &Path, text: &[u8], start: usize) -> Result<Self> {
         Parser { path, text, at: 0, start }.header()
     }
 
-    /// How many bytes the elements take in a file of `stored` bytes whose elements begin at `start`.
+    /// Bytes of the elements in a file of `stored` bytes whose elements start at `start`.
     pub(super) fn check_size(&self, path: &Path, start: usize, stored: u64) -> Result<u64> {
         let Self { element, shape, .. } = self;
         if shape.is_empty() || shape.contains(&0) {
@@ -111,12 +111,12 @@ impl Header {
     }
 }
 
-/// Reads the text of a header, such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+/// Parses the text of a header, such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
 struct Parser<'a> {
     path: &'a Path,
     text: &'a [u8],
     at: usize,
-    /// Where in the file the text begins.
+    /// Start of the text in the file.
     start: usize,
 }
 
@@ -148,7 +148,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What follows, without the white space before it.
+    /// The remaining text, without leading white space.
     fn rest(&mut self) -> &[u8] {
         self.at = self.text.len() - self.text[self.at..].trim_ascii_start().len();
         &self.text[self.at..]

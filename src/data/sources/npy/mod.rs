@@ -1,8 +1,8 @@
 //! NumPy arrays in the format `.npy`, versions 1.0 and 2.0: a magic string, the version, the length of the header, the
 //! header as a Python dictionary, the elements. Source: "NEP 1: A Simple File Format for NumPy Arrays".
 //!
-//! What a header declares is compared with the length of the file before memory is taken. Reading takes at most four
-//! times the memory of the file.
+//! Sizes in the header are checked against the file size before memory is allocated. Reading takes at most four times
+//! the size of the file.
 
 mod fault;
 mod header;
@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Its line in the registry.
+/// Registry entry.
 pub(super) const FORMAT: DataFormat = DataFormat {
     value: "DIR",
     about: "a folder with NumPy arrays (train_x.npy, train_y.npy, test_x.npy, test_y.npy)",
@@ -27,7 +27,7 @@ pub(super) const FORMAT: DataFormat = DataFormat {
     load,
 };
 
-/// Inputs and classes to train on, under either of two pairs of names.
+/// Training inputs and classes, under either of two pairs of names.
 const TRAIN: [[&str; 2]; 2] = [["train_x.npy", "train_y.npy"], ["x.npy", "y.npy"]];
 
 const TEST: [&str; 2] = ["test_x.npy", "test_y.npy"];
@@ -48,18 +48,18 @@ fn load(place: &str, _watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
 }
 
 impl Dataset {
-    /// The set of two `.npy` files whose bytes are already in memory: inputs of any shape and a class index for each.
-    /// Errors call the files `x` and `y`.
+    /// Parses two `.npy` files already in memory: inputs of any shape and a class index for each. Errors call the files
+    /// `x` and `y`.
     ///
     /// # Errors
-    /// Returns an error if one is damaged or they do not belong together, with the place, what was expected and found.
+    /// Returns an error if one is damaged or they do not match, with position, expected and found.
     pub fn from_npy(inputs: &[u8], classes: &[u8]) -> Result<Self> {
         let read = |name: &str, bytes: &[u8]| NpyArray::read(Path::new(name), bytes.len() as u64, bytes);
         data_set("npy", [read("x", inputs)?, read("y", classes)?], None)
     }
 }
 
-/// The set of inputs and classes to train on, and to test on. There are as many classes as the largest index requires.
+/// The training and test sets from inputs and classes. The number of classes follows from the largest index.
 fn data_set(place: &str, [train_x, train_y]: [NpyArray; 2], test: Option<[NpyArray; 2]>) -> Result<Dataset> {
     let labels = train_y.classes(&train_x)?;
     let test = test.map(|[x, y]| y.classes(&x).map(|labels| (x, labels))).transpose()?;
@@ -77,18 +77,18 @@ fn data_set(place: &str, [train_x, train_y]: [NpyArray; 2], test: Option<[NpyArr
     data.with_test(test.map(|(x, labels)| split(x, labels)).transpose()?)
 }
 
-/// A file that was read: its elements in C order, as bytes.
+/// A loaded file: its elements in C order, as bytes.
 struct NpyArray {
     path: PathBuf,
     header: Header,
-    /// Where in the file the elements begin.
+    /// Start of the elements in the file.
     start: usize,
     payload: Vec<u8>,
 }
 
 impl NpyArray {
     fn open(path: &Path) -> Result<Self> {
-        // Asked before opening, because opening a pipe would wait for its writer.
+        // Check before opening: opening a pipe would block.
         let metadata = fs::metadata(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => fault(path, "there is no such file", "put inputs and classes there"),
             _ => Error::io("open", path, &e),
@@ -100,7 +100,7 @@ impl NpyArray {
         Self::read(path, metadata.len(), file)
     }
 
-    /// Reads a file of `stored` bytes, which errors call `path`.
+    /// Reads a file of `stored` bytes; errors name `path`.
     fn read(path: &Path, stored: u64, mut file: impl Read) -> Result<Self> {
         let mut take = |bytes: u64| {
             let (mut taken, room) = (Vec::new(), bytes.min(stored) as usize);
@@ -158,7 +158,7 @@ impl NpyArray {
                 return Err(fault(&self.path, cause, CONVERT));
             }
         };
-        // A row of one number each where there is but one axis.
+        // With a single axis, each row is one number.
         let item = match &self.header.shape[1..] {
             [] => vec![1],
             item => item.to_vec(),
@@ -211,7 +211,7 @@ fn f64_at(bytes: &[u8], i: usize) -> f64 {
     bytes.as_chunks().0.get(i).map_or(f64::NAN, |chunk| f64::from_le_bytes(*chunk))
 }
 
-/// The elements, `size` bytes each, with the last axis running fastest, of an array whose first axis does.
+/// Reorders elements of `size` bytes from Fortran to C order.
 fn in_c_order(payload: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
     let mut next = size;
     let mut axes = Vec::with_capacity(shape.len());

@@ -3,7 +3,7 @@ use crate::data::{Images, Source};
 use crate::error::Kind;
 use std::fmt::Write as _;
 
-/// A file of version 1.0 as NumPy writes it, its header padded to 64 bytes.
+/// A version 1.0 file as written by NumPy, with its header padded to 64 bytes.
 fn npy(descr: &str, fortran: bool, shape: &[usize], payload: &[u8]) -> Vec<u8> {
     let fortran = if fortran { "True" } else { "False" };
     let extents = shape.iter().fold(String::new(), |mut text, extent| {
@@ -21,7 +21,7 @@ fn with_header(text: &str, payload: &[u8]) -> Vec<u8> {
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The same file in version 2.0, whose header has a length of four bytes.
+/// The same file in version 2.0, whose header length has four bytes.
 fn second_version(file: &[u8]) -> Vec<u8> {
     [MAGIC, &[2, 0], &file[8..10], &[0, 0], &file[10..]].concat()
 }
@@ -35,7 +35,7 @@ fn classes() -> Vec<u8> {
     npy("|u1", false, &[3], &[2, 0, 1])
 }
 
-/// Reading `inputs` with three classes fails as a data error that says all `words`.
+/// Checks that reading `inputs` with three classes fails with a data error that contains all `words`.
 #[track_caller]
 fn refused(inputs: &[u8], words: &[&str]) {
     fails(Dataset::from_npy(inputs, &classes()), words);
@@ -43,7 +43,7 @@ fn refused(inputs: &[u8], words: &[&str]) {
 
 #[track_caller]
 fn fails(read: Result<Dataset>, words: &[&str]) {
-    let error = read.expect_err("the file is not sound");
+    let error = read.expect_err("the file is not valid");
     assert_eq!(error.kind(), Kind::Data, "{error}");
     for word in words {
         assert!(error.cause().contains(word), "`{word}` is missing in: {error}");
@@ -78,7 +78,7 @@ fn inputs_of_every_type_and_shape_are_read_in_both_versions() {
 
 #[test]
 fn fortran_order_becomes_c_order() {
-    // Element [i, j, k] is 100 i + 10 j + k; in the file i runs fastest.
+    // Element [i, j, k] is 100 i + 10 j + k; i is contiguous in the file.
     let element = |[i, j, k]: [u16; 3]| 100 * i + 10 * j + k;
     let all = |extents: [u16; 3], order: fn([u16; 3]) -> [u16; 3]| -> Vec<u16> {
         let [a, b, c] = extents;
@@ -173,12 +173,12 @@ fn damaged_headers_are_reported_with_their_place() {
         "{'descr': '|u1', 'fortran_order': False, 'shape': (3,)} 5",
         "at byte 66: expected the end of the header, found `5`",
     );
-    // Python would take these, too.
+    // Python would accept these too.
     let odd = "{\"shape\":(3,),'fortran_order':False,'descr':\"|u1\"}";
     Dataset::from_npy(&with_header(odd, &[7, 8, 9]), &classes()).expect("sound");
 }
 
-/// Were memory taken before the check, these would abort the test.
+/// If memory were allocated before the check, these would abort the test.
 #[test]
 fn sizes_that_the_file_cannot_hold_are_refused_before_memory_is_taken() {
     let most = usize::MAX;

@@ -1,14 +1,14 @@
-//! How far a rounded pixel may lie from the exact one.
+//! Error bound of an augmented pixel.
 
 use super::draw::Draw;
 use super::params::GatherAugmentedParams;
 use crate::ops::batch::gather::byte;
 use crate::ops::support::roundings;
 
-/// What the augmented pixel at `place` may be off by, of numbers from 0 to 1, but for noise and what is erased.
+/// Error bound of the augmented pixel at `place` in \[0, 1], except noise and erasing.
 ///
-/// The error of the byte, scaled; 1/255, the product, and noise up to 510 of its units cost 4 roundings. Which sample,
-/// flips, and rectangle are integers: exact. Clamping moves no two numbers apart.
+/// The byte's error, scaled; 1/255, the product, and noise of up to 510 units cost 4 roundings. Sample, flips and
+/// rectangle are integers: exact. Clamping does not increase differences.
 pub(super) fn pixel_bound(params: &GatherAugmentedParams, draw: &Draw<f64>, image: &[u32], place: [usize; 2]) -> f64 {
     let moved = [0, 1].map(|axis| draw.moved(axis, place[axis]));
     let (off, most) = byte_error(params, image, draw.source_of(moved), coordinate_error(draw, moved));
@@ -16,12 +16,12 @@ pub(super) fn pixel_bound(params: &GatherAugmentedParams, draw: &Draw<f64>, imag
     off / 255.0 + roundings(4) * rounded
 }
 
-/// How far the rounded source of a pixel that was `moved` may lie from the exact one, in pixels.
+/// Error bound in pixels of the source position of a pixel `moved` to there.
 ///
-/// Each coordinate is a sum of products of at most 16 roundings (4 to move, 7 with the doubled series to turn, 3 to
-/// shear, as scales are at most a half; 2 to spare), of terms below (1 + |shear|) (|x| + |y|), and has the
-/// centre added (1 more, of the result and of its fraction). The series is Horner's, off by at most g_21 times the
-/// series of absolute values (Higham, section 5.1, with a rounding each for z and the half angle); the doubling
+/// Each coordinate is a sum of products with at most 16 roundings (4 to move, 7 with the doubled series to rotate, 3 to
+/// shear, as scales are at most a half; 2 to spare), of terms below (1 + |shear|) (|x| + |y|), plus the center (1 more,
+/// of the result and of its fraction). The series is evaluated by Horner's rule, with an error of at most g_21 times
+/// the series of absolute values (Higham, section 5.1, with a rounding each for z and the half angle); doubling
 /// multiplies the sine's error by 2 |cosine| + 4 |sine| <= 6, the cosine's by 2 |sine|.
 fn coordinate_error(draw: &Draw<f64>, moved: [f64; 2]) -> f64 {
     let half = draw.half.abs();
@@ -31,13 +31,13 @@ fn coordinate_error(draw: &Draw<f64>, moved: [f64; 2]) -> f64 {
     let [centre_x, centre_y] = draw.centre;
     let [shift_x, shift_y] = draw.shift.map(f64::abs);
     let reach = (1.0 + draw.shear.abs()) * (x + y);
-    // What is subtracted as the shift may cancel, but is rounded before.
+    // The subtraction of the shift may cancel, but only after rounding.
     let of_shift = (1.0 + draw.shear.abs()) * draw.zoom * (shift_x + shift_y) * roundings(2);
     reach * (roundings(16) + of_turn) + of_shift + roundings(1) * (1.0 + reach + centre_x + centre_y)
 }
 
-/// How far the interpolated byte may be off: the error of the coordinates times the steepest slopes among the cells
-/// that they may fall in (interpolation is continuous), and 8 roundings of numbers up to the largest pixel there.
+/// Error bound of the interpolated byte: the coordinate error times the steepest slope among the cells it may fall in
+/// (interpolation is continuous), and 8 roundings of values up to the largest pixel there.
 fn byte_error(params: &GatherAugmentedParams, image: &[u32], source: [f64; 2], error: f64) -> (f64, f64) {
     let [columns, rows] = source.map(|s| (s - error).floor() as i64..=(s + error).floor() as i64 + 1);
     let (mut slope, mut most) = ([0.0f64; 2], 0.0f64);
@@ -56,7 +56,7 @@ fn byte_error(params: &GatherAugmentedParams, image: &[u32], source: [f64; 2], e
     ((slope[0] + slope[1]) * error + roundings(8) * most, most)
 }
 
-/// The byte of a pixel; outside of the image there is paper, 0.
+/// The value of a pixel; 0 (paper) outside the image.
 fn pixel(params: &GatherAugmentedParams, image: &[u32], x: i64, y: i64) -> f64 {
     let inside = x >= 0 && y >= 0 && x < params.columns.into() && y < params.rows.into();
     if inside { byte(image, y as usize * params.columns as usize + x as usize).into() } else { 0.0 }

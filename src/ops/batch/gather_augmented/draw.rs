@@ -1,11 +1,11 @@
-//! What is drawn for an image, and where its pixels come from.
+//! The random transformation of an image, and the source positions of its pixels.
 
 use super::params::GatherAugmentedParams;
 use crate::kernel::Real;
 use crate::random::{step_words, stream};
 use std::ops::Range;
 
-/// What is done to one image. Pairs are (x, y).
+/// The random transformation of an image. Pairs are (x, y).
 pub(super) struct Draw<T> {
     pub(super) centre: [T; 2],
     pub(super) half: T,
@@ -19,7 +19,7 @@ pub(super) struct Draw<T> {
     erased_to: [u32; 2],
 }
 
-/// From -1 to 1, exact in f32.
+/// Uniform in \[-1, 1], exact in f32.
 fn signed_unit<T: Real>(word: u32) -> T {
     T::of(f64::from(word >> 8) / 8_388_608.0 - 1.0)
 }
@@ -28,7 +28,7 @@ fn happens(word: u32, threshold: u32) -> bool {
     (word >> 8) < threshold
 }
 
-/// Sine and cosine of twice `half`, from -pi/2 to pi/2, by their series.
+/// Sine and cosine of 2 half for half in \[-pi/2, pi/2], by Taylor series.
 fn sine_and_cosine_of_twice<T: Real>(half: T) -> [T; 2] {
     let z = half * half;
     let series = |terms: &[f64]| terms.iter().rev().fold(T::zero(), |sum, &term| T::of(term) + z * sum);
@@ -72,20 +72,20 @@ impl<T: Real> Draw<T> {
         draw
     }
 
-    /// A place along an axis as seen from the image's centre, shifted and scaled.
+    /// A position along an axis relative to the image center, shifted and scaled.
     pub(super) fn moved(&self, axis: usize, place: usize) -> T {
         (T::of(place as f64) - self.centre[axis] - self.shift[axis]) * self.zoom
     }
 
-    /// Where in the image a pixel comes from that was `moved` to there: the inverse of mirror, shear and rotation,
-    /// those of scale and shift being done, about the image's centre.
+    /// Source position of a pixel `moved` there: the inverse of mirror, shear and rotation about the image center,
+    /// after those of scale and shift.
     pub(super) fn source_of(&self, moved: [T; 2]) -> [T; 2] {
         let turned = [self.cosine * moved[0] + self.sine * moved[1], self.cosine * moved[1] - self.sine * moved[0]];
         let source = [turned[0] - self.shear * turned[1], turned[1]];
         [0, 1].map(|axis| source[axis] * self.mirror[axis] + self.centre[axis])
     }
 
-    /// Columns and rows of the rectangle that is erased.
+    /// Columns and rows of the erased rectangle.
     pub(super) fn erased(&self) -> [Range<usize>; 2] {
         [0, 1].map(|axis| self.erased_from[axis] as usize..self.erased_to[axis] as usize)
     }

@@ -1,18 +1,18 @@
-//! An image to interpolate in.
+//! An image prepared for interpolation.
 
 use super::params::GatherAugmentedParams;
 use crate::kernel::Real;
 
-/// An image as numbers, with paper around it.
+/// An image as floats, framed with paper.
 pub(super) struct Framed<T> {
     pixels: Vec<T>,
-    /// Pixels of a line, frame included.
+    /// Pixels per row, frame included.
     width: usize,
     /// Columns and rows of the image.
     extents: [T; 2],
 }
 
-/// Width of the frame: a place in it, and those to its right and below, are outside of the image.
+/// Width of the frame: a position in it and its right and lower neighbors are outside the image.
 const FRAME: usize = 2;
 
 impl<T: Real> Framed<T> {
@@ -29,7 +29,7 @@ impl<T: Real> Framed<T> {
         Self { pixels, width, extents: [columns, rows].map(|extent| T::of(extent as f64)) }
     }
 
-    /// The number at (x, y), interpolated bilinearly.
+    /// The value at (x, y), bilinearly interpolated.
     pub(super) fn at(&self, source: [T; 2]) -> T {
         let [(x, part_x), (y, part_y)] = [0, 1].map(|axis| framed(source[axis], self.extents[axis]));
         let corner = &self.pixels[y * self.width + x..][..self.width + 2];
@@ -40,11 +40,11 @@ impl<T: Real> Framed<T> {
     }
 }
 
-/// A coordinate as a pixel of the framed image and how far it lies beyond it. Further out there is only paper, so that
-/// what lies there may as well lie in the frame.
+/// Splits a coordinate into a pixel of the framed image and a fraction. Everything farther outside is paper, so
+/// coordinates are clamped to the frame.
 fn framed<T: Real>(coordinate: T, extent: T) -> (usize, T) {
     let low = T::of(-(FRAME as f64));
-    // By comparison, which is faster than `max` and `min`: here is no NaN.
+    // Comparisons are faster than `max` and `min`, and there is no NaN here.
     let within = if coordinate < low { low } else { coordinate };
     let within = if within > extent { extent } else { within };
     let truncated = within.wide() as i32;

@@ -1,4 +1,4 @@
-//! What is done to images, and how much of it.
+//! Parameters of augmentation.
 
 use crate::ops::batch::gather::sample_of;
 
@@ -9,9 +9,9 @@ crate::params! {
         pub samples: u32,
         /// Pixels of an image: rows times columns.
         pub features: u32,
-        /// Rows of a batch.
+        /// Batch size.
         pub batch: u32,
-        /// 1 to permute each epoch, 0 to go through the set in order.
+        /// 1 to permute each epoch, 0 to use the data in order.
         pub shuffle: u32,
         /// Low word of the seed.
         pub seed_low: u32,
@@ -21,19 +21,19 @@ crate::params! {
         pub rows: u32,
         /// Width of an image.
         pub columns: u32,
-        /// Half of the largest angle of rotation in radians, up to a quarter turn.
+        /// Half the maximum rotation angle in radians, up to a quarter turn.
         pub half_angle: f32,
-        /// Largest shift in pixels, up and down and to either side.
+        /// Maximum shift in pixels, in either direction.
         pub shift: f32,
-        /// Largest share by which what is seen of an image is larger or smaller than it; at most a half.
+        /// Maximum relative change in size; at most a half.
         pub scale: f32,
-        /// Largest shear: columns to the side for each row.
+        /// Maximum shear in columns per row.
         pub shear: f32,
-        /// Probability of exchanging left and right, as a [`threshold`].
+        /// Probability of a horizontal flip, as a [`threshold`].
         pub horizontal_flip: u32,
-        /// Probability of exchanging top and bottom, as a [`threshold`].
+        /// Probability of a vertical flip, as a [`threshold`].
         pub vertical_flip: u32,
-        /// What the integer noise is multiplied by: its standard deviation over [`NOISE_DEVIATION`].
+        /// Factor of the integer noise: its standard deviation / [`NOISE_DEVIATION`].
         pub noise: f32,
         /// Probability of erasing a rectangle, as a [`threshold`].
         pub erase: u32,
@@ -42,13 +42,13 @@ crate::params! {
 
 /// Standard deviation of the sum of four random bytes: each has a variance of (256^2 - 1) / 12.
 pub const NOISE_DEVIATION: f64 = 147.800_541_270_766_3;
-/// A probability in parts of 2^24: 0 never and 1 always happens.
+/// A probability in units of 2^-24: 0 never happens, 1 always.
 pub fn threshold(probability: f64) -> u32 {
     (probability.clamp(0.0, 1.0) * 16_777_216.0).round() as u32
 }
 
 impl GatherAugmentedParams {
-    /// Words of a packed image.
+    /// Words per packed image.
     pub(super) fn words(&self) -> usize {
         self.features.div_ceil(4) as usize
     }

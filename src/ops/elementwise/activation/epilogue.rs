@@ -1,4 +1,4 @@
-//! Activation functions in the stores of products.
+//! Activation functions as epilogues of products.
 
 use super::function::{Function, SLOPE, SLOPES, TINY, UNIT, extreme_inputs};
 use crate::kernel::{Case, Inputs, Real, Relation, ShaderFault};
@@ -8,7 +8,7 @@ use crate::ops::support::bits;
 use crate::random::Random;
 use std::marker::PhantomData;
 
-/// `bias[n]` is added, then the function applied.
+/// Adds `bias[n]`, then applies the function.
 #[derive(Debug)]
 pub struct BiasThen<F>(PhantomData<F>);
 
@@ -26,14 +26,14 @@ impl<F: Function> Epilogue for BiasThen<F> {
         F::activation(x + y, T::of(SLOPE.into()))
     }
 
-    /// |f(z + dz) - f(z)| <= max |f'| |dz|, and the function's own error wherever z came to lie.
+    /// |f(z + dz) - f(z)| <= max |f'| |dz|, plus the function's own error at any z.
     fn error(x: f64, y: f64, of_x: f64, unit: f64) -> f64 {
         let (z, of_z) = (x + y, sum_error(x, y, of_x, unit));
         let own = |z| F::activation_error(z, SLOPE.into());
         F::STEEPEST * of_z + own(z - of_z).max(own(z)).max(own(z + of_z))
     }
 
-    /// Sums of about 1 in magnitude, where functions bend, but for what an extreme bias makes of them.
+    /// Sums of magnitude about 1, where functions are nonlinear, except with an extreme bias.
     fn fill(case: &Case<MatmulParams>, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
         let deviation = 1.0 / f64::from(case.params.k).sqrt();
         match (binding, case.inputs) {
@@ -49,11 +49,11 @@ impl<F: Function> Epilogue for BiasThen<F> {
     }
 
     fn gradient_check() -> GradientCheck {
-        GradientCheck::Without("in evaluation alone: a gradient needs the sums before the activation")
+        GradientCheck::Without("used only in evaluation: a gradient needs the pre-activation values")
     }
 }
 
-/// Times the derivative at `input[m, n]`, what the activation was given: its gradient.
+/// Multiplies by the derivative at `input[m, n]`, the activation's input: its gradient.
 #[derive(Debug)]
 pub struct TimesDerivative<F>(PhantomData<F>);
 

@@ -1,4 +1,4 @@
-//! What an activation function is, and what their kernels share.
+//! The trait of activation functions, and code shared by their kernels.
 
 use crate::kernel::{Case, Effort, Real, ShaderFault, Variant};
 use crate::ops::elementwise::softmax::kind;
@@ -7,7 +7,7 @@ use crate::random::Random;
 
 pub(super) use crate::ops::support::UNIT;
 
-/// An activation function with its derivative, and how far its shader may lie from both.
+/// An activation function with its derivative, and the shader's error bounds for both.
 ///
 /// `slope` is [`ActivationParams::slope`]. Both results are finite for x from -1e4 to 1e4.
 pub trait Function: Sync + Send + std::fmt::Debug + 'static {
@@ -17,10 +17,10 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
     /// WGSL that declares `activation` and `derivative`.
     const PARTS: &'static [&'static str];
 
-    /// Floating-point operations of an activation and of a derivative, an exponential counted as one.
+    /// Floating-point operations of activation and derivative; an exponential counts as one.
     const FLOPS: [u64; 2];
 
-    /// No |f'(x)| is larger, by any slope up to 1.
+    /// Upper bound of |f'(x)| for slopes up to 1.
     const STEEPEST: f64;
 
     /// [`Kernel::faults`](crate::kernel::Kernel::faults) of its [`Kernels`](super::Kernels), in their order.
@@ -32,10 +32,10 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
     /// f'(x).
     fn derivative<T: Real>(x: T, slope: T) -> T;
 
-    /// The largest absolute error of the shader's `activation`.
+    /// Absolute error bound of the shader's `activation`.
     fn activation_error(x: f64, slope: f64) -> f64;
 
-    /// The largest absolute error of the shader's `derivative`.
+    /// Absolute error bound of the shader's `derivative`.
     fn derivative_error(x: f64, slope: f64) -> f64;
 }
 
@@ -52,30 +52,30 @@ crate::params! {
 crate::shared! {
     /// [`SLOPE`] for shaders.
     pub(in crate::ops) SLOPES:
-    /// The slope of leaky ReLU where no parameter gives one; the other functions have none.
+    /// Slope of leaky ReLU if it is not a parameter; other functions have none.
     pub SLOPE: f32 = 0.01;
 }
 
-/// The smallest normal number: what flushing a subnormal one to zero may cost.
+/// The smallest normal number: the error of flushing a subnormal to zero.
 pub(super) const TINY: f64 = f32::MIN_POSITIVE as f64;
 
-/// The relative error of exp(x): 3 + 2 |x| units (WGSL, "Floating Point Accuracy"), and one more, as drivers have it.
+/// Relative error of exp(x): 3 + 2 |x| units (WGSL, "Floating Point Accuracy"), plus one observed on drivers.
 pub(super) fn exp_error(x: f64) -> f64 {
     (4.0 + 2.0 * x.abs()) * UNIT
 }
 
-/// The parts of a shader that applies a function.
+/// The shader source of a function.
 pub(in crate::ops) fn variant<F: Function>(main: &'static str) -> Variant {
     Variant::plain(&[&[LINEAR], F::PARTS, &[main]].concat())
 }
 
-/// Sizes with every kind of input, at the usual slope.
+/// Sizes with every kind of input, at the default slope.
 pub(in crate::ops) fn activation_cases(effort: Effort) -> Vec<Case<ActivationParams>> {
     let case = |(i, n)| Case::new(ActivationParams { n, slope: SLOPE }, kind(i));
     flat_sizes(effort).into_iter().enumerate().map(case).collect()
 }
 
-/// Numbers of every magnitude up to 1e4, and those where formulas change or saturate.
+/// Values of every magnitude up to 1e4, and those where formulas change or saturate.
 pub(in crate::ops) fn extreme_inputs(elements: usize, random: &mut Random) -> Vec<u32> {
     let special = [0.0, 1e4, -1e4, 0.5, -0.5, 1.0, -1.0, 17.0, -17.0, 88.0, -88.0, 104.0, -104.0];
     let mut number = |i: usize| match i % 8 {

@@ -1,13 +1,14 @@
 //! f(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))): Hendrycks and Gimpel, "Gaussian Error Linear Units
 //! (GELUs)", arXiv:1606.08415, section 2.
 //!
-//! As (1 + tanh v) / 2 = sigmoid(2 v), it is x sigmoid(w) with w = 2 sqrt(2 / pi) (x + 0.044715 x^3): no cancellation.
+//! Since (1 + tanh v) / 2 = sigmoid(2 v), it equals x sigmoid(w) with w = 2 sqrt(2 / pi) (x + 0.044715 x^3): no
+//! cancellation.
 
 use super::function::{Function, TINY, UNIT};
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_derivative, sigmoid_derivative_error, sigmoid_error};
 use crate::kernel::{Real, ShaderFault};
 
-/// GELU in the tanh form, which lies within 5e-4 of the exact one.
+/// The tanh approximation of GELU, within 5e-4 of the exact one.
 #[derive(Clone, Copy, Debug)]
 pub struct GeluTanh;
 
@@ -20,7 +21,7 @@ fn argument<T: Real>(x: T) -> (T, T) {
     (x * (linear + cubic * (x * x)), linear + T::of(3.0) * cubic * (x * x))
 }
 
-/// The error of sigmoid(w): its own, and that of w, a sum of terms of one sign with 5 roundings.
+/// The error of sigmoid(w): its own, and that of w, a sum of terms of equal sign with 5 roundings.
 fn sigmoid_of_argument_error(w: f64) -> f64 {
     sigmoid_error(w) + sigmoid_derivative(w) * 5.0 * UNIT * w.abs()
 }

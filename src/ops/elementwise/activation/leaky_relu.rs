@@ -4,7 +4,7 @@
 use super::function::{Function, TINY, UNIT};
 use crate::kernel::{Real, ShaderFault};
 
-/// The leaky rectifier. At exactly zero its derivative is the slope.
+/// Leaky ReLU. The derivative at exactly zero is the slope.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu;
 

@@ -1,7 +1,7 @@
-//! out = f(a), element by element, for each activation function f of this folder but ReLU, which is an op of its own.
+//! out = f(a), elementwise, for each activation function f in this folder; ReLU is a separate op.
 //!
 //! A [`Function`] has one file here and one snippet, `shaders/lib/activation_NAME.wgsl`, with WGSL functions
-//! `activation` and `derivative`; whatever fuses an activation puts the same snippet before its source, as products do.
+//! `activation` and `derivative`; products with a fused activation prepend the same snippet.
 
 pub mod elu;
 mod epilogue;
@@ -20,7 +20,7 @@ pub use function::{ActivationParams, Function, SLOPE};
 pub(in crate::ops) use function::{activation_cases, extreme_inputs, variant};
 pub use op::{Activation, ActivationOp, Kernels};
 
-/// Every function: the names that `--activation` and model files take follow from this list.
+/// All functions: the names accepted by `--activation` and model files come from this list.
 pub static ALL: &[Kernels] = &[
     Kernels::of::<leaky_relu::LeakyRelu>(),
     Kernels::of::<sigmoid::Sigmoid>(),
@@ -33,7 +33,7 @@ pub static ALL: &[Kernels] = &[
 ];
 
 impl ActivationOp {
-    /// The function of this kernel name, such as `tanh`; `slope` is [`ActivationParams::slope`].
+    /// The function with this kernel name, such as `tanh`; `slope` is [`ActivationParams::slope`].
     pub fn named(name: &str, slope: f32) -> Option<Self> {
         let kernels = ALL.iter().find(|kernels| kernels.activation.name() == name)?;
         Some(Self::new(kernels, slope))

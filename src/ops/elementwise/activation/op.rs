@@ -1,4 +1,4 @@
-//! The kernels of an activation function, and the function in graphs.
+//! The kernels of an activation function, and the function as an op.
 
 use super::epilogue::{BiasThen, TimesDerivative};
 use super::function::{ActivationParams, Function, SLOPE, activation_cases, extreme_inputs, variant};
@@ -19,16 +19,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// The kernel of a function.
+/// The elementwise kernel of a function.
 #[derive(Debug)]
 pub struct Activation<F>(PhantomData<F>);
 
-/// The kernels of a function.
+/// All kernels of a function.
 #[derive(Clone, Copy)]
 pub struct Kernels {
-    /// Of itself.
+    /// The function itself.
     pub activation: &'static dyn Registered,
-    /// Of its gradient.
+    /// Its gradient.
     pub gradient: &'static dyn Registered,
     /// A B + bias, then the function, at [`SLOPE`].
     pub of_product: &'static dyn Product,
@@ -41,7 +41,7 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// Of this function.
+    /// The kernels of this function.
     pub(super) const fn of<F: Function>() -> Self {
         Self {
             activation: &Activation::<F>(PhantomData),
@@ -53,7 +53,7 @@ impl Kernels {
         }
     }
 
-    /// All four.
+    /// All four kernels.
     pub fn all(&self) -> [&'static dyn Registered; 4] {
         [self.activation, self.gradient, self.of_product, self.gradient_of_product]
     }
@@ -108,7 +108,7 @@ impl<F: Function> Kernel for Activation<F> {
 }
 
 impl<F: Function> Registered for Activation<F> {
-    /// Once where the product that follows backward applies the derivative, and once where no product follows.
+    /// Once with the derivative fused into the backward product, and once without a product.
     fn gradient_check(&'static self) -> GradientCheck {
         let op = ActivationOp::new(const { &Kernels::of::<F>() }, SLOPE);
         let alone = format!("{} alone", F::NAMES[0]);
@@ -122,7 +122,7 @@ impl<F: Function> Registered for Activation<F> {
     }
 }
 
-/// A function with its slope, applied to each element.
+/// An elementwise function with its slope.
 #[derive(Clone, Copy)]
 pub struct ActivationOp {
     kernels: &'static Kernels,
@@ -130,7 +130,7 @@ pub struct ActivationOp {
 }
 
 impl ActivationOp {
-    /// The function of these kernels; `slope` is [`ActivationParams::slope`].
+    /// The function with these kernels; `slope` is [`ActivationParams::slope`].
     pub(super) fn new(kernels: &'static Kernels, slope: f32) -> Self {
         Self { kernels, slope }
     }
@@ -167,7 +167,7 @@ impl Op for ActivationOp {
     }
 }
 
-/// The gradient of an activation: inputs are the upstream gradient and what the activation was given.
+/// The gradient of an activation: inputs are the upstream gradient and the activation's input.
 #[derive(Clone, Copy)]
 struct ActivationGradientOp {
     kernels: &'static Kernels,
@@ -181,12 +181,12 @@ impl fmt::Debug for ActivationGradientOp {
 }
 
 impl Op for ActivationGradientOp {
-    /// Two equal shapes give a third.
+    /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }
-        Err(mistake(format!("a gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
+        Err(mistake(format!("gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
     }
 
     fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {

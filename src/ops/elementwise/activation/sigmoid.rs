@@ -24,14 +24,14 @@ pub(super) fn sigmoid_derivative<T: Real>(x: T) -> T {
     e * p * p
 }
 
-/// Relative, of a sum, a quotient (2.5 units) and, for negative x, a product: 5 units, and the exponential's error,
-/// which for positive x counts for e / (1 + e) of itself.
+/// Relative error of a sum, a quotient (2.5 units) and, for negative x, a product: 5 units, plus the exponential's
+/// error, weighted by e / (1 + e) for positive x.
 pub(super) fn sigmoid_error(x: f64) -> f64 {
     let share = if x >= 0.0 { sigmoid(-x) } else { 1.0 };
     sigmoid(x) * (share * exp_error(x) + 5.0 * UNIT) + TINY
 }
 
-/// Relative, of the exponential, two quotients of 3.5 units and two products.
+/// Relative error of the exponential, two quotients of 3.5 units and two products.
 pub(super) fn sigmoid_derivative_error(x: f64) -> f64 {
     sigmoid_derivative(x) * (exp_error(x) + 9.0 * UNIT) + TINY
 }

@@ -1,8 +1,7 @@
 //! f(x) = tanh(x), f'(x) = 1 - tanh(x)^2 = 4 e / (1 + e)^2 with e = exp(-2 |x|), which does not cancel.
 //!
-//! The shader takes (1 - e) / (1 + e), and where |x| < 0.5 the continued fraction of tanh (NIST Digital Library of
-//! Mathematical Functions, section 4.39, equation 4.39.1) after five terms: x (945 + 105 x^2 + x^4) / (945 + 420 x^2 +
-//! 15 x^4).
+//! The shader uses (1 - e) / (1 + e), and for |x| < 0.5 five terms of the continued fraction of tanh (NIST Digital
+//! Library of Mathematical Functions, equation 4.39.1): x (945 + 105 x^2 + x^4) / (945 + 420 x^2 + 15 x^4).
 
 use super::function::{Function, TINY, UNIT, exp_error};
 use crate::kernel::{Real, ShaderFault};
@@ -45,16 +44,16 @@ impl Function for Tanh {
         T::of(4.0) * e / ((T::one() + e) * (T::one() + e))
     }
 
-    /// Near zero 12 units, relative: a quotient (2.5) of two sums of positive terms with 4 or 5 roundings each; what is
-    /// cut off the continued fraction is below 1e-10. Beyond, 5 units of two sums and a quotient, and the error of e,
-    /// which the quotient divides by sinh(2 |x|).
+    /// Near zero, 12 units, relative: a quotient (2.5) of two sums of positive terms with 4 or 5 roundings each; the
+    /// truncation error of the continued fraction is below 1e-10. Beyond, 5 units of two sums and a quotient, and the
+    /// error of e, which the quotient divides by sinh(2 |x|).
     fn activation_error(x: f64, _slope: f64) -> f64 {
         let far = exp_error(2.0 * x) / (2.0 * x.abs()).sinh() + 5.0 * UNIT;
         let relative = if x.abs() < 0.5 { 12.0 * UNIT } else { far };
         relative * x.tanh().abs() + TINY
     }
 
-    /// Relative, of the exponential, two equal sums, their product and a quotient.
+    /// Relative error of the exponential, two equal sums, their product and a quotient.
     fn derivative_error(x: f64, slope: f64) -> f64 {
         Self::derivative(x, slope) * (exp_error(2.0 * x) + 7.0 * UNIT) + 4.0 * TINY
     }
