@@ -51,7 +51,7 @@ fn a_sound_plan_passes_and_explains_itself() {
     add_bias(&mut plan, y, bias, z).expect("shapes agree");
     plan.validate(&Caps::portable()).expect("everything is written before it is read");
     let text = plan.explain(Some(&Caps::portable())).expect("it can be explained");
-    for word in ["train: 2 dispatches", "bias_add", "a=x [2, 3]", "out=z [2, 3]", "memory:"] {
+    for word in ["train: 2 dispatches", "bias_add", "a=x [2, 3]", "out=z [2, 3]", "peak memory"] {
         assert!(text.contains(word), "`{word}` is not in:\n{text}");
     }
 }
