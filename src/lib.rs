@@ -29,11 +29,11 @@
 //! | place | what is there |
 //! | --- | --- |
 //! | [`error`] | the one error type: cause, advice, exit code |
-//! | [`shape`], [`random`] | shapes and element types; counter-based random numbers, alike on host and GPU |
+//! | [`shape`], [`random`] | tensor types: shape, element type, layout; counter-based random numbers, alike on host and GPU |
 //! | [`shader`] | WGSL source to [`shader::Reflection`] |
 //! | [`kernel`] | the [`kernel::Kernel`] trait, variants, capabilities, the number types of twins |
 //! | [`plan`] | memory, slots, dispatches; validation; `explain`; the [`plan::Executor`] trait |
-//! | [`graph`] | values and differentiable ops in SSA; reverse mode; passes; lowering to a plan with reuse of transients |
+//! | [`graph`] | typed values and differentiable ops in SSA; gradients from any seeds to any values; passes; forms; lowering to a plan with reuse of transients |
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, their faults, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
@@ -43,7 +43,7 @@
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | [`session`] | a device made ready for a plan: opened, tuned, tested, compiled |
-//! | [`tuner`] | times the variants that could do each part of a plan; keeps and replays what was chosen |
+//! | [`tuner`] | times the forms of ops and the variants of kernels; keeps and replays what was chosen |
 //! | [`profile`] | times each dispatch of a step beside the adapter's own peaks; table, page, trace, comparison |
 //! | [`ledger`], [`text`] | files of lines that runs keep for those to come; numbers, times and tables for people |
 //! | `cli` | one file a verb |
@@ -100,7 +100,8 @@
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |
 //! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |
-//! | variant | one form of a kernel: constants and snippets put before and after the same bindings |
+//! | form | one way to compute an op, of one or more kernels with scratch between them: [`graph::Form`] |
+//! | variant | a kernel under other constants and snippets, with the same bindings |
 //! | roof | the measured peak, of arithmetic, memory or the device's start of a dispatch, by which a dispatch takes longest |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
 //! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
@@ -115,8 +116,9 @@
 //! 2. `src/ops/FAMILY/NAME.rs`: the formula and its source, `params!`, and [`kernel::Kernel`] with a twin that uses the shader's
 //!    names in the shader's order, a tolerance with its derivation, cases that straddle whatever tile or workgroup the
 //!    shader has, and `faults`: mistakes to seed into the shader, each of which the cases have to find. Where models are
-//!    differentiated through it, [`graph::Op`] follows: shape rule, gradient in terms of other ops, lowering, and what it
-//!    fuses with. [`ops::Registered`] gives the graph in which its gradient is checked, by finite differences and on the
+//!    differentiated through it, [`graph::Op`] follows: type rule, gradient in terms of other ops, lowering, what it fuses
+//!    with, and its forms where there are several ([`ops::elementwise::column_sum`]) or it can work in place
+//!    ([`ops::elementwise::add`]). [`ops::Registered`] gives the graph in which its gradient is checked, by finite differences and on the
 //!    device, or the reason why it has none. Start from `src/ops/elementwise/multiply.rs`.
 //! 3. `src/ops/FAMILY/mod.rs`: `pub mod NAME`, and the kernel in `ALL`. Now `tests/run` holds it to its twin in every case,
 //!    seeds its faults, and checks its gradient; what is missing is named. `tests/mutants --shaders NAME` tells which other
@@ -128,7 +130,8 @@
 //! # What differs from the first design
 //!
 //! - A loss is an op with two outputs, the loss of each row and the gradient of their mean for the logits, for one
-//!   kernel computes both. Its gradient rule is [`graph::Op::objective`].
+//!   kernel computes both. Its gradient rule is [`graph::Op::objective`], from which [`graph::Graph::seeds`] takes the
+//!   seeds of the loss. Seeds of anything else are given as values.
 //! - A kernel has two traits: [`kernel::Kernel`], generic and typed, which an op implements, and the object-safe
 //!   [`kernel::AnyKernel`], which plans hold.
 //! - Workgroups are one number, folded by the host; kernels unfold it.

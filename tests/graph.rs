@@ -6,7 +6,7 @@ mod common;
 use by_hand::ByHand;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::graph::{Graph, Pool, Value};
+use shadegrad::graph::{Choices, Graph, Pool, Value};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::{Activation, MlpConfig, Model, ModelConfig, batch_norm, flatten, layer_norm, linear};
 use shadegrad::ops::counter;
@@ -218,7 +218,9 @@ fn scales_become_one_and_a_scale_by_one_nothing() {
         let active = graph.apply(Relu, &[scaled]).expect("any shape does");
         let (graph, roots) = graph.simplify(&[active]);
         let before = plan.sections[0].dispatches.len();
-        graph.lower(&mut plan, &mut Pool::default(), "all", &[(roots[0], out)], &[]).expect("it can be lowered");
+        graph
+            .lower(&mut plan, &mut Pool::default(), "all", &[(roots[0], out)], &[], &Choices::default())
+            .expect("it can be lowered");
         plan.sections[0].dispatches.len() - before
     };
     assert_eq!([&[][..], &[1.0], &[3.0], &[3.0, 0.5, -7.0], &[4.0, 0.25]].map(&mut dispatches), [1, 1, 2, 2, 1]);
@@ -271,7 +273,8 @@ fn a_view_keeps_the_memory_that_it_shows() {
     // What is stored elsewhere cannot be a view, and is copied.
     let stored = graph.apply(Reshape(Shape::from([12])), &[sum]).expect("it has as many elements");
     plan.begin("all");
-    let mut lower = |stores: &[_]| graph.lower(&mut plan, &mut Pool::default(), "all", stores, &[view]);
+    let mut lower =
+        |stores: &[_]| graph.lower(&mut plan, &mut Pool::default(), "all", stores, &[view], &Choices::default());
     for refused in [&[(stored, out), (stored, kept)], &[(leaf, kept), (stored, out)]] {
         let error = lower(refused).expect_err("one slot would never be written");
         assert!(error.cause().contains("kept"), "{error}");

@@ -2,7 +2,7 @@
 //! others. That the device computes the same is among what tests/kernels.rs runs.
 
 use shadegrad::cpu::CpuExecutor;
-use shadegrad::graph::{Graph, Pool};
+use shadegrad::graph::{Choices, Graph, Pool};
 use shadegrad::kernel::Array;
 use shadegrad::nn::{batch_norm, batch_norm_evaluate};
 use shadegrad::ops::{GradientCheck, GradientGraph, gradient_checks, registry};
@@ -91,7 +91,9 @@ fn a_batch_norm_evaluates_by_what_it_saw_in_training() {
         };
         let (graph, roots) = graph.simplify(&[normed.expect("the shapes go together")]);
         plan.begin(section);
-        graph.lower(&mut plan, &mut Pool::default(), section, &[(roots[0], out)], &[]).expect("it can be lowered");
+        graph
+            .lower(&mut plan, &mut Pool::default(), section, &[(roots[0], out)], &[], &Choices::default())
+            .expect("it can be lowered");
     }
     let mut executor = CpuExecutor::<f64>::new(plan).expect("the plan is valid");
     let values: Vec<f32> = (0..20).map(|i| (i % 7) as f32).collect();

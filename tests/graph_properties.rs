@@ -6,7 +6,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{RngSeed, contextualize_config};
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
-use shadegrad::graph::{Graph, Pool, Value};
+use shadegrad::graph::{Choices, Graph, Pool, Value};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
 use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
@@ -123,7 +123,7 @@ fn evaluate(steps: &[Step], wanted: &[Index], optimised: bool) -> Result<Vec<Vec
         false => (graph, roots, values),
     };
     plan.begin("all");
-    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[], &keep)?;
+    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[], &keep, &Choices::default())?;
     plan.validate(&Caps::portable())?;
     let mut executor = CpuExecutor::<f64>::new(plan)?;
     executor.write_words(counters, &[1, 0, 0, 4])?;

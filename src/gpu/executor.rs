@@ -118,7 +118,7 @@ impl GpuExecutor {
     }
 
     /// Submits the dispatches of a section that `select` returns, `times` times.
-    fn record(&self, section: &str, times: u32, select: impl Fn(&[Ready]) -> &[Ready]) -> Result<()> {
+    pub(super) fn record(&self, section: &str, times: u32, select: impl Fn(&[Ready]) -> &[Ready]) -> Result<()> {
         let dispatches = self.dispatches(section)?;
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {

@@ -1,7 +1,7 @@
 //! Times a kernel alone, by the host clock.
 
 use super::device::Gpu;
-use super::executor::range;
+use super::executor::{GpuExecutor, range};
 use super::pipeline::Pipeline;
 use super::run::Run;
 use crate::error::Result;
@@ -47,6 +47,19 @@ impl Stopwatch {
         let commands = encoder.finish();
         let started = Instant::now();
         self.gpu.wait(self.gpu.submit(Some(commands)), "timing a kernel")?;
+        Ok(started.elapsed())
+    }
+}
+
+impl GpuExecutor {
+    /// Time of that many runs of a section in one submission, including the submission itself.
+    ///
+    /// # Errors
+    /// If the plan has no such section, or the device fails.
+    pub fn time(&self, section: &str, repeats: u32) -> Result<Duration> {
+        let started = Instant::now();
+        self.record(section, repeats, |all| all)?;
+        self.gpu().wait(self.gpu().submit(None), "timing a section")?;
         Ok(started.elapsed())
     }
 }

@@ -4,14 +4,21 @@
 //! says so ([`Op::mutates`]) keeps for itself; all else that does (counters, the optimizer, metrics) is recorded into the
 //! plan around the lowered graph.
 
+mod form;
+mod forms;
 mod gradient;
 mod lower;
+mod lowering;
 mod passes;
 
-pub use lower::{Lowered, Pool};
+pub use form::Form;
+pub use forms::{Choices, OpKey, OpenOp};
+pub use lower::Lowered;
+pub use lowering::{Lowering, Pool};
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Memory, Plan, SlotId};
+use crate::kernel::Caps;
+use crate::plan::{Memory, SlotId};
 use crate::shape::{Shape, TensorType};
 use std::any::Any;
 use std::fmt::Debug;
@@ -42,8 +49,25 @@ pub trait Op: Debug + Any {
         None
     }
 
-    /// Records the kernels that compute `outputs` from `inputs`.
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()>;
+    /// The ways in which it can be computed from inputs of these types on a device, the default first. All keep the bound
+    /// of the op's kernel. An op that names slots of a plan has one form: the tuner lowers forms into plans of their own.
+    fn forms(&self, _inputs: &[&TensorType], _caps: &Caps) -> Vec<Form> {
+        vec![Form::DIRECT]
+    }
+
+    /// Records the kernels that compute `outputs` from `inputs` in a form: one of [`Self::forms`], or
+    /// [`Form::IN_PLACE`] if the op offers that.
+    ///
+    /// # Errors
+    /// If a kernel does not take the slots.
+    fn lower(&self, form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()>;
+
+    /// Inputs and outputs that may share storage, by preference. If an input is a transient that nobody else reads and no
+    /// one later, and the output is of its type, the slots of the two cover the same words, and [`Self::lower`] is called
+    /// with [`Form::IN_PLACE`] to record a kernel that has one binding for both.
+    fn in_place(&self) -> &[(usize, usize)] {
+        &[]
+    }
 
     /// Whether lowering it records something that changes state, such as running statistics: each such op in a graph
     /// is recorded once, as long as one of its outputs is needed, and never shared with an equal one.

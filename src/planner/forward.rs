@@ -3,7 +3,7 @@
 use super::names::Set;
 use super::slots::{ModelSlots, SetSlots};
 use crate::error::Result;
-use crate::graph::{Graph, Pool, Value, mistake};
+use crate::graph::{Choices, Graph, Pool, Value, mistake};
 use crate::nn::loss::TargetValues;
 use crate::nn::{LossConfig, Mode, Model, ModelBuilder};
 use crate::ops::elementwise::add::Add;
@@ -100,7 +100,7 @@ impl Forward {
         let roots: Vec<Value> = [self.output, self.losses].iter().chain(derived).copied().collect();
         let (graph, roots) = self.graph.simplify(&roots);
         let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(stores.iter().copied()).collect();
-        let lowered = graph.lower(plan, pool, set.name(), &stores, &roots[..2])?;
+        let lowered = graph.lower(plan, pool, set.name(), &stores, &roots[..2], &Choices::default())?;
         let slot = |value: Value| {
             lowered.slot(value).ok_or_else(|| mistake(format!("the outcome of {} was not lowered", set.name())))
         };

@@ -4,7 +4,7 @@ use super::forward::layers;
 use super::names::{Phase, of_inference};
 use super::slots::{ModelSlots, find};
 use crate::error::Result;
-use crate::graph::{Graph, Pool};
+use crate::graph::{Choices, Graph, Pool};
 use crate::kernel::Caps;
 use crate::nn::{Mode, Model};
 use crate::ops::counter;
@@ -70,7 +70,7 @@ pub(super) fn add_inference(
     let probabilities = graph.apply(Softmax, &[logits])?;
     let (graph, roots) = graph.simplify(&[logits, probabilities]);
     let stores = [(roots[0], slots.logits), (roots[1], slots.probabilities)];
-    graph.lower(plan, pool, &phase.name(), &stores, &[])?;
+    graph.lower(plan, pool, &phase.name(), &stores, &[], &Choices::default())?;
     Ok(slots)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
+use crate::graph::{Form, OpKey, OpenOp};
 use crate::kernel::AnyKernel;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -156,8 +157,24 @@ impl Found {
     }
 
     pub(super) fn add(&mut self, gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8], variant: &str) {
-        let (key, shape) = (key(gpu, kernel, params), shape(kernel, params));
+        let shape = shape(kernel, params);
         let choice = Choice { kernel: kernel.name().to_owned(), shape, variant: variant.to_owned() };
+        self.insert(gpu, key(gpu, kernel, params), choice);
+    }
+
+    /// The fastest known form of an op on a device. `plans` compute the op in each form.
+    pub(super) fn form(&self, gpu: &Gpu, op: &OpenOp, plans: &[(Form, Plan)]) -> Option<Form> {
+        let known = self.variants.get(&form_key(gpu, op, plans))?;
+        op.forms.iter().find(|form| form.to_string() == *known).copied()
+    }
+
+    pub(super) fn add_form(&mut self, gpu: &Gpu, op: &OpenOp, plans: &[(Form, Plan)], form: Form) {
+        let key = op.key();
+        let choice = Choice { shape: key.shapes(), variant: form.to_string(), kernel: key.op };
+        self.insert(gpu, form_key(gpu, op, plans), choice);
+    }
+
+    fn insert(&mut self, gpu: &Gpu, key: String, choice: Choice) {
         let mut line = choice.json();
         line["key"] = json!(key);
         line["device"] = json!(gpu.identity());
@@ -176,18 +193,37 @@ impl Found {
 
 /// Cache key of a choice, unique across candidate sets and builds.
 fn key(gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> String {
+    let mut parts = vec![gpu.identity().into_bytes(), env!("CARGO_PKG_VERSION").into()];
+    parts.extend(parts_of(gpu, kernel, params));
+    hash(&parts)
+}
+
+/// [`key`] for an op and its forms.
+fn form_key(gpu: &Gpu, op: &OpenOp, plans: &[(Form, Plan)]) -> String {
+    let OpKey { op, .. } = &op.key();
+    let mut parts = vec![gpu.identity().into_bytes(), env!("CARGO_PKG_VERSION").into(), op.clone().into_bytes()];
+    for (form, plan) in plans {
+        parts.push(form.to_string().into_bytes());
+        let dispatches = plan.sections.iter().flat_map(|section| &section.dispatches);
+        parts.extend(dispatches.flat_map(|dispatch| parts_of(gpu, dispatch.kernel, &dispatch.params)));
+    }
+    hash(&parts)
+}
+
+/// A kernel, its parameters, and its candidates with their sources.
+fn parts_of(gpu: &Gpu, kernel: &dyn AnyKernel, params: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = vec![kernel.name().into(), params.to_vec()];
+    for candidate in kernel.candidates(params, &gpu.caps) {
+        parts.extend([candidate.name.clone().into_bytes(), candidate.source().into_bytes()]);
+    }
+    parts
+}
+
+fn hash(parts: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
-    };
-    for part in [gpu.identity().as_str(), env!("CARGO_PKG_VERSION"), kernel.name()] {
-        add(part.as_bytes());
-    }
-    add(params);
-    for candidate in kernel.candidates(params, &gpu.caps) {
-        add(candidate.name.as_bytes());
-        add(candidate.source().as_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,38 +5,31 @@
 //! then tested like any other variant, by [`self_test`](crate::verify::self_test).
 
 mod choices;
+mod forms;
+mod race;
 
 pub use choices::{Choice, Found, in_use, replay};
+pub use forms::{TunedForms, forms_in_use, replay_forms, tune_forms};
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Pipeline, Pipelines, Run, Stopwatch};
-use crate::kernel::{AnyKernel, Case, Inputs, Variant, word};
+use crate::gpu::{Gpu, Pipelines, Run, Stopwatch};
+use crate::kernel::{AnyKernel, Case, Inputs, word};
 use crate::plan::Plan;
 use crate::random::{Random, stream};
 use crate::shader::{Access, Reflection};
 use crate::shape::DType;
 use crate::verify::shape;
 use choices::of_choice;
+use race::{Racer, race};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Target duration between two clock readings, long enough to hide submission overhead.
-const WINDOW: Duration = Duration::from_millis(3);
-/// Maximum number of runs between two clock readings.
-const MOST_REPEATS: f64 = 200.0;
-/// Number of measurements per candidate.
-const ROUNDS: usize = 5;
-/// A candidate this many times slower than the best in its first run is dropped.
-const HOPELESS: f64 = 3.0;
-/// The default stays unless another variant takes less than this fraction of its time, so that noise does not decide.
-const BETTER: f64 = 0.97;
 
 /// Timing results for a kernel of a plan.
 #[derive(Clone, Debug)]
 pub struct Timed {
-    /// The kernel.
-    pub kernel: &'static str,
-    /// Its parameters, formatted as `m=128 k=784 n=1024`.
+    /// The kernel, or the op with several forms.
+    pub kernel: String,
+    /// The kernel's parameters, formatted as `m=128 k=784 n=1024`, or the op's input types.
     pub shape: String,
     /// Floating-point operations per run.
     pub flops: u64,
@@ -114,67 +107,19 @@ async fn time(
             Some(arrays) => arrays,
             None => inputs.insert(arrays(kernel, params, &pipeline.reflection)?),
         };
-        racers.push(Racer::new(gpu, kernel, params, variant, pipeline, arrays).await?);
-    }
-    let Some(best) = racers.iter().map(|racer| racer.first).min() else { return Ok(None) };
-    racers.retain(|racer| racer.first.as_secs_f64() <= HOPELESS * best.as_secs_f64() || racer.name == usual);
-    for round in 0..ROUNDS {
-        if round > 0 && Instant::now() >= end {
-            break;
-        }
-        racers.iter_mut().try_for_each(Racer::run)?;
-    }
-    let mut candidates: Vec<_> = racers.into_iter().map(Racer::median).collect();
-    candidates.sort_by_key(|(_, time)| *time);
-    let (fastest, least) = candidates[0].clone();
-    let before = candidates.iter().find(|(name, _)| *name == usual).map(|(_, time)| *time);
-    let stays = before.is_some_and(|before| least.as_secs_f64() > BETTER * before.as_secs_f64());
-    let chosen = if stays { usual.clone() } else { fastest };
-    let (shape, flops) = (shape(kernel, params), kernel.flops(params));
-    Ok(Some(Timed { kernel: kernel.name(), shape, flops, candidates, chosen, usual }))
-}
-
-/// A candidate being timed.
-struct Racer {
-    name: String,
-    stopwatch: Stopwatch,
-    /// Duration of the first timed run.
-    first: Duration,
-    repeats: u32,
-    times: Vec<Duration>,
-}
-
-impl Racer {
-    async fn new(
-        gpu: &Arc<Gpu>,
-        kernel: &dyn AnyKernel,
-        params: &[u8],
-        variant: Variant,
-        pipeline: Arc<Pipeline>,
-        arrays: &[Vec<u32>],
-    ) -> Result<Self> {
         let run = Run { params, groups: kernel.groups(params, &variant), arrays };
         let stopwatch = Stopwatch::new(gpu, pipeline, &run).await?;
-        let first = stopwatch.time(1)?;
-        let repeats = (WINDOW.as_secs_f64() / first.as_secs_f64().max(1e-9)).clamp(1.0, MOST_REPEATS) as u32;
-        Ok(Self { name: variant.name, stopwatch, first, repeats, times: Vec::new() })
+        racers.push(Racer::new(variant.name, move |repeats| stopwatch.time(repeats))?);
     }
-
-    fn run(&mut self) -> Result<()> {
-        self.times.push(self.stopwatch.time(self.repeats)? / self.repeats);
-        Ok(())
-    }
-
-    fn median(mut self) -> (String, Duration) {
-        self.times.sort();
-        (self.name, self.times[self.times.len() / 2])
-    }
+    let Some((candidates, chosen)) = race(racers, &usual, end)? else { return Ok(None) };
+    let (shape, flops) = (shape(kernel, params), kernel.flops(params));
+    Ok(Some(Timed { kernel: kernel.name().to_owned(), shape, flops, candidates, chosen, usual }))
 }
 
 /// Input data similar to training's: a few thousand values, repeated.
 fn arrays(kernel: &dyn AnyKernel, params: &[u8], reflection: &Reflection) -> Result<Vec<Vec<u32>>> {
     let mut random = Random::new(1, stream::CASES);
-    let numbers: Vec<u32> = (0..4096).map(|_| (random.normal() as f32).to_bits()).collect();
+    let numbers: Vec<u32> = numbers(&mut random).map(f32::to_bits).collect();
     let (case, (fields, _)) = (Case::new(params.to_vec(), Inputs::Random), kernel.fields());
     let array = |binding: &crate::shader::Binding| {
         let words = binding.ty(|name| word(&fields, params, name))?.words()?;
@@ -186,4 +131,9 @@ fn arrays(kernel: &dyn AnyKernel, params: &[u8], reflection: &Reflection) -> Res
         })
     };
     reflection.bindings.iter().map(array).collect()
+}
+
+/// A few thousand numbers like those of training.
+fn numbers(random: &mut Random) -> impl Iterator<Item = f32> {
+    (0..4096).map(|_| random.normal() as f32)
 }

@@ -14,7 +14,7 @@ pub(super) const WINDOW: usize = 32;
 
 /// A kernel in one variant, with or without the driver's runtime checks.
 #[derive(Clone)]
-pub struct Form {
+pub struct CheckedVariant {
     /// The kernel.
     pub kernel: &'static dyn AnyKernel,
     /// One of its variants.
@@ -30,7 +30,7 @@ pub struct Form {
 ///
 /// In the quick run, kernels that share another's body run only without runtime checks; composed kernels, only in the
 /// variants training would use.
-pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<Form> {
+pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec<CheckedVariant> {
     let chosen = kernel.cases(effort).into_iter().map(|case| kernel.choose(&case.params, caps).name);
     let chosen: Vec<String> = chosen.collect();
     let first = if kernel.is_composed() { &chosen[..chosen.len().min(1)] } else { &chosen };
@@ -42,7 +42,7 @@ pub fn forms(kernel: &'static dyn AnyKernel, caps: &Caps, effort: Effort) -> Vec
         }
         let on = effort.is_full() || kernel.body() == kernel.name();
         let checks = [Checks::Off].into_iter().chain(on.then_some(Checks::On));
-        forms.extend(checks.map(|checks| Form { kernel, variant: variant.clone(), checks, first }));
+        forms.extend(checks.map(|checks| CheckedVariant { kernel, variant: variant.clone(), checks, first }));
     }
     forms
 }

@@ -5,7 +5,7 @@ use super::compare::Worst;
 use super::graphs::graphs;
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
-use crate::graph::{Graph, Pool, Value, mistake};
+use crate::graph::{Choices, Graph, Pool, Value, mistake};
 use crate::kernel::Array;
 use crate::ops::elementwise::add::Add;
 use crate::ops::elementwise::scale::ScaleOp;
@@ -127,7 +127,7 @@ impl Gradients {
         }
         let mut plan = Plan::new(memory);
         plan.begin("all");
-        graph.lower(&mut plan, &mut Pool::default(), "all", &stores, &[])?;
+        graph.lower(&mut plan, &mut Pool::default(), "all", &stores, &[], &Choices::default())?;
         let gradients = stores[1..].iter().map(|(_, slot)| *slot).collect();
         Ok(Self { plan, words, numbers, parameters, losses: stores[0].1, gradients })
     }

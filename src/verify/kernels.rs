@@ -2,7 +2,7 @@
 
 use super::case::{Prepared, shape};
 use super::compare::Worst;
-use super::form::{Form, WINDOW, check_all, prepare_all};
+use super::form::{CheckedVariant, WINDOW, check_all, prepare_all};
 use super::relations::check_relations;
 use super::row::{FailedCase, Failure, Row, Verdict, What};
 use super::selection::{Settings, not_run};
@@ -41,7 +41,7 @@ pub(super) struct Found {
 
 /// A compiled form and its results so far.
 struct Trial {
-    form: Form,
+    form: CheckedVariant,
     pipeline: Pipeline,
     /// Whether a case has run; the first one triggers compilation on software drivers.
     begun: bool,
@@ -61,7 +61,7 @@ struct Trial {
 pub(super) async fn verify(
     gpu: &Arc<Gpu>,
     kernel: &'static dyn AnyKernel,
-    forms: Vec<Form>,
+    forms: Vec<CheckedVariant>,
     settings: &Settings,
     until: Option<Instant>,
     watch: &dyn Fn(usize),
@@ -146,7 +146,7 @@ fn without_unreached(kernel: &dyn AnyKernel, rows: Vec<Row>) -> Vec<Row> {
 /// Compiles forms until time is `over`; returns a failure for each that does not compile.
 async fn compile(
     gpu: &Arc<Gpu>,
-    forms: Vec<Form>,
+    forms: Vec<CheckedVariant>,
     effort: Effort,
     over: &dyn Fn() -> bool,
 ) -> (Vec<Trial>, Vec<Failure>) {
@@ -182,7 +182,7 @@ impl Trial {
     async fn run(&mut self, gpu: &Arc<Gpu>, cases: &[&Prepared], effort: Effort) -> Result<()> {
         let Some(first) = cases.first() else { return Ok(()) };
         self.begun = true;
-        let Form { kernel, variant, .. } = self.form.clone();
+        let CheckedVariant { kernel, variant, .. } = self.form.clone();
         let outcomes = match check_all(gpu, &self.pipeline, kernel, &variant, cases).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
@@ -219,7 +219,7 @@ impl Trial {
     /// If the device fails; also recorded as the trial's failure.
     async fn relate(&mut self, gpu: &Arc<Gpu>, prepared: &Prepared, effort: Effort) -> Result<()> {
         self.related = true;
-        let Form { kernel, variant, .. } = self.form.clone();
+        let CheckedVariant { kernel, variant, .. } = self.form.clone();
         let outcome = check_relations(gpu, &self.pipeline, kernel, &variant, prepared).await;
         let wrong = match &outcome {
             Ok(Ok(_)) => return Ok(()),
@@ -232,7 +232,7 @@ impl Trial {
     }
 
     fn fail(&mut self, prepared: &Prepared, wrong: What, alone: bool, effort: Effort) {
-        let Form { kernel, variant, checks, .. } = &self.form;
+        let CheckedVariant { kernel, variant, checks, .. } = &self.form;
         let case = FailedCase {
             index: prepared.index,
             shape: shape(*kernel, &prepared.case.params),

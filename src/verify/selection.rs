@@ -1,7 +1,7 @@
 //! Selects what to verify.
 
 use super::compare::Worst;
-use super::form::{Form, forms};
+use super::form::{CheckedVariant, forms};
 use super::row::{Row, Verdict};
 use super::whole::Whole;
 use crate::error::{Error, Kind, Result};
@@ -36,9 +36,9 @@ impl Settings {
 /// A unit of work for a thread.
 pub(super) enum Job {
     /// A kernel in these forms.
-    Kernel(&'static dyn AnyKernel, Vec<Form>),
+    Kernel(&'static dyn AnyKernel, Vec<CheckedVariant>),
     /// A kernel in as many of these forms as time allows.
-    Spare(&'static dyn AnyKernel, Vec<Form>),
+    Spare(&'static dyn AnyKernel, Vec<CheckedVariant>),
     Whole(Whole, String),
 }
 
@@ -74,7 +74,7 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         let all = kernel.variants(caps);
         forms_in_all += 2 * all.len();
         variants.extend(all.iter().map(|variant| variant.name.clone()));
-        let chosen = |form: &Form| among(&settings.variant, &form.variant.name);
+        let chosen = |form: &CheckedVariant| among(&settings.variant, &form.variant.name);
         let chosen: Vec<_> = forms(*kernel, caps, settings.effort).into_iter().filter(chosen).collect();
         let (needed, others) = chosen.into_iter().partition(|form| form.first || settings.time.is_none());
         if !Vec::is_empty(&needed) {

@@ -5,10 +5,10 @@
 
 use shadegrad::error::Result;
 use shadegrad::gpu::Checks;
-use shadegrad::graph::{Graph, Node, Op, Value};
+use shadegrad::graph::{Form, Graph, Lowering, Node, Op, Value};
 use shadegrad::kernel::{self, Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant};
 use shadegrad::ops::elementwise::{add::Add, multiply::Multiply, scale::ScaleOp};
-use shadegrad::plan::{Memory, Plan, SlotId};
+use shadegrad::plan::{Memory, SlotId};
 use shadegrad::session::Device;
 use shadegrad::shape::TensorType;
 use shadegrad::verify::check_variant;
@@ -73,9 +73,9 @@ impl Op for Square {
         Ok(vec![Some(graph.apply(Multiply, &[twice, node.only_upstream(upstream)?])?)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let n = plan.memory.slot(inputs[0]).words as u32;
-        plan.dispatch(label, &Square, SquareParams { n }, &[("a", inputs[0]), ("out", outputs[0])])
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let n = cx.plan.memory.slot(inputs[0]).words as u32;
+        cx.dispatch(&Square, SquareParams { n }, &[("a", inputs[0]), ("out", outputs[0])])
     }
 }
 

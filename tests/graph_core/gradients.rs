@@ -1,17 +1,16 @@
 //! Gradients flow from any seeds, through any outputs, to any values.
 
-use shadegrad::cpu::CpuExecutor;
+use super::setting::Setting;
 use shadegrad::error::Result;
-use shadegrad::graph::{Graph, Node, Op, Pool, Value};
-use shadegrad::kernel::Array;
+use shadegrad::graph::{Form, Graph, Lowering, Node, Op, Value};
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::ops::elementwise::scale::{Scale, ScaleOp, ScaleParams};
 use shadegrad::ops::elementwise::softmax::Softmax;
 use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::ops::norm::layer_norm::LayerNormOp;
-use shadegrad::plan::{Executor, Plan, Role, SlotId};
-use shadegrad::shape::{DType, Shape, TensorType};
+use shadegrad::plan::SlotId;
+use shadegrad::shape::TensorType;
 use std::sync::Arc;
 
 /// Two outputs, both differentiable: the input `[n]` times either factor.
@@ -32,54 +31,12 @@ impl Op for Both {
         Ok(vec![sum])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let n = plan.memory.slot(inputs[0]).words as u32;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let n = cx.plan.memory.slot(inputs[0]).words as u32;
         for (&factor, &out) in self.0.iter().zip(outputs) {
-            plan.dispatch(label, &Scale, ScaleParams { n, factor }, &[("a", inputs[0]), ("out", out)])?;
+            cx.dispatch(&Scale, ScaleParams { n, factor }, &[("a", inputs[0]), ("out", out)])?;
         }
         Ok(())
-    }
-}
-
-/// A graph, the memory of its leaves, and what they hold.
-#[derive(Default)]
-struct Setting {
-    graph: Graph,
-    plan: Plan,
-    filled: Vec<(SlotId, Vec<f32>)>,
-    words: Vec<(SlotId, Vec<u32>)>,
-}
-
-impl Setting {
-    fn leaf(&mut self, shape: impl Into<Shape>, values: &[f32]) -> Result<Value> {
-        let slot = self.plan.memory.array("leaf", Role::Carried, DType::F32, shape)?;
-        self.filled.push((slot, values.to_vec()));
-        Ok(self.graph.leaf(&self.plan.memory, slot))
-    }
-
-    fn words(&mut self, values: &[u32]) -> Result<Value> {
-        let slot = self.plan.memory.array("words", Role::Carried, DType::U32, [values.len()])?;
-        self.words.push((slot, values.to_vec()));
-        Ok(self.graph.leaf(&self.plan.memory, slot))
-    }
-
-    /// The numbers of these values.
-    fn values(mut self, values: &[Value]) -> Result<Vec<Vec<f64>>> {
-        let (graph, roots) = self.graph.simplify(values);
-        self.plan.begin("all");
-        let lowered = graph.lower(&mut self.plan, &mut Pool::default(), "all", &[], &roots)?;
-        let mut executor = CpuExecutor::<f64>::new(self.plan)?;
-        self.filled.iter().try_for_each(|(slot, numbers)| executor.write_f32(*slot, numbers))?;
-        self.words.iter().try_for_each(|(slot, words)| executor.write_words(*slot, words))?;
-        executor.run("all", 1)?;
-        let mut read = |root: &Value| {
-            let slot = lowered.slot(*root).expect("it was kept");
-            match pollster::block_on(executor.read(slot))? {
-                Array::Real(numbers) => Ok(numbers),
-                Array::Word(_) => panic!("values are numbers"),
-            }
-        };
-        roots.iter().map(&mut read).collect()
     }
 }
 

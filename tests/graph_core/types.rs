@@ -2,7 +2,7 @@
 
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
-use shadegrad::graph::{Graph, Op, Pool};
+use shadegrad::graph::{Choices, Form, Graph, Lowering, Op, Pool};
 use shadegrad::kernel::Array;
 use shadegrad::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
 use shadegrad::ops::elementwise::dropout::DropoutOp;
@@ -21,9 +21,9 @@ impl Op for MicroCounters {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let params = MicroBatchParams { index: self.index, count: 2, rows: 2 };
-        plan.dispatch(label, &MicroBatch, params, &[("counters", inputs[0]), ("micro_counters", outputs[0])])
+        cx.dispatch(&MicroBatch, params, &[("counters", inputs[0]), ("micro_counters", outputs[0])])
     }
 }
 
@@ -43,7 +43,7 @@ fn words_are_transients_that_share_no_buffer_with_numbers() -> Result<()> {
     let dropped = graph.apply(DropoutOp { seed: 3, layer: 1, probability: 0.5 }, &[scaled, second])?;
     assert!(graph.explain(&plan.memory).contains(" : [4] u32"), "{}", graph.explain(&plan.memory));
     plan.begin("all");
-    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[], &[dropped])?;
+    let lowered = graph.lower(&mut plan, &mut Pool::default(), "all", &[], &[dropped], &Choices::default())?;
     let buffer = |value| lowered.slot(value).map(|slot| plan.memory.slot(slot).buffer);
     assert_eq!(buffer(first), buffer(second), "words are used again");
     let dtypes: Vec<DType> = plan.memory.buffers().iter().map(|buffer| buffer.dtype).collect();
@@ -65,7 +65,9 @@ fn a_value_of_another_type_than_the_kernel_takes_is_refused() -> Result<()> {
     let leaf = graph.leaf(&plan.memory, counters);
     graph.apply(ScaleOp { factor: 2.0 }, &[leaf])?;
     plan.begin("all");
-    let error = graph.lower(&mut plan, &mut Pool::default(), "all", &[], &[]).expect_err("words are no numbers");
+    let error = graph
+        .lower(&mut plan, &mut Pool::default(), "all", &[], &[], &Choices::default())
+        .expect_err("words are no numbers");
     assert!(error.cause().contains("`a` of scale is [4] f32, but the slot counters is [4] u32"), "{error}");
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! out = a + b: also how the gradients of a value that is used twice are summed.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
+use crate::ops::elementwise::add_in_place::{AddInPlace, AddInPlaceParams};
+use crate::ops::elementwise::multiply::Multiply;
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::ops::support::{LINEAR, alternate, each_row, flat, flat_sizes, linear_groups};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 
 crate::params! {
@@ -67,7 +69,11 @@ impl Kernel for Add {
 
 impl Registered for Add {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("add", &[&[4, 5], &[4, 5]], |graph, p, _| graph.apply(Add, p))
+        // A summand that is read again is not replaced by the sum.
+        GradientCheck::of_op("add", &[&[4, 5], &[4, 5]], |graph, p, _| {
+            let sum = graph.apply(Add, p)?;
+            graph.apply(Multiply, &[sum, p[0]])
+        })
     }
 }
 
@@ -85,8 +91,18 @@ impl Op for Add {
         Ok(vec![Some(upstream), Some(upstream)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, b, out], n) = crate::ops::support::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
-        plan.dispatch(label, &Add, AddParams { n }, &[("a", a), ("b", b), ("out", out)])
+    fn lower(&self, form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, b, out], n) = flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
+        if form == Form::IN_PLACE {
+            let [sum, first] = [out, a].map(|slot| cx.plan.memory.slot(slot));
+            let other = if sum.overlaps(first) { b } else { a };
+            return cx.dispatch(&AddInPlace, AddInPlaceParams { n }, &[("b", other), ("sum", out)]);
+        }
+        cx.dispatch(&Add, AddParams { n }, &[("a", a), ("b", b), ("out", out)])
+    }
+
+    /// Either summand can become the sum: a + b and b + a are the same bits.
+    fn in_place(&self) -> &[(usize, usize)] {
+        &[(0, 0), (1, 0)]
     }
 }

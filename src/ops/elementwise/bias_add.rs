@@ -1,14 +1,14 @@
 //! out\[m, n] = a\[m, n] + bias\[n].
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use std::sync::Arc;
 
@@ -99,10 +99,10 @@ impl Op for BiasAdd {
         Ok(vec![Some(upstream), Some(of_bias)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("a", inputs[0]), ("bias", inputs[1]), ("out", outputs[0])];
-        plan.dispatch(label, &BiasAdd, BiasAddParams { m, n }, &bindings)
+        cx.dispatch(&BiasAdd, BiasAddParams { m, n }, &bindings)
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

@@ -1,13 +1,13 @@
 //! out\[n] = sum over m of a\[m, n]: the gradient of a bias.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::ops::support::{LINEAR, UNIT, alternate, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::ops::support::{LINEAR, UNIT, alternate, linear_groups, row_sizes, rows_and_columns};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use rayon::prelude::*;
 
@@ -20,6 +20,9 @@ crate::params! {
         pub n: u32,
     }
 }
+
+/// Into how many parts rows may be divided.
+const PARTS: [u32; 3] = [8, 32, 128];
 
 /// Adds up the rows.
 #[derive(Debug)]
@@ -109,8 +112,26 @@ impl Op for ColumnSum {
         }
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
-        plan.dispatch(label, &ColumnSum, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])])
+    /// In one pass, or in parts: one invocation a column leaves most of a large device idle where columns are few.
+    fn forms(&self, inputs: &[&TensorType], _caps: &Caps) -> Vec<Form> {
+        let rows = inputs[0].extents()[0];
+        let splits = PARTS.iter().filter(|&&parts| rows.is_multiple_of(parts as usize) && rows >= 2 * parts as usize);
+        let splits = splits.map(|&parts| Form { name: "split", parts });
+        std::iter::once(Form::DIRECT).chain(splits).collect()
+    }
+
+    fn lower(&self, form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = rows_and_columns(&cx.plan.memory, inputs[0])?;
+        if form == Form::DIRECT {
+            return cx.dispatch(&Self, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])]);
+        }
+        // Rows with the same remainder are one column of rows that are `parts` times as wide. In all, fewer than m numbers
+        // are added one after the other, so that the bound of the kernel holds.
+        let (rows, columns) = (m / form.parts, form.parts.saturating_mul(n));
+        let sums = cx.scratch(&TensorType::f32([form.parts as usize, n as usize]))?;
+        let wide = cx.plan.memory.view(inputs[0], "rows side by side", [rows as usize, columns as usize])?;
+        let flat = cx.plan.memory.view(sums, "sums side by side", [columns as usize])?;
+        cx.dispatch(&Self, ColumnSumParams { m: rows, n: columns }, &[("a", wide), ("out", flat)])?;
+        cx.dispatch(&Self, ColumnSumParams { m: form.parts, n }, &[("a", sums), ("out", outputs[0])])
     }
 }

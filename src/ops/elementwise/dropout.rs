@@ -6,13 +6,13 @@
 //! its own gradient: the same kernel with the same parameters, in the same step, on the gradient.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, LINEAR, RANDOM, STREAMS, counter, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::{Random, seed_words, step_words, stream};
 use crate::shape::TensorType;
 
@@ -146,10 +146,10 @@ impl Op for DropoutOp {
         Ok(vec![Some(graph.apply(*self, &[upstream, node.inputs[1]])?), None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
         let params = DropoutParams::new(n, self.seed, self.layer, self.probability);
-        plan.dispatch(label, &Dropout, params, &[("a", a), ("counters", inputs[1]), ("out", out)])
+        cx.dispatch(&Dropout, params, &[("a", a), ("counters", inputs[1]), ("out", out)])
     }
 }
 

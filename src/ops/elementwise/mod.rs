@@ -3,10 +3,14 @@
 pub mod activation;
 pub mod activation_gradient;
 pub mod add;
+pub mod add_in_place;
 pub mod bias_add;
 pub mod column_sum;
+pub mod columns;
 pub mod copy;
 pub mod dropout;
+pub mod fill;
+pub mod join_columns;
 pub mod multiply;
 pub mod relu;
 pub mod relu_gradient;
@@ -14,15 +18,20 @@ pub mod reshape;
 pub mod scale;
 pub mod softmax;
 pub mod softmax_gradient;
+pub mod split_columns;
 
 use super::Registered;
 
 /// The kernels of this family, but for the [activation functions](activation::ALL).
 pub static ALL: &[&dyn Registered] = &[
     &add::Add,
+    &add_in_place::AddInPlace,
     &bias_add::BiasAdd,
     &column_sum::ColumnSum,
     &multiply::Multiply,
+    &fill::Fill,
+    &split_columns::SplitColumns,
+    &join_columns::JoinColumns,
     &scale::Scale,
     &dropout::Dropout,
     &copy::CopyArray,

@@ -1,11 +1,11 @@
 //! out = a b, element by element: what gates are made of.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 
 crate::params! {
@@ -89,8 +89,8 @@ impl Op for Multiply {
         Ok(vec![Some(of_a), Some(graph.apply(Multiply, &[upstream, a])?)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, b, out], n) = crate::ops::support::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
-        plan.dispatch(label, &Multiply, MultiplyParams { n }, &[("a", a), ("b", b), ("out", out)])
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, b, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
+        cx.dispatch(&Multiply, MultiplyParams { n }, &[("a", a), ("b", b), ("out", out)])
     }
 }

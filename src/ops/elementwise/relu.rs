@@ -1,12 +1,12 @@
 //! out = max(a, 0).
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use std::sync::Arc;
 
@@ -83,9 +83,9 @@ impl Op for Relu {
         Ok(vec![Some(graph.apply(crate::ops::elementwise::relu_gradient::ReluGradient, &[upstream, node.outputs[0]])?)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
-        plan.dispatch(label, &Relu, ReluParams { n }, &[("a", a), ("out", out)])
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
+        cx.dispatch(&Relu, ReluParams { n }, &[("a", a), ("out", out)])
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

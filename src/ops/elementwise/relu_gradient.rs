@@ -1,12 +1,12 @@
 //! out = gradient where the activation is positive, else 0.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::matmul::{self, with_epilogue};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use std::sync::Arc;
 
@@ -80,10 +80,10 @@ impl Op for ReluGradient {
         Err(mistake(format!("a gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([gradient, activation, out], n) = crate::ops::support::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([gradient, activation, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
         let bindings = [("gradient", gradient), ("activation", activation), ("out", out)];
-        plan.dispatch(label, &ReluGradient, ReluGradientParams { n }, &bindings)
+        cx.dispatch(&ReluGradient, ReluGradientParams { n }, &bindings)
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

@@ -1,9 +1,9 @@
 //! The same numbers in the same order under another shape. No kernel: the output is a view of the input.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::ops::elementwise::copy::{CopyArray, CopyParams};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::{Shape, TensorType};
 
 /// Gives its input this shape, of as many elements.
@@ -25,9 +25,9 @@ impl Op for Reshape {
     }
 
     /// Only where the output has a place of its own, and so cannot be a view.
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
-        plan.dispatch(label, &CopyArray, CopyParams { n }, &[("a", a), ("out", out)])
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
+        cx.dispatch(&CopyArray, CopyParams { n }, &[("a", a), ("out", out)])
     }
 
     fn is_view(&self) -> bool {

@@ -1,11 +1,11 @@
 //! out = factor a.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use std::any::Any;
 use std::sync::Arc;
@@ -95,9 +95,9 @@ impl Op for ScaleOp {
         Ok(vec![Some(graph.apply(*self, &[upstream])?)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
-        plan.dispatch(label, &Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
+        cx.dispatch(&Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
     }
 
     /// A scale by 1.

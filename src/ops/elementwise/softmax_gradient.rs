@@ -3,14 +3,14 @@
 //! eq. 4.106) times the gradient.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::{SoftmaxParams, extreme_logits, kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -125,9 +125,9 @@ impl Op for SoftmaxGradient {
         Err(mistake(format!("a gradient of shape {} for a softmax of {}", inputs[0], inputs[1])))
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("gradient", inputs[0]), ("probabilities", inputs[1]), ("out", outputs[0])];
-        plan.dispatch(label, &SoftmaxGradient, SoftmaxParams { m, n }, &bindings)
+        cx.dispatch(&SoftmaxGradient, SoftmaxParams { m, n }, &bindings)
     }
 }

@@ -2,13 +2,13 @@
 //! Language Model", JMLR 3, 2003, section 2. An index beyond the table gives zeros.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -128,10 +128,10 @@ impl Op for Embedding {
         Ok(vec![Some(graph.apply(op, &[upstream, node.inputs[1]])?), None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, outputs[0])?;
-        let [entries, _] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, outputs[0])?;
+        let [entries, _] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("table", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
-        plan.dispatch(label, &Embedding, EmbeddingParams { m, n, entries }, &bindings)
+        cx.dispatch(&Embedding, EmbeddingParams { m, n, entries }, &bindings)
     }
 }

@@ -2,14 +2,14 @@
 //! [`crate::ops::lookup::embedding`] for its table. No atomics, so the same bits every time.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::lookup::embedding::{EmbeddingParams, cases, some_indices};
 use crate::ops::support::{LINEAR, each_row, linear_groups, roundings};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -107,10 +107,10 @@ impl Op for EmbeddingGradientOp {
         }
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let params = EmbeddingParams { m, n, entries: crate::ops::support::word(self.entries)? };
         let bindings = [("gradient", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
-        plan.dispatch(label, &EmbeddingGradient, params, &bindings)
+        cx.dispatch(&EmbeddingGradient, params, &bindings)
     }
 }

@@ -11,14 +11,14 @@
 use super::measure::Measure;
 use super::rows::{each_loss, fill_batch, labels_and_rows};
 use crate::error::Result;
-use crate::graph::{Node, Op, Value};
+use crate::graph::{Form, Lowering, Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Constant, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{BITS, COUNTERS, IGNORE_INDEX, LINEAR, UNIT, counter, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -271,9 +271,9 @@ impl Op for LossOp {
         Some(vec![Some(node.outputs[1]), None, None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let params = LossParams { m, n, delta: self.delta };
-        plan.dispatch(label, self.loss, params, &crate::ops::support::loss_bindings(inputs, outputs))
+        cx.dispatch(self.loss, params, &crate::ops::support::loss_bindings(inputs, outputs))
     }
 }

@@ -5,7 +5,7 @@
 //! epoch counts right.
 
 use crate::error::Result;
-use crate::graph::{Node, Op, Value};
+use crate::graph::{Form, Lowering, Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -13,7 +13,7 @@ use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::rows::fill_batch;
 use crate::ops::support::{BITS, COUNTERS, LINEAR, UNIT, counter, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -148,9 +148,9 @@ impl Op for SoftmaxCrossEntropy {
         Some(vec![Some(node.outputs[1]), None, None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = crate::ops::support::loss_bindings(inputs, outputs);
-        plan.dispatch(label, &SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)
     }
 }

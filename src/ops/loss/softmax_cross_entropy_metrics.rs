@@ -2,13 +2,13 @@
 //! counters of the step for [`crate::ops::batch::begin_batch`] of the next.
 
 use crate::error::Result;
-use crate::graph::{Node, Op, Value};
+use crate::graph::{Form, Lowering, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::metrics::{self, MetricsParams, RECORD_LANES, RECORD_METRICS};
 use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
 use crate::ops::support::{BITS, COUNTERS, counter};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -157,13 +157,13 @@ impl Op for SoftmaxCrossEntropyMetricsOp {
         SoftmaxCrossEntropy.objective(node)
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
-        let [ring, _] = crate::ops::support::rows_and_columns(&plan.memory, self.metrics)?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
+        let [ring, _] = crate::ops::support::rows_and_columns(&cx.plan.memory, self.metrics)?;
         let written = [("metrics", self.metrics), ("last_counters", self.last_counters)];
         let bindings = [&crate::ops::support::loss_bindings(inputs, outputs)[..], &written].concat();
         let params = SoftmaxCrossEntropyMetricsParams { m, n, ring };
-        plan.dispatch(label, &SoftmaxCrossEntropyMetrics, params, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropyMetrics, params, &bindings)
     }
 
     fn mutates(&self) -> bool {

@@ -13,7 +13,7 @@
 //! batch has weight 0, loss and gradient are 0 (PyTorch: NaN): such a batch teaches nothing, and is no reason to stop.
 
 use crate::error::Result;
-use crate::graph::{Node, Op, Value, mistake};
+use crate::graph::{Form, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -21,7 +21,7 @@ use crate::ops::elementwise::softmax::{kind, softmax_row};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::rows::{each_loss, fill_batch, labels_and_rows};
 use crate::ops::support::{BITS, COUNTERS, IGNORE_INDEX, LINEAR, UNIT, bits, counter, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -212,11 +212,11 @@ impl Op for SoftmaxCrossEntropyWeightedOp {
         Some(vec![Some(node.outputs[1]), None, None, None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let params = SoftmaxCrossEntropyWeightedParams { m, n, smoothing: self.smoothing };
         let bindings =
             [&crate::ops::support::loss_bindings(inputs, outputs)[..], &[("class_weights", inputs[3])]].concat();
-        plan.dispatch(label, &SoftmaxCrossEntropyWeighted, params, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropyWeighted, params, &bindings)
     }
 }

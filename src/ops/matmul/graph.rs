@@ -4,11 +4,11 @@ use super::epilogue::Epilogue;
 use super::kernel::{Matmul, NN, NT, Product, TN, TN_COLUMN_SUMS};
 use super::params::{MatmulParams, Operands};
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::Kernel;
 use crate::ops::elementwise::column_sum::ColumnSum;
 use crate::ops::gradient_check::{GradientCheck, Registered};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::shape::TensorType;
 use std::any::Any;
 use std::sync::Arc;
@@ -92,8 +92,8 @@ impl Op for MatmulOp {
         Ok(vec![Some(of_a), Some(of_b)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [a, b] = [inputs[0], inputs[1]].map(|slot| plan.memory.slot(slot));
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [a, b] = [inputs[0], inputs[1]].map(|slot| cx.plan.memory.slot(slot));
         let found = extents(self.0.operands(), &a.ty, &b.ty);
         let [m, k, n] = found.ok_or_else(|| mistake(format!("a product of {} and {}", a.name, b.name)))?;
         let [m, k, n] = [crate::ops::support::word(m)?, crate::ops::support::word(k)?, crate::ops::support::word(n)?];
@@ -101,7 +101,7 @@ impl Op for MatmulOp {
         bindings.extend(self.0.operand().map(|operand| (operand, inputs[2])));
         bindings.extend(self.0.has_column_sums().then(|| ("sums", outputs[1])));
         let params = bytemuck::bytes_of(&MatmulParams { m, k, n }).to_vec();
-        plan.dispatch_any(label.to_owned(), self.0, params, &bindings)
+        cx.dispatch_any(self.0, params, &bindings)
     }
 
     /// The gradients of a weight and of the bias beside it.

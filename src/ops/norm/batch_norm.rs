@@ -7,7 +7,7 @@
 //! leaves both as they were. Running means start at 0 and variances at 1.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -15,7 +15,7 @@ use crate::ops::elementwise::softmax::kind;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, some_rows, straining_groups};
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
@@ -224,13 +224,13 @@ impl Op for BatchNormOp {
         Ok(vec![Some(of_a), graph.output(of_a, 1), graph.output(of_a, 2), None])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2]), ("counters", inputs[3])];
         let running = [("running_mean", self.running_mean), ("running_variance", self.running_variance)];
         let bindings = [&given[..], &running, &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
         let params = BatchNormParams { m, n, epsilon: self.epsilon, momentum: self.momentum };
-        plan.dispatch(label, &BatchNorm, params, &bindings)
+        cx.dispatch(&BatchNorm, params, &bindings)
     }
 
     fn mutates(&self) -> bool {

@@ -2,7 +2,7 @@
 //! Szegedy, "Batch Normalization", ICML 2015, algorithm 2, with the running moments of [`crate::ops::norm::batch_norm`].
 
 use crate::error::Result;
-use crate::graph::Op;
+use crate::graph::{Form, Lowering, Op};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -10,7 +10,7 @@ use crate::ops::elementwise::softmax::kind;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, UNIT, bits, counter, each_row, linear_groups, roundings, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -158,11 +158,11 @@ impl Op for BatchNormEvaluateOp {
         Ok(vec![inputs[0].clone()])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let names = ["a", "weight", "bias", "running_mean", "running_variance", "counters"];
         let given = names.into_iter().zip(inputs.iter().copied());
         let bindings: Vec<_> = given.chain([("out", outputs[0])]).collect();
-        plan.dispatch(label, &BatchNormEvaluate, BatchNormEvaluateParams { m, n, epsilon: self.epsilon }, &bindings)
+        cx.dispatch(&BatchNormEvaluate, BatchNormEvaluateParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

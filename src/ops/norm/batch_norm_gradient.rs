@@ -6,7 +6,7 @@
 //! input through mean and variance hold the same two sums that are the gradients of weight and bias.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -16,7 +16,7 @@ use crate::ops::norm::batch_norm::rows_in_use;
 use crate::ops::norm::layer_norm_gradient::fill_saved;
 use crate::ops::norm::moments::some_rows;
 use crate::ops::support::{COUNTERS, LINEAR, each_row, linear_groups, roundings, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
@@ -167,11 +167,11 @@ impl Op for BatchNormGradient {
         }
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = ["gradient", "a", "weight", "statistics", "counters"].into_iter().zip(inputs.iter().copied());
         let made = ["out", "weight_gradient", "bias_gradient"].into_iter().zip(outputs.iter().copied());
         let bindings: Vec<_> = given.chain(made).collect();
-        plan.dispatch(label, &BatchNormGradient, BatchNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&BatchNormGradient, BatchNormGradientParams { m, n }, &bindings)
     }
 }

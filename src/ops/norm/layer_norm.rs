@@ -4,7 +4,7 @@
 //! and Szegedy, "Batch Normalization", ICML 2015, algorithm 1. A row of equal numbers gives the bias.
 
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -12,7 +12,7 @@ use crate::ops::elementwise::softmax::kind;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::moments::{BoundedMoments, MOMENTS, moments, straining_groups};
 use crate::ops::support::{LINEAR, bits, linear_groups, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
@@ -173,10 +173,10 @@ impl Op for LayerNormOp {
         Ok(vec![Some(of_a), Some(of_weight), graph.output(of_weight, 1)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2])];
         let bindings = [&given[..], &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
-        plan.dispatch(label, &LayerNorm, LayerNormParams { m, n, epsilon: self.epsilon }, &bindings)
+        cx.dispatch(&LayerNorm, LayerNormParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

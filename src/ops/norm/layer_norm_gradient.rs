@@ -4,14 +4,14 @@
 //! it for columns. [`crate::ops::norm::layer_norm_weight_gradient`] gives the gradients of weight and bias.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
 use crate::ops::elementwise::softmax::kind;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, bits, each_row, linear_groups, roundings, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
@@ -159,10 +159,10 @@ impl Op for LayerNormGradient {
         Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1])))
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("gradient", inputs[0]), ("a", inputs[1]), ("weight", inputs[2]), ("statistics", inputs[3])];
         let bindings = [&given[..], &[("out", outputs[0])]].concat();
-        plan.dispatch(label, &LayerNormGradient, LayerNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&LayerNormGradient, LayerNormGradientParams { m, n }, &bindings)
     }
 }

@@ -3,7 +3,7 @@
 //! 2016, equation 4.
 
 use crate::error::Result;
-use crate::graph::{Op, mistake};
+use crate::graph::{Form, Lowering, Op, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant, operations,
 };
@@ -11,7 +11,7 @@ use crate::ops::elementwise::softmax::kind;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::norm::layer_norm_gradient::{LayerNormGradientParams, fill};
 use crate::ops::support::{LINEAR, linear_groups, roundings, row_sizes};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
@@ -122,10 +122,10 @@ impl Op for LayerNormWeightGradient {
         }
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let [m, n] = crate::ops::support::rows_and_columns(&plan.memory, inputs[0])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("gradient", inputs[0]), ("a", inputs[1]), ("statistics", inputs[2])];
         let bindings = [&given[..], &[("weight_gradient", outputs[0]), ("bias_gradient", outputs[1])]].concat();
-        plan.dispatch(label, &LayerNormWeightGradient, LayerNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&LayerNormWeightGradient, LayerNormGradientParams { m, n }, &bindings)
     }
 }

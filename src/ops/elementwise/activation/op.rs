@@ -3,7 +3,7 @@
 use super::epilogue::{BiasThen, TimesDerivative};
 use super::function::{ActivationParams, Function, SLOPE, activation_cases, extreme_inputs, variant};
 use crate::error::Result;
-use crate::graph::{Graph, Node, Op, Value, mistake};
+use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
@@ -12,7 +12,7 @@ use crate::ops::elementwise::scale::ScaleOp;
 use crate::ops::gradient_check::{GradientCheck, GradientGraph, Registered};
 use crate::ops::matmul::{self, Matmul, Operands, Product, with_epilogue};
 use crate::ops::support::{each_row, linear_groups};
-use crate::plan::{Plan, SlotId};
+use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 use std::fmt;
@@ -153,10 +153,10 @@ impl Op for ActivationOp {
         Ok(vec![Some(graph.apply(op, &[upstream, node.inputs[0]])?)])
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([a, out], n) = crate::ops::support::flat(plan, [inputs[0], outputs[0]])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
         let params = bytemuck::bytes_of(&ActivationParams { n, slope: self.slope }).to_vec();
-        plan.dispatch_any(label.to_owned(), self.kernels.activation, params, &[("a", a), ("out", out)])
+        cx.dispatch_any(self.kernels.activation, params, &[("a", a), ("out", out)])
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
@@ -189,11 +189,11 @@ impl Op for ActivationGradientOp {
         Err(mistake(format!("gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
     }
 
-    fn lower(&self, plan: &mut Plan, label: &str, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
-        let ([gradient, input, out], n) = crate::ops::support::flat(plan, [inputs[0], inputs[1], outputs[0]])?;
+    fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
+        let ([gradient, input, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
         let params = bytemuck::bytes_of(&ActivationParams { n, slope: self.slope }).to_vec();
         let bindings = [("gradient", gradient), ("input", input), ("out", out)];
-        plan.dispatch_any(label.to_owned(), self.kernels.gradient, params, &bindings)
+        cx.dispatch_any(self.kernels.gradient, params, &bindings)
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
