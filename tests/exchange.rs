@@ -3,9 +3,13 @@
 mod common;
 
 use shadegrad::cpu::CpuExecutor;
+use shadegrad::data::digits;
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, GpuExecutor};
-use shadegrad::kernel::Array;
+use shadegrad::infer::Session;
+use shadegrad::kernel::{Array, Caps};
+use shadegrad::nn::ModelConfig;
+use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
 use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
 use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
 use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
@@ -13,8 +17,11 @@ use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate};
 use shadegrad::plan::{Arena, Executor, Keep, Memory, Plan, Role, SlotId};
+use shadegrad::planner::InferenceSlots;
 use shadegrad::random::Random;
 use shadegrad::shape::{DType, Shape};
+use shadegrad::train::{TrainConfig, Trainer};
+use std::sync::Arc;
 
 const BATCH: u32 = 12;
 const WIDTHS: [u32; 3] = [20, 17, 5];
@@ -234,6 +241,37 @@ fn inference_takes_turns_with_training<E: Executor>(new: impl Fn(Plan) -> E) {
     assert!(outputs.is_sorted_by(|a, b| a != b), "inference does not see what training does");
 }
 
+/// The same with the plans of the planner, over a model with running state.
+fn planned_models_are_exchanged<E: Executor>(new: impl Fn(Plan) -> E) {
+    let data = digits(5).first(300, 40);
+    let layers: [Arc<dyn Layer>; 3] =
+        [Arc::new(Linear::new(Some(12))), Arc::new(BatchNorm), Arc::new(Linear::new(None))];
+    let config = TrainConfig { model: ModelConfig::new(layers), batch_size: 64, ..TrainConfig::default() };
+    let caps = Caps::unlimited();
+    let (model, plan) = Trainer::<E>::plan(&config, &data, &caps).expect("the settings are valid");
+    let start = || {
+        let trainer = Trainer::new(new(plan.clone()), model.clone(), config.clone(), &data);
+        trainer.expect("the data fit").into_executor()
+    };
+    let (mut reference, mut executor) = (start(), start());
+    reference.run("train", 9).expect("it runs");
+    executor.run("train", 4).expect("it runs");
+    let inference = Session::<E>::plan(&model, &caps).expect("the sizes are small").plan;
+    let mut executor = next(executor, inference, Keep::All);
+    let batches = InferenceSlots::find_all(executor.memory(), &model);
+    let rows = numbers(3, 3 * 784);
+    let outputs = pollster::block_on(shadegrad::infer::infer(&mut executor, &batches, &[&rows]));
+    assert!(outputs.is_ok(), "{:?}", outputs.err());
+    let mut executor = next(executor, plan.clone(), Keep::All);
+    executor.run("train", 5).expect("it runs");
+    let saved = plan.memory.buffers().iter().filter(|buffer| buffer.role.is_saved());
+    for &slot in saved.flat_map(|buffer| &buffer.tensors) {
+        let [found, expected] = [&mut executor, &mut reference]
+            .map(|executor| pollster::block_on(executor.read(slot)).expect("it can be read"));
+        assert_eq!(found, expected, "{}", plan.memory.slot(slot).name);
+    }
+}
+
 fn on_device(plan: Plan) -> GpuExecutor {
     pollster::block_on(GpuExecutor::new(common::gpu(), plan, Checks::Off)).expect("it fits the device")
 }
@@ -250,6 +288,16 @@ fn training_and_inference_plans_exchange_a_model_on_the_device() {
 #[test]
 fn training_and_inference_plans_exchange_a_model_on_the_twins() {
     models_are_exchanged(on_twins, 0);
+}
+
+#[test]
+fn planned_training_and_inference_exchange_a_model_on_the_device() {
+    planned_models_are_exchanged(on_device);
+}
+
+#[test]
+fn planned_training_and_inference_exchange_a_model_on_the_twins() {
+    planned_models_are_exchanged(on_twins);
 }
 
 #[test]

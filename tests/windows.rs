@@ -56,6 +56,11 @@ fn windows_cover_arrays_in_ranges_that_can_be_bound() {
         [first(0), first(64), first(512), first(600), first(1000)],
         [[0, 0], [64, 0], [512, 0], [512, 88], [512, 488]]
     );
+    // Two arrays of one name have windows of their own.
+    let mut memory = Memory::within(1024);
+    let twins = [(); 2].map(|()| array(&mut memory, "twin", 300));
+    let last = memory.windows(&twins).expect("they are of one size").swap_remove(1);
+    assert_eq!(last.slots.iter().map(|&id| memory.slot(id).buffer).collect::<Vec<_>>(), [0, 1]);
     let mut memory = Memory::within(1024);
     let [a, b] = [("a", 1000), ("b", 1001)].map(|(name, words)| array(&mut memory, name, words));
     let error = memory.windows(&[a, b]).expect_err("they are of two sizes");

@@ -55,11 +55,6 @@ impl Caps {
         }
     }
 
-    /// Portable kernels on buffers of any size, for twins.
-    pub fn host() -> Self {
-        Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
-    }
-
     /// Maximum words per binding. Byte offsets in shaders are 32-bit and wrap: no binding may reach 4 GiB, whatever the
     /// adapter reports.
     pub fn most_bound_words(&self) -> u64 {
@@ -79,7 +74,7 @@ impl Caps {
         lacking.map(|(what, needed, had)| (what, needed.into(), had.into()))
     }
 
-    /// The same without size limits, for plans on the CPU path.
+    /// Portable kernels without size limits, for plans on the CPU path.
     pub fn unlimited() -> Self {
         Self { max_binding_bytes: u64::MAX, max_buffer_bytes: u64::MAX, ..Self::portable() }
     }

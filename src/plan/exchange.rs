@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub enum Keep {
     /// The data that both plans have. Everything else is zero: the next plan starts a new run.
     Data,
-    /// The data, parameters, optimizer state and carried state that both plans have.
+    /// Data, parameters, optimizer state and carried state that both plans have.
     Shared,
     /// All of these, including those only the earlier plan has: they stay next to the next plan's memory, can be read
     /// there, and are picked up by a later plan that has them again.

@@ -39,7 +39,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether only the host writes it.
+    /// Whether only the host may write it.
     pub fn is_from_host(self) -> bool {
         matches!(self, Self::Data | Self::Input)
     }
@@ -101,7 +101,7 @@ impl Slot {
 
 /// Identifies a slot of a [`Memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SlotId(usize);
+pub struct SlotId(pub(super) usize);
 
 /// A buffer with several tensors of one kind: all weights, or all gradients.
 ///

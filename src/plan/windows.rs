@@ -1,6 +1,6 @@
 //! Windows: arrays larger than the binding limit are bound in parts, each in a dispatch of its own.
 
-use super::{ALIGNMENT_WORDS, Memory, SlotId, mistake};
+use super::{ALIGNMENT_WORDS, Memory, Slot, SlotId, mistake};
 use crate::error::Result;
 use crate::shape::DType;
 use std::ops::Range;
@@ -74,8 +74,10 @@ impl Memory {
             return Err(mistake(format!("{} holds bytes, which cannot be bound in windows", slot.name)));
         }
         let name = format!("{}[{}..{}]", slot.name, range.start, range.end);
-        match self.find(&name) {
-            Some(known) => Ok(known),
+        let place = (slot.buffer, slot.offset + range.start);
+        let same = |other: &Slot| other.name == name && (other.buffer, other.offset) == place;
+        match self.slots().iter().position(same) {
+            Some(known) => Ok(SlotId(known)),
             None => self.slice(of, &name, range.start, [range.len()]),
         }
     }
