@@ -10,7 +10,7 @@ use shadegrad::gpu::{Choice, GpuExecutor};
 use shadegrad::nn::{MlpConfig, Model, ModelConfig};
 use shadegrad::plan::Executor;
 use shadegrad::session::{Device, Options, prepare};
-use shadegrad::train::{ModelFile, TrainConfig, Trainer};
+use shadegrad::train::{ModelFile, TrainConfig, Trainer, Update};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -36,7 +36,11 @@ fn main() -> Result<()> {
 
 async fn train<E: Executor>(executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<()> {
     let mut trainer = Trainer::new(executor, model.clone(), config, data)?;
-    trainer.train(|update| Ok(println!("step {}: loss {:.3}", update.step, update.score.loss))).await?;
+    let watch = |update: Update<'_>| {
+        println!("step {}: loss {:.3}", update.step, update.score.loss);
+        Ok(())
+    };
+    trainer.train(watch).await?;
     let score = trainer.test(data.needed_test()?.len()).await?;
     println!("test accuracy {:.1} %", 100.0 * score.accuracy);
     ModelFile::write(Path::new("model.safetensors"), &model, &trainer.weights().await?, &[])

@@ -3,6 +3,9 @@
 use crate::data::Dataset;
 use crate::error::Result;
 
+/// Loads what `--data` names, reporting the progress of downloads.
+type Load = fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>;
+
 /// A data set format.
 pub(super) struct DataFormat {
     /// The value of `--data`: a name, or `DIR`.
@@ -13,8 +16,8 @@ pub(super) struct DataFormat {
     pub(super) files: &'static str,
     /// Whether this is the name of a set, or a folder, in this format.
     pub(super) recognizes: fn(&str) -> bool,
-    /// Loads it, reporting the progress of downloads.
-    pub(super) load: fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>,
+    /// Loads it.
+    pub(super) load: Load,
 }
 
 /// Progress of a download.

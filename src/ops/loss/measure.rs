@@ -57,8 +57,8 @@ impl Measure {
     }
 
     /// Error bound of the shader's `term` for the same x. Products and differences cost a unit each. Where Huber's loss
-    /// becomes linear, subtracting half of |x - y| doubles its unit. The exponential of -|x| has an error of at most (4
-    /// + 2|x|) exp(-|x|) <= 4 units, the logarithm of a number from 1 to 2 one of 2^-21, which is 4 units (WGSL,
+    /// becomes linear, subtracting half of |x - y| doubles its unit. The exponential of -|x| has an error of at most
+    /// (4 + 2|x|) exp(-|x|) <= 4 units, the logarithm of a number from 1 to 2 one of 2^-21, which is 4 units (WGSL,
     /// section "Accuracy of concrete floating point expressions").
     pub(super) fn term_error(self, term: f64) -> f64 {
         match self {
