@@ -13,7 +13,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [samples, features] u8
-@group(0) @binding(1) var<storage, read> images: array<u32>;
+@group(0) @binding(1) var<storage, read> items: array<u32>;
 /// [samples] u8
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4], of the previous step
@@ -24,7 +24,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> counters: array<u32>;
 /// [3]
 @group(0) @binding(6) var<storage, read_write> rates: array<f32>;
-/// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
+/// [batch, features], elements in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(7) var<storage, read_write> inputs: array<f32>;
 /// [batch], IGNORE_INDEX in invalid rows
 @group(0) @binding(8) var<storage, read_write> labels: array<u32>;

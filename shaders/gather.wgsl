@@ -1,14 +1,14 @@
 struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low: u32, seed_high: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [samples, features] u8
-@group(0) @binding(1) var<storage, read> images: array<u32>;
+@group(0) @binding(1) var<storage, read> items: array<u32>;
 /// [samples] u8
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
 /// [2]: the mean to subtract, then the factor to multiply by
 @group(0) @binding(4) var<storage, read> normalisation: array<f32>;
-/// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
+/// [batch, features], elements in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
 /// [batch], IGNORE_INDEX in invalid rows
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;

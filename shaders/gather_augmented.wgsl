@@ -18,7 +18,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [samples, features] u8
-@group(0) @binding(1) var<storage, read> images: array<u32>;
+@group(0) @binding(1) var<storage, read> items: array<u32>;
 /// [samples] u8
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 /// [4]
@@ -89,7 +89,7 @@ fn source_of(draw: Draw, place: vec2<f32>) -> vec2<f32> {
 fn pixel(sample: u32, x: i32, y: i32) -> f32 {
     let inside = x >= 0 && y >= 0 && x < i32(params.columns) && y < i32(params.rows);
     let index = select(0u, u32(y) * params.columns + u32(x), inside);
-    let word = images[sample * ((params.features + 3u) / 4u) + index / 4u];
+    let word = items[sample * ((params.features + 3u) / 4u) + index / 4u];
     return select(0.0, f32((word >> (8u * (index % 4u))) & 0xffu), inside);
 }
 

@@ -39,7 +39,7 @@
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
 //! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, augmentation |
 //! | [`optim`] | optimizers, one file each and a registry; schedules, clipping; how they are recorded into a plan |
-//! | [`data`] | IDX files, the embedded digits, the download of MNIST; flaws, splits, contact sheets |
+//! | [`data`] | data sets of any task, their formats, one a file; flaws, splits, contact sheets |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | [`session`] | a device made ready for a plan: opened, tuned, tested, compiled |
@@ -62,9 +62,9 @@
 //!    compiles its kernels in parallel, and builds every bind group once. Weights, gradients and the optimizer's state
 //!    are flat arenas of one layout, so an update is one dispatch, or none but the products that give the gradients;
 //!    weights that decay lie first in it.
-//! 4. [`train::Trainer::new`] uploads images, labels and initial weights. From here on nothing goes up. Where images
-//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `pixel_sums` and `normalisation` over
-//!    all images to train on. What it finds is kept in the model file.
+//! 4. [`train::Trainer::new`] uploads inputs, labels and initial weights. From here on nothing goes up. Where inputs
+//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `byte_sums` and `normalisation` over
+//!    all items to train on. What it finds is kept in the model file.
 //! 5. Each step: `begin_batch` advances the counters, picks rows by a counter-based permutation and makes normalised
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy_metrics` gives loss and
 //!    gradient and writes two numbers to a ring, products go backward and, where they can, update
@@ -76,10 +76,10 @@
 //! 6. [`train::Trainer::train`] submits about 100 ms of steps at a time, two submits ahead, and awaits the ring of the
 //!    older one. Every 100 steps or so, and at the end, the section `scan` looks through gradients and weights by their
 //!    bits. What is not finite, loss or element, ends the run, named by step and tensor.
-//! 7. Where images are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
+//! 7. Where items are set aside for validation, the section `validate` follows each epoch; with patience, `keep` copies
 //!    the best weights on the device and `restore` brings them back, so that still nothing goes up.
 //! 8. `tune` does many runs over one data set. [`train::Trainer::with_config`] hands the executor from run to run:
-//!    [`plan::Executor::with_plan`] keeps images, labels and compiled kernels, so that only initial weights go up. Training
+//!    [`plan::Executor::with_plan`] keeps inputs, labels and compiled kernels, so that only initial weights go up. Training
 //!    and inference plans exchange a whole model so ([`plan::Keep`]).
 //! 9. `profile` runs the same plan. [`profile::peaks`] first drives the device to its limits; then submits as in training
 //!    take turns with submits in which each dispatch is a pass between two timestamps. All that is shown is made of one
@@ -95,7 +95,7 @@
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | window | words of arrays that one dispatch binds, where one binding cannot hold all: [`plan::Memory::windows`] |
 //! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
-//! | blueprint | layers, loss and initialiser; with the size of images and the number of classes, a model |
+//! | blueprint | layers, loss and initialiser; with the type of the inputs and the number of classes, a model |
 //! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |

@@ -12,27 +12,27 @@ pub mod stream {
         pub PERMUTATION: u32 = 1;
         /// Dropout masks; layer `i` uses `DROPOUT + i`.
         pub DROPOUT: u32 = 0x2000_0000;
-        /// Augmentation: where each training image is moved to.
+        /// Augmentation: where each item is moved to.
         pub AUGMENT_MOVES: u32 = 0x3000_0000;
-        /// Augmentation: shear, flips, and whether part of an image is erased.
+        /// Augmentation: shear, flips, and whether part of an item is erased.
         pub AUGMENT_CHOICES: u32 = 0x3000_0001;
-        /// Augmentation: the rectangle erased from each image.
+        /// Augmentation: the rectangle erased from each item.
         pub AUGMENT_ERASURES: u32 = 0x3000_0002;
-        /// Augmentation: pixel noise.
+        /// Augmentation: noise.
         pub AUGMENT_NOISE: u32 = 0x3000_0003;
     }
-    /// Selection of training images if their number is limited.
+    /// Selection of training items if their number is limited.
     pub const TRAIN_LIMIT: u32 = 2;
-    /// Selection of test images if their number is limited.
+    /// Selection of test items if their number is limited.
     pub const TEST_LIMIT: u32 = 3;
-    /// Training images held out for validation.
+    /// Training items held out for validation.
     pub const VALIDATION: u32 = 4;
     /// Initial weights; parameter tensor `i` uses `WEIGHTS + i`.
     pub const WEIGHTS: u32 = 0x1000;
     /// Hyperparameters of a search; trial `i` uses `TUNE + i`.
     pub const TUNE: u32 = 0x1000_0000;
-    /// Embedded digits; image `i` uses `DIGITS + i`.
-    pub const DIGITS: u32 = 0x4000_0000;
+    /// The embedded data set; item `i` uses `EMBEDDED + i`.
+    pub const EMBEDDED: u32 = 0x4000_0000;
     /// Shapes of test cases.
     pub const SHAPES: u32 = 0x7000_0000;
     /// Inputs of test cases; case `i` uses `CASES + i`.
@@ -60,7 +60,7 @@ pub fn seed_words(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
 }
 
-/// The image of `index < n` under epoch `epoch`'s pseudo-random permutation of `0..n`.
+/// The place of `index < n` under epoch `epoch`'s pseudo-random permutation of `0..n`.
 ///
 /// A six-round Feistel network over the next even power of two, cycle-walked until the result is below `n` (Black and
 /// Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, section 4).

@@ -9,7 +9,7 @@
 //! /// [m, k], or [k, m] where TRANSPOSE_A
 //! @group(0) @binding(1) var<storage, read> a: array<f32>;
 //! /// [samples, features] u8
-//! @group(0) @binding(2) var<storage, read> images: array<u32>;
+//! @group(0) @binding(2) var<storage, read> items: array<u32>;
 //! ```
 
 use crate::error::{Error, Kind, Result};

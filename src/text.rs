@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An integer with thousands separators.
 pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
+    let plain = number.to_string();
     let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+    for (i, character) in plain.chars().enumerate() {
+        if i > 0 && (plain.len() - i).is_multiple_of(3) {
             text.push(',');
         }
-        text.push(digit);
+        text.push(character);
     }
     text
 }
@@ -26,8 +26,8 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// A number with three or more significant digits, such as 0.0123, 4.57, 89.1 or 1,234.
-pub fn digits(number: f64) -> String {
+/// A number with three or more significant figures, such as 0.0123, 4.57, 89.1 or 1,234.
+pub fn significant(number: f64) -> String {
     match number.abs() {
         _ if !number.is_finite() => number.to_string(),
         0.0 => "0".to_owned(),
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([12, 3_260_000, 128 << 30].map(bytes), ["12 B", "3.3 MB", "137.4 GB"]);
         let numbers = [0.0, 0.001_234, 0.5, 1.0, 9.87, 54.32, 543.2, -12_345.6];
-        assert_eq!(numbers.map(digits), ["0", "0.00123", "0.500", "1.00", "9.87", "54.3", "543", "-12,346"]);
+        assert_eq!(numbers.map(significant), ["0", "0.00123", "0.500", "1.00", "9.87", "54.3", "543", "-12,346"]);
     }
 
     #[test]

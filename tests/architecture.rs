@@ -200,3 +200,34 @@ fn rust_and_wgsl_agree_on_params_bindings_and_limits() {
         }
     }
 }
+
+/// What may speak of images, pixels or digits: the start of a path and the reason.
+const OF_IMAGES: [(&str, &str); 5] = [
+    ("src/data/", "data sets and their formats"),
+    ("src/cli/", "what users see"),
+    ("src/nn/augment.rs", "augmentation of images"),
+    ("src/ops/batch/gather_augmented/", "augmentation of images"),
+    ("shaders/gather_augmented.wgsl", "augmentation of images"),
+];
+
+/// Everything else works on items of any shape. `digits` may be named where the embedded data set is loaded.
+#[test]
+fn only_data_the_command_and_augmentation_speak_of_images() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for path in files("src", "rs").into_iter().chain(files("shaders", "wgsl")) {
+        let place = path.strip_prefix(root).expect("below the root").to_string_lossy().replace('\\', "/");
+        if OF_IMAGES.iter().any(|(allowed, _)| place.starts_with(allowed)) {
+            continue;
+        }
+        for (number, line) in text(&path).lines().enumerate() {
+            let line = line.to_lowercase().replace("digits(", "").replace("{dataset, digits}", "");
+            let mut words = line.split(|c: char| !c.is_alphanumeric());
+            let about_images = |word: &&str| ["image", "pixel", "digit"].contains(&word.trim_end_matches('s'));
+            if let Some(word) = words.find(about_images) {
+                wrong.push(format!("{place}:{}: {word}", number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

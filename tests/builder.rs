@@ -68,7 +68,7 @@ fn on_twins(model: &Model, weights: &[Vec<f32>]) -> CpuExecutor<f64> {
     let plan = plan_training(model, &training, &Caps::unlimited()).expect("it is small").plan;
     let mut executor = CpuExecutor::<f64>::new(plan).expect("it fits");
     let bytes: Vec<u32> = (0..16u32).map(|i| i.wrapping_mul(0x9e37_79b9) | 0x0102).collect();
-    for (name, words) in [("images", bytes), ("classes", vec![0x0100_0201, 0x0200_0102])] {
+    for (name, words) in [("items", bytes), ("classes", vec![0x0100_0201, 0x0200_0102])] {
         for set in ["train", "test"] {
             let slot = executor.memory().find(&format!("{set}/{name}")).expect("the plan has it");
             executor.write_words(slot, &words).expect("it has this size");

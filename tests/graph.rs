@@ -33,10 +33,10 @@ fn training() -> TrainSpec {
 fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Model) -> (Vec<u64>, Vec<u32>) {
     let find = |executor: &E, name: &str| executor.memory().find(name).expect("the plan has the slot");
     let mut random = Random::new(3, stream::CASES);
-    for name in ["train/images", "train/classes"] {
+    for name in ["train/items", "train/classes"] {
         let slot = find(&executor, name);
         let words = executor.memory().slot(slot).words;
-        let byte = |random: &mut Random| if name == "train/images" { random.below(256) } else { random.below(10) };
+        let byte = |random: &mut Random| if name == "train/items" { random.below(256) } else { random.below(10) };
         let data: Vec<u32> = (0..words).map(|_| (0..4).fold(0, |word, _| (word << 8) | byte(&mut random))).collect();
         executor.write_words(slot, &data).expect("the slot holds them");
     }

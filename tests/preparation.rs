@@ -326,7 +326,7 @@ fn images_with_flaws_are_left_out_and_counted_once() {
     let drop = |drop: &[Flaw]| {
         let preparation = Preparation { drop: drop.to_vec(), ..Preparation::default() };
         let (data, dropped) = preparation.apply(flawed()).expect("most images are sound");
-        (data.train().len(), dropped.iter().map(|Dropped { images, .. }| *images).collect::<Vec<_>>(), data)
+        (data.train().len(), dropped.iter().map(|Dropped { items, .. }| *items).collect::<Vec<_>>(), data)
     };
     let (left, dropped, data) = drop(&[Flaw::Blank, Flaw::Duplicate]);
     assert_eq!((left, dropped), (10_000 - 4, vec![2, 2]), "11 is blank and a duplicate");

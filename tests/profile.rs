@@ -204,7 +204,7 @@ fn table_page_values_and_trace_agree() {
         assert_eq!(traced.len(), row.calls, "{}", row.label);
         assert_eq!(Spread::of(traced), row.time, "{}", row.label);
         // All formats show the same number.
-        let told = text::digits(row.time.median);
+        let told = text::significant(row.time.median);
         let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{} ", row.places[0])));
         let line = line.expect("the table has a line for each row");
         assert!(line.contains(&row.label) && line.contains(&told), "{told} in {line}");

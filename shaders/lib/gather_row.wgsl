@@ -12,7 +12,7 @@ fn gather_row(row: u32, local: u32, step: vec4<u32>) {
     }
     let words = (params.features + 3u) / 4u;
     for (var w = local; w < words; w += 64u) {
-        let bytes = images[sample * words + w];
+        let bytes = items[sample * words + w];
         let last = min(4u, params.features - 4u * w);
         for (var i = 0u; i < last; i++) {
             let value = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);

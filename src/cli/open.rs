@@ -94,8 +94,8 @@ pub(super) fn describe_data(data: &Dataset) -> String {
 
 /// A line on each flaw for which images were left out; and the same for machines.
 pub(super) fn tell_dropped(output: &Output, dropped: &[Dropped]) -> Result<Value> {
-    for Dropped { flaw, images } in dropped {
-        output.line(format_args!("dropped {} training images: {flaw}", thousands(*images as u64)))?;
+    for Dropped { flaw, items } in dropped {
+        output.line(format_args!("dropped {} training images: {flaw}", thousands(*items as u64)))?;
     }
-    Ok(dropped.iter().map(|dropped| (dropped.flaw.to_string(), Value::from(dropped.images))).collect())
+    Ok(dropped.iter().map(|dropped| (dropped.flaw.to_string(), Value::from(dropped.items))).collect())
 }

@@ -81,7 +81,7 @@ pub fn embedding(graph: &mut Graph, table: Value, index: Value) -> Result<Value>
     graph.apply(Embedding, &[table, index])
 }
 
-/// x + branch(x): He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, equation 1.
+/// x + branch(x): He, Zhang, Ren and Sun, CVPR 2016 (arXiv:1512.03385), equation 1.
 ///
 /// # Errors
 /// Those of `branch`, and where it does not give x's shape.

@@ -5,7 +5,7 @@ use super::{MlpConfig, ModelBuilder, ModelConfig, Normalisation, Signal, Signatu
 use crate::error::{Error, Kind, Result};
 use crate::shape::Shape;
 
-/// The slot of a plan, and the tensor of a model file, that hold what images are normalised by.
+/// The slot of a plan, and the tensor of a model file, that hold what inputs are normalised by.
 pub const NORMALISATION: &str = "normalisation";
 
 /// A model: its layers, for rows of a known shape and a known number of outputs, and the tensors that they declared.

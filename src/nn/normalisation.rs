@@ -1,15 +1,15 @@
-//! What images are normalised by before a model sees them.
+//! What inputs are normalised by before a model sees them.
 
 use super::names::named;
 
-/// How a pixel becomes an input. By [`super::NORMALISATION`] a plan and a model file keep the mean that is subtracted
+/// How a byte becomes an input. By [`super::NORMALISATION`] a plan and a model file keep the mean that is subtracted
 /// and the reciprocal that is multiplied by, in this order; by default those of [`Self::Unit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Normalisation {
     /// To the numbers from 0 to 1.
     #[default]
     Unit,
-    /// To mean 0 and deviation 1 over all pixels of the training images, as [`crate::ops::batch::normalisation`] measures
+    /// To mean 0 and deviation 1 over all bytes of the training items, as [`crate::ops::batch::normalisation`] measures
     /// them.
     Standard,
 }

@@ -178,8 +178,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The digits of a number, without the underscores that TOML allows between them.
-fn digits(text: &str) -> String {
+/// A number as text, without the underscores that TOML allows between them.
+fn plain(text: &str) -> String {
     text.replace('_', "")
 }
 
@@ -188,7 +188,7 @@ impl Setting for u64 {
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
         let number = value.as_integer()?;
-        Self::from_str_radix(&digits(number.as_str()), number.radix()).ok()
+        Self::from_str_radix(&plain(number.as_str()), number.radix()).ok()
     }
 }
 
@@ -213,8 +213,8 @@ impl Setting for f64 {
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
         match value {
-            DeValue::Float(number) => digits(number.as_str()).parse().ok(),
-            DeValue::Integer(number) if number.radix() == 10 => digits(number.as_str()).parse().ok(),
+            DeValue::Float(number) => plain(number.as_str()).parse().ok(),
+            DeValue::Integer(number) if number.radix() == 10 => plain(number.as_str()).parse().ok(),
             _ => None,
         }
     }
@@ -226,8 +226,8 @@ impl Setting for f32 {
     fn of(value: &DeValue<'_>) -> Option<Self> {
         // From the text, not from an f64: rounded once.
         match value {
-            DeValue::Float(number) => digits(number.as_str()).parse().ok(),
-            DeValue::Integer(number) if number.radix() == 10 => digits(number.as_str()).parse().ok(),
+            DeValue::Float(number) => plain(number.as_str()).parse().ok(),
+            DeValue::Integer(number) if number.radix() == 10 => plain(number.as_str()).parse().ok(),
             _ => None,
         }
     }

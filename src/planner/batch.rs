@@ -43,7 +43,7 @@ pub(super) fn record_gather(
     let samples = word(samples(plan, slots))?;
     let gather = GatherParams { samples, features, batch, shuffle, seed_low, seed_high };
     let bindings = [
-        ("images", slots.items),
+        ("items", slots.items),
         ("classes", slots.targets),
         ("counters", counters),
         ("normalisation", model.normalization),
@@ -52,8 +52,8 @@ pub(super) fn record_gather(
     ];
     match training.and_then(|training| training.augment).filter(|(augment, _)| augment.is_on()) {
         None => plan.dispatch("gather batch", &Gather, gather, &bindings),
-        Some((augment, image)) => {
-            plan.dispatch("augment batch", &GatherAugmented, augment.gather(gather, image)?, &bindings)
+        Some((augment, extents)) => {
+            plan.dispatch("augment batch", &GatherAugmented, augment.gather(gather, extents)?, &bindings)
         }
     }
 }

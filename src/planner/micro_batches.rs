@@ -1,7 +1,7 @@
 //! A batch in parts, for less memory: each micro-batch goes forward and backward by itself, and one update follows by
 //! the mean of their gradients over the rows of the batch.
 //!
-//! The images, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
+//! The items, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
 //! a batch (batch norm) goes by those of a micro-batch, and dropout draws masks of its own for each.
 
 use super::names::{self, Set, of_set};
@@ -54,7 +54,7 @@ impl Accumulation {
 }
 
 impl MicroBatches {
-    /// Of batches of `batch` out of `samples` images, by at most `rows` rows at a time; whole where that is not given.
+    /// Of batches of `batch` out of `samples` items, by at most `rows` rows at a time; whole where that is not given.
     pub fn new(samples: usize, batch: usize, rows: Option<usize>) -> Self {
         let rows = rows.unwrap_or(batch).max(1);
         Self { rows, count: batch.min(samples).div_ceil(rows).max(1) }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_are_divided_without_rest_and_never_beyond_the_images() {
+    fn batches_are_divided_without_rest_and_never_beyond_the_items() {
         for (samples, batch, rows, expected) in [
             (1000, 128, None, (128, 1)),
             (1000, 128, Some(128), (128, 1)),

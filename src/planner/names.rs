@@ -95,7 +95,7 @@ pub(super) const SCAN_RECORD: &str = "scan/record";
 /// The slots of one set, each below the name of the set.
 pub(super) mod of_set {
     /// All items.
-    pub(in crate::planner) const ITEMS: &str = "images";
+    pub(in crate::planner) const ITEMS: &str = "items";
     /// The targets of all items.
     pub(in crate::planner) const TARGETS: &str = "classes";
     /// See [`crate::ops::counter`].

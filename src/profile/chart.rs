@@ -2,7 +2,7 @@
 
 use super::report::{Profile, Rate, Resource, Row};
 use super::table::percent;
-use crate::text::{digits, escaped};
+use crate::text::{escaped, significant};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 960.0;
@@ -100,7 +100,7 @@ impl Profile {
     /// An arithmetic peak is horizontal; a memory peak slopes up to the arithmetic limit.
     fn roof_line(&self, rate: &Rate, number: usize, x: &Scale, y: &Scale) -> String {
         let [left, top, right, bottom] = FRAME;
-        let title = format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
+        let title = format!("{} {} {}", rate.name(), significant(rate.best), rate.unit());
         let (path, at, anchor) = if is_arithmetic(rate) {
             let height = y.place(rate.best);
             if !(top..=bottom).contains(&height) {
@@ -147,14 +147,15 @@ impl Profile {
         let Some((submit, step)) = steps.get(steps.len() / 2) else { return String::new() };
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} 190\" role=\"img\" aria-label=\"timeline\">\n");
         let (from, whole) = (step[0][0], length(step));
-        let _ = writeln!(svg, "<text x=\"0\" y=\"14\">one step on the device, {} us</text>", digits(whole));
+        let _ = writeln!(svg, "<text x=\"0\" y=\"14\">one step on the device, {} us</text>", significant(whole));
         for (number, (row, [begin, end])) in rows.iter().zip(*step).enumerate() {
-            let title = format!("{}, {} us here; median {}", row.label, digits(end - begin), told(row));
+            let title = format!("{}, {} us here; median {}", row.label, significant(end - begin), told(row));
             bar(&mut svg, [begin - from, end - from], whole, 24.0, number % 6, &row.label, &title);
         }
         let [begun, recorded, submitted, ended] = submit.host;
         let total = ended - begun;
-        let line = format!("submission of {} steps, {} us: device (top), host (bottom)", submit.steps, digits(total));
+        let line =
+            format!("submission of {} steps, {} us: device (top), host (bottom)", submit.steps, significant(total));
         let _ = writeln!(svg, "<text x=\"0\" y=\"94\">{}</text>", escaped(&line));
         for (number, step) in submit.dispatches.chunks_exact(rows.len()).enumerate() {
             let span = [step[0][0] - begun, step[step.len() - 1][1] - begun];
@@ -162,7 +163,7 @@ impl Profile {
         }
         let host = [("record", [begun, recorded]), ("submit", [recorded, submitted]), ("wait", [submitted, ended])];
         for (number, (name, span)) in host.into_iter().enumerate() {
-            let title = format!("{name} {} us", digits(span[1] - span[0]));
+            let title = format!("{name} {} us", significant(span[1] - span[0]));
             bar(&mut svg, span.map(|time| time - begun), total, 146.0, 3 + number, name, &title);
         }
         svg.push_str("</svg>\n");
@@ -188,7 +189,7 @@ fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, colour: usi
 /// One-line description of a row.
 fn told(row: &Row) -> String {
     let roof = row.roof.as_ref().map_or(String::new(), |roof| format!(", {} of {}", percent(roof.share), roof.name));
-    let (time, rate) = (digits(row.time.median), digits(row.gflops));
+    let (time, rate) = (significant(row.time.median), significant(row.gflops));
     format!("{} ({} {} {}): {time} us, {rate} GFLOP/s{roof}", row.label, row.kernel, row.variant, row.shape)
 }
 

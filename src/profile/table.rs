@@ -2,7 +2,7 @@
 
 use super::change::{Band, Change, Comparison};
 use super::report::{Peaks, Profile, Row, Spread, Step};
-use crate::text::{columns, date, digits, thousands};
+use crate::text::{columns, date, significant, thousands};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
@@ -166,16 +166,16 @@ fn cells(row: &Row, tested: bool) -> Vec<String> {
         if row.share.is_none() && row.chosen { format!("{} *", row.variant) } else { row.variant.clone() },
         if row.shape.is_empty() { none() } else { row.shape.clone() },
         thousands(row.calls as u64),
-        digits(row.time.median),
+        significant(row.time.median),
         quartiles(row.time),
         row.share.map_or_else(none, percent),
-        digits(row.gflops),
-        digits(row.gbs),
-        digits(row.intensity),
+        significant(row.gflops),
+        significant(row.gbs),
+        significant(row.intensity),
         share,
     ];
     if tested {
-        cells.push(row.error.map_or_else(none, digits));
+        cells.push(row.error.map_or_else(none, significant));
     }
     cells.push(if row.is_above_roof() { format!("{roof}: ERROR") } else { roof });
     cells
@@ -184,7 +184,7 @@ fn cells(row: &Row, tested: bool) -> Vec<String> {
 impl Peaks {
     /// Arithmetic and memory rates.
     fn rates_line(&self) -> String {
-        let rate = |rate: &super::Rate| format!("{} {} {}", rate.name(), digits(rate.best), rate.unit());
+        let rate = |rate: &super::Rate| format!("{} {} {}", rate.name(), significant(rate.best), rate.unit());
         self.rates.iter().map(rate).collect::<Vec<_>>().join("; ")
     }
 
@@ -192,10 +192,9 @@ impl Peaks {
     fn latencies_line(&self) -> Option<String> {
         let named = [("dispatch", self.dispatch), ("submit", self.submit), ("readback", self.readback)];
         let told = named.iter().filter_map(|(name, spread)| spread.map(|spread| format!("{name} {}", time(spread))));
-        let least = self
-            .least_dispatch
-            .as_ref()
-            .map(|least| format!("minimum timed dispatch {} us ({})", digits(least.best), quartiles(least.spread)));
+        let least = self.least_dispatch.as_ref().map(|least| {
+            format!("minimum timed dispatch {} us ({})", significant(least.best), quartiles(least.spread))
+        });
         Some(told.chain(least).collect::<Vec<_>>().join("; ")).filter(|line| !line.is_empty())
     }
 }
@@ -204,7 +203,7 @@ impl Step {
     fn lines(&self) -> Vec<(&'static str, String)> {
         let rate = thousands((self.batch as f64 * 1e6 / self.wall.median.max(1e-3)) as u64);
         let parts = self.parts;
-        let of_step = |part: f64| format!("{} us ({})", digits(part), percent(super::over(part, parts.total())));
+        let of_step = |part: f64| format!("{} us ({})", significant(part), percent(super::over(part, parts.total())));
         vec![
             (
                 "step",
@@ -258,15 +257,17 @@ impl Comparison {
 
 /// A time in microseconds with its quartiles.
 fn time(spread: Spread) -> String {
-    format!("{} us ({})", digits(spread.median), quartiles(spread))
+    format!("{} us ({})", significant(spread.median), quartiles(spread))
 }
 
 fn quartiles(spread: Spread) -> String {
-    format!("{} to {}", digits(spread.low), digits(spread.high))
+    format!("{} to {}", significant(spread.low), significant(spread.high))
 }
 
 fn band(band: Option<Band>) -> String {
-    let told = |band: Band| format!("{} ({} to {})", digits(band.median), digits(band.least), digits(band.most));
+    let told = |band: Band| {
+        format!("{} ({} to {})", significant(band.median), significant(band.least), significant(band.most))
+    };
     band.map_or_else(|| "-".to_owned(), told)
 }
 

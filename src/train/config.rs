@@ -21,11 +21,11 @@ pub struct TrainConfig {
     pub update: UpdateConfig,
     /// Batch sizes of inferences while training, if there are to be any.
     pub infer: Vec<usize>,
-    /// Seed of initial weights and of the order of the images.
+    /// Seed of initial weights and of the order of the items.
     pub seed: u64,
-    /// What all images are normalised by.
+    /// What all inputs are normalised by.
     pub normalize: Normalisation,
-    /// What is done at random to the training images.
+    /// What is done at random to the training items.
     pub augment: Augment,
     /// After every how many steps gradients and weights are looked through for numbers that are not finite. After the last
     /// step, and with validation after each epoch, they always are.
@@ -56,7 +56,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// How batches out of `samples` images are divided.
+    /// How batches out of `samples` items are divided.
     pub fn division(&self, samples: usize) -> MicroBatches {
         MicroBatches::new(samples, self.batch_size, self.micro_batch)
     }

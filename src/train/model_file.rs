@@ -28,7 +28,7 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Writes a model's tensors to `path`, under another name until all of it is there. `dropped` says which images it
+    /// Writes a model's tensors to `path`, under another name until all of it is there. `dropped` says which items it
     /// was not trained on.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl ModelFile {
         // What it takes to run the layers, and to score them as they were trained.
         let mut about = format!("format = {FORMAT}\ninputs = {}\nclasses = {}\n", model.inputs(), model.classes());
         if !dropped.is_empty() {
-            let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.images, d.flaw)).collect();
+            let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.items, d.flaw)).collect();
             about += &format!("dropped = \"{}\"\n", dropped.join(", "));
         }
         about += &model.config().to_toml();
@@ -65,7 +65,7 @@ impl ModelFile {
         safetensors::serialize(views, Some(about)).map_err(refuse)
     }
 
-    /// Reads what [`Self::write`] wrote. Where there is no normalisation, images are taken from 0 to 1.
+    /// Reads what [`Self::write`] wrote. Where there is no normalisation, inputs are taken from 0 to 1.
     ///
     /// # Errors
     /// Where the file cannot be read, is damaged, or does not hold a model: names what was expected and found.

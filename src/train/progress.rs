@@ -11,7 +11,7 @@ const RING: usize = 4096;
 /// Steps left out of the measured rate: the first ones find caches and clocks cold.
 const WARM_UP: usize = 10;
 
-/// Mean loss and accuracy over images.
+/// Mean loss and accuracy over items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// Mean cross-entropy in nats.
@@ -33,11 +33,11 @@ pub struct Update<'a> {
     pub epoch_ended: bool,
     /// Over the current epoch so far; over the whole of it where it has ended.
     pub score: Score,
-    /// Over the validation images, where there are some and an epoch has ended.
+    /// Over the validation items, where there are some and an epoch has ended.
     pub validation: Option<Score>,
     /// The loss of each new step.
     pub losses: &'a [f32],
-    /// Images a second since the warm-up; until that is over, since the start.
+    /// Items a second since the warm-up; until that is over, since the start.
     pub samples_per_second: f64,
     /// How long training has taken so far, without validation.
     pub seconds: f64,
@@ -85,10 +85,10 @@ pub(super) struct Progress {
     pub(super) step: usize,
     epoch: Sums,
     pub(super) last: Score,
-    /// Images trained on.
-    images: usize,
+    /// Items trained on.
+    items: usize,
     begun: Instant,
-    /// When the warm-up ended, and how many images it took.
+    /// When the warm-up ended, and how many items it took.
     pub(super) warm: Option<(Instant, usize)>,
     /// When the last of the steps ended.
     ended: Instant,
@@ -104,7 +104,7 @@ impl Progress {
             step: 0,
             epoch: Sums::default(),
             last,
-            images: 0,
+            items: 0,
             begun,
             warm: None,
             ended: begun,
@@ -119,8 +119,8 @@ impl Progress {
     }
 
     pub(super) fn rate(&self) -> f64 {
-        let (since, before) = self.warm.filter(|(_, images)| *images < self.images).unwrap_or((self.begun, 0));
-        (self.images - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
+        let (since, before) = self.warm.filter(|(_, items)| *items < self.items).unwrap_or((self.begun, 0));
+        (self.items - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
     }
 
     /// The metrics of the next steps, out of those of their micro-batches.
@@ -179,7 +179,7 @@ impl Progress {
             self.step += 1;
             self.epoch.add(entry, rows);
             self.last = self.epoch.score();
-            self.images += rows;
+            self.items += rows;
             let epoch_ended = self.step.is_multiple_of(steps_per_epoch);
             let is_last = i + 1 == losses.len();
             if epoch_ended || is_last {
@@ -201,7 +201,7 @@ impl Progress {
             }
         }
         if self.warm.is_none() && self.step >= WARM_UP {
-            self.warm = Some((self.ended, self.images));
+            self.warm = Some((self.ended, self.items));
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl<T> Values<T> {
 }
 
 impl Values<f64> {
-    /// Numbers drawn from a range keep three significant digits: they read well, and are the same wherever the last
+    /// Numbers drawn from a range keep three significant figures: they read well, and are the same wherever the last
     /// bits of a logarithm are not.
     fn draw(&self, scale: Scale, unit: f64) -> f64 {
         match self {

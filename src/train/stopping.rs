@@ -67,7 +67,7 @@ impl fmt::Display for Ending {
 pub struct Validated {
     /// How many epochs were done.
     pub epoch: usize,
-    /// Over the validation images.
+    /// Over the validation items.
     pub score: Score,
 }
 

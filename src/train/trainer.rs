@@ -35,7 +35,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// When the first step was done.
     pub first_step: Instant,
-    /// Images a second after the first ten steps; over all of them where there are no more.
+    /// Items a second after the first ten steps; over all of them where there are no more.
     pub samples_per_second: f64,
     /// Over the last epoch that was done, each batch before its update.
     pub train: Score,
@@ -60,7 +60,7 @@ pub struct Trainer<E> {
     model: Model,
     config: TrainConfig,
     samples: usize,
-    /// How many images there are for validation.
+    /// How many items there are for validation.
     validation: Option<usize>,
 }
 
@@ -77,8 +77,8 @@ impl<E: Executor> Trainer<E> {
         if data.validation().is_none() && (config.target.is_some() || config.patience.is_some()) {
             return Err(Error::new(
                 Kind::Usage,
-                "a target and patience need images for validation, and none are set aside",
-                "set some of the training images aside, such as --validation 0.1",
+                "a target and patience need items for validation, and none are set aside",
+                "set some of the training items aside, such as --validation 0.1",
             ));
         }
         let ModelConfig { loss, .. } = &config.model;
@@ -116,7 +116,7 @@ impl<E: Executor> Trainer<E> {
         Ok((model, plan))
     }
 
-    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what images are to be
+    /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what items are to be
     /// normalised. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         let parts = [(Set::Train, Some(data.train())), (Set::Test, data.test()), (Set::Validation, data.validation())];
@@ -162,7 +162,7 @@ impl<E: Executor> Trainer<E> {
     }
 
     /// Trains, telling `watch` of every few steps. Steps are submitted ahead of those being waited for, but where there
-    /// are images for validation, not beyond the end of an epoch: what follows is decided then.
+    /// are items for validation, not beyond the end of an epoch: what follows is decided then.
     ///
     /// # Errors
     /// Where the device fails, or a loss is not finite; and any error of `watch`, which ends training.
@@ -279,15 +279,15 @@ impl<E: Executor> Trainer<E> {
         Ok(metrics)
     }
 
-    /// Loss and accuracy on the validation images, where there are some.
+    /// Loss and accuracy on the validation items, where there are some.
     async fn validate(&mut self) -> Result<Option<Score>> {
-        let (Some(images), Some(slots)) = (self.validation, self.slots.validation) else { return Ok(None) };
-        score(&mut self.executor, (Set::Validation, &slots), images, EVALUATION_BATCH.min(images)).await.map(Some)
+        let (Some(items), Some(slots)) = (self.validation, self.slots.validation) else { return Ok(None) };
+        score(&mut self.executor, (Set::Validation, &slots), items, EVALUATION_BATCH.min(items)).await.map(Some)
     }
 
-    /// Loss and accuracy on the test images.
-    pub async fn test(&mut self, images: usize) -> Result<Score> {
-        evaluate(&mut self.executor, images, EVALUATION_BATCH.min(images)).await
+    /// Loss and accuracy on the test items.
+    pub async fn test(&mut self, items: usize) -> Result<Score> {
+        evaluate(&mut self.executor, items, EVALUATION_BATCH.min(items)).await
     }
 
     /// The outputs of the model, as it is trained so far, for the rows of its inputs: [`Session::infer`]. The
@@ -307,7 +307,7 @@ impl<E: Executor> Trainer<E> {
         Session::after(self.executor, &self.model, caps).await
     }
 
-    /// Mean and deviation by which images are normalised, in numbers from 0 to 1.
+    /// Mean and deviation by which items are normalised, in numbers from 0 to 1.
     pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
         let [mean, reciprocal] = infer::normalization(&mut self.executor, &self.model).await?;
         Ok([mean, 1.0 / reciprocal])
@@ -325,28 +325,28 @@ impl<E: Executor> Trainer<E> {
     }
 }
 
-/// Runs the section `evaluate` over `images` images in batches of `batch`.
+/// Runs the section `evaluate` over `items` items in batches of `batch`.
 ///
 /// # Errors
 /// Where the device fails, or the loss is not finite.
-pub async fn evaluate<E: Executor>(executor: &mut E, images: usize, batch: usize) -> Result<Score> {
+pub async fn evaluate<E: Executor>(executor: &mut E, items: usize, batch: usize) -> Result<Score> {
     let slots = SetSlots::find(executor.memory(), Set::Test)?;
-    score(executor, (Set::Test, &slots), images, batch).await
+    score(executor, (Set::Test, &slots), items, batch).await
 }
 
-/// Runs the section that goes forward over `images` images of a set in batches of `batch`.
+/// Runs the section that goes forward over `items` items of a set in batches of `batch`.
 async fn score<E: Executor>(
     executor: &mut E,
     (set, slots): (Set, &SetSlots),
-    images: usize,
+    items: usize,
     batch: usize,
 ) -> Result<Score> {
     let phase = set.evaluated_by();
     let mut sums = Sums::default();
-    let mut rows = (0..images).step_by(batch.max(1)).map(|start| batch.min(images - start));
+    let mut rows = (0..items).step_by(batch.max(1)).map(|start| batch.min(items - start));
     let mut first = 0;
-    while first < images.div_ceil(batch) {
-        let steps = 64.min(images.div_ceil(batch) - first);
+    while first < items.div_ceil(batch) {
+        let steps = 64.min(items.div_ceil(batch) - first);
         executor.run(&phase.name(), steps as u32)?;
         for entry in executor.fetch(slots.metrics, 2 * first, 2 * steps)?.await?.chunks_exact(2) {
             sums.add(entry, rows.next().unwrap_or(0));

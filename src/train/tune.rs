@@ -34,7 +34,7 @@ pub struct Assignment {
 pub struct Finished {
     /// Which run.
     pub run: Assignment,
-    /// Over the validation images after it; none where its loss ceased to be finite.
+    /// Over the validation items after it; none where its loss ceased to be finite.
     pub score: Option<Score>,
 }
 

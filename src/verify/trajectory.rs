@@ -29,7 +29,7 @@ pub struct Trace {
     pub outcome: Trained,
 }
 
-/// 784-128-10 on 6,400 digits for two epochs: 100 steps of 128. Seeds are fixed, since with others a ReLU could flip.
+/// 784-128-10 on 6,400 items for two epochs: 100 steps of 128. Seeds are fixed, since with others a ReLU could flip.
 pub fn hundred_steps() -> (TrainConfig, Dataset) {
     let data = digits(7).first(6_400, 500);
     (TrainConfig { model: ModelConfig::mlp(&[128], &MlpConfig::default()), epochs: 2, ..TrainConfig::default() }, data)

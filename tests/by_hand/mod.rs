@@ -130,7 +130,7 @@ impl ByHand {
             seed_high,
         };
         let bindings = [
-            ("images", pass.images),
+            ("items", pass.images),
             ("classes", pass.classes),
             ("counters", pass.counters),
             ("normalisation", pass.normalisation),

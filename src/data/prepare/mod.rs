@@ -73,8 +73,8 @@ pub struct Preparation {
 pub struct Dropped {
     /// The flaw; if an image has several, the first requested.
     pub flaw: Flaw,
-    /// Number of images.
-    pub images: usize,
+    /// Number of items.
+    pub items: usize,
 }
 
 impl Preparation {
@@ -121,8 +121,8 @@ impl Preparation {
         let found = check(&data)?.train;
         let mut kept = vec![true; data.train().len()];
         let mut drop = |flaw| {
-            let images = found.with(flaw).into_iter().filter(|&i| std::mem::take(&mut kept[i])).count();
-            Dropped { flaw, images }
+            let items = found.with(flaw).into_iter().filter(|&i| std::mem::take(&mut kept[i])).count();
+            Dropped { flaw, items }
         };
         let dropped = self.drop.iter().map(|&flaw| drop(flaw)).collect();
         let rest: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();

@@ -17,9 +17,9 @@ use crate::random::{Random, permute};
 crate::params! {
     /// Parameters of [`Gather`].
     pub struct GatherParams {
-        /// Images in the data set.
+        /// Items in the data set.
         pub samples: u32,
-        /// Pixels of an image.
+        /// Elements of an item.
         pub features: u32,
         /// Rows of a batch.
         pub batch: u32,
@@ -85,7 +85,7 @@ pub(in crate::ops) const GATHER_ROW: &str = include_str!("../../../shaders/lib/g
 
 /// The batch of a step with these counters.
 pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args: &mut Args<'_, T>) {
-    let (images, classes, normalisation) = (args.word("images"), args.word("classes"), args.real("normalisation"));
+    let (items, classes, normalisation) = (args.word("items"), args.word("classes"), args.real("normalisation"));
     let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
     let features = params.features as usize;
     let used = |row: usize| row < counters[counter::ROWS] as usize;
@@ -101,8 +101,8 @@ pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u3
         if !used(row) {
             return inputs.fill(T::zero());
         }
-        let image = &images[sample(row) * words..][..words];
-        for (inputs, word) in inputs.chunks_mut(4).zip(image) {
+        let item = &items[sample(row) * words..][..words];
+        for (inputs, word) in inputs.chunks_mut(4).zip(item) {
             for (input, byte) in inputs.iter_mut().zip(word.to_le_bytes()) {
                 *input = number[usize::from(byte)];
             }

@@ -1,11 +1,11 @@
 //! What begins a step: counters, and rows of the data set.
 
 pub mod begin_batch;
+pub mod byte_sums;
 pub mod gather;
 pub mod gather_augmented;
 pub mod micro_batch;
 pub mod normalisation;
-pub mod pixel_sums;
 pub mod step_state;
 
 use super::Registered;
@@ -15,7 +15,7 @@ pub static ALL: &[&dyn Registered] = &[
     &begin_batch::BeginBatch,
     &gather::Gather,
     &gather_augmented::GatherAugmented,
-    &pixel_sums::PixelSums,
+    &byte_sums::ByteSums,
     &normalisation::Normalisation,
     &step_state::StepState,
     &micro_batch::MicroBatch,

@@ -1,24 +1,24 @@
-//! What images are normalised by: the mean of all their pixels, from 0 to 1, and the reciprocal of their deviation.
+//! What inputs are normalised by: the mean of all their bytes, from 0 to 1, and the reciprocal of their deviation.
 //!
 //! With c the byte nearest to the mean, and d = b - c for each byte b of n: mean = (c + sum d / n) / 255, and
 //! deviation = sqrt(sum d^2 / n - (sum d / n)^2) / 255 (the shifted sums of Chan, Golub and LeVeque, "Algorithms for
 //! Computing the Sample Variance", The American Statistician 37(3), 1983, section 3). The sums of
-//! [`crate::ops::batch::pixel_sums`] give those of d without loss, whatever the images: they are whole numbers. Where all pixels
-//! are equal, the reciprocal is 1: what is left of such images is 0.
+//! [`crate::ops::batch::byte_sums`] give those of d without loss, since they are integers. If all bytes are equal, the
+//! reciprocal is 1, and all inputs are 0.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
-use crate::ops::batch::pixel_sums::{CONSTANTS, PixelSumsParams};
+use crate::ops::batch::byte_sums::{ByteSumsParams, CONSTANTS};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::ops::update::square_sums::LANES;
 use crate::random::Random;
 
-/// Joins the sums of [`crate::ops::batch::pixel_sums::PixelSums`].
+/// Joins the sums of [`crate::ops::batch::byte_sums::ByteSums`].
 #[derive(Debug)]
 pub struct Normalisation;
 
 impl Kernel for Normalisation {
-    type Params = PixelSumsParams;
+    type Params = ByteSumsParams;
 
     fn name(&self) -> &'static str {
         "normalisation"
@@ -29,28 +29,28 @@ impl Kernel for Normalisation {
         vec![Variant::new("plain", &CONSTANTS, &parts)]
     }
 
-    fn groups(&self, _params: &PixelSumsParams, _variant: &Variant) -> u64 {
+    fn groups(&self, _params: &ByteSumsParams, _variant: &Variant) -> u64 {
         1
     }
 
-    fn flops(&self, params: &PixelSumsParams) -> u64 {
+    fn flops(&self, params: &ByteSumsParams) -> u64 {
         10 * u64::from(params.parts)
     }
 
-    fn twin<T: Real>(&self, params: &PixelSumsParams, args: &mut Args<'_, T>) {
+    fn twin<T: Real>(&self, params: &ByteSumsParams, args: &mut Args<'_, T>) {
         let (sums, normalisation) = (args.word("part_sums"), args.real_mut("normalisation"));
         let sums = || sums.chunks_exact(2).map(|sums| [i64::from(sums[0]), i64::from(sums[1])]);
-        let pixels = i64::from(params.samples) * i64::from(params.features);
+        let count = i64::from(params.samples) * i64::from(params.features);
         let total: i64 = sums().map(|[sum, _]| sum).sum();
-        let c = (total + pixels / 2) / pixels;
+        let c = (total + count / 2) / count;
         let (mut differences, mut squares) = (0, 0);
         for (part, [sum, square_sum]) in sums().enumerate() {
-            let n = params.pixels(part);
+            let n = params.bytes_in(part);
             differences += sum - c * n;
             squares += square_sum - 2 * c * sum + c * c * n;
         }
         let of = |whole: i64| T::of(whole as f64);
-        let (difference, square) = (of(differences) / of(pixels), of(squares) / of(pixels));
+        let (difference, square) = (of(differences) / of(count), of(squares) / of(count));
         normalisation[0] = (of(c) + difference) * T::of(1.0 / 255.0);
         normalisation[1] = T::one();
         if squares > 0 {
@@ -63,13 +63,13 @@ impl Kernel for Normalisation {
     /// least |e| (1 - |e|), and m = v + e^2 <= 2.1 v, also where rounding chose the other of two c at about a half.
     ///
     /// - The mean of d is off by at most g_{k+4} of the mean of |d|, which is at most m and sqrt(m) (Higham, eq. 4.4; 4
-    ///   for the quotient and the number of pixels). c added and 1/255 are 3 more.
+    ///   for the quotient and the number of bytes). c added and 1/255 are 3 more.
     /// - The variance is off by the error of m, g_{k+4} m, and about 2 e times that of the mean of d: together, with
     ///   two roundings of its own, by 4.5 g_{k+6} v. A root halves that and a quotient follows: 7 more.
-    fn tolerance(&self, case: &Case<PixelSumsParams>, output: &str, values: &Values) -> Tolerance {
+    fn tolerance(&self, case: &Case<ByteSumsParams>, output: &str, values: &Values) -> Tolerance {
         let [mean, reciprocal] = [0, 1].map(|i| values.after(output)[i]);
         let tiny = f64::from(f32::MIN_POSITIVE);
-        // No deviation is above a half: all pixels are equal, and nothing but the mean is rounded.
+        // No deviation is above a half: all bytes are equal, and nothing but the mean is rounded.
         if reciprocal == 1.0 {
             return Tolerance { hard: vec![roundings(2) * mean + tiny, tiny], soft: None };
         }
@@ -80,7 +80,7 @@ impl Kernel for Normalisation {
         Tolerance { hard: vec![of_difference + roundings(3) * mean + tiny, of_reciprocal], soft: None }
     }
 
-    fn cases(&self, effort: Effort) -> Vec<Case<PixelSumsParams>> {
+    fn cases(&self, effort: Effort) -> Vec<Case<ByteSumsParams>> {
         let mut random = effort.random();
         let mut sizes = vec![[1, 1], [3, 5], [256, 256], [257, 255], [60_000, 784], [50_000, 3072], [2, 40_001]];
         let count = effort.count(8, 2000);
@@ -89,7 +89,7 @@ impl Kernel for Normalisation {
             sizes.push([1_000_000, 4292]); // nearly as much as can be bound
         }
         let case = |(i, [samples, features]): (usize, [u32; 2])| {
-            let params = PixelSumsParams::new(samples as usize, features as usize);
+            let params = ByteSumsParams::new(samples as usize, features as usize);
             Case::new(
                 params.expect("sizes of cases are small"),
                 if i % 2 == 0 { Inputs::Random } else { Inputs::Extreme },
@@ -98,13 +98,13 @@ impl Kernel for Normalisation {
         sizes.into_iter().enumerate().map(case).collect()
     }
 
-    /// What images of two bytes would give: random ones in each part, or for strain one byte, and in none, the first or
+    /// What items of two bytes would give: random ones in each part, or for strain one byte, and in none, the first or
     /// every other part the next byte too.
-    fn fill(&self, case: &Case<PixelSumsParams>, _: &str, words: usize, random: &mut Random) -> Option<Vec<u32>> {
+    fn fill(&self, case: &Case<ByteSumsParams>, _: &str, words: usize, random: &mut Random) -> Option<Vec<u32>> {
         let (base, rest) = (random.below(255), random.below(4));
         let mut sums = Vec::with_capacity(words);
         for part in 0..words / 2 {
-            let n = case.params.pixels(part) as u32;
+            let n = case.params.bytes_in(part) as u32;
             let strained = [0, u32::from(part == 0), n * u32::from(part % 2 == 1), (n / 2) * u32::from(part % 2 == 0)];
             let (bytes, seconds) = match case.inputs {
                 Inputs::Extreme => ([base, base + 1], strained[rest as usize]),
@@ -122,7 +122,7 @@ impl Kernel for Normalisation {
 
     fn faults(&self) -> &'static [ShaderFault] {
         &[
-            ShaderFault { from: "total / pixels + 0.5", to: "0.0" },
+            ShaderFault { from: "total / count + 0.5", to: "0.0" },
             ShaderFault { from: "- 2u * c * s", to: "- c * s" },
             ShaderFault { from: "- difference * difference", to: "" },
             ShaderFault { from: "word / words * params.features", to: "4u * (word - word % words)" },

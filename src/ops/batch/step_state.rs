@@ -12,7 +12,7 @@ use crate::random::Random;
 crate::params! {
     /// Parameters of [`StepState`].
     pub struct StepStateParams {
-        /// Images in the data set.
+        /// Items in the data set.
         pub samples: u32,
         /// Rows of a batch.
         pub batch: u32,

@@ -38,7 +38,7 @@ const PIECES: usize = 4;
 
 /// Generates the embedded set: 10,000 training and 2,000 test images, 28 x 28, with balanced classes.
 pub fn digits(seed: u64) -> Dataset {
-    let mut order = Random::new(seed, stream::DIGITS + (TRAIN + TEST) as u32);
+    let mut order = Random::new(seed, stream::EMBEDDED + (TRAIN + TEST) as u32);
     let train = split(seed, 0, balanced_labels(TRAIN, &mut order));
     let test = split(seed, TRAIN, balanced_labels(TEST, &mut order));
     let source = Provenance { format: "embedded", place: "digits".to_owned() };
@@ -58,7 +58,7 @@ fn balanced_labels(count: usize, random: &mut Random) -> Vec<u8> {
 fn split(seed: u64, first: usize, labels: Vec<u8>) -> Split {
     let mut images = vec![0; labels.len() * SIDE * SIDE];
     images.par_chunks_exact_mut(SIDE * SIDE).zip(&labels).enumerate().for_each(|(i, (image, &label))| {
-        let random = Random::new(seed, stream::DIGITS + (first + i) as u32);
+        let random = Random::new(seed, stream::EMBEDDED + (first + i) as u32);
         draw(usize::from(label), random, image);
     });
     Split::of_images([SIDE, SIDE], images, labels).expect("an image is drawn for each label")

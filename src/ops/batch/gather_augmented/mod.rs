@@ -82,7 +82,7 @@ pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
     let (classes, counters, mut labels) = (vec![0; samples], [1, 0, 0, params.batch], vec![0; batch]);
     let mut inputs = vec![0.0; batch * params.features as usize];
     let views = vec![
-        ("images", View::Word(images)),
+        ("items", View::Word(images)),
         ("classes", View::Word(&classes)),
         ("counters", View::Word(&counters)),
         ("normalisation", View::Real(&[0.0, 1.0])),
@@ -126,7 +126,7 @@ impl Kernel for GatherAugmented {
     }
 
     fn twin<T: Real>(&self, params: &GatherAugmentedParams, args: &mut Args<'_, T>) {
-        let (images, classes, counters) = (args.word("images"), args.word("classes"), args.word("counters"));
+        let (images, classes, counters) = (args.word("items"), args.word("classes"), args.word("counters"));
         let normalisation = args.real("normalisation");
         let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
         let (mean, reciprocal) = (normalisation[0], normalisation[1]);
@@ -149,7 +149,7 @@ impl Kernel for GatherAugmented {
     /// By the bound of a pixel; what is erased is exactly 0 before it is normalised.
     fn tolerance(&self, case: &Case<GatherAugmentedParams>, output: &str, values: &Values) -> Tolerance {
         let (params, expected) = (&case.params, values.after(output));
-        let (images, counters) = (values.words("images"), values.words("counters"));
+        let (images, counters) = (values.words("items"), values.words("counters"));
         let (words, features, columns) = (params.words(), params.features as usize, params.columns as usize);
         let normalised = Normalised::of(values);
         let row = |(row, expected): (usize, &[f64])| {

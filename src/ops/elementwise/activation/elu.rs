@@ -1,7 +1,7 @@
 //! f(x) = x where x > 0, else exp(x) - 1: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep Network Learning
 //! by Exponential Linear Units (ELUs)", ICLR 2016, equation 15, with alpha = 1; f'(x) = exp(min(x, 0)).
 //!
-//! WGSL has no exp(x) - 1 that keeps the digits of a small x. Where x > -1 the shader takes 2 t / (1 - t), t = tanh(x / 2),
+//! WGSL has no exp(x) - 1 that is precise for a small x. Where x > -1 the shader takes 2 t / (1 - t), t = tanh(x / 2),
 //! by the continued fraction of [`tanh`](super::tanh).
 
 use super::function::{Function, TINY, UNIT, exp_error};

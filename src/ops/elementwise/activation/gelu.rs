@@ -3,7 +3,7 @@
 //!
 //! WGSL has no error function. The shader takes erfc(z) = (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + 0.3275911 z), of
 //! Abramowitz and Stegun, "Handbook of Mathematical Functions", formula 7.1.26, with an error of at most 1.5e-7. The
-//! twin's erfc is right to the last digits of f64.
+//! twin's erfc is right to the last bits of f64.
 
 use super::function::{Function, TINY, UNIT, exp_error};
 use crate::kernel::{Real, ShaderFault};

@@ -1,7 +1,7 @@
 //! f(x) = log(1 + exp(x)), f'(x) = sigmoid(x): Dugas et al., "Incorporating Second-Order Functional Knowledge for Better
 //! Option Pricing", NIPS 2000, section 3.
 //!
-//! f(x) = max(x, 0) + log(1 + e) with e = exp(-|x|) overflows nowhere. WGSL has no log(1 + e) that keeps the digits of a
+//! f(x) = max(x, 0) + log(1 + e) with e = exp(-|x|) overflows nowhere. WGSL has no log(1 + e) that is precise for a
 //! small e; the shader takes 2 artanh(s), s = e / (2 + e) <= 1/3, by artanh's power series (NIST Digital Library of
 //! Mathematical Functions, section 4.38) up to s^15.
 

@@ -1,8 +1,8 @@
 struct Params { samples: u32, features: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 /// [samples, features] u8
-@group(0) @binding(1) var<storage, read> images: array<u32>;
-/// [parts, 2]: for each PART words of the images, the sum of the bytes and of their squares
+@group(0) @binding(1) var<storage, read> items: array<u32>;
+/// [parts, 2]: for each PART words of the items, the sum of the bytes and of their squares
 @group(0) @binding(2) var<storage, read_write> part_sums: array<u32>;
 
 var<workgroup> lanes: array<vec2<u32>, WORKGROUP>;
@@ -20,9 +20,9 @@ fn main(
     let end = min((part + 1u) * PART, params.samples * words);
     var sum = vec2(0u);
     for (var w = part * PART + local; w < end; w += WORKGROUP) {
-        // The last word of an image may be padded.
-        let pixels = min(4u, params.features - 4u * (w % words));
-        let word = extractBits(images[w], 0u, 8u * pixels);
+        // The last word of an item may be padded.
+        let used = min(4u, params.features - 4u * (w % words));
+        let word = extractBits(items[w], 0u, 8u * used);
         let bytes = (vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu);
         sum += vec2(dot(bytes, vec4(1u)), dot(bytes, bytes));
     }
