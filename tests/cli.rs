@@ -284,7 +284,7 @@ fn explain_shows_the_dispatches_and_trains_nothing() {
         let ran = place.run(&format!("{SMALL} --device {device} --explain"));
         ran.lines();
         holds(&ran.out, &["train: ", "MFLOP", "gather", "fc1 ", "loss", "fc3 gradient", "update", "the graph"]);
-        holds(&ran.out, &["evaluate: ", "memory: ", "weights"]);
+        holds(&ran.out, &["evaluate: ", "peak memory ", "weights"]);
         holds(&ran.out, &[variant]);
         assert!(!ran.out.contains("epoch"), "{}", ran.out);
         let divided = place.run(&format!("{SMALL} --micro-batch 4 --device {device} --explain"));
