@@ -304,8 +304,8 @@ fn what_does_not_go_together_is_refused_by_name() {
     };
     let (a, b) = (leaf(&mut graph, [4, 5]), leaf(&mut graph, [4, 6]));
     let says = |error: shadegrad::error::Error, words: &str| assert!(error.cause().contains(words), "{error}");
-    says(product(&mut graph, Operands::NN, a, b).expect_err("5 is not 4"), "a product of [4, 5] and [4, 6]");
-    says(graph.apply(Add, &[a, b]).expect_err("two shapes"), "[4, 6] added to [4, 5]");
+    says(product(&mut graph, Operands::NN, a, b).expect_err("5 is not 4"), "cannot multiply [4, 5] and [4, 6]");
+    says(graph.apply(Add, &[a, b]).expect_err("two shapes"), "cannot add [4, 6] to [4, 5]");
     let active = graph.apply(Relu, &[a]).expect("any shape does");
     says(graph.seeds(active).expect_err("no loss"), "Relu is not a loss");
 }

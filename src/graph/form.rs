@@ -1,4 +1,4 @@
-//! The name of a way to compute an op.
+//! Names of the ways to compute an op.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use std::fmt;
 pub struct Form {
     /// The method.
     pub name: &'static str,
-    /// Into how many parts it divides the work; 0 for a method that divides nothing.
+    /// Number of parts the work is split into; 0 if it is not split.
     pub parts: u32,
 }
 
 impl Form {
     /// The only form of most ops.
     pub const DIRECT: Self = Self { name: "direct", parts: 0 };
-    /// The form in which an output is stored where an input was, see [`Op::in_place`](super::Op::in_place). Lowering
-    /// decides on it.
+    /// The form that stores an output in an input's memory, see [`Op::in_place`](super::Op::in_place). Chosen by
+    /// lowering.
     pub const IN_PLACE: Self = Self { name: "in-place", parts: 0 };
 }
 

@@ -1,5 +1,5 @@
-//! Which form each op is lowered in: an op may be computed in several ways, each of one or more kernels, among which the
-//! tuner chooses.
+//! Selects the form of each op: an op may have several implementations of one or more kernels, among which the tuner
+//! chooses.
 
 use super::{Form, Graph, Op, Pool, mistake};
 use crate::error::Result;
@@ -9,49 +9,49 @@ use crate::shape::TensorType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What a form is chosen for: an op, as it prints, and the types of its inputs.
+/// The key of a form choice: an op's debug representation, and its input types.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpKey {
     /// The op with its settings.
     pub op: String,
-    /// What it is applied to.
+    /// The input types.
     pub inputs: Vec<TensorType>,
 }
 
 impl OpKey {
-    /// An op that is applied to inputs of these types.
+    /// The key of an op with these input types.
     pub fn new(op: &dyn Op, inputs: &[&TensorType]) -> Self {
         Self { op: format!("{op:?}"), inputs: inputs.iter().map(|&ty| ty.clone()).collect() }
     }
 
-    /// The types of the inputs, as `[128, 64] [64]`.
+    /// The input types, formatted as `[128, 64] [64]`.
     pub fn shapes(&self) -> String {
         self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// How the ops of a graph are lowered for a device.
+/// How a graph's ops are lowered for a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
-    /// What the device can do.
+    /// The device's capabilities.
     pub caps: Caps,
-    /// The form of each op that is not to take its first one.
+    /// The chosen form of each op that does not use its first one.
     pub forms: BTreeMap<OpKey, Form>,
 }
 
 impl Choices {
-    /// The first form of every op that has several.
+    /// The first form for all ops.
     pub fn new(caps: Caps) -> Self {
         Self { caps, forms: BTreeMap::new() }
     }
 
-    /// The form of an op: the one chosen if the device has it, else the first.
+    /// The form of an op: the chosen one if the device supports it, else the first.
     ///
     /// # Errors
-    /// Names an op that has no form for the device.
+    /// If an op has no form for the device; names it.
     pub fn form(&self, op: &dyn Op, inputs: &[&TensorType]) -> Result<Form> {
         let offered = op.forms(inputs, &self.caps);
-        // Most ops have one form and need no key.
+        // Most ops have a single form and need no key.
         let chosen = if offered.len() > 1 { self.forms.get(&OpKey::new(op, inputs)) } else { None };
         let form = chosen.filter(|form| offered.contains(form)).or(offered.first());
         form.copied().ok_or_else(|| mistake(format!("{op:?} has no form for {inputs:?}")))
@@ -59,13 +59,13 @@ impl Choices {
 }
 
 impl Default for Choices {
-    /// For every adapter of the WebGPU standard.
+    /// For every WebGPU adapter.
     fn default() -> Self {
         Self::new(Caps::portable())
     }
 }
 
-/// An op of a graph that has several forms, with the types of its inputs.
+/// An op of a graph with several forms, and its input types.
 #[derive(Clone, Debug)]
 pub struct OpenOp {
     op: Arc<dyn Op>,
@@ -75,20 +75,20 @@ pub struct OpenOp {
 }
 
 impl OpenOp {
-    /// What a form of it is chosen for.
+    /// The key of its form choice.
     pub fn key(&self) -> OpKey {
         OpKey::new(self.op.as_ref(), &self.inputs.iter().collect::<Vec<_>>())
     }
 
-    /// The name of the slot of an input in [`Self::plan`].
+    /// The slot name of an input in [`Self::plan`].
     pub fn input_name(number: usize) -> String {
         format!("input {number}")
     }
 
-    /// A plan whose one section, `op`, computes this op in one form, from inputs in slots of their own.
+    /// A plan with a single section `op`, which computes this op in one form from inputs in separate slots.
     ///
     /// # Errors
-    /// If the op cannot be lowered by itself.
+    /// If the op cannot be lowered alone.
     pub fn plan(&self, form: Form, caps: &Caps) -> Result<Plan> {
         let mut memory = Memory::default();
         let mut graph = Graph::default();
@@ -107,7 +107,7 @@ impl OpenOp {
 }
 
 impl Graph {
-    /// The ops that have several forms on a device, once for each combination of input types.
+    /// The ops with several forms on a device, once per combination of input types.
     pub fn open_ops(&self, caps: &Caps) -> Vec<OpenOp> {
         let mut seen = BTreeSet::new();
         let mut open = Vec::new();

@@ -1,7 +1,8 @@
 //! Reverse-mode differentiation.
 //!
-//! The contract: a node's gradient rule runs once, when the gradients of all uses of all its outputs are summed. Nodes are
-//! visited from the last seed downwards, and every use of a value comes after it, so that this holds by construction.
+//! Contract: a node's gradient rule runs once, after the gradients of all uses of all its outputs have been summed.
+//! Nodes are visited from the last seed backward, and every use of a value comes after it, so this holds by
+//! construction.
 
 use super::{Graph, Op, Value, mistake};
 use crate::error::Result;
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Graph {
-    /// The seeds of a loss: each input of the op that gave `losses`, with the gradient of the mean of `losses` for it.
+    /// The seeds of a loss: each input of the op that produced `losses`, with the gradient of the mean of `losses`.
     ///
     /// # Errors
     /// If `losses` is not output 0 of a loss.
@@ -20,14 +21,14 @@ impl Graph {
         Ok(node.inputs.iter().zip(objective).filter_map(|(&input, gradient)| Some((input, gradient?))).collect())
     }
 
-    /// Appends what computes, for each value of `of`, the sum over all `seeds` (output, G) of the gradient of
-    /// <output, G>: with G = dL/d(output) the gradient of L. `None` for a value that reaches no seed.
+    /// Appends ops that compute, for each value of `of`, the sum over all `seeds` (output, G) of the gradient of
+    /// <output, G>: with G = dL/d(output), the gradient of L. `None` for a value that does not reach a seed.
     ///
-    /// Seeds may be values of any type, any number of them, and one value several times; [`Self::seeds`] gives those of a
-    /// loss. `accumulate`, an op that adds two values, sums the gradients of a value that is used more than once.
+    /// Seeds may be any number of values of any type, including repeated ones; [`Self::seeds`] returns those of a loss.
+    /// `accumulate`, an op that adds two values, sums the gradients of a value that is used more than once.
     ///
     /// # Errors
-    /// If a gradient differs from its value in type, or an op between has no gradient: names the op.
+    /// If a gradient's type differs from its value's, or an op in between has no gradient (names the op).
     pub fn gradients(
         &mut self,
         seeds: &[(Value, Value)],
@@ -61,7 +62,7 @@ impl Graph {
         Ok(of.iter().map(|value| gradients.get(value).copied()).collect())
     }
 
-    /// Adds a gradient of `value` to those found before.
+    /// Adds a gradient of `value` to those found so far.
     fn add_up(
         &mut self,
         gradients: &mut BTreeMap<Value, Value>,
@@ -71,7 +72,7 @@ impl Graph {
     ) -> Result<()> {
         if self.ty(gradient) != self.ty(value) {
             let (found, expected) = (self.ty(gradient), self.ty(value));
-            return Err(mistake(format!("{}: a gradient is {found}, its value {expected}", self.scope)));
+            return Err(mistake(format!("{}: a gradient has type {found}, its value {expected}", self.scope)));
         }
         let sum = match gradients.get(&value) {
             Some(&other) => self.apply_shared(accumulate.clone(), &[other, gradient])?,
@@ -81,7 +82,7 @@ impl Graph {
         Ok(())
     }
 
-    /// The values of `of`, and all that depend on one of them.
+    /// The values of `of`, and everything that depends on one of them.
     fn dependents(&self, of: &[Value]) -> BTreeSet<Value> {
         let mut depend: BTreeSet<Value> = of.iter().copied().collect();
         for node in &self.nodes {

@@ -1,4 +1,5 @@
-//! From graph to plan: a slot for every value, transients reused as soon as nobody needs them, kernels recorded.
+//! Lowers a graph to a plan: assigns a slot to every value, reuses transients after their last use, and records
+//! kernels.
 
 use super::lowering::Owned;
 use super::{Choices, Form, Graph, Lowering, Op, Pool, Value, mistake};
@@ -7,41 +8,41 @@ use crate::plan::{Plan, SlotId};
 use crate::shape::TensorType;
 use std::collections::BTreeMap;
 
-/// Where the values of a lowered graph lie.
+/// Locations of a lowered graph's values.
 #[derive(Debug, Default)]
 pub struct Lowered {
     slots: BTreeMap<Value, SlotId>,
 }
 
 impl Lowered {
-    /// The slot of a value that was lowered.
+    /// The slot of a lowered value.
     pub fn slot(&self, value: Value) -> Option<SlotId> {
         self.slots.get(&value).copied()
     }
 }
 
-/// A graph on its way into a plan.
+/// State of the lowering of a graph.
 struct Lowerer<'a> {
     graph: &'a Graph,
     plan: &'a mut Plan,
     pool: &'a mut Pool,
     stores: &'a [(Value, SlotId)],
-    /// The values in whose memory lies what is to stay valid.
+    /// The values whose memory must stay valid.
     keep: Vec<Value>,
-    /// For each node, the last node that reads any of its outputs or a view of one; its own number where none does.
+    /// For each node, the last node that reads any of its outputs or a view of one; its own index if there is none.
     last_use: Vec<usize>,
     lowered: Lowered,
-    /// The transients in use.
+    /// Live transients.
     owned: BTreeMap<Value, Owned>,
 }
 
 impl Graph {
-    /// Records this graph into the section that `plan` has begun, each op in the form that `choices` give it. Each value
-    /// of `stores` is computed into its slot; those of `keep` stay valid until the end of the section, all others only as
-    /// long as the graph needs them.
+    /// Records this graph into the last section of `plan`, each op in the form given by `choices`. Each value in
+    /// `stores` is computed into its slot; those in `keep` stay valid until the end of the section, all others only
+    /// until their last use.
     ///
     /// # Errors
-    /// Where a value of `stores` is a leaf or has two slots, or an op does not take the slots of its inputs.
+    /// If a value in `stores` is a leaf or has two slots, or an op does not accept its inputs' slots.
     pub fn lower(
         &self,
         plan: &mut Plan,
@@ -70,7 +71,7 @@ impl Graph {
 }
 
 impl Lowerer<'_> {
-    /// Gives each output of a node a slot, and records the node.
+    /// Assigns a slot to each output of a node, and records the node.
     fn node(&mut self, number: usize, prefix: &str, choices: &Choices) -> Result<()> {
         let node = &self.graph.nodes[number];
         let Some(op) = &node.op else {
@@ -94,15 +95,15 @@ impl Lowerer<'_> {
             op.lower(form, &mut cx, &inputs, &outputs)?;
             cx.end();
         }
-        // Only now may a buffer be written again: no dispatch binds one buffer to read and to write.
+        // Only now may a buffer be written again: no dispatch binds a buffer both read-only and writable.
         let values = node.inputs.iter().chain(&node.outputs).map(|&value| self.backing(value));
         let done: Vec<Value> = values.filter(|&value| self.is_over(value, number)).collect();
         self.pool.release(done.iter().filter_map(|value| self.owned.remove(value)));
         Ok(())
     }
 
-    /// A slot for a value: the one it is stored in, that of the value it is a view of, that of the value it replaces, or a
-    /// transient.
+    /// A slot for a value: the one it is stored in, that of the value it is a view of, that of the value it replaces,
+    /// or a transient.
     fn place(&mut self, value: Value, name: &str, replaced: Option<Value>) -> Result<SlotId> {
         let ty = self.graph.ty(value);
         if let Some(slot) = self.stored(value) {
@@ -123,8 +124,8 @@ impl Lowerer<'_> {
         Ok(slot)
     }
 
-    /// The input and the output of a node that are to share storage: the op can, both are of one type, the input is a
-    /// transient that nobody reads later or besides, and the output has no place of its own.
+    /// The input and output of a node that share memory: if the op supports it, both have the same type, the input is a
+    /// transient with no other or later use, and the output has no slot of its own.
     fn in_place(&self, op: &dyn Op, number: usize) -> Option<(Value, Value)> {
         let node = &self.graph.nodes[number];
         op.in_place().iter().find_map(|&(input, output)| {
@@ -137,12 +138,12 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Whether nobody needs what lies in the memory of `value` after node `number`.
+    /// Whether the memory of `value` is unused after node `number`.
     fn is_over(&self, value: Value, number: usize) -> bool {
         self.last_use[value.node] <= number && !self.keep.contains(&value)
     }
 
-    /// The slot that the caller wants a value in.
+    /// The slot the caller requested for a value.
     fn stored(&self, value: Value) -> Option<SlotId> {
         self.stores.iter().find(|(other, _)| *other == value).map(|(_, slot)| *slot)
     }
@@ -151,13 +152,13 @@ impl Lowerer<'_> {
         for &(value, slot) in self.stores {
             if self.graph.nodes[value.node].op.is_none() || self.stored(value) != Some(slot) {
                 let name = &self.plan.memory.slot(slot).name;
-                return Err(mistake(format!("{name}: what it is to store is not computed into it but elsewhere")));
+                return Err(mistake(format!("{name}: the value to store is not computed into this slot")));
             }
         }
         Ok(())
     }
 
-    /// The value in whose memory this one lies: itself, unless it is a view that is not stored elsewhere.
+    /// The value whose memory this one uses: itself, unless it is a view that is not stored elsewhere.
     fn backing(&self, value: Value) -> Value {
         let mut backing = value;
         let is_view = |value: Value| self.graph.nodes[value.node].op.as_ref().is_some_and(|op| op.is_view());

@@ -1,19 +1,19 @@
-//! What lowering an op takes: the plan, a label, and transients out of a pool.
+//! Context for lowering an op: the plan, a label, and transients from a pool.
 
 use crate::error::Result;
 use crate::kernel::{AnyKernel, Kernel};
 use crate::plan::{Plan, Role, SlotId};
 use crate::shape::{DType, Layout, TensorType};
 
-/// Buffers of transients that are free to be used again, by element type, layout and size.
+/// Free buffers of transients, by element type, layout and size.
 ///
-/// Sections of one plan may share a pool, for transients live within one run of a section.
+/// Sections of a plan may share a pool, since transients live within one run of a section.
 #[derive(Debug, Default)]
 pub struct Pool {
     free: Vec<Owned>,
 }
 
-/// A buffer that belongs to a value for a while: what its elements are, its size in words, and the slot that is all of it.
+/// A buffer temporarily owned by a value: its element type and layout, its size in words, and a slot of all of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owned {
     kind: (DType, Layout),
@@ -22,10 +22,10 @@ pub(super) struct Owned {
 }
 
 impl Pool {
-    /// A transient of this type: in the smallest free buffer that holds it, else in a new one.
+    /// A transient of this type: in the smallest free buffer that fits, else in a new one.
     pub(super) fn take(&mut self, plan: &mut Plan, name: &str, ty: &TensorType) -> Result<(Owned, SlotId)> {
         let (kind, words) = ((ty.dtype, ty.layout), ty.words()?);
-        // A buffer more than twice as big is left for something bigger.
+        // Larger buffers are reserved for larger values.
         let sizes = words..=words.saturating_mul(2);
         let fits = |free: &Owned| free.kind == kind && sizes.contains(&free.words);
         let fits = self.free.iter().enumerate().filter(|(_, free)| fits(free));
@@ -38,17 +38,17 @@ impl Pool {
         Ok((Owned { kind, words, whole }, whole))
     }
 
-    /// Buffers that nobody needs any more.
+    /// Returns buffers that are no longer needed.
     pub(super) fn release(&mut self, buffers: impl IntoIterator<Item = Owned>) {
         self.free.extend(buffers);
     }
 }
 
-/// The place where an op records its kernels.
+/// Context in which an op records its kernels.
 pub struct Lowering<'a> {
-    /// The plan, whose last section the kernels go to.
+    /// The plan; kernels are added to its last section.
     pub plan: &'a mut Plan,
-    /// The label of the op's dispatches: the layer it belongs to.
+    /// The label of the op's dispatches: its layer.
     pub label: &'a str,
     pool: &'a mut Pool,
     name: &'a str,
@@ -60,10 +60,10 @@ impl<'a> Lowering<'a> {
         Self { plan, label, pool, name, scratch: Vec::new() }
     }
 
-    /// A slot for what this op's kernels hand to one another. Others may use it again after the op.
+    /// A temporary slot for data passed between this op's kernels. It may be reused after the op.
     ///
     /// # Errors
-    /// If its elements cannot be counted.
+    /// If it has too many elements.
     pub fn scratch(&mut self, ty: &TensorType) -> Result<SlotId> {
         let name = format!("{}.scratch{}", self.name, self.scratch.len());
         let (buffer, slot) = self.pool.take(self.plan, &name, ty)?;
@@ -71,10 +71,10 @@ impl<'a> Lowering<'a> {
         Ok(slot)
     }
 
-    /// [`Plan::dispatch`] under this op's label.
+    /// [`Plan::dispatch`] with this op's label.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Plan::dispatch`].
     pub fn dispatch<K: Kernel>(
         &mut self,
         kernel: &'static K,
@@ -84,10 +84,10 @@ impl<'a> Lowering<'a> {
         self.plan.dispatch(self.label, kernel, params, bindings)
     }
 
-    /// [`Plan::dispatch_any`] under this op's label.
+    /// [`Plan::dispatch_any`] with this op's label.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Plan::dispatch_any`].
     pub fn dispatch_any(
         &mut self,
         kernel: &'static dyn AnyKernel,
@@ -97,7 +97,7 @@ impl<'a> Lowering<'a> {
         self.plan.dispatch_any(self.label.to_owned(), kernel, params, bindings)
     }
 
-    /// Gives the scratch slots back.
+    /// Returns the temporary slots.
     pub(super) fn end(self) {
         self.pool.release(self.scratch);
     }

@@ -1,8 +1,8 @@
-//! Models as data: a graph of operations in static single assignment, its gradients, and its lowering to a plan.
+//! Models as data: a graph of operations in static single assignment form, its gradients, and its lowering to a plan.
 //!
-//! A graph is built in order: every input of a node exists before it. It changes nothing in memory but what an op that
-//! says so ([`Op::mutates`]) keeps for itself; all else that does (counters, the optimizer, metrics) is recorded into the
-//! plan around the lowered graph.
+//! Graphs are built in order: a node's inputs exist before it. A graph has no side effects, except those that an op
+//! declares ([`Op::mutates`]); all others (counters, the optimizer, metrics) are recorded into the plan around the
+//! lowered graph.
 
 mod form;
 mod forms;
@@ -24,19 +24,19 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// A differentiable operation: everything that the graph needs to know of it. Implemented in the op's file.
+/// A differentiable operation: everything the graph needs to know about it. Implemented in the op's file.
 pub trait Op: Debug + Any {
-    /// The type of each output, for inputs of these types. Lowering holds the element types to those of the kernel.
+    /// The type of each output for these input types. Lowering checks element types against the kernel's.
     ///
     /// # Errors
-    /// Where the shapes do not go together: names all of them.
+    /// If the shapes do not match: names all of them.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>>;
 
-    /// The gradient for each input, in terms of other ops; `None` for an input that has none, such as labels.
+    /// The gradient for each input, in terms of other ops; `None` for an input without one, such as labels.
     ///
-    /// `upstream` holds the gradient of each output, at least one of them; `None` for an output that does not reach a
-    /// seed, whose gradient is zero. An op that knows the gradient of its first output alone takes
-    /// [`Node::only_upstream`], which refuses the others.
+    /// `upstream` has the gradient of each output, at least one of them; `None` for an output that does not reach a
+    /// seed, whose gradient is zero. An op that is only differentiable in its first output uses
+    /// [`Node::only_upstream`], which rejects the others.
     ///
     /// # Errors
     /// If the op has no gradient.
@@ -44,50 +44,51 @@ pub trait Op: Debug + Any {
         Err(mistake(format!("{self:?} has no gradient")))
     }
 
-    /// For a loss: the gradient of the mean of output 0, over the rows in use, for each input.
+    /// For a loss: the gradient of the mean of output 0, over the valid rows, for each input.
     fn objective(&self, _node: &Node) -> Option<Vec<Option<Value>>> {
         None
     }
 
-    /// The ways in which it can be computed from inputs of these types on a device, the default first. All keep the bound
-    /// of the op's kernel. An op that names slots of a plan has one form: the tuner lowers forms into plans of their own.
+    /// The ways to compute it from inputs of these types on a device, the default first. All satisfy the error bound of
+    /// the op's kernel. An op that refers to slots of a plan has a single form, since the tuner lowers forms into
+    /// separate plans.
     fn forms(&self, _inputs: &[&TensorType], _caps: &Caps) -> Vec<Form> {
         vec![Form::DIRECT]
     }
 
     /// Records the kernels that compute `outputs` from `inputs` in a form: one of [`Self::forms`], or
-    /// [`Form::IN_PLACE`] if the op offers that.
+    /// [`Form::IN_PLACE`] if the op supports it.
     ///
     /// # Errors
-    /// If a kernel does not take the slots.
+    /// If a kernel does not accept the slots.
     fn lower(&self, form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()>;
 
-    /// Inputs and outputs that may share storage, by preference. If an input is a transient that nobody else reads and no
-    /// one later, and the output is of its type, the slots of the two cover the same words, and [`Self::lower`] is called
-    /// with [`Form::IN_PLACE`] to record a kernel that has one binding for both.
+    /// Inputs and outputs that may share memory, in order of preference. If an input is a transient with no other or
+    /// later use, and the output has the same type, both slots cover the same words, and [`Self::lower`] is called with
+    /// [`Form::IN_PLACE`] to record a kernel with a single binding for both.
     fn in_place(&self) -> &[(usize, usize)] {
         &[]
     }
 
-    /// Whether lowering it records something that changes state, such as running statistics: each such op in a graph
-    /// is recorded once, as long as one of its outputs is needed, and never shared with an equal one.
+    /// Whether lowering records side effects, such as updates of running state: such an op is recorded exactly once if
+    /// one of its outputs is needed, and never merged with an equal one.
     fn mutates(&self) -> bool {
         false
     }
 
-    /// Whether the output holds the numbers of input 0 as they lie. It becomes a view of the input's slot, and
-    /// [`Self::lower`] is called only where the output must be stored in a slot of its own.
+    /// Whether the output has the same memory contents as input 0. It becomes a view of the input's slot, and
+    /// [`Self::lower`] is called only if the output must be stored in a slot of its own.
     fn is_view(&self) -> bool {
         false
     }
 
-    /// One op for this op applied to output 0 of `producer`, where there is one. Its inputs are those of `producer`,
-    /// then this op's others.
+    /// Fuses this op with output 0 of `producer`, if possible. The fused op's inputs are those of `producer`, then this
+    /// op's others.
     fn fuse(&self, _producer: &dyn Op) -> Option<Arc<dyn Op>> {
         None
     }
 
-    /// One op for this op and for a `sibling` whose only input is this op's last one, where there is one. Its inputs are
+    /// Merges this op with a `sibling` whose only input is this op's last one, if possible. The merged op's inputs are
     /// this op's; its outputs are this op's only one, then the sibling's only one.
     fn join(&self, _sibling: &dyn Op) -> Option<Arc<dyn Op>> {
         None
@@ -101,25 +102,25 @@ pub struct Value {
     output: usize,
 }
 
-/// A use of an op, or a leaf: a slot that exists already, such as a weight or a batch.
+/// An application of an op, or a leaf: an existing slot, such as a weight or a batch.
 #[derive(Clone, Debug)]
 pub struct Node {
     op: Option<Arc<dyn Op>>,
-    /// What it takes.
+    /// Its inputs.
     pub inputs: Vec<Value>,
-    /// What it gives.
+    /// Its outputs.
     pub outputs: Vec<Value>,
     types: Vec<TensorType>,
     slot: Option<SlotId>,
-    /// The layer it belongs to, such as `fc1`.
+    /// Its layer, such as `fc1`.
     pub scope: String,
 }
 
 impl Node {
-    /// The gradient of output 0, for an op that is differentiable in no other output.
+    /// The gradient of output 0, for an op that is not differentiable in its other outputs.
     ///
     /// # Errors
-    /// Names the op and the output if another output has a gradient, which would be lost.
+    /// If another output has a gradient, which would be lost; names the op and the output.
     pub fn only_upstream(&self, upstream: &[Option<Value>]) -> Result<Value> {
         match upstream {
             [Some(first), others @ ..] if others.iter().all(Option::is_none) => Ok(*first),
@@ -130,13 +131,13 @@ impl Node {
         }
     }
 
-    /// The op as it prints.
+    /// The op's debug representation.
     fn name(&self) -> String {
         self.op.as_ref().map_or_else(|| "a leaf".to_owned(), |op| format!("{op:?}"))
     }
 }
 
-/// Operations in the order of their use.
+/// Operations in order of application.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -144,31 +145,31 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Names the layer to which the nodes added from here on belong.
+    /// Sets the layer name for nodes added from here on.
     pub fn scope(&mut self, name: impl Into<String>) {
         self.scope = name.into();
     }
 
-    /// A value that is in memory already.
+    /// A value that already exists in memory.
     pub fn leaf(&mut self, memory: &Memory, slot: SlotId) -> Value {
         let types = vec![memory.slot(slot).ty.clone()];
         self.push(None, Vec::new(), types, Some(slot))
     }
 
-    /// A value of this type that lies nowhere: a graph with placeholders has types, but cannot be lowered.
+    /// A value without memory: a graph with placeholders can infer types, but cannot be lowered.
     pub fn placeholder(&mut self, ty: TensorType) -> Value {
         self.push(None, Vec::new(), vec![ty], None)
     }
 
-    /// Applies an op; gives its output 0.
+    /// Applies an op; returns its output 0.
     ///
     /// # Errors
-    /// Where the shapes of the inputs do not go together.
+    /// If the input shapes do not match.
     pub fn apply(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value> {
         self.apply_shared(Arc::new(op), inputs)
     }
 
-    /// [`Self::apply`] for an op that is shared with others.
+    /// [`Self::apply`] for a shared op.
     pub fn apply_shared(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
         let types: Vec<&TensorType> = inputs.iter().map(|&input| self.ty(input)).collect();
         let outputs = op.infer(&types)?;
@@ -198,17 +199,17 @@ impl Graph {
         &self.nodes[value.node].types[value.output]
     }
 
-    /// Another output of the node that gave `value`, where it has so many.
+    /// Another output of the node that produced `value`, if it exists.
     pub fn output(&self, value: Value, output: usize) -> Option<Value> {
         self.nodes[value.node].outputs.get(output).copied()
     }
 
-    /// How many nodes are not leaves.
+    /// Number of nodes that are not leaves.
     pub fn operations(&self) -> usize {
         self.nodes.iter().filter(|node| node.op.is_some()).count()
     }
 
-    /// The graph as lines: values, ops, inputs, shapes.
+    /// The graph as text: values, ops, inputs, shapes.
     pub fn explain(&self, memory: &Memory) -> String {
         let name = |value: &Value| match self.nodes[value.node].slot {
             Some(slot) => memory.slot(slot).name.clone(),
@@ -228,7 +229,7 @@ impl Graph {
     }
 }
 
-/// A fault in how a graph was put together.
+/// A bug in how a graph was built.
 pub fn mistake(cause: String) -> Error {
-    Error::new(Kind::Usage, cause, "the graph is wrong: apply each op to shapes that it takes")
+    Error::new(Kind::Usage, cause, "invalid graph: apply each op to shapes it accepts")
 }

@@ -1,15 +1,14 @@
-//! Passes from graph to graph: what nobody needs is dropped, what is computed twice is computed once, ops that their
-//! producer's kernel can apply on the way to memory are fused into it, ops that read the same are joined, and results that
-//! no op needs wait for those that some does.
+//! Graph passes: dead code elimination, common subexpression elimination, fusion of ops into their producer's kernel,
+//! merging of ops with the same inputs, and deferral of results that no other op needs.
 
 use super::{Graph, Node, Op, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Graph {
-    /// The graph that computes `roots` with as few operations as the passes find, and the roots in it.
+    /// A graph that computes `roots` with fewer operations, and the roots in it.
     pub fn simplify(&self, roots: &[Value]) -> (Self, Vec<Value>) {
-        // The dead go first, so that they do not count as uses.
+        // Dead nodes first, so that they do not count as uses.
         let (graph, roots) = self.without_dead(roots);
         let (graph, roots) = graph.without_repetition(&roots);
         let (graph, roots) = graph.fused(&roots);
@@ -18,7 +17,7 @@ impl Graph {
         graph.deferred(&roots)
     }
 
-    /// Drops the nodes that no root depends on.
+    /// Drops nodes that no root depends on.
     fn without_dead(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut live = vec![false; self.nodes.len()];
         roots.iter().for_each(|root| live[root.node] = true);
@@ -30,7 +29,8 @@ impl Graph {
         self.rebuilt(roots, |number, node, _, _| if live[number] { Kept::Node(node.clone()) } else { Kept::Nothing })
     }
 
-    /// Lets equal ops on equal inputs be one, but for those that change state. Ops are equal where they print alike.
+    /// Merges equal ops with equal inputs, except those with side effects. Ops are equal if their debug representations
+    /// are.
     fn without_repetition(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut known: BTreeMap<(String, Vec<Value>), usize> = BTreeMap::new();
         self.rebuilt(roots, |_, node, graph, _| {
@@ -48,11 +48,11 @@ impl Graph {
         })
     }
 
-    /// Fuses each op into the producer of its first input, where the producer has no other use and a fused op exists.
+    /// Fuses each op into the producer of its first input, if the producer has no other use and a fused op exists.
     fn fused(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut uses = vec![0usize; self.nodes.len()];
         self.nodes.iter().flat_map(|node| &node.inputs).chain(roots).for_each(|value| uses[value.node] += 1);
-        // In the graph being built: how often a node is used, by its number there.
+        // In the new graph: the number of uses of each node.
         let mut new_uses: Vec<usize> = Vec::new();
         self.rebuilt(roots, |number, node, graph, _| {
             let fused = node.op.as_ref().zip(node.inputs.first()).and_then(|(op, first)| {
@@ -67,12 +67,12 @@ impl Graph {
         })
     }
 
-    /// Makes one node of each op and its sibling where a joined op exists; it takes the place of the first of them.
+    /// Replaces each op and its sibling by the joined op, if it exists, at the position of the first.
     fn joined(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let pairs = self.pairs();
         let of_node: BTreeMap<usize, &Pair> =
             pairs.iter().flat_map(|pair| [(pair.op, pair), (pair.sibling, pair)]).collect();
-        // In the graph being built: the node of a pair, by the number of its product.
+        // In the new graph: the node of a pair, by the index of its product.
         let mut built: BTreeMap<usize, usize> = BTreeMap::new();
         self.rebuilt(roots, |number, node, graph, renaming| {
             let Some(pair) = of_node.get(&number) else { return Kept::Node(node.clone()) };
@@ -90,7 +90,7 @@ impl Graph {
         })
     }
 
-    /// The ops and siblings that can be joined, no node in two pairs. All that the op takes comes before the sibling.
+    /// The ops and siblings to join, with no node in two pairs. All inputs of the op precede the sibling.
     fn pairs(&self) -> Vec<Pair> {
         let mut siblings: BTreeMap<Value, Vec<usize>> = BTreeMap::new();
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.outputs.len() == 1) {
@@ -113,9 +113,9 @@ impl Graph {
         pairs
     }
 
-    /// Puts each op whose results no other op reads, such as the gradient of a weight, behind the last op that reads what
-    /// it reads. By then the gradient has passed through the weight, which may change with it; and nothing has to stay in
-    /// memory for longer than by one op.
+    /// Moves each op whose results no other op reads, such as a weight gradient, behind the last op that reads the same
+    /// inputs. By then the gradient has passed through the weight, which may then be updated; and nothing stays in
+    /// memory for more than one additional op.
     fn deferred(&self, roots: &[Value]) -> (Self, Vec<Value>) {
         let mut last_use: Vec<usize> = (0..self.nodes.len()).collect();
         for (number, node) in self.nodes.iter().enumerate() {
@@ -140,8 +140,8 @@ impl Graph {
         (graph, roots.iter().map(moved).collect())
     }
 
-    /// Builds a graph node by node. `keep` sees each node with its inputs already renamed, the graph so far, and how
-    /// values are renamed.
+    /// Rebuilds a graph node by node. `keep` gets each node with its inputs already renamed, the graph so far, and the
+    /// renaming of values.
     fn rebuilt(
         &self,
         roots: &[Value],
@@ -172,32 +172,32 @@ impl Graph {
     }
 }
 
-/// An op and its sibling, by their numbers, and what they become together.
+/// An op and its sibling, by index, and their joined op.
 struct Pair {
     op: usize,
     sibling: usize,
     joined: Arc<dyn Op>,
 }
 
-/// For each node so far, what its output 0 is in the new graph.
+/// For each node so far, its output 0 in the new graph.
 struct Renaming(Vec<Option<Value>>);
 
 impl Renaming {
     fn of(&self, value: &Value) -> Value {
-        // Values of dropped nodes are used by dropped nodes alone.
+        // Values of dropped nodes are used only by dropped nodes.
         let first = self.0[value.node].unwrap_or(Value { node: 0, output: 0 });
         Value { output: first.output + value.output, ..first }
     }
 }
 
-/// What becomes of a node.
+/// What happens to a node.
 enum Kept {
     /// It is dropped.
     Nothing,
-    /// Its outputs are those of that node of the new graph, from this one on.
+    /// It is replaced by that node of the new graph; its outputs start at this one.
     Same(usize, usize),
-    /// It stays, perhaps changed.
+    /// It is kept, possibly changed.
     Node(Node),
-    /// It is part of this one: its outputs are those from this one on.
+    /// It is part of this node; its outputs start at this one.
     Part(Node, usize),
 }

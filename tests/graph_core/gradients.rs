@@ -112,7 +112,7 @@ fn a_gradient_that_would_be_lost_is_refused_with_the_name_of_the_op() -> Result<
         assert!(error.cause().contains("LayerNormOp") && error.cause().contains("output 1"), "{error}");
     }
     let error = graph.gradients(&[(normed, short)], &[x], Arc::new(Add)).expect_err("a seed of another shape");
-    assert!(error.cause().contains("a gradient is [3], its value [2, 3]"), "{error}");
+    assert!(error.cause().contains("a gradient has type [3], its value [2, 3]"), "{error}");
     Ok(())
 }
 

@@ -28,14 +28,14 @@ crate::params! {
 /// Words of a part.
 pub const PART: usize = 16_384;
 
-/// What the shaders call [`PART`].
+/// [`PART`] for the shaders.
 pub(in crate::ops) const CONSTANTS: [(&str, Constant); 1] = [("PART", Constant::U32(PART as u32))];
 
 impl ByteSumsParams {
     /// For `samples` items of `features` bytes.
     ///
     /// # Errors
-    /// Where a size does not fit 32 bits.
+    /// If a size does not fit 32 bits.
     pub fn new(samples: usize, features: usize) -> Result<Self> {
         let parts = samples.saturating_mul(features.div_ceil(4)).div_ceil(PART);
         Ok(Self { samples: word(samples)?, features: word(features)?, parts: word(parts)? })
@@ -55,7 +55,7 @@ impl ByteSumsParams {
     }
 }
 
-/// Adds up bytes and their squares.
+/// Sums bytes and their squares.
 #[derive(Debug)]
 pub struct ByteSums;
 
@@ -135,6 +135,6 @@ impl Kernel for ByteSums {
 
 impl Registered for ByteSums {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("sums bytes, which are not learnt")
+        GradientCheck::Without("sums bytes, which are not differentiable")
     }
 }

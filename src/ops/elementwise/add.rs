@@ -1,4 +1,4 @@
-//! out = a + b: also how the gradients of a value that is used twice are summed.
+//! out = a + b; also sums the gradients of a value that is used twice.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
@@ -18,7 +18,7 @@ crate::params! {
     }
 }
 
-/// The sum of two arrays of one shape.
+/// The sum of two arrays of equal shape.
 #[derive(Debug)]
 pub struct Add;
 
@@ -78,12 +78,12 @@ impl Registered for Add {
 }
 
 impl Op for Add {
-    /// Two equal shapes give a third.
+    /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }
-        Err(mistake(format!("{} added to {}", inputs[1], inputs[0])))
+        Err(mistake(format!("cannot add {} to {}", inputs[1], inputs[0])))
     }
 
     fn gradient(&self, _graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {

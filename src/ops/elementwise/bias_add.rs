@@ -22,7 +22,7 @@ crate::params! {
     }
 }
 
-/// Adds a row to every row.
+/// Adds a bias to every row.
 #[derive(Debug)]
 pub struct BiasAdd;
 
@@ -89,7 +89,7 @@ impl Op for BiasAdd {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
             ([_, n], [columns]) if n == columns => Ok(vec![inputs[0].clone()]),
-            _ => Err(mistake(format!("a bias of shape {} added to {}", inputs[1], inputs[0]))),
+            _ => Err(mistake(format!("cannot add a bias of shape {} to {}", inputs[1], inputs[0]))),
         }
     }
 

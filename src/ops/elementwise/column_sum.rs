@@ -24,7 +24,7 @@ crate::params! {
 /// Into how many parts rows may be divided.
 const PARTS: [u32; 3] = [8, 32, 128];
 
-/// Adds up the rows.
+/// Sums the rows.
 #[derive(Debug)]
 pub struct ColumnSum;
 
@@ -75,7 +75,7 @@ impl Registered for ColumnSum {
     }
 }
 
-/// `out[n]`, the sums of the columns of `a`.
+/// Writes the column sums of `a` to `out[n]`.
 pub(in crate::ops) fn column_sums<T: Real>(a: &[T], out: &mut [T]) {
     let n = out.len();
     let block = if a.len() < 1 << 15 { n } else { 256 };
@@ -108,7 +108,7 @@ impl Op for ColumnSum {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
             &[_, n] => Ok(vec![TensorType::f32([n])]),
-            _ => Err(mistake(format!("the column sums of shape {}", inputs[0]))),
+            _ => Err(mistake(format!("column sums need a matrix, found {}", inputs[0]))),
         }
     }
 

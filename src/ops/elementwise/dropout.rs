@@ -1,9 +1,10 @@
-//! out = a / (1 - p) where a mask keeps the element, else 0: Srivastava et al., "Dropout: A Simple Way to Prevent Neural
-//! Networks from Overfitting", JMLR 15, 2014; scaled in training, so that evaluation does without (their section 10).
+//! out = a / (1 - p) where a mask keeps the element, else 0: Srivastava et al., "Dropout: A Simple Way to Prevent
+//! Neural Networks from Overfitting", JMLR 15, 2014; scaled in training, so that evaluation is the identity (their
+//! section 10).
 //!
-//! The mask is 32 random bits an element against a threshold, from the seed, the layer, the step and the element's
-//! place, so it is stored nowhere and the same everywhere. The map is linear and acts on each element alone, so it is
-//! its own gradient: the same kernel with the same parameters, in the same step, on the gradient.
+//! The mask compares 32 random bits per element with a threshold; they depend on seed, layer, step and element index,
+//! so the mask is never stored and is the same everywhere. The map is linear and elementwise, hence its own gradient:
+//! the same kernel with the same parameters, in the same step, on the gradient.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
@@ -25,17 +26,17 @@ crate::params! {
         pub seed_low: u32,
         /// High word of the seed.
         pub seed_high: u32,
-        /// Which of the model's dropouts this is; each has masks of its own.
+        /// Index of the dropout layer; each has its own masks.
         pub layer: u32,
         /// An element is dropped if its random word is below this: the probability times 2^32.
         pub threshold: u32,
-        /// What a kept element is multiplied by.
+        /// Factor for elements that are kept.
         pub factor: f32,
     }
 }
 
 impl DropoutParams {
-    /// Drops each of `n` elements with `probability`, from 0 to less than 1; others are brought into that range.
+    /// Drops each of `n` elements with `probability`, clamped to 0 to less than 1.
     pub fn new(n: u32, seed: u64, layer: u32, probability: f64) -> Self {
         const WORDS: f64 = 4_294_967_296.0;
         let [seed_low, seed_high] = seed_words(seed);
@@ -45,7 +46,7 @@ impl DropoutParams {
     }
 }
 
-/// Drops elements at random; on a gradient, the gradient of that.
+/// Drops elements at random; applied to a gradient, it is the gradient of dropout.
 #[derive(Debug)]
 pub struct Dropout;
 
@@ -97,7 +98,7 @@ impl Kernel for Dropout {
             Case::new(params, Inputs::Random)
         };
         let cases: Vec<_> = flat_sizes(effort).into_iter().enumerate().map(&mut case).collect();
-        // In the first step, the threshold is the very word that decides about element 0.
+        // In the first step, the threshold equals the random word of element 0.
         let mut params = DropoutParams::new(8, 1, 0, 0.5);
         params.threshold = step_words([params.seed_low, params.seed_high], stream::DROPOUT, 1, 0)[0];
         cases.into_iter().chain([Case::new(params, Inputs::Extreme)]).collect()
@@ -125,14 +126,14 @@ impl Registered for Dropout {
     }
 }
 
-/// Dropout as an op: input and counters give what is kept.
+/// Dropout as an op: the inputs are the array and the counters.
 #[derive(Clone, Copy, Debug)]
 pub struct DropoutOp {
     /// Seed of the masks.
     pub seed: u64,
-    /// Which of the model's dropouts this is.
+    /// Index of the dropout layer.
     pub layer: u32,
-    /// The share of elements that are dropped.
+    /// The fraction of elements dropped.
     pub probability: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Functions of each element or of each row, sums of columns, and what only moves numbers.
+//! Elementwise and row-wise functions, column sums, and data movement.
 
 pub mod activation;
 pub mod activation_gradient;
@@ -22,7 +22,7 @@ pub mod split_columns;
 
 use super::Registered;
 
-/// The kernels of this family, but for the [activation functions](activation::ALL).
+/// The kernels of this family, except the [activation functions](activation::ALL).
 pub static ALL: &[&dyn Registered] = &[
     &add::Add,
     &add_in_place::AddInPlace,

@@ -1,4 +1,4 @@
-//! out = a b, element by element: what gates are made of.
+//! out = a b, elementwise; used for gates.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
@@ -16,7 +16,7 @@ crate::params! {
     }
 }
 
-/// The elementwise product of two arrays of one shape.
+/// The elementwise product of two arrays of equal shape.
 #[derive(Debug)]
 pub struct Multiply;
 
@@ -73,7 +73,7 @@ impl Registered for Multiply {
 }
 
 impl Op for Multiply {
-    /// Two equal shapes give a third.
+    /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
@@ -81,7 +81,7 @@ impl Op for Multiply {
         Err(mistake(format!("{} multiplied by {}", inputs[0], inputs[1])))
     }
 
-    /// Each factor's is the other, times the upstream gradient.
+    /// The gradient of each factor is the other factor times the upstream gradient.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
         let (a, b) = (node.inputs[0], node.inputs[1]);

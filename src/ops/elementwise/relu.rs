@@ -18,7 +18,7 @@ crate::params! {
     }
 }
 
-/// The rectifier.
+/// ReLU.
 #[derive(Debug)]
 pub struct Relu;
 
@@ -46,7 +46,7 @@ impl Kernel for Relu {
         each_row(out, 1, |i, out| out[0] = a[i].max(T::zero()));
     }
 
-    /// Nothing is rounded.
+    /// Exact.
     fn tolerance(&self, case: &Case<ReluParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
     }

@@ -18,7 +18,7 @@ crate::params! {
     }
 }
 
-/// The rectifier's gradient. At exactly zero it is zero, as everywhere in machine learning.
+/// The gradient of ReLU. At exactly zero it is zero, as usual in machine learning.
 #[derive(Debug)]
 pub struct ReluGradient;
 
@@ -46,7 +46,7 @@ impl Kernel for ReluGradient {
         each_row(out, 1, |i, out| out[0] = if activation[i] > T::zero() { gradient[i] } else { T::zero() });
     }
 
-    /// Nothing is rounded.
+    /// Exact.
     fn tolerance(&self, case: &Case<ReluGradientParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(case.params.n as usize)
     }
@@ -72,12 +72,12 @@ impl Registered for ReluGradient {
 }
 
 impl Op for ReluGradient {
-    /// Two equal shapes give a third.
+    /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }
-        Err(mistake(format!("a gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
+        Err(mistake(format!("gradient of shape {} for an activation of {}", inputs[0], inputs[1])))
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The same numbers in the same order under another shape. No kernel: the output is a view of the input.
+//! The same elements in the same order with another shape. No kernel: the output is a view of the input.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
@@ -6,7 +6,7 @@ use crate::ops::elementwise::copy::{CopyArray, CopyParams};
 use crate::plan::SlotId;
 use crate::shape::{Shape, TensorType};
 
-/// Gives its input this shape, of as many elements.
+/// Changes the shape to one with as many elements.
 #[derive(Clone, Debug)]
 pub struct Reshape(pub Shape);
 
@@ -15,7 +15,7 @@ impl Op for Reshape {
         if inputs[0].shape.elements()? == self.0.elements()? {
             return Ok(vec![inputs[0].with_shape(self.0.clone())]);
         }
-        Err(mistake(format!("{} reshaped to {}", inputs[0], self.0)))
+        Err(mistake(format!("cannot reshape {} to {}", inputs[0], self.0)))
     }
 
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
@@ -24,7 +24,7 @@ impl Op for Reshape {
         Ok(vec![Some(graph.apply(back, &[upstream])?)])
     }
 
-    /// Only where the output has a place of its own, and so cannot be a view.
+    /// Copies, only if the output has storage of its own and cannot be a view.
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
         cx.dispatch(&CopyArray, CopyParams { n }, &[("a", a), ("out", out)])

@@ -15,12 +15,12 @@ crate::params! {
     pub struct ScaleParams {
         /// Elements.
         pub n: u32,
-        /// What each is multiplied by.
+        /// Factor for each element.
         pub factor: f32,
     }
 }
 
-/// An array times a number.
+/// Multiplies an array by a number.
 #[derive(Debug)]
 pub struct Scale;
 
@@ -78,10 +78,10 @@ impl Registered for Scale {
     }
 }
 
-/// An array times a number, as an op.
+/// Multiplication of an array by a number, as an op.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleOp {
-    /// What each element is multiplied by.
+    /// Factor for each element.
     pub factor: f32,
 }
 
@@ -100,12 +100,12 @@ impl Op for ScaleOp {
         cx.dispatch(&Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
     }
 
-    /// A scale by 1.
+    /// The identity if the factor is 1.
     fn is_view(&self) -> bool {
         self.factor == 1.0
     }
 
-    /// Two scales are one by the product of their factors, where that is neither too large nor too small to be exact.
+    /// Combines two scales into one by the product of their factors, unless it overflows or underflows.
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {
         let Self { factor } = (producer as &dyn Any).downcast_ref()?;
         let factor = self.factor * factor;

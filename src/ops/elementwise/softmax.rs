@@ -35,8 +35,8 @@ pub(in crate::ops) fn softmax_row<T: Real>(logits: &[T], out: &mut [T]) {
     out.iter_mut().for_each(|p| *p = *p / sum);
 }
 
-/// Rows of `n` logits that strain a softmax, in turn: far apart, all equal, and with one class certain, the last or
-/// the first, whose exponential overflows unless it is found to be the largest.
+/// Rows of `n` extreme logits: in turn far apart, all equal, and with one certain class, last or first, whose
+/// exponential overflows unless it is recognized as the maximum.
 pub(in crate::ops) fn extreme_logits(n: u32, elements: usize, random: &mut Random) -> Vec<u32> {
     let (n, first) = (n as usize, random.below(5) as usize);
     let logit = |i: usize| {
@@ -53,7 +53,7 @@ pub(in crate::ops) fn extreme_logits(n: u32, elements: usize, random: &mut Rando
     bits((0..elements).map(logit))
 }
 
-/// Kinds of input in turn.
+/// Cycles through the kinds of input.
 pub(in crate::ops) fn kind(index: usize) -> Inputs {
     [Inputs::Random, Inputs::Extreme, Inputs::Integers][index % 3]
 }
@@ -120,7 +120,7 @@ impl Op for Softmax {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
             [_, _] => Ok(vec![inputs[0].clone()]),
-            _ => Err(mistake(format!("a softmax of the rows of {}", inputs[0]))),
+            _ => Err(mistake(format!("softmax needs a matrix, found {}", inputs[0]))),
         }
     }
 

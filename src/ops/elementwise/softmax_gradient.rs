@@ -1,6 +1,6 @@
-//! out\[i, j] = p\[i, j] (gradient\[i, j] - sum over k of gradient\[i, k] p\[i, k]), with the probabilities p that
-//! [`crate::ops::elementwise::softmax`] gave: its Jacobian p_j (\[j = k] - p_k) (C. M. Bishop, "Pattern Recognition and Machine Learning",
-//! eq. 4.106) times the gradient.
+//! out\[i, j] = p\[i, j] (gradient\[i, j] - sum over k of gradient\[i, k] p\[i, k]), with the probabilities p from
+//! [`crate::ops::elementwise::softmax`]: its Jacobian p_j (\[j = k] - p_k) (C. M. Bishop, "Pattern Recognition and
+//! Machine Learning", eq. 4.106) times the gradient.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Op, mistake};
@@ -14,7 +14,7 @@ use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
-/// The gradient for the logits of [`crate::ops::elementwise::softmax::Softmax`].
+/// The gradient with respect to the logits of [`crate::ops::elementwise::softmax::Softmax`].
 #[derive(Debug)]
 pub struct SoftmaxGradient;
 
@@ -75,7 +75,7 @@ impl Kernel for SoftmaxGradient {
         row_sizes(effort).into_iter().enumerate().map(case).collect()
     }
 
-    /// Probabilities as a softmax gives them; in strained rows many are zero.
+    /// Probabilities from a softmax; in extreme rows many are zero.
     fn fill(
         &self,
         case: &Case<SoftmaxParams>,
@@ -97,7 +97,7 @@ impl Kernel for SoftmaxGradient {
         for (logits, out) in logits.chunks_exact(n).zip(probabilities.chunks_exact_mut(n)) {
             softmax_row(logits, out);
         }
-        // What a device may take for zero is zero.
+        // Values that a device may flush to zero are set to zero.
         Some(bits(probabilities.into_iter().map(|p| if p < 1e-30 { 0.0 } else { p })))
     }
 
@@ -117,12 +117,12 @@ impl Registered for SoftmaxGradient {
 }
 
 impl Op for SoftmaxGradient {
-    /// The upstream gradient and the probabilities, of one shape `[m, n]`, give a third.
+    /// The upstream gradient and the probabilities must both be `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }
-        Err(mistake(format!("a gradient of shape {} for a softmax of {}", inputs[0], inputs[1])))
+        Err(mistake(format!("gradient of shape {} for a softmax of {}", inputs[0], inputs[1])))
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {

@@ -1,5 +1,5 @@
 //! out\[i] = table\[index\[i]], row by row: the lookup of Bengio, Ducharme, Vincent and Jauvin, "A Neural Probabilistic
-//! Language Model", JMLR 3, 2003, section 2. An index beyond the table gives zeros.
+//! Language Model", JMLR 3, 2003, section 2. An out-of-range index gives zeros.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
@@ -28,7 +28,7 @@ crate::params! {
 #[derive(Debug)]
 pub struct Embedding;
 
-/// Tables from far smaller to larger than the batch.
+/// Tables from much smaller than the batch to larger.
 pub(in crate::ops) fn cases(effort: Effort) -> Vec<Case<EmbeddingParams>> {
     let entries = [5, 1, 300, 40];
     let case = |(i, [m, n]): (usize, [u32; 2])| {
@@ -37,7 +37,7 @@ pub(in crate::ops) fn cases(effort: Effort) -> Vec<Case<EmbeddingParams>> {
     row_sizes(effort).into_iter().enumerate().map(case).collect()
 }
 
-/// Indices of which some lie beyond the table, just or far.
+/// Indices, some of them slightly or far out of range.
 pub(in crate::ops) fn some_indices(params: &EmbeddingParams, random: &mut Random) -> Vec<u32> {
     let mut index = || if random.below(8) == 0 { random.bits() | 1 << 31 } else { random.below(params.entries + 1) };
     (0..params.m).map(|_| index()).collect()
@@ -58,7 +58,7 @@ impl Kernel for Embedding {
         linear_groups(u64::from(params.m) * u64::from(params.n))
     }
 
-    /// It only copies.
+    /// Only copies.
     fn flops(&self, _params: &EmbeddingParams) -> u64 {
         0
     }
@@ -81,7 +81,7 @@ impl Kernel for Embedding {
         });
     }
 
-    /// Nothing is rounded.
+    /// Exact.
     fn tolerance(&self, _case: &Case<EmbeddingParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::exact(values.after(output).len())
     }
@@ -117,7 +117,7 @@ impl Op for Embedding {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
             (&[_, n], &[m]) => Ok(vec![TensorType::f32([m, n])]),
-            _ => Err(mistake(format!("an embedding of indices {} in a table {}", inputs[1], inputs[0]))),
+            _ => Err(mistake(format!("cannot look up indices {} in a table {}", inputs[1], inputs[0]))),
         }
     }
 

@@ -1,5 +1,5 @@
-//! out\[entry] = sum of gradient\[i] over the rows i with index\[i] = entry, in their order: the gradient of
-//! [`crate::ops::lookup::embedding`] for its table. No atomics, so the same bits every time.
+//! out\[entry] = sum of gradient\[i] over the rows i with index\[i] = entry, in order: the gradient of
+//! [`crate::ops::lookup::embedding`] with respect to its table. No atomics, hence deterministic.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Op, mistake};
@@ -13,8 +13,8 @@ use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
-/// The gradient of the table of [`crate::ops::lookup::embedding::Embedding`]. Every element of the table scans all indices, which
-/// suits small tables.
+/// The gradient with respect to the table of [`crate::ops::lookup::embedding::Embedding`]. Every element of the table
+/// scans all indices, which suits small tables.
 #[derive(Debug)]
 pub struct EmbeddingGradient;
 
@@ -103,7 +103,7 @@ impl Op for EmbeddingGradientOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
             (&[m, n], &[indices]) if m == indices => Ok(vec![TensorType::f32([self.entries, n])]),
-            _ => Err(mistake(format!("a gradient of shape {} for an embedding of {}", inputs[0], inputs[1]))),
+            _ => Err(mistake(format!("gradient of shape {} for an embedding of {}", inputs[0], inputs[1]))),
         }
     }
 

@@ -1,12 +1,11 @@
-//! Losses that are a mean over the outputs of a row: squared, absolute, Huber, and binary cross-entropy.
+//! Losses that are a mean over a row's outputs: squared, absolute, Huber, and binary cross-entropy.
 //!
 //! loss_i = sum over j of term(x_ij, y_ij) / n, with y_ij = \[j = label_i] and x the logits or their softmax; the
-//! gradient is that of the mean of loss_i over the rows in use. So both means are over elements, as Keras and PyTorch
-//! take them. Absolute and squared error: Goodfellow, Bengio and Courville, "Deep Learning", section 6.2.1; Huber:
-//! P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35, 1964, with
-//! delta for his k; binary cross-entropy: C. M. Bishop, "Pattern Recognition and Machine Learning", eq. 4.90. Through
-//! a softmax, gradient_j = x_j (slope_j - sum over k of x_k slope_k), from its Jacobian x_j (\[j = k] - x_k) (eq.
-//! 4.106 there).
+//! gradient is that of the mean of loss_i over the valid rows. Both means are thus over elements, as in Keras and
+//! PyTorch. Absolute and squared error: Goodfellow, Bengio and Courville, "Deep Learning", section 6.2.1; Huber: P. J.
+//! Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35, 1964, with delta for his
+//! k; binary cross-entropy: C. M. Bishop, "Pattern Recognition and Machine Learning", eq. 4.90. Through a softmax,
+//! gradient_j = x_j (slope_j - sum over k of x_k slope_k), from its Jacobian x_j (\[j = k] - x_k) (eq. 4.106 there).
 
 use super::measure::Measure;
 use super::rows::{each_loss, fill_batch, labels_and_rows};
@@ -27,21 +26,21 @@ crate::params! {
     pub struct LossParams {
         /// Rows of the batch.
         pub m: u32,
-        /// Outputs, one a class.
+        /// Outputs, one per class.
         pub n: u32,
-        /// Where Huber's loss turns from a square into a line, above 0; the others have no use for it.
+        /// Where Huber's loss turns from quadratic to linear, above 0; ignored by the others.
         pub delta: f32,
     }
 }
 
 impl LossParams {
-    /// With the delta that Keras and PyTorch begin with: 1.
+    /// With the default delta of Keras and PyTorch: 1.
     pub fn new(m: u32, n: u32) -> Self {
         Self { m, n, delta: 1.0 }
     }
 }
 
-/// The loss of each row, and the gradient of the mean loss. [`ALL`](super::ALL) lists those in use.
+/// The loss of each row, and the gradient of the mean loss. [`ALL`](super::ALL) lists all instances.
 #[derive(Debug)]
 pub struct OutputLossKernel {
     name: &'static str,
@@ -80,7 +79,7 @@ pub static L1: OutputLossKernel = OutputLossKernel {
         ShaderFault { from: "broken || is_not_finite(z)", to: "is_not_finite(z)" },
     ],
 };
-/// Huber's loss of the logits.
+/// Huber loss of the logits.
 pub static HUBER: OutputLossKernel = OutputLossKernel {
     name: "huber_loss",
     softmax: false,
@@ -90,7 +89,7 @@ pub static HUBER: OutputLossKernel = OutputLossKernel {
         ShaderFault { from: "distance <= params.delta", to: "distance >= params.delta" },
     ],
 };
-/// Binary cross-entropy of the logistic of each logit: every class is a question of its own.
+/// Binary cross-entropy of the sigmoid of each logit: classes are independent.
 pub static BINARY_CROSS_ENTROPY: OutputLossKernel = OutputLossKernel {
     name: "binary_cross_entropy_loss",
     softmax: false,
@@ -98,15 +97,15 @@ pub static BINARY_CROSS_ENTROPY: OutputLossKernel = OutputLossKernel {
     faults: &[ShaderFault { from: "exp(-abs(x))", to: "exp(-x)" }, ShaderFault { from: "x >= 0.0", to: "x >= 1.0" }],
 };
 
-/// What is wanted of output j in a row with this label.
+/// Target of output j for this label.
 fn wanted<T: Real>(label: usize, j: usize) -> T {
     if j == label { T::one() } else { T::zero() }
 }
 
 impl OutputLossKernel {
-    /// Gives the loss of a row, and writes its gradient.
+    /// Returns the loss of a row, and writes its gradient.
     fn row<T: Real>(&self, logits: &[T], label: usize, delta: T, gradient: &mut [T]) -> T {
-        // First the outputs; each then makes way for its gradient.
+        // The outputs first, each then replaced by its gradient.
         if self.softmax {
             softmax_row(logits, gradient);
         } else {
@@ -126,7 +125,7 @@ impl OutputLossKernel {
         loss / n
     }
 
-    /// Bounds of the errors of a row's loss and of its gradient; see [`Kernel::tolerance`].
+    /// Error bounds of a row's loss and gradient; see [`Kernel::tolerance`].
     fn row_errors(&self, logits: &[f64], label: usize, delta: f64) -> (f64, Vec<f64>) {
         let n = logits.len() as f64;
         let mut outputs = logits.to_vec();
@@ -141,7 +140,7 @@ impl OutputLossKernel {
             let y = wanted(label, j);
             let (term, slope) = (self.measure.term(x, y, delta), self.measure.slope(x, y, delta));
             let error = output_error(x);
-            // Only squares are taken of a softmax: their slope changes twice as much as x does.
+            // Only squared error is combined with softmax: its slope changes twice as fast as x.
             let slope_error = self.measure.slope_error(slope) + 2.0 * error;
             terms += term;
             term_errors += self.measure.term_error(term) + slope.abs() * error + error * error;
@@ -195,16 +194,16 @@ impl Kernel for OutputLossKernel {
         });
     }
 
-    /// First-order error analysis of the shader's lines. Outputs: exact, or softmax's bound. Terms and slopes: the
-    /// measure's bounds, and the error of the output times slope and curvature. Sums of n numbers: n units of the sum
-    /// of their magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., eq. 4.4). Quotients and
-    /// scales: 8 units at most. Rows not in use are zero.
+    /// First-order error analysis of the shader. Outputs: exact, or softmax's bound. Terms and slopes: the measure's
+    /// bounds, plus the output's error times slope and curvature. Sums of n numbers: n units of the sum of their
+    /// magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., eq. 4.4). Quotients and scales:
+    /// at most 8 units. Invalid rows are zero.
     fn tolerance(&self, case: &Case<LossParams>, output: &str, values: &Values) -> Tolerance {
         let n = case.params.n as usize;
         let (labels, rows_used) = labels_and_rows(values);
         let mut hard = Vec::with_capacity(values.after(output).len());
         for (logits, &label) in values.before("logits").chunks_exact(n).zip(labels) {
-            // What is not in use is zero, whatever its logits are.
+            // Invalid rows are zero, whatever their logits.
             let if_used = |bound: f64| if label == IGNORE_INDEX { 0.0 } else { bound };
             let (loss, gradient) = self.row_errors(logits, label as usize, case.params.delta.into());
             let tiny = f64::from(f32::MIN_POSITIVE);
@@ -249,7 +248,7 @@ impl Registered for OutputLossKernel {
 /// logits' gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct LossOp {
-    /// Which.
+    /// The loss.
     pub loss: &'static OutputLossKernel,
     /// See [`LossParams::delta`].
     pub delta: f32,

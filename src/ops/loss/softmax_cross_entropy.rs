@@ -1,8 +1,8 @@
-//! Cross-entropy of a softmax against class labels, and its gradient for the logits.
+//! Softmax cross-entropy with class labels, and its gradient with respect to the logits.
 //!
 //! loss_i = log(sum_j exp(z_ij)) - z_iy, gradient_ij = (softmax(z_i)_j - \[j = y]) / rows: Goodfellow, Bengio and
-//! Courville, "Deep Learning", section 6.2.2.3. The mean is over the rows in use, so the last, shorter batch of an
-//! epoch counts right.
+//! Courville, "Deep Learning", section 6.2.2.3. The mean is over the valid rows, so a shorter last batch of an epoch is
+//! weighted correctly.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Node, Op, Value};
@@ -31,7 +31,7 @@ crate::params! {
 #[derive(Debug)]
 pub struct SoftmaxCrossEntropy;
 
-/// The loss of a row and its gradient.
+/// WGSL for the loss of a row and its gradient.
 pub(in crate::ops) const ROW: &str = include_str!("../../../shaders/lib/softmax_cross_entropy_row.wgsl");
 
 /// The losses of rows of `n` logits, and their gradients.
@@ -91,8 +91,8 @@ impl Kernel for SoftmaxCrossEntropy {
         each_loss(params.n as usize, logits, labels, counters, losses, gradient);
     }
 
-    /// Loss, absolute: 4e-6 + 4 u max|z|, for near 0 it is a difference of nearly equal numbers; and n roundings of
-    /// the sum, which its logarithm turns into an absolute error. Gradient: softmax's bound, divided by the rows.
+    /// Loss, absolute: 4e-6 + 4 u max|z|, since near 0 it is a difference of nearly equal numbers; and n roundings of
+    /// the sum, which the logarithm turns into an absolute error. Gradient: softmax's bound, divided by the rows.
     fn tolerance(&self, case: &Case<SoftmaxCrossEntropyParams>, output: &str, values: &Values) -> Tolerance {
         let n = case.params.n as usize;
         let sum = n as f64 * UNIT;

@@ -1,5 +1,5 @@
-//! [`crate::ops::loss::softmax_cross_entropy`] and [`crate::ops::loss::metrics`] in one dispatch of one workgroup, which also keeps the
-//! counters of the step for [`crate::ops::batch::begin_batch`] of the next.
+//! [`crate::ops::loss::softmax_cross_entropy`] and [`crate::ops::loss::metrics`] in one dispatch of one workgroup,
+//! which also saves the step's counters for the next [`crate::ops::batch::begin_batch`].
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Node, Op, Value};
@@ -19,7 +19,7 @@ crate::params! {
         pub m: u32,
         /// Classes.
         pub n: u32,
-        /// Steps that the ring of metrics holds.
+        /// Steps in the ring of metrics.
         pub ring: u32,
     }
 }
@@ -58,7 +58,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
         SoftmaxCrossEntropy.flops(&params.loss()).saturating_add(metrics::Metrics.flops(&params.metrics()))
     }
 
-    /// Everything once, and of the ring one entry.
+    /// Everything once, and one entry of the ring.
     fn bytes(&self, params: &SoftmaxCrossEntropyMetricsParams, bound: u64) -> u64 {
         metrics::Metrics.bytes(&params.metrics(), bound)
     }
@@ -72,8 +72,8 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
         last_counters.copy_from_slice(counters);
     }
 
-    /// Those of the two kernels that this one joins. The mean loss is of losses that may be off themselves, and whether
-    /// a row with numbers that are not finite is right, nobody can tell.
+    /// The tolerances of the two fused kernels. The mean includes the error of the losses, and predictions in rows with
+    /// non-finite logits are undefined.
     fn tolerance(&self, case: &Case<SoftmaxCrossEntropyMetricsParams>, output: &str, values: &Values) -> Tolerance {
         let of_loss = |output| SoftmaxCrossEntropy.tolerance(&case.map(|params| params.loss()), output, values);
         if output == "last_counters" {
@@ -137,14 +137,14 @@ impl Registered for SoftmaxCrossEntropyMetrics {
     }
 }
 
-/// As an op, what [`SoftmaxCrossEntropy`] is.
+/// The op counterpart of [`SoftmaxCrossEntropy`].
 ///
-/// Whenever its output is computed, it writes to the slots that it holds, which are no values of the graph.
+/// Side effect: computing its output also writes to the slots below, which are not values of the graph.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxCrossEntropyMetricsOp {
     /// Slot `[ring, 2]` of the metrics.
     pub metrics: SlotId,
-    /// Slot `[4]` for the counters of the step.
+    /// Slot `[4]` for the step's counters.
     pub last_counters: SlotId,
 }
 

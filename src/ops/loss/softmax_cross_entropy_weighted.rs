@@ -1,16 +1,17 @@
-//! Cross-entropy of a softmax against class labels with label smoothing and class weights, and its gradient for the
+//! Softmax cross-entropy with class labels, label smoothing and class weights, and its gradient with respect to the
 //! logits.
 //!
-//! What is wanted of class j in a row with label y is t_j = w_j ((1 - e) \[j = y] + e / n), with the weights w of the
-//! classes and the smoothing e: Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for
-//! Computer Vision", CVPR 2016, section 7. A row's cross-entropy is c_i = -sum_j t_ij log(softmax(z_i)_j), and the
-//! loss is the weighted mean, sum over i of c_i / W, with W = sum over the rows in use of w at their labels: the
-//! convention of PyTorch's `CrossEntropyLoss` (the smoothed part, too, is weighted by w_j and divided by W).
+//! The target of class j for label y is t_j = w_j ((1 - e) \[j = y] + e / n), with class weights w and smoothing e:
+//! Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR 2016,
+//! section 7. A row's cross-entropy is c_i = -sum_j t_ij log(softmax(z_i)_j), and the loss is the weighted mean, sum
+//! over i of c_i / W, with W = sum over the valid rows of w at their labels: the convention of PyTorch's
+//! `CrossEntropyLoss` (the smoothed part, too, is weighted by w_j and divided by W).
 //!
-//! `losses` holds c_i rows / W, so that its mean over the rows in use is the loss, as with every other loss;
-//! gradient_ij = (softmax(z_i)_j sum_k t_ik - t_ij) / W. With weights of one and no smoothing both are those of
-//! [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy). Where W is 0, since every label in the
-//! batch has weight 0, loss and gradient are 0 (PyTorch: NaN): such a batch teaches nothing, and is no reason to stop.
+//! `losses` holds c_i rows / W, so that its mean over the valid rows is the loss, as for every other loss; gradient_ij
+//! = (softmax(z_i)_j sum_k t_ik - t_ij) / W. With weights of one and no smoothing both equal those of
+//! [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy). If W is 0, since every label
+//! in the batch has weight 0, loss and gradient are 0 (PyTorch: NaN): such a batch is ignored instead of ending
+//! training.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Node, Op, Value, mistake};
@@ -32,7 +33,7 @@ crate::params! {
         pub m: u32,
         /// Classes.
         pub n: u32,
-        /// What of each row's weight is spread evenly over all classes, from 0 to 1.
+        /// Label smoothing, from 0 to 1: the part of each target spread evenly over all classes.
         pub smoothing: f32,
     }
 }
@@ -41,10 +42,10 @@ crate::params! {
 #[derive(Debug)]
 pub struct SoftmaxCrossEntropyWeighted;
 
-/// Invocations of a workgroup, which share the sum of the weights.
+/// Workgroup size; the invocations share the sum of the weights.
 const WORKGROUP: usize = 256;
 
-/// The weights of the labels of all rows in use, added up in the shader's order: every 256th, then as a tree.
+/// The total weight of the labels of all valid rows, in the shader's order: every 256th, then as a tree.
 fn sum_of_weights<T: Real>(labels: &[u32], class_weights: &[T]) -> T {
     let weight = |label: &u32| class_weights.get(*label as usize).copied().unwrap_or_else(T::zero);
     let lane = |local: usize| labels.iter().skip(local).step_by(WORKGROUP).map(weight).sum::<T>();
@@ -58,7 +59,7 @@ fn sum_of_weights<T: Real>(labels: &[u32], class_weights: &[T]) -> T {
     weight_sums[0]
 }
 
-/// How much of class j is wanted in a row with this label.
+/// Target of class j for this label.
 fn wanted<T: Real>(label: usize, j: usize, smoothing: T, class_weights: &[T]) -> T {
     let share = if j == label { T::one() - smoothing } else { T::zero() };
     class_weights[j] * (share + smoothing / T::of(class_weights.len() as f64))
@@ -109,9 +110,9 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         });
     }
 
-    /// W is a sum of m / 256 + 8 numbers that are not negative; what is wanted has 5 roundings, its total n more. Loss:
-    /// each logarithm as in [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy), times what is
-    /// wanted of its class, and n roundings of a sum that is not negative. Gradient: softmax's bound times the total.
+    /// W is a sum of m / 256 + 8 non-negative numbers; targets have 5 roundings, their total n more. Loss: each
+    /// logarithm as in [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy), times the
+    /// target of its class, and n roundings of a non-negative sum. Gradient: softmax's bound times the total.
     fn tolerance(&self, case: &Case<Self::Params>, output: &str, values: &Values) -> Tolerance {
         let SoftmaxCrossEntropyWeightedParams { m, n, smoothing } = case.params;
         let (labels, rows_used) = labels_and_rows(values);
@@ -124,7 +125,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         let mut hard = Vec::with_capacity(values.after(output).len());
         let rows = values.before("logits").chunks_exact(n as usize).zip(labels);
         for (row, (logits, &label)) in rows.enumerate() {
-            // What is not in use is zero, whatever its logits are.
+            // Invalid rows are zero, whatever their logits.
             let if_used = |bound: f64| if label == IGNORE_INDEX { 0.0 } else { bound };
             let y = |j: usize| wanted(label as usize, j, smoothing.into(), class_weights);
             let total: f64 = (0..n as usize).map(y).sum();
@@ -155,13 +156,13 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
         let smoothing = |i: usize| [0.1, 0.0, 0.4, 1.0][i % 4];
         let params = |i, [m, n]: [u32; 2]| SoftmaxCrossEntropyWeightedParams { m, n, smoothing: smoothing(i) };
         let case = |(i, size): (usize, [u32; 2])| Case::new(params(i, size), kind(i));
-        // No class counts for anything; a workgroup's invocation adds up several rows in use.
+        // All weights zero; several valid rows per invocation of a workgroup.
         let more = [Case::new(params(0, [1, 7]), Inputs::Extreme), Case::new(params(0, [700, 3]), Inputs::Random)];
         row_sizes(effort).into_iter().enumerate().map(case).chain(more).collect()
     }
 
     fn fill(&self, case: &Case<Self::Params>, binding: &str, n: usize, random: &mut Random) -> Option<Vec<u32>> {
-        // Some classes count for nothing; in one row of strained logits, all.
+        // Some weights are zero; in a single row of extreme logits, all.
         let none = case.params.m == 1 && case.inputs == Inputs::Extreme;
         let mut weight = || if none || random.below(5) == 0 { 0.0 } else { random.between(0.1, 4.0) };
         match binding {
@@ -203,7 +204,7 @@ impl Op for SoftmaxCrossEntropyWeightedOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let outputs = crate::ops::support::loss_outputs(inputs)?;
         if inputs[0].extents().get(1..) != Some(inputs[3].extents()) {
-            return Err(mistake(format!("a loss of logits {} and class weights {}", inputs[0], inputs[3])));
+            return Err(mistake(format!("a loss of logits {} with class weights {}", inputs[0], inputs[3])));
         }
         Ok(outputs)
     }

@@ -1,9 +1,9 @@
-//! The families of product kernels, and which one suits an adapter and a shape.
+//! The families of product kernels, and the choice for an adapter and shape.
 
 use super::params::{MatmulParams, Operands};
 use crate::kernel::{Caps, Constant, Variant};
 
-/// A family with its blocking. Each is a file `shaders/lib/matmul_FAMILY.wgsl`, which explains it.
+/// A family with its blocking. Each is documented in `shaders/lib/matmul_FAMILY.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// CPU drivers with subgroups: lanes share A by shuffles.
@@ -12,9 +12,9 @@ pub(super) enum Family {
     Direct { rows: u32, lanes: u32 },
     /// GPUs: tiles in workgroup memory, blocks in registers.
     Tiled { rows: u32, columns: u32, depth: u32, bands: u32, quads: u32 },
-    /// GPUs, for small outputs with long sums: the invocations of a workgroup share k.
+    /// GPUs, for small outputs with long sums: the invocations of a workgroup split k.
     Split { threads: u32 },
-    /// CPU drivers, for outputs of few columns: a lane has rows of its own.
+    /// CPU drivers, for outputs with few columns: each lane owns whole rows.
     Skinny { lanes: u32, columns: u32 },
 }
 
@@ -25,7 +25,7 @@ const SPLIT: Family = Family::Split { threads: 64 };
 const DIRECT: Family = Family::Direct { rows: 8, lanes: 8 };
 const SKINNY: Family = Family::Skinny { lanes: 8, columns: 12 };
 
-/// Whether A, B and the output are accessed four numbers at a time.
+/// Whether A, B and the output are accessed four floats at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Vectors {
     a: bool,
@@ -34,7 +34,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// The most that the stored rows of these matrices allow: those whose length is a multiple of 4.
+    /// The maximum allowed by the stored rows: those whose length is a multiple of 4.
     pub(super) fn of(params: &MatmulParams, operands: Operands) -> Self {
         let a = if operands == Operands::TN { params.m } else { params.k };
         let b = if operands == Operands::NT { params.k } else { params.n };
@@ -42,7 +42,7 @@ impl Vectors {
         Self { a: whole(a), b: whole(b), out: whole(params.n) }
     }
 
-    /// All that occur with these operands: B and the output share n except in NT, where A and B share k.
+    /// All combinations for these operands: B and the output share n except in NT, where A and B share k.
     pub(super) fn all(operands: Operands) -> [Self; 4] {
         [(true, true), (true, false), (false, true), (false, false)].map(|(first, second)| match operands {
             Operands::NN | Operands::TN => Self { a: first, b: second, out: second },
@@ -50,12 +50,12 @@ impl Vectors {
         })
     }
 
-    /// Whether these accesses are possible where `most` is.
+    /// Whether these accesses are a subset of `most`.
     pub(super) fn within(self, most: Self) -> bool {
         self.a <= most.a && self.b <= most.b && self.out <= most.out
     }
 
-    /// The letters of those accessed as vectors, as variants are named.
+    /// The letters of those accessed as vectors, for variant names.
     pub(super) fn name(self) -> String {
         [(self.a, 'a'), (self.b, 'b'), (self.out, 'o')]
             .iter()
@@ -66,7 +66,7 @@ impl Vectors {
 }
 
 impl Family {
-    /// Every family and blocking that an adapter can run.
+    /// Every family and blocking available on an adapter.
     pub(super) fn all(caps: &Caps) -> Vec<Self> {
         let mut families = vec![TILED_128, TILED_64, TILED_32, SPLIT, DIRECT, SKINNY];
         if let Some(size) = caps.subgroup_size.filter(|size| [4, 8, 16, 32].contains(size)) {
@@ -89,14 +89,14 @@ impl Family {
         bytes <= caps.workgroup_bytes && invocations <= caps.invocations
     }
 
-    /// The family for a shape. Only the choice for CPU drivers was measured.
+    /// The family for a shape. Only the choice for CPU drivers is based on measurements.
     pub(super) fn choose(params: &MatmulParams, caps: &Caps) -> Self {
         let MatmulParams { m, k, n } = *params;
         match (caps.cpu, caps.subgroup_size) {
-            // Where one tile has all columns, and there are tiles for a few threads.
+            // If one tile covers all columns, and there are tiles for several threads.
             (true, Some(8)) if caps.is_recent_lavapipe() && n <= 12 && m >= 128 => SKINNY,
             (true, Some(size @ (4 | 8))) => {
-                // More rows reuse more of B, where they leave work for every thread.
+                // More rows reuse more of B, provided there is work for every thread.
                 let rows = subgroup_rows(size, caps);
                 let tiles = |rows: u32| m.div_ceil(rows).saturating_mul(n.div_ceil(4 * size));
                 let roomy =
@@ -117,8 +117,8 @@ impl Family {
         }
     }
 
-    /// This family as a variant of a kernel with these operands, whose source has also these parts: parameters, epilogue and
-    /// column sums.
+    /// This family as a variant of a kernel with these operands; `others` are further parts of the source: parameters,
+    /// epilogue and column sums.
     pub(super) fn variant(self, operands: Operands, others: &[&'static str], vectors: Vectors) -> Variant {
         let load = |vector: bool| Constant::Alias(if vector { "vec4<f32>" } else { "f32" });
         let mut constants = vec![
@@ -180,7 +180,7 @@ impl Family {
         numbers.into_iter().map(|(name, value)| (name, Constant::U32(value))).chain(recent).collect()
     }
 
-    /// Rows and columns of the output that one workgroup computes.
+    /// Rows and columns of the output per workgroup.
     fn tile(self) -> [u32; 2] {
         match self {
             Self::Subgroup { rows, size, .. } => [rows, 4 * size],
@@ -192,8 +192,8 @@ impl Family {
     }
 }
 
-/// Rows that a lane may hold, fewest first: each a whole number of bands as high as the subgroup is wide, at most eight.
-/// Lavapipe with 64 has 0.6 times the speed that it has with 32 in Mesa 25.0.7, and 1.2 times in 26.2.6.
+/// Possible numbers of rows per lane, ascending: each a multiple of the subgroup size, at most eight times. On
+/// Lavapipe, 64 runs at 0.6 times the speed of 32 in Mesa 25.0.7, and 1.2 times in 26.2.6.
 fn subgroup_rows(size: u32, caps: &Caps) -> Vec<u32> {
     match size {
         8 if caps.is_recent_lavapipe() => vec![16, 32, 64],

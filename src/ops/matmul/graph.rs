@@ -1,4 +1,4 @@
-//! Products in graphs: shapes, gradients, and the epilogues that other ops become.
+//! Products as ops: shapes, gradients, and fusion of other ops into epilogues.
 
 use super::epilogue::Epilogue;
 use super::kernel::{Matmul, NN, NT, Product, TN, TN_COLUMN_SUMS};
@@ -13,7 +13,7 @@ use crate::shape::TensorType;
 use std::any::Any;
 use std::sync::Arc;
 
-/// A product kernel as an op: inputs A and B as [`Operands`] says, then what the epilogue takes.
+/// A product kernel as an op: inputs are A and B as given by [`Operands`], then the epilogue's operand.
 #[derive(Clone, Copy)]
 pub struct MatmulOp(&'static dyn Product);
 
@@ -23,10 +23,10 @@ impl std::fmt::Debug for MatmulOp {
     }
 }
 
-/// Applies a product to A and B, stored as `operands` says.
+/// Multiplies A and B, stored as given by `operands`.
 ///
 /// # Errors
-/// Where the shapes do not go together.
+/// If the shapes do not match.
 pub fn product(graph: &mut Graph, operands: Operands, a: Value, b: Value) -> Result<Value> {
     let plain = match operands {
         Operands::NN => &NN,
@@ -36,7 +36,7 @@ pub fn product(graph: &mut Graph, operands: Operands, a: Value, b: Value) -> Res
     graph.apply(MatmulOp(plain), &[a, b])
 }
 
-/// The product `after` as an op, where `producer` is the product `before`.
+/// The product `after` as an op, if `producer` is the product `before`.
 pub fn with_epilogue(producer: &dyn Op, before: &dyn Product, after: &'static dyn Product) -> Option<Arc<dyn Op>> {
     let MatmulOp(product) = (producer as &dyn Any).downcast_ref()?;
     (product.name() == before.name()).then(|| Arc::new(MatmulOp(after)) as Arc<dyn Op>)
@@ -57,7 +57,7 @@ impl<E: Epilogue> Registered for Matmul<E> {
     }
 }
 
-/// m, k and n for A and B of these shapes, where they go together.
+/// m, k and n for A and B of these shapes, if they match.
 fn extents(operands: Operands, a: &TensorType, b: &TensorType) -> Option<[usize; 3]> {
     let (&[a0, a1], &[b0, b1]) = (a.extents(), b.extents()) else { return None };
     let (m, k) = if operands == Operands::TN { (a1, a0) } else { (a0, a1) };
@@ -69,17 +69,17 @@ impl Op for MatmulOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let extents = extents(self.0.operands(), inputs[0], inputs[1]);
         let [m, _, n] = extents.ok_or_else(|| {
-            mistake(format!("a product of {} and {}, stored as {:?}", inputs[0], inputs[1], self.0.operands()))
+            mistake(format!("cannot multiply {} and {}, stored as {:?}", inputs[0], inputs[1], self.0.operands()))
         })?;
         let sums = self.0.has_column_sums().then(|| TensorType::f32([n]));
         Ok(std::iter::once(TensorType::f32([m, n])).chain(sums).collect())
     }
 
-    /// For C = A B: dA = dC B^T and dB = A^T dC, each with the operands that need no transposition of what is stored.
+    /// For C = A B: dA = dC B^T and dB = A^T dC, each with operands that need no explicit transposition.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
         if self.0.operand().is_some() || self.0.has_column_sums() {
-            return Err(mistake(format!("{} is differentiated before it is fused, not after", self.0.name())));
+            return Err(mistake(format!("{} must be differentiated before fusion", self.0.name())));
         }
         let (a, b) = (node.inputs[0], node.inputs[1]);
         let ((for_a, a_left, a_right), (for_b, b_left, b_right)) = match self.0.operands() {
@@ -95,7 +95,7 @@ impl Op for MatmulOp {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [a, b] = [inputs[0], inputs[1]].map(|slot| cx.plan.memory.slot(slot));
         let found = extents(self.0.operands(), &a.ty, &b.ty);
-        let [m, k, n] = found.ok_or_else(|| mistake(format!("a product of {} and {}", a.name, b.name)))?;
+        let [m, k, n] = found.ok_or_else(|| mistake(format!("cannot multiply {} and {}", a.name, b.name)))?;
         let [m, k, n] = [crate::ops::support::word(m)?, crate::ops::support::word(k)?, crate::ops::support::word(n)?];
         let mut bindings = vec![("a", inputs[0]), ("b", inputs[1]), ("out", outputs[0])];
         bindings.extend(self.0.operand().map(|operand| (operand, inputs[2])));
@@ -104,7 +104,7 @@ impl Op for MatmulOp {
         cx.dispatch_any(self.0, params, &bindings)
     }
 
-    /// The gradients of a weight and of the bias beside it.
+    /// Merges the gradients of a weight and of the bias next to it.
     fn join(&self, sibling: &dyn Op) -> Option<Arc<dyn Op>> {
         let adds_columns = (sibling as &dyn Any).is::<ColumnSum>();
         (adds_columns && self.0.name() == Kernel::name(&TN)).then(|| Arc::new(Self(&TN_COLUMN_SUMS)) as Arc<dyn Op>)

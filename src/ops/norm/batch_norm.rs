@@ -1,10 +1,10 @@
-//! out\[i, j] = (a\[i, j] - mean_j) / sqrt(variance_j + epsilon) weight\[j] + bias\[j], with the moments of column j over
-//! the rows in use: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1.
+//! out\[i, j] = (a\[i, j] - mean_j) / sqrt(variance_j + epsilon) weight\[j] + bias\[j], with the moments of column j
+//! over the valid rows: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1.
 //!
-//! For evaluation it keeps running moments as PyTorch does: running += momentum (new - running), where the new variance
-//! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and leaves
-//! the running variance as it was; its output is the bias. An empty one, as the last micro-batches of an epoch may be,
-//! leaves both as they were. Running means start at 0 and variances at 1.
+//! For evaluation it updates running state as PyTorch does: running += momentum (new - running), where the new variance
+//! is the unbiased one, variance rows / (rows - 1), as in the paper's algorithm 2. A batch of one row has none and
+//! leaves the running variance unchanged; its output is the bias. An empty batch, such as the last micro-batches of an
+//! epoch, leaves both unchanged. Running means are initialized to 0 and variances to 1.
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
@@ -29,24 +29,24 @@ crate::params! {
         pub n: u32,
         /// Added to the variance, against division by zero.
         pub epsilon: f32,
-        /// The share of this batch in the running moments.
+        /// The weight of this batch in the running state.
         pub momentum: f32,
     }
 }
 
 impl BatchNormParams {
-    /// PyTorch's values: an epsilon of 1e-5 and a momentum of 0.1.
+    /// PyTorch's defaults: an epsilon of 1e-5 and a momentum of 0.1.
     pub fn new(m: u32, n: u32) -> Self {
         Self { m, n, epsilon: 1e-5, momentum: 0.1 }
     }
 }
 
-/// Normalises each column in training, updates its running moments in place, and keeps its mean and the reciprocal of
-/// its deviation for the gradient.
+/// Normalizes each column in training, updates its running state in place, and saves its mean and 1 / standard
+/// deviation for the gradient.
 #[derive(Debug)]
 pub struct BatchNorm;
 
-/// How many rows of a batch of `m` are in use.
+/// The number of valid rows in a batch of `m`.
 pub(in crate::ops) fn rows_in_use(counters: &[u32], m: u32) -> usize {
     counters[counter::ROWS].min(m) as usize
 }
@@ -105,8 +105,8 @@ impl Kernel for BatchNorm {
         });
     }
 
-    /// By the bounds of the column's moments. A running moment has theirs by its momentum, at most five roundings of
-    /// the unbiased variance, three of the change, and one of its own.
+    /// The bounds of the column's moments. The running state has theirs times momentum, at most five roundings of the
+    /// unbiased variance, three of the change, and one of its own.
     fn tolerance(&self, case: &Case<BatchNormParams>, output: &str, values: &Values) -> Tolerance {
         let BatchNormParams { m, n, epsilon, momentum } = case.params;
         let (n, momentum, tiny) = (n as usize, f64::from(momentum), f64::from(f32::MIN_POSITIVE));
@@ -184,12 +184,12 @@ impl Registered for BatchNorm {
     }
 }
 
-/// A batch norm in training as an op: `a [m, n]`, `weight [n]`, `bias [n]` and the step's counters give `[m, n]` and,
-/// as output 1, the statistics `[2, n]` that its gradient needs.
+/// Batch norm in training as an op: `a [m, n]`, `weight [n]`, `bias [n]` and the step's counters give `[m, n]` and, as
+/// output 1, the statistics `[2, n]` needed for its gradient.
 ///
-/// Whenever its output is computed, it moves the running moments in the slots that it holds. These are no values of
-/// the graph, which may neither share one such op between two uses nor be asked for the moments. The slots may share
-/// a buffer with each other, but with nothing that the op reads, so not with weights and biases.
+/// Side effect: computing its output updates the running state in the slots below. These are not values of the graph,
+/// which must not share such an op between two uses. The slots may share a buffer with each other, but not with
+/// anything the op reads, such as weights and biases.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormOp {
     /// Slot `[n]` of the running means.
@@ -198,12 +198,12 @@ pub struct BatchNormOp {
     pub running_variance: SlotId,
     /// Added to the variance; see [`BatchNormParams::epsilon`].
     pub epsilon: f32,
-    /// The share of this batch in the running moments.
+    /// The weight of this batch in the running state.
     pub momentum: f32,
 }
 
 impl BatchNormOp {
-    /// With epsilon and momentum of [`BatchNormParams::new`].
+    /// With the defaults of [`BatchNormParams::new`].
     pub fn new(running_mean: SlotId, running_variance: SlotId) -> Self {
         let BatchNormParams { epsilon, momentum, .. } = BatchNormParams::new(0, 0);
         Self { running_mean, running_variance, epsilon, momentum }

@@ -1,5 +1,5 @@
 //! out\[i, j] = (a\[i, j] - running_mean\[j]) / sqrt(running_variance\[j] + epsilon) weight\[j] + bias\[j]: Ioffe and
-//! Szegedy, "Batch Normalization", ICML 2015, algorithm 2, with the running moments of [`crate::ops::norm::batch_norm`].
+//! Szegedy, "Batch Normalization", ICML 2015, algorithm 2, with the running state of [`crate::ops::norm::batch_norm`].
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Op};
@@ -21,7 +21,7 @@ crate::params! {
         pub m: u32,
         /// Columns.
         pub n: u32,
-        /// Added to the variance: as in training.
+        /// Added to the variance, as in training.
         pub epsilon: f32,
     }
 }
@@ -33,7 +33,7 @@ impl BatchNormEvaluateParams {
     }
 }
 
-/// Normalises each column in evaluation. Rows not in use give zeros.
+/// Normalizes each column in evaluation. Invalid rows give zeros.
 #[derive(Debug)]
 pub struct BatchNormEvaluate;
 
@@ -74,8 +74,8 @@ impl Kernel for BatchNormEvaluate {
         });
     }
 
-    /// Six roundings of the normalised number times its weight (one in the difference, which is of exact numbers, half
-    /// of one in the sum below the root, two of WGSL's reciprocal root, two in products), and one of the result.
+    /// Six roundings of the normalized value times its weight (one in the difference of exact numbers, half of one in
+    /// the sum below the root, two of WGSL's reciprocal root, two in products), and one of the result.
     fn tolerance(&self, case: &Case<BatchNormEvaluateParams>, output: &str, values: &Values) -> Tolerance {
         let BatchNormEvaluateParams { n, epsilon, .. } = case.params;
         let n = n as usize;
@@ -133,15 +133,15 @@ impl Kernel for BatchNormEvaluate {
 
 impl Registered for BatchNormEvaluate {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("evaluation has no gradients; tests/graph_gradients.rs holds it to batch_norm")
+        GradientCheck::Without("evaluation has no gradients; tests/graph_gradients.rs compares it with batch_norm")
     }
 }
 
-/// A batch norm in evaluation as an op: `a [m, n]`, `weight [n]`, `bias [n]`, running means and variances `[n]` and the
+/// Batch norm in evaluation as an op: `a [m, n]`, `weight [n]`, `bias [n]`, running means and variances `[n]` and the
 /// counters give `[m, n]`. It has no gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormEvaluateOp {
-    /// Added to the variance: as in training.
+    /// Added to the variance, as in training.
     pub epsilon: f32,
 }
 

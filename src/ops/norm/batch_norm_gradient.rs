@@ -1,9 +1,9 @@
-//! In each column, over the rows in use, with x = (a - mean) reciprocal:
+//! In each column, over the valid rows, with x = (a - mean) reciprocal:
 //! out = weight reciprocal (gradient - mean(gradient) - x mean(gradient x)),
 //! weight_gradient = sum of gradient x, bias_gradient = sum of gradient.
 //!
-//! Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3, the gradients put together: the terms that reach the
-//! input through mean and variance hold the same two sums that are the gradients of weight and bias.
+//! Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3, with the gradients combined: the terms that reach
+//! the input through mean and variance contain the same two sums as the weight and bias gradients.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Op, mistake};
@@ -31,7 +31,7 @@ crate::params! {
     }
 }
 
-/// The gradients for input, weight and bias of [`crate::ops::norm::batch_norm::BatchNorm`].
+/// The gradients with respect to input, weight and bias of [`crate::ops::norm::batch_norm::BatchNorm`].
 #[derive(Debug)]
 pub struct BatchNormGradient;
 
@@ -163,7 +163,7 @@ impl Op for BatchNormGradient {
             &[_, n] if inputs[0] == inputs[1] => {
                 Ok(vec![inputs[0].clone(), TensorType::f32([n]), TensorType::f32([n])])
             }
-            _ => Err(mistake(format!("a gradient of shape {} for a batch norm of {}", inputs[0], inputs[1]))),
+            _ => Err(mistake(format!("gradient of shape {} for a batch norm of {}", inputs[0], inputs[1]))),
         }
     }
 

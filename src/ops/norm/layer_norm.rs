@@ -36,7 +36,7 @@ impl LayerNormParams {
     }
 }
 
-/// Normalises each row, and keeps its mean and the reciprocal of its deviation for the gradient.
+/// Normalizes each row, and saves its mean and 1 / standard deviation for the gradient.
 #[derive(Debug)]
 pub struct LayerNorm;
 
@@ -76,7 +76,7 @@ impl Kernel for LayerNorm {
         });
     }
 
-    /// By the bounds of the row's moments.
+    /// The bounds of the row's moments.
     fn tolerance(&self, case: &Case<LayerNormParams>, output: &str, values: &Values) -> Tolerance {
         let n = case.params.n as usize;
         let (weight, out) = (values.before("weight"), values.after("out"));
@@ -131,8 +131,8 @@ impl Registered for LayerNorm {
     }
 }
 
-/// A layer norm as an op: `a [m, n]`, `weight [n]` and `bias [n]` give `[m, n]` and, as output 1, the statistics
-/// `[m, 2]` that its gradient needs.
+/// Layer norm as an op: `a [m, n]`, `weight [n]` and `bias [n]` give `[m, n]` and, as output 1, the statistics `[m, 2]`
+/// needed for its gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNormOp {
     /// Added to the variance; see [`LayerNormParams::epsilon`].
@@ -146,7 +146,7 @@ impl Default for LayerNormOp {
     }
 }
 
-/// m and n of a norm's input `[m, n]`, where weight and bias, and whatever else there is a column, are `[n]`.
+/// m and n of a norm's input `[m, n]`, if weight, bias and all other per-column inputs are `[n]`.
 pub(in crate::ops) fn norm_extents(name: &str, inputs: &[&TensorType]) -> Result<[usize; 2]> {
     match inputs[0].extents() {
         &[m, n] if inputs[1..].iter().all(|shape| shape.extents() == [n]) => Ok([m, n]),

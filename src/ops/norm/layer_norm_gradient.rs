@@ -1,7 +1,7 @@
 //! out = reciprocal (g - mean(g) - x mean(g x)) in each row, with g = gradient weight and x = (a - mean) reciprocal.
 //!
-//! The chain rule through mean and variance, as Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3, write
-//! it for columns. [`crate::ops::norm::layer_norm_weight_gradient`] gives the gradients of weight and bias.
+//! The chain rule through mean and variance, as in Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3, for
+//! rows instead of columns. [`crate::ops::norm::layer_norm_weight_gradient`] computes the gradients of weight and bias.
 
 use crate::error::Result;
 use crate::graph::{Form, Lowering, Op, mistake};
@@ -25,12 +25,12 @@ crate::params! {
     }
 }
 
-/// The gradient for the input of [`crate::ops::norm::layer_norm::LayerNorm`].
+/// The gradient with respect to the input of [`crate::ops::norm::layer_norm::LayerNorm`].
 #[derive(Debug)]
 pub struct LayerNormGradient;
 
-/// The input and statistics that a norm's gradient is given. Mean and reciprocal are exact here whatever they are, so
-/// they need not be the input's.
+/// Input and statistics for a norm's gradient. Mean and reciprocal are treated as exact, so they need not match the
+/// input.
 pub(in crate::ops) fn fill_saved(
     inputs: Inputs,
     binding: &str,
@@ -39,7 +39,7 @@ pub(in crate::ops) fn fill_saved(
 ) -> Option<Vec<u32>> {
     let extreme = inputs == Inputs::Extreme;
     let offset = if extreme { 1e3 } else { 0.0 };
-    // A deviation down to the root of epsilon, where the variance is zero.
+    // A standard deviation down to the root of epsilon, for zero variance.
     let largest = if extreme { 316.0 } else { 2.0 };
     match binding {
         "a" if extreme => Some(bits((0..elements).map(|_| offset + random.normal() as f32))),
@@ -49,7 +49,7 @@ pub(in crate::ops) fn fill_saved(
     }
 }
 
-/// [`fill_saved`] with the statistics of a layer norm: mean and reciprocal of each row side by side.
+/// [`fill_saved`] with the statistics of a layer norm, interleaved per row.
 pub(in crate::ops) fn fill(inputs: Inputs, binding: &str, elements: usize, random: &mut Random) -> Option<Vec<u32>> {
     if binding != "statistics" {
         return fill_saved(inputs, binding, elements, random);
@@ -103,7 +103,7 @@ impl Kernel for LayerNormGradient {
     }
 
     /// n + 12 roundings of the magnitudes of the three terms: at most n + 6 in a mean (four in each product, n - 1 in
-    /// the sum, three in the quotient), and six in joining them. Inputs are exact, so no difference cancels.
+    /// the sum, three in the quotient), and six in combining them. Inputs are exact, so no difference cancels.
     fn tolerance(&self, case: &Case<LayerNormGradientParams>, _output: &str, values: &Values) -> Tolerance {
         let n = case.params.n as usize;
         let (gradient, a, weight) = (values.before("gradient"), values.before("a"), values.before("weight"));
@@ -156,7 +156,7 @@ impl Op for LayerNormGradient {
         if inputs[0] == inputs[1] {
             return Ok(vec![inputs[0].clone()]);
         }
-        Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1])))
+        Err(mistake(format!("gradient of shape {} for a layer norm of {}", inputs[0], inputs[1])))
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {

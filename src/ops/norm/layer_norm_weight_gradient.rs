@@ -16,7 +16,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
 
-/// The gradients for weight and bias of [`crate::ops::norm::layer_norm::LayerNorm`].
+/// The gradients with respect to weight and bias of [`crate::ops::norm::layer_norm::LayerNorm`].
 #[derive(Debug)]
 pub struct LayerNormWeightGradient;
 
@@ -62,7 +62,7 @@ impl Kernel for LayerNormWeightGradient {
     }
 
     /// A sum of m terms in any order (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., eq. 4.4), of
-    /// the magnitudes of the terms, each of at most three roundings.
+    /// the magnitudes of the terms, each with at most three roundings.
     fn tolerance(&self, case: &Case<LayerNormGradientParams>, output: &str, values: &Values) -> Tolerance {
         let LayerNormGradientParams { m, n } = case.params;
         let n = n as usize;
@@ -118,7 +118,7 @@ impl Op for LayerNormWeightGradient {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
             &[_, n] if inputs[0] == inputs[1] => Ok(vec![TensorType::f32([n]), TensorType::f32([n])]),
-            _ => Err(mistake(format!("a gradient of shape {} for a layer norm of {}", inputs[0], inputs[1]))),
+            _ => Err(mistake(format!("gradient of shape {} for a layer norm of {}", inputs[0], inputs[1]))),
         }
     }
 
