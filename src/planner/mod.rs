@@ -1,7 +1,7 @@
 //! What a training step, an evaluation and an inference are, as plans.
 //!
 //! The passes forward and backward are a graph; what changes memory around it (counters, gathering, metrics, update) is
-//! recorded into the plan. [`passes`] then joins what belongs to several of them. Every name of a slot or section is
+//! recorded into the plan. `passes` then joins what belongs to several of them. Every name of a slot or section is
 //! spelled in `names.rs`; all others hold the handles.
 
 mod batch;
