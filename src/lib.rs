@@ -20,8 +20,8 @@
 //! Each layer imports only layers to its left, as `tests/architecture.rs` checks:
 //!
 //! ```text
-//! error < shape < random, shader < kernel < plan < graph < ops < optim < nn < train < verify < tuner < session,
-//! profile < cli < main
+//! error < shape < random, shader < kernel < plan < graph < ops < nn, optim < planner < infer < train < verify < tuner
+//! < session, profile < cli < main
 //!                                           plan < gpu, cpu < verify
 //!                                           data: error, shape, random only
 //! ```
@@ -37,7 +37,9 @@
 //! | [`ops`] | the registry, and one file an op; its shader is `shaders/NAME.wgsl`, shared snippets are in `shaders/lib` |
 //! | [`gpu`] | devices, their faults, pipelines, the GPU executor; the only user of wgpu, and of `unsafe` (`device.rs`) |
 //! | [`cpu`] | runs a plan on the twins: f32 to train without a GPU, f64 as the oracle |
-//! | [`nn`] | layers, models out of them or out of TOML files, their plans; losses, augmentation |
+//! | [`nn`] | models out of layers or TOML files: one file a layer, a loss, a metric; initializers, augmentation |
+//! | [`planner`] | what a training step, an evaluation and an inference are, as plans, with handles to their slots |
+//! | [`infer`] | sessions: rows in, outputs of a trained model out |
 //! | [`optim`] | optimizers, one file each and a registry; schedules, clipping; how they are recorded into a plan |
 //! | [`data`] | data sets of any task, their formats, one a file; flaws, splits, contact sheets |
 //! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
@@ -53,8 +55,9 @@
 //! 1. `cli::train` loads the data on one thread while the device opens on another. [`gpu::choose`] takes a hardware
 //!    GPU, or what `--device` names; without one the CPU path trains.
 //! 2. [`train::Trainer::plan`] builds a [`nn::Model`] out of the [`nn::ModelConfig`] that flags or a TOML file gave, and asks
-//!    it for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its ops fused, and it is
-//!    lowered: `train` has 7 dispatches for two layers, 8 where [`kernel::Caps::most_fused`] wants the update by itself.
+//!    [`planner::plan_training`] for the plan. Forward pass and loss are a [`graph::Graph`]; its gradients are derived, its
+//!    ops fused, and it is lowered; what changes memory around it is recorded, and passes join what one kernel can do of
+//!    several parts: `train` has 7 dispatches for two layers, 8 where [`kernel::Caps::most_fused`] wants the update by itself.
 //!    `evaluate` likewise.
 //! 3. On a GPU, [`session::prepare`] makes the device ready. [`tuner::tune`] times the variants of products, once for each
 //!    adapter, driver, build and shape. [`verify::self_test`] tests each kernel of the plan against its twin, once for each
@@ -95,8 +98,8 @@
 //! | dispatch | a kernel, its parameters, and a slot for each binding |
 //! | window | words of arrays that one dispatch binds, where one binding cannot hold all: [`plan::Memory::windows`] |
 //! | section | a named list of dispatches: `train`, `scan`, `evaluate`, `validate`, `keep`, `restore` |
-//! | blueprint | layers, loss and initialiser; with the type of the inputs and the number of classes, a model |
-//! | statistics | what layers keep of the batches seen, such as running means: state like weights, but not learnt |
+//! | model configuration | layers, loss and initializer; with the shapes of its inputs and the number of outputs, a model |
+//! | running state | what layers keep of the batches seen, such as running means: carried like weights, but not learned |
 //! | value | an output of a node of a graph; lowering gives each a slot |
 //! | epilogue | what a product's kernel does to each sum before it stores it: bias, activation, an activation's gradient |
 //! | micro-batch | rows of a batch that are on the device at a time; the update is the whole batch's |

@@ -106,7 +106,8 @@ fn names_of_slots_and_sections_are_spelled_in_one_file() {
     let names =
         ["train", "validation", "test", "scan", "kept", "measure", "infer", "weights", "statistics", "gradients"];
     let of_slots = names.map(|name| format!("\"{name}/"));
-    let of_sections = ["run", "section", "begin", "begin_after", "timed", "apart"].map(|call| format!(".{call}(\""));
+    let of_sections =
+        [".run", ".section", "plan.begin", "plan.begin_after", ".timed", ".apart"].map(|call| format!("{call}(\""));
     let mut wrong = Vec::new();
     for path in files("src", "rs").into_iter().filter(|path| *path != one) {
         let source = text(&path);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: &[&str] = &["cli/", "nn/", "optim/"];
+const CIRCLES: &[&str] = &["cli/", "optim/"];
 
 /// Names that several types have, to be renamed. Nothing is added here.
 const SHARED_NAMES: &[&str] = &[
@@ -24,12 +24,10 @@ const SHARED_NAMES: &[&str] = &[
     "Found",
     "Job",
     "LayerNorm",
-    "Mode",
     "ModelFlags",
     "Normalisation",
     "Outcome",
     "Part",
-    "Owned",
     "Progress",
     "Reshape",
     "Row",

@@ -1,11 +1,11 @@
 //! How layers become a graph: one pass over them declares what they own and uses it.
 //!
-//! A [`Model`] runs the layers once in a graph of a single row, over shapes alone, and keeps what they
+//! A [`Model`](super::Model) runs the layers once in a graph of a single row, over shapes alone, and keeps what they
 //! declared. Each section of a plan runs the same code again, with the slots that the plan has for it.
 
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value, mistake};
-use crate::nn::{Initializer, Model};
+use crate::nn::Initializer;
 use crate::plan::{Memory, SlotId};
 use crate::shape::{DType, Shape, TensorType};
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl From<Value> for Signal {
 
 /// What a pass through the layers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum PassMode {
     /// To train: dropout drops, running state moves.
     Train {
         /// The seed of what is random in layers.
@@ -96,7 +96,7 @@ impl Signature {
 
 /// Where the tensors of a model lie in a plan, in the order of [`Declared`].
 #[derive(Clone, Copy, Debug)]
-pub struct Owned<'a> {
+pub struct TensorSlots<'a> {
     /// The parameters.
     pub parameters: &'a [SlotId],
     /// The running state.
@@ -109,7 +109,7 @@ pub struct ModelBuilder<'a> {
     /// The graph.
     pub graph: &'a mut Graph,
     memory: &'a mut Memory,
-    mode: Mode,
+    mode: PassMode,
     counters: Value,
     inputs: BTreeMap<String, Signal>,
     outputs: usize,
@@ -141,21 +141,21 @@ impl<'a> ModelBuilder<'a> {
         };
         let inputs = signature.inputs.iter().map(row).collect();
         let counters = graph.placeholder(TensorType::new(DType::U32, [crate::ops::counter::COUNT]));
-        let mut builder = Self::empty(graph, memory, Mode::Train { seed: 0 }, counters);
+        let mut builder = Self::empty(graph, memory, PassMode::Train { seed: 0 }, counters);
         (builder.inputs, builder.outputs) = (inputs, signature.outputs);
         (builder.initializer, builder.declares) = (initializer, true);
         Ok(builder)
     }
 
-    /// A pass for a section of a plan of `model`, whose tensors lie where `owned` says.
-    pub fn using(
+    /// A pass for a section of a plan of a model that `declared` tensors, which lie where `owned` says.
+    pub(super) fn using(
         graph: &'a mut Graph,
         memory: &'a mut Memory,
-        (mode, counters, inputs): (Mode, Value, BTreeMap<String, Signal>),
-        (model, owned): (&Model, Owned<'_>),
+        (mode, counters, inputs): (PassMode, Value, BTreeMap<String, Signal>),
+        (declared, owned): (&Declared, TensorSlots<'_>),
+        (outputs, initializer): (usize, Initializer),
     ) -> Self {
-        let (declared, outputs) = (model.declared().clone(), model.signature().outputs);
-        let initializer = model.config().initializer;
+        let declared = declared.clone();
         let places = declared.parameters.iter().zip(owned.parameters).enumerate();
         let parameters = places.map(|(i, (tensor, &slot))| (tensor.name.clone(), (i, graph.leaf(memory, slot))));
         let parameters = parameters.collect();
@@ -165,7 +165,7 @@ impl<'a> ModelBuilder<'a> {
         Self { inputs, outputs, initializer, declared, parameters, running_state, ..empty }
     }
 
-    fn empty(graph: &'a mut Graph, memory: &'a mut Memory, mode: Mode, counters: Value) -> Self {
+    fn empty(graph: &'a mut Graph, memory: &'a mut Memory, mode: PassMode, counters: Value) -> Self {
         Self {
             graph,
             memory,
@@ -193,7 +193,7 @@ impl<'a> ModelBuilder<'a> {
     }
 
     /// What the pass is for.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> PassMode {
         self.mode
     }
 
@@ -314,7 +314,7 @@ impl<'a> ModelBuilder<'a> {
     }
 
     /// The parameters in their order.
-    pub fn parameter_values(&self) -> Vec<Value> {
+    pub(super) fn parameter_values(&self) -> Vec<Value> {
         let mut values: Vec<_> = self.parameters.values().copied().collect();
         values.sort_unstable();
         values.into_iter().map(|(_, value)| value).collect()

@@ -1,12 +1,9 @@
 //! What a model is made of, before it is known what data it will see: from flags, from a file, or by functions.
 
-use super::layer::{Activate, Dropout, Layer, Linear, Placed};
+use super::layer::{Activate, Dropout, Layer, Linear, Placed, read_all};
 use super::toml::Table;
-use super::{Activation, Initializer, LossConfig, Model, ModelBuilder, Signature};
-use crate::error::{Error, Kind, Result};
-use crate::graph::Graph;
-use crate::plan::Memory;
-use crate::shape::Shape;
+use super::{Activation, Initializer, LossConfig};
+use crate::error::Result;
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,7 +69,7 @@ impl ModelConfig {
         };
         loss.validate().map_err(|error| table.refuse(error.cause()))?;
         let initializer = table.take_named("initialiser")?.unwrap_or_default();
-        let layers = Placed::read_all(table)?;
+        let layers = read_all(table)?;
         if layers.is_empty() {
             return Err(table.refuse("`layers` is empty: expected a linear layer at least"));
         }
@@ -102,47 +99,6 @@ impl ModelConfig {
         self.loss.validate()?;
         self.layers.iter().try_for_each(Placed::validate)
     }
-
-    /// The model for flat rows of `inputs` numbers, that gives `outputs` numbers for each, such as one for each class.
-    ///
-    /// # Errors
-    /// Those of [`Self::build_for`].
-    pub fn build(self, inputs: usize, outputs: usize) -> Result<Model> {
-        self.build_for(Signature::flat(inputs, outputs))
-    }
-
-    /// The model for these inputs and outputs.
-    ///
-    /// # Errors
-    /// Where a layer does not take what the one before it makes, the last does not give as many numbers as there are
-    /// outputs, or a size does not fit the device's 32-bit indices.
-    pub fn build_for(self, signature: Signature) -> Result<Model> {
-        self.validate()?;
-        self.loss.check_classes(signature.outputs)?;
-        let (mut graph, mut memory) = (Graph::default(), Memory::default());
-        let mut b = ModelBuilder::declaring(&mut graph, &mut memory, &signature, self.initializer)?;
-        let mut x = b.first_input(&signature)?;
-        let mut widths = vec![b.row(x).elements()?];
-        for layer in &self.layers {
-            x = layer.build(&mut b, x)?;
-            let width = b.row(x).elements()?;
-            // A layer of the same width counts where it learns: 10-10-10 has two.
-            if layer.layer.kind() == "linear" || widths.last() != Some(&width) {
-                widths.push(width);
-            }
-        }
-        let (row, outputs) = (b.row(x), signature.outputs);
-        if row != Shape::from([outputs]) {
-            let place = self.layers.last().map_or("the model", |last| last.place.as_str());
-            return Err(Error::new(
-                Kind::Model,
-                format!("{place}: the last layer makes rows of {row}, expected [{outputs}], one number for each class"),
-                "let a linear layer without outputs be the last",
-            ));
-        }
-        let declared = b.into_declared();
-        Model::new(self, widths, signature, declared)
-    }
 }
 
 /// As their texts are.
@@ -170,6 +126,7 @@ impl fmt::Display for ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     const FILE: &str = r#"
 label_smoothing = 0.1

@@ -15,7 +15,7 @@ pub mod toml;
 
 pub use activation::Activation;
 pub use augment::Augment;
-pub use builder::{Declared, Init, Mode, ModelBuilder, Owned, Signal, Signature, Tensor};
+pub use builder::{Declared, Init, ModelBuilder, PassMode, Signal, Signature, Tensor, TensorSlots};
 pub use config::{MlpConfig, ModelConfig};
 pub use functions::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
 pub use initializer::Initializer;

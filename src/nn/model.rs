@@ -1,9 +1,12 @@
 //! Models: layers for rows of a known shape, and what they own.
 
-use super::builder::{Declared, Init, Tensor};
-use super::{MlpConfig, ModelBuilder, ModelConfig, Normalisation, Signal, Signature};
+use super::builder::{Declared, Init, ModelBuilder, PassMode, Signal, Signature, Tensor, TensorSlots};
+use super::{MlpConfig, ModelConfig, Normalisation};
 use crate::error::{Error, Kind, Result};
+use crate::graph::{Graph, Value};
+use crate::plan::Memory;
 use crate::shape::Shape;
+use std::collections::BTreeMap;
 
 /// The slot of a plan, and the tensor of a model file, that hold what inputs are normalised by.
 pub const NORMALISATION: &str = "normalisation";
@@ -15,6 +18,49 @@ pub struct Model {
     widths: Vec<usize>,
     signature: Signature,
     declared: Declared,
+}
+
+impl ModelConfig {
+    /// The model for flat rows of `inputs` numbers, that gives `outputs` numbers for each, such as one for each class.
+    ///
+    /// # Errors
+    /// Those of [`Self::build_for`].
+    pub fn build(self, inputs: usize, outputs: usize) -> Result<Model> {
+        self.build_for(Signature::flat(inputs, outputs))
+    }
+
+    /// The model for these inputs and outputs.
+    ///
+    /// # Errors
+    /// Where a layer does not take what the one before it makes, the last does not give as many numbers as there are
+    /// outputs, or a size does not fit the device's 32-bit indices.
+    pub fn build_for(self, signature: Signature) -> Result<Model> {
+        self.validate()?;
+        self.loss.check_classes(signature.outputs)?;
+        let (mut graph, mut memory) = (Graph::default(), Memory::default());
+        let mut b = ModelBuilder::declaring(&mut graph, &mut memory, &signature, self.initializer)?;
+        let mut x = b.first_input(&signature)?;
+        let mut widths = vec![b.row(x).elements()?];
+        for layer in &self.layers {
+            x = layer.build(&mut b, x)?;
+            let width = b.row(x).elements()?;
+            // A layer of the same width counts where it learns: 10-10-10 has two.
+            if layer.layer.kind() == "linear" || widths.last() != Some(&width) {
+                widths.push(width);
+            }
+        }
+        let (row, outputs) = (b.row(x), signature.outputs);
+        if row != Shape::from([outputs]) {
+            let place = self.layers.last().map_or("the model", |last| last.place.as_str());
+            return Err(Error::new(
+                Kind::Model,
+                format!("{place}: the last layer makes rows of {row}, expected [{outputs}], one number for each class"),
+                "let a linear layer without outputs be the last",
+            ));
+        }
+        let declared = b.into_declared();
+        Model::new(self, widths, signature, declared)
+    }
 }
 
 impl Model {
@@ -84,13 +130,23 @@ impl Model {
         &self.declared
     }
 
-    /// One way through the layers, from the first input on.
+    /// Adds one way through the layers to a graph: `pass` is what it is for, with the counters of the step and the inputs
+    /// by their names; `slots` are those of [`Self::declared`]. Gives what the last layer makes, and the parameters.
     ///
     /// # Errors
     /// Where the layers own other tensors than when the model was built.
-    pub fn forward(&self, b: &mut ModelBuilder<'_>) -> Result<Signal> {
+    pub fn forward(
+        &self,
+        graph: &mut Graph,
+        memory: &mut Memory,
+        pass: (PassMode, Value, BTreeMap<String, Signal>),
+        slots: TensorSlots<'_>,
+    ) -> Result<(Signal, Vec<Value>)> {
+        let owned = (&self.declared, slots);
+        let mut b = ModelBuilder::using(graph, memory, pass, owned, (self.signature.outputs, self.config.initializer));
         let x = b.first_input(&self.signature)?;
-        self.config.layers.iter().try_fold(x, |x, layer| layer.build(b, x))
+        let output = self.config.layers.iter().try_fold(x, |x, layer| layer.build(&mut b, x))?;
+        Ok((output, b.parameter_values()))
     }
 
     /// Elements of a row of the input, and of those of each layer that changes them.

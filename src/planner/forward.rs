@@ -5,7 +5,7 @@ use super::slots::{ModelSlots, SetSlots};
 use crate::error::Result;
 use crate::graph::{Choices, Graph, Pool, Value, mistake};
 use crate::nn::loss::TargetValues;
-use crate::nn::{LossConfig, Mode, Model, ModelBuilder};
+use crate::nn::{LossConfig, Model, PassMode};
 use crate::ops::elementwise::add::Add;
 use crate::plan::{Arena, Memory, Plan, SlotId};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) struct Forward {
 
 /// Where the outcome of a pass lies until its section ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
+pub(super) struct PassOutput {
     /// What the last layer gives, `[batch, outputs]`.
     pub(super) output: SlotId,
     /// The loss of each row, `[batch]`.
@@ -33,16 +33,15 @@ pub(super) fn layers(
     graph: &mut Graph,
     memory: &mut Memory,
     (model, slots): (&Model, &ModelSlots),
-    (mode, counters): (Mode, SlotId),
+    (mode, counters): (PassMode, SlotId),
     inputs: &[SlotId],
 ) -> Result<(Value, Vec<Value>)> {
     let names = model.signature().inputs.iter().map(|(name, _)| name.clone());
     let inputs: BTreeMap<_, _> =
         names.zip(inputs).map(|(name, &slot)| (name, graph.leaf(memory, slot).into())).collect();
     let counters = graph.leaf(memory, counters);
-    let mut builder = ModelBuilder::using(graph, memory, (mode, counters, inputs), (model, slots.owned()));
-    let output = model.forward(&mut builder)?.value;
-    Ok((output, builder.parameter_values()))
+    let (output, parameters) = model.forward(graph, memory, (mode, counters, inputs), slots.owned())?;
+    Ok((output.value, parameters))
 }
 
 impl Forward {
@@ -51,7 +50,7 @@ impl Forward {
         memory: &mut Memory,
         (model, owned): (&Model, &ModelSlots),
         slots: &SetSlots,
-        (mode, counters): (Mode, SlotId),
+        (mode, counters): (PassMode, SlotId),
     ) -> Result<Self> {
         let mut graph = Graph::default();
         let (output, parameters) = layers(&mut graph, memory, (model, owned), (mode, counters), &[slots.inputs])?;
@@ -65,7 +64,7 @@ impl Forward {
     }
 
     /// Records the pass forward.
-    pub(super) fn record(self, plan: &mut Plan, pool: &mut Pool, set: Set) -> Result<Outcome> {
+    pub(super) fn record(self, plan: &mut Plan, pool: &mut Pool, set: Set) -> Result<PassOutput> {
         self.lower(plan, pool, set, &[], &[])
     }
 
@@ -76,7 +75,7 @@ impl Forward {
         pool: &mut Pool,
         set: Set,
         gradients: &Arena,
-    ) -> Result<Outcome> {
+    ) -> Result<PassOutput> {
         let seeds = self.graph.seeds(self.losses)?;
         let derived = self.graph.gradients(&seeds, &self.parameters, Arc::new(Add))?;
         let unused = |tensor: SlotId| {
@@ -96,7 +95,7 @@ impl Forward {
         set: Set,
         derived: &[Value],
         stores: &[SlotId],
-    ) -> Result<Outcome> {
+    ) -> Result<PassOutput> {
         let roots: Vec<Value> = [self.output, self.losses].iter().chain(derived).copied().collect();
         let (graph, roots) = self.graph.simplify(&roots);
         let stores: Vec<(Value, SlotId)> = roots[2..].iter().copied().zip(stores.iter().copied()).collect();
@@ -104,6 +103,6 @@ impl Forward {
         let slot = |value: Value| {
             lowered.slot(value).ok_or_else(|| mistake(format!("the outcome of {} was not lowered", set.name())))
         };
-        Ok(Outcome { output: slot(roots[0])?, losses: slot(roots[1])? })
+        Ok(PassOutput { output: slot(roots[0])?, losses: slot(roots[1])? })
     }
 }

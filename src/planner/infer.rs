@@ -6,7 +6,7 @@ use super::slots::{ModelSlots, find};
 use crate::error::Result;
 use crate::graph::{Choices, Graph, Pool};
 use crate::kernel::Caps;
-use crate::nn::{Mode, Model};
+use crate::nn::{Model, PassMode};
 use crate::ops::counter;
 use crate::ops::elementwise::softmax::Softmax;
 use crate::plan::{Memory, Plan, Role, SlotId};
@@ -64,7 +64,7 @@ pub(super) fn add_inference(
     let slots = InferenceSlots::add(&mut plan.memory, model, rows)?;
     plan.begin(phase.name());
     let mut graph = Graph::default();
-    let mode = (Mode::Evaluate, slots.counters);
+    let mode = (PassMode::Evaluate, slots.counters);
     let (logits, _) = layers(&mut graph, &mut plan.memory, (model, owned), mode, &slots.inputs)?;
     graph.scope("softmax");
     let probabilities = graph.apply(Softmax, &[logits])?;

@@ -21,7 +21,7 @@ mod train;
 pub use infer::{InferencePlan, InferenceSlots, plan_inference};
 pub use micro_batches::MicroBatches;
 pub use names::{Phase, Set};
-pub use scan::{Found, ScanSlots, add_scan};
+pub use scan::{BadElements, ScanSlots, add_scan};
 pub use slots::{ModelSlots, SetSlots};
 pub use spec::{EvaluationSpec, TrainSpec};
 pub use train::{EvaluationPlan, TrainingPlan, TrainingSlots, plan_evaluation, plan_training};

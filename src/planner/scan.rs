@@ -24,9 +24,9 @@ impl ScanSlots {
     }
 
     /// What the words of [`Self::record`] say of each of [`Self::arrays`]; `None` where it was finite at every scan.
-    pub fn found(record: &[u32]) -> Vec<Option<Found>> {
+    pub fn found(record: &[u32]) -> Vec<Option<BadElements>> {
         let word = |row: &[u32], place: usize| row[place] as usize;
-        let read = |row: &[u32]| Found {
+        let read = |row: &[u32]| BadElements {
             step: word(row, entry::STEPS_BEGUN),
             count: word(row, entry::COUNT),
             first: word(row, entry::FIRST),
@@ -42,7 +42,7 @@ fn scanned(memory: &Memory) -> Vec<SlotId> {
 
 /// What the first scan that found anything in an array found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct BadElements {
     /// How many steps had begun.
     pub step: usize,
     /// How many elements were not finite.

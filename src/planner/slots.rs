@@ -2,7 +2,7 @@
 
 use super::names::{self, Set, of_set};
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Model, NORMALISATION, Owned};
+use crate::nn::{Model, NORMALISATION, TensorSlots};
 use crate::ops::{counter, rate};
 use crate::optim::parameter_arena;
 use crate::plan::{Arena, Memory, Role, SlotId};
@@ -62,9 +62,9 @@ impl ModelSlots {
     }
 
     /// Where layers find what they own.
-    pub(super) fn owned(&self) -> Owned<'_> {
+    pub(super) fn owned(&self) -> TensorSlots<'_> {
         let running_state = self.running_state.as_ref().map_or(&[][..], |arena| &arena.tensors);
-        Owned { parameters: &self.weights.tensors, running_state }
+        TensorSlots { parameters: &self.weights.tensors, running_state }
     }
 
     /// The arenas that training changes.

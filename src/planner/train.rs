@@ -15,7 +15,7 @@ use super::spec::{EvaluationSpec, TrainSpec};
 use crate::error::Result;
 use crate::graph::Pool;
 use crate::kernel::Caps;
-use crate::nn::{Mode, Model, Normalisation};
+use crate::nn::{Model, Normalisation, PassMode};
 use crate::optim::parameter_arena;
 use crate::plan::{Arena, Memory, Plan, Role, SlotId};
 
@@ -128,7 +128,7 @@ fn record_training(
     spec.update.record_schedule(plan, spec.steps, slots.counters, slots.rates)?;
     let mut pass = |plan: &mut Plan, counters: SlotId, gradients: &Arena| {
         record_gather(plan, &slots, counters, owned, Some(spec))?;
-        let mode = Mode::Train { seed: spec.seed };
+        let mode = PassMode::Train { seed: spec.seed };
         let forward = Forward::new(&mut plan.memory, (model, owned), &slots, (mode, counters))?;
         let outcome = forward.record_with_gradients(plan, pool, Set::Train, gradients)?;
         record_metrics(plan, &slots, counters, outcome)
@@ -160,7 +160,7 @@ fn record_evaluation(
     plan.begin(set.evaluated_by().name());
     record_step(plan, &slots, batch, None)?;
     record_gather(plan, &slots, slots.counters, owned, None)?;
-    let pass = (Mode::Evaluate, slots.counters);
+    let pass = (PassMode::Evaluate, slots.counters);
     let outcome = Forward::new(&mut plan.memory, (model, owned), &slots, pass)?.record(plan, pool, set)?;
     record_metrics(plan, &slots, slots.counters, outcome)?;
     Ok(slots)

@@ -3,7 +3,7 @@
 use super::progress::{ADVICE, not_finite};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Executor, Memory, Pending, Slot, SlotId};
-use crate::planner::{Found, ScanSlots};
+use crate::planner::{BadElements, ScanSlots};
 
 /// Follows the scans of a run.
 pub(super) struct Scan {
@@ -12,7 +12,7 @@ pub(super) struct Scan {
     /// The last step after which everything is known to have been finite; 0 where that is the start.
     sound: usize,
     /// What was found in each array, once anything was.
-    found: Option<Vec<Option<Found>>>,
+    found: Option<Vec<Option<BadElements>>>,
 }
 
 impl Scan {
@@ -79,10 +79,10 @@ impl Scan {
     }
 
     /// The first step at whose scan something was found, and what was.
-    fn describe(&self, memory: &Memory, found: &[Option<Found>]) -> (usize, String) {
+    fn describe(&self, memory: &Memory, found: &[Option<BadElements>]) -> (usize, String) {
         let step = found.iter().flatten().map(|found| found.step).min().unwrap_or_default();
         let first = found.iter().zip(&self.slots.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
-        let tell = |(found, &array): (&Found, &SlotId)| {
+        let tell = |(found, &array): (&BadElements, &SlotId)| {
             let (first, name) = (element(memory, array, found.first), &memory.slot(array).name);
             match found.count {
                 1 => format!("{first} is not finite"),

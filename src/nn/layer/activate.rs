@@ -1,4 +1,4 @@
-use super::Layer;
+use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{Activation, ModelBuilder, Signal};
 

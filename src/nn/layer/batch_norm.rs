@@ -1,6 +1,7 @@
-use super::{Layer, scale_and_offset};
+use super::affine::scale_and_offset;
+use super::definition::Layer;
 use crate::error::Result;
-use crate::nn::{self, Mode, ModelBuilder, Signal};
+use crate::nn::{self, ModelBuilder, PassMode, Signal};
 
 /// Each feature brought to mean 0 and variance 1 over the batch, then scaled and moved by what is learned; in evaluation
 /// by running moments. Formula and source: [`crate::ops::norm::batch_norm`].
@@ -19,8 +20,8 @@ impl Layer for BatchNorm {
         let running = [b.running("running_mean", [n], 0.0)?, b.running("running_var", [n], 1.0)?];
         let counters = b.counters();
         let normalized = match b.mode() {
-            Mode::Train { .. } => nn::batch_norm(b.graph, x.value, affine, running, counters)?,
-            Mode::Evaluate => {
+            PassMode::Train { .. } => nn::batch_norm(b.graph, x.value, affine, running, counters)?,
+            PassMode::Evaluate => {
                 let running = running.map(|slot| b.read(slot));
                 nn::batch_norm_evaluate(b.graph, x.value, affine, running, counters)?
             }

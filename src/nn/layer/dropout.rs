@@ -1,7 +1,7 @@
-use super::Layer;
+use super::definition::Layer;
 use crate::error::{Error, Kind, Result};
 use crate::nn::toml::Table;
-use crate::nn::{self, Mode, ModelBuilder, Signal};
+use crate::nn::{self, ModelBuilder, PassMode, Signal};
 use crate::ops::elementwise::dropout::DropoutOp;
 
 /// Dropout: in training, zero in place of some elements. Evaluation goes without.
@@ -40,7 +40,7 @@ impl Layer for Dropout {
         // Counted in either mode, so that a layer has one number.
         let layer = b.next_random();
         match b.mode() {
-            Mode::Train { seed } if self.probability > 0.0 => {
+            PassMode::Train { seed } if self.probability > 0.0 => {
                 let (counters, op) = (b.counters(), DropoutOp { seed, layer, probability: self.probability });
                 Ok(x.with(nn::dropout(b.graph, x.value, counters, op)?))
             }

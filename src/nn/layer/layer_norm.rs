@@ -1,4 +1,5 @@
-use super::{Layer, scale_and_offset};
+use super::affine::scale_and_offset;
+use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{self, ModelBuilder, Signal};
 

@@ -1,4 +1,4 @@
-use super::Layer;
+use super::definition::Layer;
 use crate::error::{Error, Kind, Result};
 use crate::nn::toml::Table;
 use crate::nn::{ModelBuilder, Signal};

@@ -1,6 +1,6 @@
-use super::{Layer, Placed};
+use super::definition::Layer;
+use super::placed::Placed;
 use crate::error::{Error, Kind, Result};
-use crate::nn::toml::Table;
 use crate::nn::{ModelBuilder, Signal};
 use crate::ops::elementwise::add::Add;
 
@@ -9,12 +9,6 @@ use crate::ops::elementwise::add::Add;
 pub struct Residual {
     /// The layers of the branch, which give rows of the shape that they take.
     pub layers: Vec<Placed>,
-}
-
-impl Residual {
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
-        Ok(Self { layers: Placed::read_all(table)? })
-    }
 }
 
 impl Layer for Residual {

@@ -1,6 +1,8 @@
 //! A loss with its settings.
 
-use super::{ALL, ClassWeights, Loss};
+use super::class_weights::ClassWeights;
+use super::cross_entropy::CrossEntropy;
+use super::definition::Loss;
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 
@@ -17,7 +19,7 @@ pub struct LossConfig {
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { loss: ALL[0], label_smoothing: 0.0, class_weights: ClassWeights::Equal }
+        Self { loss: &CrossEntropy, label_smoothing: 0.0, class_weights: ClassWeights::Equal }
     }
 }
 

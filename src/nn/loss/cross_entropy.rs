@@ -1,4 +1,4 @@
-use super::{Loss, TargetValues};
+use super::definition::{Loss, TargetValues};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;

@@ -4,6 +4,7 @@ mod binary_cross_entropy;
 mod class_weights;
 mod config;
 mod cross_entropy;
+mod definition;
 mod huber;
 mod l1;
 mod mse;
@@ -13,6 +14,7 @@ pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use class_weights::ClassWeights;
 pub use config::LossConfig;
 pub use cross_entropy::CrossEntropy;
+pub use definition::{Loss, TargetValues};
 pub use huber::HuberLoss;
 pub use l1::L1Loss;
 pub use mse::MseLoss;
@@ -20,42 +22,9 @@ pub use softmax_mse::SoftmaxMseLoss;
 
 use super::names;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Value};
-use std::fmt;
 use std::str::FromStr;
 
-/// What a batch is compared with.
-#[derive(Clone, Copy, Debug)]
-pub struct TargetValues {
-    /// The class of each row, `[m]`; [`crate::ops::IGNORE_INDEX`] for rows that are not valid.
-    pub labels: Value,
-    /// The counters of the step, which say how many rows are valid.
-    pub counters: Value,
-    /// How much each class counts, `[n]`, where they count differently or labels are smoothed.
-    pub class_weights: Option<Value>,
-    /// The share of each label that is spread evenly over all classes.
-    pub label_smoothing: f32,
-}
-
-/// A loss of outputs against targets.
-pub trait Loss: fmt::Debug + Send + Sync {
-    /// Its name on the command line and in model files.
-    fn name(&self) -> &'static str;
-
-    /// Whether it knows class weights and label smoothing.
-    fn is_weighted(&self) -> bool {
-        false
-    }
-
-    /// The loss of each row of `output [m, n]`, as output 0 of an op that also knows the gradient of their mean:
-    /// [`crate::graph::Op::objective`].
-    ///
-    /// # Errors
-    /// Where the shapes do not go together.
-    fn apply(&self, graph: &mut Graph, output: Value, targets: &TargetValues) -> Result<Value>;
-}
-
-/// Every loss. The first is the default.
+/// Every loss.
 const ALL: [&dyn Loss; 6] = [&CrossEntropy, &MseLoss, &SoftmaxMseLoss, &L1Loss, &HuberLoss, &BinaryCrossEntropy];
 
 /// By name.
@@ -67,21 +36,10 @@ impl FromStr for &'static dyn Loss {
     }
 }
 
-impl fmt::Display for dyn Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl PartialEq for dyn Loss {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Graph;
     use crate::ops::counter;
     use crate::shape::{DType, TensorType};
 
