@@ -1,8 +1,8 @@
 //! Sums of the bytes of a set of items and of their squares, in parts whose sums fit 32 bits: the first stage of
-//! measuring its mean and deviation.
+//! computing mean and standard deviation.
 //!
-//! A part is [`PART`] words, four bytes each: the squares of 65,536 bytes are at most 255^2 * 65,536 < 2^32 together.
-//! The bytes that fill the last word of an item are not counted.
+//! A part is [`PART`] words of four bytes: the squares of 65,536 bytes sum to at most 255^2 * 65,536 < 2^32. Padding
+//! bytes in the last word of an item are not counted.
 
 use crate::error::Result;
 use crate::kernel::{
@@ -20,7 +20,7 @@ crate::params! {
         pub samples: u32,
         /// Bytes of an item.
         pub features: u32,
-        /// Parts that the items are taken in: as many as it takes.
+        /// Number of parts the items are divided into.
         pub parts: u32,
     }
 }
@@ -32,7 +32,7 @@ pub const PART: usize = 16_384;
 pub(in crate::ops) const CONSTANTS: [(&str, Constant); 1] = [("PART", Constant::U32(PART as u32))];
 
 impl ByteSumsParams {
-    /// For `samples` items of `features` bytes.
+    /// Parameters for `samples` items of `features` bytes.
     ///
     /// # Errors
     /// If a size does not fit 32 bits.
@@ -41,12 +41,12 @@ impl ByteSumsParams {
         Ok(Self { samples: word(samples)?, features: word(features)?, parts: word(parts)? })
     }
 
-    /// Words of an item.
+    /// Words per item.
     fn words(&self) -> usize {
         self.features.div_ceil(4) as usize
     }
 
-    /// How many bytes lie in a part: the last is shorter, and items end within words.
+    /// Number of bytes in a part: the last part is shorter, and items end within words.
     pub(in crate::ops) fn bytes_in(&self, part: usize) -> i64 {
         let (words, features) = (self.words() as i64, i64::from(self.features));
         let before = |word: i64| word / words * features + features.min(4 * (word % words));
@@ -94,14 +94,14 @@ impl Kernel for ByteSums {
         sums.par_chunks_exact_mut(2).zip(items.par_chunks(PART)).enumerate().for_each(part);
     }
 
-    /// Words, which are compared as they are.
+    /// Exact: words are equal or not.
     fn tolerance(&self, case: &Case<ByteSumsParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(2 * case.params.parts as usize)
     }
 
     fn cases(&self, effort: Effort) -> Vec<Case<ByteSumsParams>> {
         let mut random = effort.random();
-        // Items of one word and of many, that end on a word and do not; the third fills a part to the last word.
+        // Items of one word and of many, with and without padding; the third fills a part to the last word.
         let mut sizes = vec![[1, 1], [3, 5], [256, 256], [257, 255], [2, 40_001], [20_000, 3]];
         let count = effort.count(8, 2000);
         sizes.extend((0..count).map(|_| [1 + random.below(200), 1 + random.below(1500)]));
@@ -113,7 +113,7 @@ impl Kernel for ByteSums {
         sizes.into_iter().enumerate().map(case).collect()
     }
 
-    /// The largest bytes are the most that a sum has to hold.
+    /// The largest bytes, to test for overflow.
     fn fill(&self, case: &Case<ByteSumsParams>, binding: &str, words: usize, _: &mut Random) -> Option<Vec<u32>> {
         (binding == "items" && case.inputs == Inputs::Extreme).then(|| vec![u32::MAX; words])
     }

@@ -1,7 +1,7 @@
-//! The next batch: rows of the data set in this epoch's order, bytes made numbers from 0 to 1 and then normalised.
+//! The next batch: rows of the data set in this epoch's order, with bytes scaled to \[0, 1] and normalized.
 //!
-//! input = (byte / 255 - mean) reciprocal, with `normalisation` = \[mean, reciprocal of the deviation]; for \[0, 1] the
-//! numbers from 0 to 1 themselves, to the bit. [`crate::ops::batch::normalisation`] measures another.
+//! input = (byte / 255 - mean) reciprocal, with `normalisation` = \[mean, 1 / standard deviation]; \[0, 1] is the
+//! identity, to the bit. [`crate::ops::batch::normalisation`] computes it from the data.
 //!
 //! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
 
@@ -21,9 +21,9 @@ crate::params! {
         pub samples: u32,
         /// Elements of an item.
         pub features: u32,
-        /// Rows of a batch.
+        /// Batch size.
         pub batch: u32,
-        /// 1 to permute each epoch, 0 to go through the set in order.
+        /// 1 to permute each epoch, 0 to use the data in order.
         pub shuffle: u32,
         /// Low word of the seed of the permutations.
         pub seed_low: u32,
@@ -32,29 +32,29 @@ crate::params! {
     }
 }
 
-/// Gathers and normalises a batch.
+/// Gathers and normalizes a batch.
 #[derive(Debug)]
 pub struct Gather;
 
-/// Byte `index` of words that hold four each.
+/// Byte `index` of packed words.
 pub(in crate::ops) fn byte(words: &[u32], index: usize) -> u32 {
     (words[index / 4] >> (8 * (index % 4))) & 0xff
 }
 
-/// Which sample is in `row` of the batch; `permuted` is the seed where each epoch has an order of its own.
+/// The sample in `row` of the batch; `permuted` is the seed if epochs are permuted.
 pub(in crate::ops) fn sample_of(samples: u32, permuted: Option<[u32; 2]>, counters: &[u32], row: usize) -> usize {
     let position = (counters[counter::POSITION] + row as u32).min(samples - 1);
     permuted.map_or(position, |seed| permute(seed, counters[counter::EPOCH], position, samples)) as usize
 }
 
-/// What cases normalise by: half of them by \[0, 1].
+/// Normalization of test cases: \[0, 1] in half of them.
 pub(in crate::ops) fn some_normalisation(random: &mut Random) -> Vec<u32> {
     let measured = [random.uniform(), 1.0 + 10.0 * random.uniform()];
     let normalisation = if random.below(2) == 0 { [0.0, 1.0] } else { measured };
     bits(normalisation.into_iter())
 }
 
-/// What inputs were normalised by, for bounds.
+/// Normalization of the inputs, for error bounds.
 pub(in crate::ops) struct Normalised {
     mean: f64,
     reciprocal: f64,
@@ -66,13 +66,13 @@ impl Normalised {
         Self { mean: normalisation[0], reciprocal: normalisation[1] }
     }
 
-    /// The number that became `input`.
+    /// The value before normalization.
     pub(in crate::ops) fn before(&self, input: f64) -> f64 {
         input / self.reciprocal + self.mean
     }
 
-    /// How far `input` may be off where the number that it is of may be off by `off`. The difference and the product
-    /// are rounded, but by \[0, 1] both are exact.
+    /// The error of `input` if the value before normalization has error `off`. Difference and product are rounded, but
+    /// for \[0, 1] both are exact.
     pub(in crate::ops) fn bound(&self, input: f64, off: f64) -> f64 {
         let own = if (self.mean, self.reciprocal) == (0.0, 1.0) { 0.0 } else { roundings(2) };
         let off = self.reciprocal * off;
@@ -80,7 +80,7 @@ impl Normalised {
     }
 }
 
-/// What gathers the rows of a step with these counters.
+/// WGSL that gathers a row for given counters.
 pub(in crate::ops) const GATHER_ROW: &str = include_str!("../../../shaders/lib/gather_row.wgsl");
 
 /// The batch of a step with these counters.
@@ -110,8 +110,8 @@ pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u3
     });
 }
 
-/// How far an element of `output` may lie from the twin's in a step with these counters: of the inputs, the constant
-/// 1/255 and the product are rounded, then normalised.
+/// Tolerance of each element of `output` for these counters: the constant 1/255 and the product are rounded, then the
+/// input is normalized.
 pub(in crate::ops) fn input_bounds(
     params: &GatherParams,
     counters: &[u32],
@@ -127,7 +127,7 @@ pub(in crate::ops) fn input_bounds(
     Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
 }
 
-/// Batches of edge shapes and of some drawn at random.
+/// Batches with edge shapes and random ones.
 pub(in crate::ops) fn some_batches(effort: Effort) -> Vec<Case<GatherParams>> {
     let mut random = effort.random();
     let shape =
@@ -169,7 +169,7 @@ impl Kernel for Gather {
         operations(3, [params.batch, params.features])
     }
 
-    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    /// Reads a batch of bytes, writes a batch of floats; the rest of the data set is not touched.
     fn bytes(&self, params: &GatherParams, _bound: u64) -> u64 {
         operations(5 * u64::from(params.features) + 5, [params.batch])
     }
@@ -212,6 +212,6 @@ impl Kernel for Gather {
 
 impl Registered for Gather {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("makes a batch of bytes, which are not learnt")
+        GradientCheck::Without("gathers bytes, which are not differentiable")
     }
 }

@@ -1,4 +1,4 @@
-//! What begins a step: counters, and rows of the data set.
+//! The start of a step: counters, and rows of the data set.
 
 pub mod begin_batch;
 pub mod byte_sums;

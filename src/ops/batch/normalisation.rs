@@ -1,10 +1,10 @@
-//! What inputs are normalised by: the mean of all their bytes, from 0 to 1, and the reciprocal of their deviation.
+//! Normalization of inputs: the mean of all bytes, in \[0, 1], and 1 / their standard deviation.
 //!
-//! With c the byte nearest to the mean, and d = b - c for each byte b of n: mean = (c + sum d / n) / 255, and
+//! With c the byte nearest to the mean, and d = b - c for each byte b of n: mean = (c + sum d / n) / 255, and standard
 //! deviation = sqrt(sum d^2 / n - (sum d / n)^2) / 255 (the shifted sums of Chan, Golub and LeVeque, "Algorithms for
-//! Computing the Sample Variance", The American Statistician 37(3), 1983, section 3). The sums of
-//! [`crate::ops::batch::byte_sums`] give those of d without loss, since they are integers. If all bytes are equal, the
-//! reciprocal is 1, and all inputs are 0.
+//! Computing the Sample Variance", The American Statistician 37(3), 1983, section 3). The sums of d follow exactly from
+//! those of [`crate::ops::batch::byte_sums`], which are integers. If all bytes are equal, the reciprocal is 1 and all
+//! inputs are 0.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::batch::byte_sums::{ByteSumsParams, CONSTANTS};
@@ -13,7 +13,7 @@ use crate::ops::support::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::ops::update::square_sums::LANES;
 use crate::random::Random;
 
-/// Joins the sums of [`crate::ops::batch::byte_sums::ByteSums`].
+/// Combines the sums of [`crate::ops::batch::byte_sums::ByteSums`].
 #[derive(Debug)]
 pub struct Normalisation;
 
@@ -58,18 +58,19 @@ impl Kernel for Normalisation {
         }
     }
 
-    /// With k roundings of a sum over parts: 1 to convert, those of a lane, and 8 levels of the workgroup; and m the
-    /// mean of d^2. A whole d has |d| <= d^2, so that with e the mean of d, between -1/2 and 1/2, the variance v is at
-    /// least |e| (1 - |e|), and m = v + e^2 <= 2.1 v, also where rounding chose the other of two c at about a half.
+    /// Let k be the roundings of a sum over parts: 1 to convert, those of a lane, and 8 levels of the workgroup; and m
+    /// the mean of d^2. An integer d has |d| <= d^2, so with e the mean of d, between -1/2 and 1/2, the variance v is
+    /// at least |e| (1 - |e|), and m = v + e^2 <= 2.1 v, even if rounding chose the other c near a half.
     ///
-    /// - The mean of d is off by at most g_{k+4} of the mean of |d|, which is at most m and sqrt(m) (Higham, eq. 4.4; 4
-    ///   for the quotient and the number of bytes). c added and 1/255 are 3 more.
-    /// - The variance is off by the error of m, g_{k+4} m, and about 2 e times that of the mean of d: together, with
-    ///   two roundings of its own, by 4.5 g_{k+6} v. A root halves that and a quotient follows: 7 more.
+    /// - The mean of d has an error of at most g_{k+4} times the mean of |d|, which is at most m and sqrt(m) (Higham,
+    ///   eq. 4.4; 4 for the quotient and the number of bytes). Adding c and the factor 1/255 are 3 more.
+    /// - The variance has the error of m, g_{k+4} m, plus about 2 e times that of the mean of d: together with two
+    ///   roundings of its own, 4.5 g_{k+6} v. The root halves that and a quotient follows: 7 more.
     fn tolerance(&self, case: &Case<ByteSumsParams>, output: &str, values: &Values) -> Tolerance {
         let [mean, reciprocal] = [0, 1].map(|i| values.after(output)[i]);
         let tiny = f64::from(f32::MIN_POSITIVE);
-        // No deviation is above a half: all bytes are equal, and nothing but the mean is rounded.
+        // Impossible for a standard deviation, which is at most a half: all bytes are equal, and only the mean is
+        // rounded.
         if reciprocal == 1.0 {
             return Tolerance { hard: vec![roundings(2) * mean + tiny, tiny], soft: None };
         }
@@ -86,7 +87,7 @@ impl Kernel for Normalisation {
         let count = effort.count(8, 2000);
         sizes.extend((0..count).map(|_| [1 + random.below(100_000), 1 + random.below(3000)]));
         if effort.is_full() {
-            sizes.push([1_000_000, 4292]); // nearly as much as can be bound
+            sizes.push([1_000_000, 4292]); // nearly the binding limit
         }
         let case = |(i, [samples, features]): (usize, [u32; 2])| {
             let params = ByteSumsParams::new(samples as usize, features as usize);
@@ -98,8 +99,8 @@ impl Kernel for Normalisation {
         sizes.into_iter().enumerate().map(case).collect()
     }
 
-    /// What items of two bytes would give: random ones in each part, or for strain one byte, and in none, the first or
-    /// every other part the next byte too.
+    /// Sums of items with two byte values: random parts, or in extreme cases one byte everywhere, and the next byte
+    /// nowhere, in the first or in every other part.
     fn fill(&self, case: &Case<ByteSumsParams>, _: &str, words: usize, random: &mut Random) -> Option<Vec<u32>> {
         let (base, rest) = (random.below(255), random.below(4));
         let mut sums = Vec::with_capacity(words);
@@ -134,6 +135,6 @@ impl Kernel for Normalisation {
 
 impl Registered for Normalisation {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("measures bytes, which are not learnt")
+        GradientCheck::Without("measures bytes, which are not differentiable")
     }
 }

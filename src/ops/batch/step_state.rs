@@ -1,7 +1,7 @@
-//! The beginning of a step: counters, learning rate and Adam's bias corrections, all on the device.
+//! The start of a step: counters, learning rate and Adam's bias corrections, all on the device.
 //!
-//! The correction 1 - beta^t is the running mean c = beta c + (1 - beta) of ones, which neither raises to a power nor
-//! cancels while t is small.
+//! The correction 1 - beta^t is computed as the running mean c = beta c + (1 - beta) of ones, which needs no power and
+//! does not cancel for small t.
 
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
@@ -14,9 +14,9 @@ crate::params! {
     pub struct StepStateParams {
         /// Items in the data set.
         pub samples: u32,
-        /// Rows of a batch.
+        /// Batch size.
         pub batch: u32,
-        /// The step size.
+        /// The learning rate.
         pub learning_rate: f32,
         /// Decays of the optimizer's running means.
         pub betas: Betas,
@@ -27,10 +27,10 @@ crate::params! {
 #[derive(Debug)]
 pub struct StepState;
 
-/// What begins a step with the parameters of [`StepState`].
+/// WGSL that starts a step with the parameters of [`StepState`].
 pub(in crate::ops) const NEXT_STEP: &str = include_str!("../../../shaders/lib/next_step.wgsl");
 
-/// Makes of the counters and rates of a step those of the next.
+/// Advances counters and rates to the next step.
 pub(in crate::ops) fn begin<T: Real>(params: &StepStateParams, counters: &mut [u32], rates: &mut [T]) {
     let of = |x: f32| T::of(x.into());
     counters[counter::STEP] += 1;
@@ -71,7 +71,7 @@ impl Kernel for StepState {
         begin(params, counters, rates);
     }
 
-    /// A product and a sum of positive numbers.
+    /// A product and a sum of positive values.
     fn tolerance(&self, _case: &Case<StepStateParams>, output: &str, values: &Values) -> Tolerance {
         Tolerance::ulps(values.after(output), 2.0)
     }
@@ -110,13 +110,13 @@ impl Registered for StepState {
     }
 }
 
-/// Of so many samples and rows of a batch, with some learning rate.
+/// For this number of samples and batch size, with some learning rate.
 pub(in crate::ops) fn some_params([samples, batch]: [u32; 2], random: &mut Random) -> StepStateParams {
     let betas = Betas::new([0.9, 0.999]);
     StepStateParams { samples, batch, learning_rate: random.between(1e-5, 1.0), betas }
 }
 
-/// Rates of some step.
+/// Rates at some step.
 pub(in crate::ops) fn some_rates(random: &mut Random) -> Vec<u32> {
     bits((0..rate::COUNT).map(|_| random.uniform()))
 }

@@ -1,13 +1,14 @@
-//! The next batch, each image moved, mirrored, erased in part and made noisy at random: [`crate::ops::batch::gather`] for training
-//! that is to see every image a little otherwise in each epoch (Simard, Steinkraus and Platt, "Best Practices for
-//! Convolutional Neural Networks", ICDAR 2003; Zhong et al., "Random Erasing Data Augmentation", AAAI 2020).
+//! The next batch with random augmentation: each image is moved, mirrored, partly erased and made noisy. It replaces
+//! [`crate::ops::batch::gather`] in training, so that every image looks a little different in each epoch (Simard,
+//! Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003; Zhong et al., "Random Erasing
+//! Data Augmentation", AAAI 2020).
 //!
-//! What is done to an image depends on seed, epoch and sample alone, not on the batch that it falls in. The images are
-//! seen through the inverse of mirror, shear, rotation, scale and shift, and interpolated bilinearly, with paper around
-//! them. Noise is the sum of a random word's four bytes, scaled: Irwin and Hall's distribution of order 4, within
-//! 3.5 standard deviations; sums are kept from 0 to 1. Then a rectangle is made paper, and last the pixels are
-//! normalised as in `gather`: paper, which is 0 before, becomes -mean reciprocal, within images and around them alike.
-//! Where all amounts are 0 and the normalisation is \[0, 1], the result is that of `gather` to the bit.
+//! The transformation depends only on seed, epoch and sample, not on the batch. Pixels are read through the inverse of
+//! mirror, shear, rotation, scale and shift, with bilinear interpolation and paper outside the image. Noise is the
+//! scaled sum of a random word's four bytes: an Irwin-Hall distribution of order 4, within 3.5 standard deviations;
+//! results are clamped to \[0, 1]. Then a rectangle is erased to paper, and finally pixels are normalized as in
+//! `gather`: paper, 0 before, becomes -mean reciprocal, inside and outside the image alike. If all amounts are 0 and
+//! the normalization is \[0, 1], the result equals that of `gather` to the bit.
 
 mod bound;
 mod draw;
@@ -29,17 +30,17 @@ use frame::Framed;
 
 const SINE: &str = include_str!("../../../../shaders/lib/sine.wgsl");
 
-/// Gathers, augments and normalises a batch.
+/// Gathers, augments and normalizes a batch.
 #[derive(Debug)]
 pub struct GatherAugmented;
 
-/// Writes to `inputs` what augmentation makes of one image, from 0 to 1.
+/// Writes an augmented image in \[0, 1] to `inputs`.
 fn augment<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, image: &[u32], inputs: &mut [T]) {
     let draw = Draw::<T>::new(params, epoch, sample as u32);
     let framed = Framed::<T>::new(params, image);
     let scale = T::of(1.0 / 255.0);
     let width = params.columns as usize;
-    // The places of a line first and then its pixels: many at a time are faster than one after the other.
+    // All positions of a row first, then its pixels, to allow vectorization.
     let moved_x: Vec<T> = (0..width).map(|x| draw.moved(0, x)).collect();
     let mut sources = vec![[T::zero(); 2]; width];
     for (y, line) in inputs.chunks_exact_mut(width).enumerate() {
@@ -60,7 +61,7 @@ fn augment<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, i
     }
 }
 
-/// Adds noise to pixels from 0 to 1, and keeps them there.
+/// Adds noise to pixels, clamped to \[0, 1].
 fn add_noise<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, inputs: &mut [T]) {
     let (seed, noise) = ([params.seed_low, params.seed_high], T::of(params.noise.into()));
     for (w, inputs) in inputs.chunks_mut(4).enumerate() {
@@ -71,12 +72,12 @@ fn add_noise<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize,
     }
 }
 
-/// The sum of the four bytes of a random word, less its mean: nearly normal, and exact.
+/// The sum of a random word's four bytes minus its mean: approximately normal, and exact.
 fn noise_of(word: u32) -> f64 {
     f64::from(word.to_le_bytes().map(u32::from).iter().sum::<u32>()) - 510.0
 }
 
-/// The first `params.batch` of the packed `images` in epoch 0, augmented by the twin, from 0 to 1: to look at them.
+/// The first `params.batch` of the packed `images` as augmented by the twin in epoch 0, in \[0, 1], for display.
 pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
     let (samples, batch) = (params.samples.div_ceil(4) as usize, params.batch as usize);
     let (classes, counters, mut labels) = (vec![0; samples], [1, 0, 0, params.batch], vec![0; batch]);
@@ -115,12 +116,13 @@ impl Kernel for GatherAugmented {
         params.batch.into()
     }
 
-    /// About 40 a pixel: 18 for its source, 10 to interpolate, the rest for floor, scale, noise and normalisation.
+    /// About 40 per pixel: 18 for the source position, 10 for interpolation, the rest for floor, scale, noise and
+    /// normalization.
     fn flops(&self, params: &GatherAugmentedParams) -> u64 {
         operations(40, [params.batch, params.features])
     }
 
-    /// A batch of bytes in, a batch of floats out; the rest of the set is not touched.
+    /// Reads a batch of bytes, writes a batch of floats; the rest of the data set is not touched.
     fn bytes(&self, params: &GatherAugmentedParams, _bound: u64) -> u64 {
         operations(5 * u64::from(params.features) + 5, [params.batch])
     }
@@ -146,7 +148,7 @@ impl Kernel for GatherAugmented {
         });
     }
 
-    /// By the bound of a pixel; what is erased is exactly 0 before it is normalised.
+    /// The bound of a pixel; erased ones are exactly 0 before normalization.
     fn tolerance(&self, case: &Case<GatherAugmentedParams>, output: &str, values: &Values) -> Tolerance {
         let (params, expected) = (&case.params, values.after(output));
         let (images, counters) = (values.words("items"), values.words("counters"));
@@ -184,7 +186,7 @@ impl Kernel for GatherAugmented {
         shapes.extend((0..count).map(|_| shape(&mut random)));
         let case = |(i, [samples, rows, columns, batch, shuffle]): (usize, [u32; 5])| {
             let [seed_low, seed_high] = [random.bits(), random.bits()];
-            // Each of eight on its own by turns, then all, then none.
+            // Each of the eight amounts alone in turn, then all, then none.
             let on = |which: usize| i % 10 == which || i % 10 >= 8;
             let all = i % 10 != 9;
             let amount = |which, amount: f32| if on(which) && all { amount } else { 0.0 };
@@ -257,7 +259,7 @@ impl Kernel for GatherAugmented {
 
 impl Registered for GatherAugmented {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::Without("makes a batch of bytes, which are not learnt")
+        GradientCheck::Without("gathers bytes, which are not differentiable")
     }
 }
 

@@ -1,8 +1,8 @@
 //! f(x) = x where x > 0, else exp(x) - 1: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep Network Learning
 //! by Exponential Linear Units (ELUs)", ICLR 2016, equation 15, with alpha = 1; f'(x) = exp(min(x, 0)).
 //!
-//! WGSL has no exp(x) - 1 that is precise for a small x. Where x > -1 the shader takes 2 t / (1 - t), t = tanh(x / 2),
-//! by the continued fraction of [`tanh`](super::tanh).
+//! WGSL has no expm1. For x > -1 the shader uses 2 t / (1 - t), t = tanh(x / 2), with the continued fraction of
+//! [`tanh`](super::tanh).
 
 use super::function::{Function, TINY, UNIT, exp_error};
 use crate::kernel::{Real, ShaderFault};
@@ -44,7 +44,7 @@ impl Function for Elu {
         x.min(T::zero()).exp()
     }
 
-    /// Near zero 20 units, relative: 12 of t, of which 1 - t >= 1 takes over no more than a third, a difference, and a
+    /// Near zero, 20 units, relative: 12 of t, of which 1 - t >= 1 inherits at most a third, a difference, and a
     /// quotient (2.5). Beyond, the exponential's error, and a difference.
     fn activation_error(x: f64, slope: f64) -> f64 {
         let size = Self::activation(x, slope).abs();
@@ -55,7 +55,7 @@ impl Function for Elu {
         }
     }
 
-    /// The exponential's.
+    /// The exponential's error.
     fn derivative_error(x: f64, slope: f64) -> f64 {
         Self::derivative(x, slope) * exp_error(x.min(0.0)) + TINY
     }

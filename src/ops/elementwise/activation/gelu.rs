@@ -1,9 +1,9 @@
 //! f(x) = x P(x), f'(x) = P(x) + x p(x), with P the normal distribution function and p its density: Hendrycks and
 //! Gimpel, "Gaussian Error Linear Units (GELUs)", arXiv:1606.08415, section 2.
 //!
-//! WGSL has no error function. The shader takes erfc(z) = (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + 0.3275911 z), of
-//! Abramowitz and Stegun, "Handbook of Mathematical Functions", formula 7.1.26, with an error of at most 1.5e-7. The
-//! twin's erfc is right to the last bits of f64.
+//! WGSL has no error function. The shader uses erfc(z) = (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + 0.3275911 z),
+//! from Abramowitz and Stegun, "Handbook of Mathematical Functions", formula 7.1.26, with an error of at most 1.5e-7.
+//! The twin's erfc is accurate to f64 precision.
 
 use super::function::{Function, TINY, UNIT, exp_error};
 use crate::kernel::{Real, ShaderFault};
@@ -23,15 +23,15 @@ fn density<T: Real>(x: T) -> T {
     T::of(0.398_942_280_401_432_7) * (T::of(-0.5) * (x * x)).exp()
 }
 
-/// Relative, of exp(-x^2 / 2): its own, and that of an argument rounded once.
+/// Relative error of exp(-x^2 / 2): its own, and that of an argument rounded once.
 fn bell_error(x: f64) -> f64 {
     let square = 0.5 * x * x;
     exp_error(square) + square * UNIT
 }
 
-/// Half the error of formula 7.1.26, which is no larger than its value and erfc together; half of 60 units of t exp(-z^2)
-/// for the polynomial, where t has 6.5 units and the polynomial changes by at most 3.5 times as much, and where term i
-/// has 2 i + 1 roundings, sum (2 i + 1) |a_i| = 37; of the tail, the exponential's error and two products; and 1 - tail.
+/// Half the error of formula 7.1.26, which is at most its value plus erfc; half of 60 units of t exp(-z^2) for the
+/// polynomial, where t has 6.5 units and the polynomial changes by at most 3.5 times as much, and where term i has 2 i
+/// + 1 roundings, sum (2 i + 1) |a_i| = 37; for the tail, the exponential's error and two products; and 1 - tail.
 fn distribution_error(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.327_591_1 * FRAC_1_SQRT_2 * x.abs());
     let bell = (-0.5 * x * x).exp();

@@ -1,15 +1,15 @@
 //! f(x) = log(1 + exp(x)), f'(x) = sigmoid(x): Dugas et al., "Incorporating Second-Order Functional Knowledge for Better
 //! Option Pricing", NIPS 2000, section 3.
 //!
-//! f(x) = max(x, 0) + log(1 + e) with e = exp(-|x|) overflows nowhere. WGSL has no log(1 + e) that is precise for a
-//! small e; the shader takes 2 artanh(s), s = e / (2 + e) <= 1/3, by artanh's power series (NIST Digital Library of
-//! Mathematical Functions, section 4.38) up to s^15.
+//! f(x) = max(x, 0) + log(1 + e) with e = exp(-|x|) does not overflow. WGSL has no log1p; the shader uses 2 artanh(s),
+//! s = e / (2 + e) <= 1/3, with artanh's power series (NIST Digital Library of Mathematical Functions, section 4.38) up
+//! to s^15.
 
 use super::function::{Function, TINY, UNIT, exp_error};
 use super::sigmoid::{SIGMOID, sigmoid, sigmoid_error};
 use crate::kernel::{Real, ShaderFault};
 
-/// The smooth rectifier.
+/// Softplus, a smooth ReLU.
 #[derive(Clone, Copy, Debug)]
 pub struct Softplus;
 
@@ -40,8 +40,9 @@ impl Function for Softplus {
         sigmoid(x)
     }
 
-    /// Of the logarithm, relative, the exponential's error and 7 units of a sum, a quotient (2.5), the series, whose
-    /// terms after the first are a 25th of it, and a product; what is cut off the series is below 2e-9. Then a sum.
+    /// Relative error of the logarithm: the exponential's error and 7 units of a sum, a quotient (2.5), the series,
+    /// whose terms after the first are a 25th of it, and a product; the series' truncation error is below 2e-9. Then a
+    /// sum.
     fn activation_error(x: f64, slope: f64) -> f64 {
         let logarithm = (-x.abs()).exp().ln_1p();
         logarithm * (exp_error(x) + 7.0 * UNIT) + UNIT * Self::activation(x, slope) + TINY
