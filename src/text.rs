@@ -26,6 +26,16 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A word as a POSIX shell takes it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// A number with three or more significant figures, such as 0.0123, 4.57, 89.1 or 1,234.
 pub fn significant(number: f64) -> String {
     match number.abs() {
@@ -112,5 +122,11 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows = [row(["name", "us", "roof"]), row(["a", "1,234", "copy"]), row(["long one", "5 %", "f32"])];
         assert_eq!(columns(&rows), "  name         us  roof\n  a         1,234  copy\n  long one    5 %  f32\n");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_part_or_change_them() {
+        assert_eq!(["digits", "a/b-1.x", ""].map(quoted), ["digits", "a/b-1.x", "''"]);
+        assert_eq!(["my data", "it's", "$HOME", "a;b"].map(quoted), ["'my data'", r"'it'\''s'", "'$HOME'", "'a;b'"]);
     }
 }

@@ -7,12 +7,13 @@ use proptest::test_runner::{RngSeed, contextualize_config};
 use shadegrad::data::{Amount, Field, Images, Split, Task};
 use shadegrad::error::{Error, Kind};
 use shadegrad::kernel::{AnyKernel, Args, View};
+use shadegrad::nn::toml::ValueKind;
 use shadegrad::nn::{Augment, ClassWeights};
 use shadegrad::ops::rate;
 use shadegrad::ops::update::schedule::{self, ScheduleParams, kind};
 use shadegrad::random::{Random, permute, step_words};
 use shadegrad::shape::{DType, Shape};
-use shadegrad::train::{Target, Values};
+use shadegrad::train::{Candidates, Target};
 use std::fmt::{Debug, Display};
 use std::io::Read;
 use std::str::FromStr;
@@ -106,8 +107,10 @@ proptest! {
         round_trips(&Amount::Count(count))?;
         round_trips(&ClassWeights::Given(weights))?;
         let [low, high] = [range[0].min(range[1]), range[0].max(range[1])].map(|end| end as usize);
-        round_trips(&Values::Between(low, high))?;
-        round_trips(&Values::OneOf(list))?;
+        let list = Candidates::OneOf(list.iter().map(f64::to_string).collect());
+        for (candidates, kind) in [(Candidates::Whole(low, high), ValueKind::Whole), (list, ValueKind::Number)] {
+            prop_assert_eq!(Candidates::read(&candidates.to_string(), kind), Ok(candidates));
+        }
         let [rotate, scale, hflip, noise] = augment;
         let augment = Augment { rotate, scale, hflip, noise, ..Augment::default() };
         if augment.is_on() {
@@ -122,7 +125,7 @@ proptest! {
         prop_assert!(refuses(text.parse::<ClassWeights>().err()));
         prop_assert!(refuses(text.parse::<Augment>().err()));
         prop_assert!(refuses(text.parse::<Target>().err()));
-        prop_assert!(refuses(text.parse::<Values<f64>>().err()));
+        prop_assert!(refuses(Candidates::read(&text, ValueKind::Number).err()));
         if let Ok(Amount::Share(share)) = text.parse() {
             prop_assert!(share > 0.0 && share < 1.0);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders with files that use each other, to be taken apart. Nothing is added here.
-const CIRCLES: &[&str] = &["cli/", "optim/"];
+const CIRCLES: &[&str] = &[];
 
 /// Names that several types have, to be renamed. Nothing is added here.
 const SHARED_NAMES: &[&str] = &[
@@ -19,7 +19,6 @@ const SHARED_NAMES: &[&str] = &[
     "Dropout",
     "Failure",
     "Fault",
-    "Field",
     "Flaw",
     "Found",
     "Job",
@@ -27,21 +26,17 @@ const SHARED_NAMES: &[&str] = &[
     "ModelFlags",
     "Normalisation",
     "Outcome",
-    "Part",
     "Progress",
     "Reshape",
     "Row",
     "Run",
     "Scale",
-    "Setting",
     "Score",
-    "Settings",
     "Step",
     "Table",
     "Target",
     "Timed",
     "Update",
-    "Values",
     "Verdict",
 ];
 

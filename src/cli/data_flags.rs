@@ -1,6 +1,7 @@
 //! The flags that say which images to work on, shared by the verbs.
 
 use crate::data::{Amount, Flaw, Preparation, Source};
+use crate::text::quoted;
 use std::fmt::Display;
 
 /// Of the training images, what a search sets aside where it is not told.
@@ -65,25 +66,4 @@ impl DataFlags {
 /// ` --NAME VALUE`, where there is a value.
 pub(super) fn flag(name: &str, value: Option<impl Display>) -> String {
     value.map_or(String::new(), |value| format!(" --{name} {}", quoted(&value.to_string())))
-}
-
-/// A word as a POSIX shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_part_or_change_them() {
-        assert_eq!(["digits", "a/b-1.x", ""].map(quoted), ["digits", "a/b-1.x", "''"]);
-        assert_eq!(["my data", "it's", "$HOME", "a;b"].map(quoted), ["'my data'", r"'it'\''s'", "'$HOME'", "'a;b'"]);
-    }
 }

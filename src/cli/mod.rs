@@ -7,7 +7,6 @@ mod eval;
 mod kernel_flags;
 mod model_flags;
 mod open;
-mod optimisation;
 mod output;
 mod profile;
 mod settings;

@@ -4,7 +4,7 @@ use super::kernel_flags::{KernelFlags, found};
 use super::model_flags::ModelFlags;
 use super::open::{Device, load, loaded, open_to_measure};
 use super::output::Output;
-use super::settings::Settings;
+use super::settings::StepFlags;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Preparation, Source};
 use crate::error::{Error, Kind, Result};
@@ -36,7 +36,7 @@ pub(super) struct ProfileFlags {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
-    settings: Settings,
+    settings: StepFlags,
     /// Steps to time dispatch by dispatch, and as many as a whole [default: about a second of each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: Option<u32>,
@@ -195,7 +195,8 @@ impl ProfileFlags {
     /// Times a kernel in its variants.
     fn sweep(&self, kernel: &KernelShape, config: &TrainConfig, data: &Dataset, device: &Device) -> Result<Profile> {
         let mut jobs = Vec::new();
-        let batches = if self.settings.batch_size.is_some() { vec![config.batch_size] } else { BATCHES.to_vec() };
+        let batches =
+            if self.settings.0.get("batch-size").is_some() { vec![config.batch_size] } else { BATCHES.to_vec() };
         let mut plans = Vec::new();
         if kernel.extents.is_none() {
             for batch_size in batches {

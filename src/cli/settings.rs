@@ -1,102 +1,108 @@
-//! How a model is trained: the flags of `train`, which a model file may give in its table `training`.
+//! The flags of settings of training, built from their table.
 
 use super::model_flags::ModelFlags;
-use super::optimisation::OptimisationFlags;
 use crate::error::Result;
-use crate::nn::toml::Table;
-use crate::nn::{Augment, Normalisation};
-use crate::train::TrainConfig;
+use crate::nn::toml::ValueKind;
+use crate::train::{Scope, Setting, TrainConfig, TrainSettings, settings_in};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// Everything may be left out, and is then as the model file says, or as usual.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Settings {
-    /// Images in a training step [default: 128]
-    #[arg(long, value_name = "N")]
-    pub(super) batch_size: Option<usize>,
-    /// Images of a training step that are on the device at a time; their gradients are added up: the same updates in less
-    /// memory [default: all]
-    #[arg(long, value_name = "N")]
-    pub(super) micro_batch: Option<usize>,
-    /// Passes over the training images [default: 5]
-    #[arg(long, value_name = "N")]
-    pub(super) epochs: Option<usize>,
-    /// Learning rate: how far a step moves the weights [default: 0.001]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub(super) lr: Option<f32>,
-    #[command(flatten)]
-    pub(super) optimisation: OptimisationFlags,
-    /// Decay of weights, not of biases: decoupled in `adamw` (0.01 unless given), L2 in `sgd` and `rmsprop`
-    #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
-    pub(super) weight_decay: Option<f64>,
-    /// Inputs of the model: pixels from 0 to 1 (`unit`), or less their mean and over their deviation (`standard`), both
-    /// measured on the training images and kept with the model [default: unit]
-    #[arg(long, value_name = "unit|standard")]
-    pub(super) normalize: Option<Normalisation>,
-    /// Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of hflip,
-    /// vflip, erase; deviation of noise. Such as rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1
-    #[arg(long, value_name = "NAME=AMOUNT,...")]
-    pub(super) augment: Option<Augment>,
-    /// Seed of the initial weights and of the order of the images: the same seed gives the same run [default: 42]
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
+/// The flag of a setting.
+fn arg(setting: Setting) -> Arg {
+    let arg = Arg::new(setting.name).long(setting.name).help(setting.doc.clone());
+    if setting.kind == ValueKind::Switch {
+        return arg.action(ArgAction::SetTrue);
+    }
+    let signed = matches!(setting.kind, ValueKind::Number | ValueKind::Text);
+    let value_name = setting.value_name;
+    let check = move |text: &str| setting.check(text).map(|()| text.to_owned());
+    arg.value_name(value_name).value_parser(check).allow_negative_numbers(signed)
 }
 
-impl Settings {
-    /// Reads the table `training` of a model file: each flag by its name, with `_` for `-`.
-    ///
-    /// # Errors
-    /// Where a key is unknown or its value cannot be used: gives file, line and column.
-    pub(super) fn read(mut table: Table<'_>) -> Result<Self> {
-        let settings = Self {
-            batch_size: table.take("batch_size")?,
-            micro_batch: table.take("micro_batch")?,
-            epochs: table.take("epochs")?,
-            lr: table.take("lr")?,
-            optimisation: OptimisationFlags::read(&mut table)?,
-            weight_decay: table.take("weight_decay")?,
-            normalize: table.take_named("normalize")?,
-            augment: table.take_named("augment")?,
-            seed: table.take("seed")?,
-        };
-        table.finish()?;
-        Ok(settings)
-    }
+/// A command with the flags of a scope.
+fn with_flags(command: Command, scope: Scope) -> Command {
+    command.args(settings_in(scope).into_iter().map(arg))
+}
 
-    /// What these flags, those on the model and its file ask for; in all else a run is as usual.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or what is asked for does not fit together.
-    pub(super) fn config(&self, model: &ModelFlags) -> Result<TrainConfig> {
-        let (model, file) = model.model_config()?;
-        let (settings, usual) = (self.clone().or(file), TrainConfig::default());
-        Ok(TrainConfig {
-            model,
-            batch_size: settings.batch_size.unwrap_or(usual.batch_size),
-            micro_batch: settings.micro_batch,
-            epochs: settings.epochs.unwrap_or(usual.epochs),
-            update: settings.optimisation.settings(settings.lr, settings.weight_decay)?,
-            seed: settings.seed.unwrap_or(usual.seed),
-            normalize: settings.normalize.unwrap_or_default(),
-            augment: settings.augment.unwrap_or_default(),
-            ..usual
-        })
-    }
-
-    /// These settings, and those of `file` where there is none here.
-    #[must_use]
-    pub(super) fn or(self, file: Self) -> Self {
-        // It belongs to the optimizer: another one here takes nothing of the file's.
-        let decay = file.weight_decay.filter(|_| self.optimisation.keeps_optimizer_of(&file.optimisation));
-        Self {
-            weight_decay: self.weight_decay.or(decay),
-            batch_size: self.batch_size.or(file.batch_size),
-            micro_batch: self.micro_batch.or(file.micro_batch),
-            epochs: self.epochs.or(file.epochs),
-            lr: self.lr.or(file.lr),
-            optimisation: self.optimisation.or(file.optimisation),
-            normalize: self.normalize.or(file.normalize),
-            augment: self.augment.or(file.augment),
-            seed: self.seed.or(file.seed),
+/// What flags of a scope were given.
+fn given(matches: &ArgMatches, scope: Scope) -> TrainSettings {
+    let mut given = TrainSettings::default();
+    for Setting { name, kind, .. } in settings_in(scope) {
+        match kind {
+            ValueKind::Switch if matches.get_flag(name) => given.put(name, "true".to_owned()),
+            ValueKind::Switch => {}
+            _ => matches.get_one::<String>(name).into_iter().for_each(|value| given.put(name, value.clone())),
         }
+    }
+    given
+}
+
+/// Declares the flags of a scope as a group that verbs can have.
+macro_rules! flags {
+    ($(#[$doc:meta])* $name:ident, $scope:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct $name(pub(super) TrainSettings);
+
+        impl clap::Args for $name {
+            fn augment_args(command: Command) -> Command {
+                with_flags(command, $scope)
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                with_flags(command, $scope)
+            }
+        }
+
+        impl clap::FromArgMatches for $name {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Ok(Self(given(matches, $scope)))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                self.0 = given(matches, $scope);
+                Ok(())
+            }
+        }
+    };
+}
+
+flags!(
+    /// The flags of `train`.
+    TrainFlags,
+    Scope::Train
+);
+flags!(
+    /// The flags of verbs that only run steps.
+    StepFlags,
+    Scope::Measure
+);
+flags!(
+    /// The flags of `tune` that hold for all its runs.
+    FixedFlags,
+    Scope::Tune
+);
+
+/// What flags and the model file ask for, in a run at this scope; flags override the file.
+///
+/// # Errors
+/// If the file cannot be read, or settings do not go together.
+fn config(flags: &TrainSettings, model: &ModelFlags, scope: Scope) -> Result<TrainConfig> {
+    match model.read()? {
+        Some((model, file)) => flags.clone().or(&file).config(Some(model), scope),
+        None => flags.config(None, scope),
+    }
+}
+
+impl TrainFlags {
+    /// What they and the model file ask for.
+    pub(super) fn config(&self, model: &ModelFlags) -> Result<TrainConfig> {
+        config(&self.0, model, Scope::Train)
+    }
+}
+
+impl StepFlags {
+    /// What they and the model file ask for.
+    pub(super) fn config(&self, model: &ModelFlags) -> Result<TrainConfig> {
+        config(&self.0, model, Scope::Measure)
     }
 }

@@ -5,7 +5,7 @@ use super::kernel_flags::KernelFlags;
 use super::model_flags::ModelFlags;
 use super::open::{Device, describe_data, device_json, load, loaded, open, tell_dropped};
 use super::output::{Output, bytes, thousands};
-use super::settings::Settings;
+use super::settings::TrainFlags;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Images, Split};
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::gpu::{self, GpuExecutor};
 use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
 use crate::plan::Executor;
-use crate::train::{Ending, ModelFile, Outcome, Score, Target, TrainConfig, Trainer, Update, Validated};
+use crate::train::{Ending, ModelFile, Outcome, Score, TrainConfig, Trainer, Update, Validated};
 use crate::tuner::{self, Choice};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -30,16 +30,7 @@ pub(super) struct Train {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
-    settings: Settings,
-    /// End training as soon as validation reaches this, such as accuracy=0.98 or loss=0.05; needs --validation
-    #[arg(long, value_name = "METRIC=VALUE")]
-    target: Option<Target>,
-    /// End training when the validation loss has not fallen for N epochs, and keep the best weights; needs --validation
-    #[arg(long, value_name = "N")]
-    patience: Option<usize>,
-    /// Look for gradients and weights that are not finite every N steps, as after the last step in any case
-    #[arg(long, default_value_t = TrainConfig::default().scan_every, value_name = "N")]
-    scan_every: usize,
+    settings: TrainFlags,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: gpu::Choice,
@@ -59,7 +50,7 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, started: Instant, output: &mut Output) -> Result<()> {
-        let config = self.config()?;
+        let config = self.settings.config(&self.model)?;
         config.validate()?;
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
         // Data and device take their time side by side.
@@ -90,16 +81,6 @@ impl Train {
             }
             Device::Native(_) => run.train(CpuExecutor::<f32>::new(plan)?),
         }
-    }
-
-    /// What flags and model file ask for.
-    fn config(&self) -> Result<TrainConfig> {
-        Ok(TrainConfig {
-            scan_every: self.scan_every,
-            target: self.target,
-            patience: self.patience,
-            ..self.settings.config(&self.model)?
-        })
     }
 }
 

@@ -4,7 +4,8 @@ use super::data_flags::{DataFlags, TUNING_VALIDATION, TrainingDataFlags, flag};
 use super::kernel_flags::KernelFlags;
 use super::open::{Device, describe_data, device_json, load, loaded, open, tell_dropped};
 use super::output::Output;
-use super::tune_flags::{FixedFlags, Search, SpaceFlags, describe};
+use super::settings::FixedFlags;
+use super::tune_flags::{SpaceFlags, TuneSearch};
 use super::tune_table::Table;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Split};
@@ -12,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gpu::{Choice, GpuExecutor};
 use crate::kernel::Caps;
 use crate::plan::{Executor, Plan};
-use crate::train::{Assignment, Finished, Halving, Journal, Score, Settings, Trainer, Update, rank, unless_diverged};
+use crate::train::{Assignment, Finished, Halving, Journal, Sample, Score, Trainer, Update, rank, unless_diverged};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -52,10 +53,10 @@ pub(super) struct Tune {
 
 impl Tune {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
-        let search = Search::new(&self.space, &self.fixed)?;
+        let search = TuneSearch::new(&self.space, &self.fixed)?;
         let halving = Halving::new(self.trials, self.rungs, self.min_epochs)?;
-        let sample = |trial| search.space.sample(self.fixed.seed, trial as u32);
-        let settings: Vec<_> = (0..self.trials).map(sample).collect();
+        let sample = |trial| search.space.sample(search.config.seed, trial as u32);
+        let samples: Vec<_> = (0..self.trials).map(sample).collect();
         let mut preparation = self.data.preparation(Some(&self.training_data));
         preparation.validation.get_or_insert(TUNING_VALIDATION);
         let data_flags = self.data.repeated(&preparation);
@@ -65,8 +66,9 @@ impl Tune {
         let (data, dropped) = loaded(loading)?;
         let device = device?;
         // What is fixed has to fit the shortest run: a search that cannot be begins no file.
-        if let Some(shortest) = settings.iter().max_by_key(|settings| settings.batch_size) {
-            Trainer::<GpuExecutor>::plan(&search.config(shortest, self.min_epochs), &data, &device.caps())?;
+        let shortest = samples.iter().map(|sample| search.run(sample, self.min_epochs)).collect::<Result<Vec<_>>>()?;
+        if let Some(config) = shortest.iter().max_by_key(|config| config.batch_size) {
+            Trainer::<GpuExecutor>::plan(config, &data, &device.caps())?;
         }
         let head = self.describe(&search, &data_flags, &data);
         let (journal, done) = Journal::open(&self.out, &head)?;
@@ -80,10 +82,10 @@ impl Tune {
         }
         output.event(&json!({ "event": "start", "device": device_json(&device), "search": head, "dropped": dropped,
                               "resumed": done.len() }))?;
-        let table = Table::new(output, &settings, &done, runs)?;
+        let table = Table::new(output, &samples, &done, runs)?;
         let trials = Trials {
             search: &search,
-            settings: &settings,
+            samples: &samples,
             data: &data,
             device: device_json(&device),
             caps: device.caps(),
@@ -101,15 +103,15 @@ impl Tune {
             }
         })?;
         let command = |run: &Assignment| {
-            let flags = search.train_flags(&settings[run.trial], run.epochs);
+            let flags = search.train_flags(&samples[run.trial], run.epochs);
             let device = Some(&self.device).filter(|device| **device != Choice::Auto);
             ["shadegrad train", &data_flags, &flags, &flag("device", device)].concat()
         };
-        self.summarise(output, finished, &settings, command, bytes_up)
+        self.summarise(output, finished, &samples, command, bytes_up)
     }
 
     /// What makes this search the one it is: the first line of its file.
-    fn describe(&self, search: &Search, data_flags: &str, data: &Dataset) -> Value {
+    fn describe(&self, search: &TuneSearch, data_flags: &str, data: &Dataset) -> Value {
         let [space, fixed] = search.json();
         json!({
             "event": "search",
@@ -118,7 +120,7 @@ impl Tune {
             "trials": self.trials,
             "rungs": self.rungs,
             "min_epochs": self.min_epochs,
-            "seed": self.fixed.seed,
+            "seed": search.config.seed,
             "data": { "flags": data_flags.trim_start(), "train": data.train().len(),
                       "validation": data.validation().map_or(0, Split::len) },
         })
@@ -128,7 +130,7 @@ impl Tune {
         &self,
         output: &Output,
         mut finished: Vec<Finished>,
-        settings: &[Settings],
+        samples: &[Sample],
         command: impl Fn(&Assignment) -> String,
         bytes_up: u64,
     ) -> Result<()> {
@@ -156,7 +158,7 @@ impl Tune {
             "trial": run.trial,
             "rung": run.rung,
             "epochs": run.epochs,
-            "settings": describe(&settings[run.trial]),
+            "settings": samples[run.trial].json(),
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "bytes_up": bytes_up,
@@ -167,8 +169,8 @@ impl Tune {
 
 /// What the runs of a search share.
 struct Trials<'a> {
-    search: &'a Search,
-    settings: &'a [Settings],
+    search: &'a TuneSearch,
+    samples: &'a [Sample],
     data: &'a Dataset,
     device: Value,
     caps: Caps,
@@ -200,8 +202,8 @@ impl Trials<'_> {
         open: &impl AsyncFn(Plan) -> Result<E>,
     ) -> Result<Option<Score>> {
         let started = Instant::now();
-        let settings = &self.settings[run.trial];
-        let config = self.search.config(settings, run.epochs);
+        let sample = &self.samples[run.trial];
+        let config = self.search.run(sample, run.epochs)?;
         let next = match trainer.take() {
             Some(before) => before.with_config(config, self.data, &self.caps).await?,
             None => {
@@ -214,7 +216,7 @@ impl Trials<'_> {
             Ok(())
         };
         let score = unless_diverged(validated(trainer.insert(next), watch).await)?;
-        let about = json!({ "settings": describe(settings), "seconds": started.elapsed().as_secs_f64(),
+        let about = json!({ "settings": sample.json(), "seconds": started.elapsed().as_secs_f64(),
                             "device": self.device });
         let (line, score) = self.journal.add(&Finished { run, score }, &about)?;
         self.output.event(&line)?;

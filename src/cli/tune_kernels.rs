@@ -4,7 +4,7 @@ use super::kernel_flags::{found, seconds, told};
 use super::model_flags::ModelFlags;
 use super::open::{Device, describe_data, device_json, load, loaded, open};
 use super::output::Output;
-use super::settings::Settings;
+use super::settings::StepFlags;
 use crate::data::{Preparation, Source};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Choice, GpuExecutor, Pipelines};
@@ -22,7 +22,7 @@ pub(super) struct TuneKernels {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
-    settings: Settings,
+    settings: StepFlags,
     /// An adapter of `shadegrad devices` by number or part of its name, or `auto` for a GPU
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,

@@ -2,36 +2,28 @@
 
 use super::output::Output;
 use crate::error::Result;
-use crate::train::{Finished, Settings, Update, rank};
+use crate::train::{Finished, Sample, Update, rank};
 use indicatif::ProgressBar;
 
 /// Runs in the table.
 const SHOWN: usize = 8;
 
-const HEAD: &str =
-    "trial rung epochs       lr  width  depth  batch  dropout    decay  activation  validation loss  accuracy";
-
 /// The runs so far, and the one that goes on.
 pub(super) struct Table<'a> {
     output: &'a Output,
     bar: ProgressBar,
-    settings: &'a [Settings],
+    samples: &'a [Sample],
     finished: Vec<Finished>,
     /// Of the whole search.
     runs: usize,
 }
 
 impl<'a> Table<'a> {
-    /// A table of a search of `runs` runs, of which some are `finished`; `settings` are those of each trial.
-    pub(super) fn new(
-        output: &'a Output,
-        settings: &'a [Settings],
-        finished: &[Finished],
-        runs: usize,
-    ) -> Result<Self> {
-        let table = Self { output, bar: output.bar(runs as u64, "{msg}"), settings, finished: finished.to_vec(), runs };
+    /// A table of a search of `runs` runs, of which some are `finished`; `samples` are those of its trials.
+    pub(super) fn new(output: &'a Output, samples: &'a [Sample], finished: &[Finished], runs: usize) -> Result<Self> {
+        let table = Self { output, bar: output.bar(runs as u64, "{msg}"), samples, finished: finished.to_vec(), runs };
         if table.bar.is_hidden() && finished.len() < runs {
-            output.line(HEAD)?;
+            output.line(head(samples))?;
         }
         table.show("");
         Ok(table)
@@ -47,7 +39,7 @@ impl<'a> Table<'a> {
     pub(super) fn add(&mut self, finished: Finished) -> Result<()> {
         self.finished.push(finished);
         if self.bar.is_hidden() {
-            return self.output.line(row(&finished, self.settings));
+            return self.output.line(row(&finished, self.samples));
         }
         self.show("");
         Ok(())
@@ -57,8 +49,8 @@ impl<'a> Table<'a> {
     pub(super) fn end(&self) -> Result<()> {
         self.bar.finish_and_clear();
         self.output.line("the best runs:")?;
-        self.output.line(HEAD)?;
-        self.best().iter().try_for_each(|run| self.output.line(row(run, self.settings)))
+        self.output.line(head(self.samples))?;
+        self.best().iter().try_for_each(|run| self.output.line(row(run, self.samples)))
     }
 
     fn best(&self) -> Vec<Finished> {
@@ -72,26 +64,35 @@ impl<'a> Table<'a> {
         if self.bar.is_hidden() {
             return;
         }
-        let rows = self.best().iter().map(|run| row(run, self.settings) + "\n").collect::<String>();
-        self.bar.set_message(format!("{HEAD}\n{rows}{} of {} runs{now}", self.finished.len(), self.runs));
+        let rows = self.best().iter().map(|run| row(run, self.samples) + "\n").collect::<String>();
+        self.bar.set_message(format!(
+            "{}\n{rows}{} of {} runs{now}",
+            head(self.samples),
+            self.finished.len(),
+            self.runs
+        ));
     }
 }
 
-fn row(finished: &Finished, settings: &[Settings]) -> String {
+/// How wide the column of a setting is.
+fn width(flag: &str) -> usize {
+    flag.len().max(8)
+}
+
+/// The names of the columns.
+fn head(samples: &[Sample]) -> String {
+    let settings = samples.first().into_iter().flat_map(Sample::values);
+    let columns = settings.map(|(flag, _)| format!("  {:>1$}", flag.replace('-', " "), width(flag)));
+    format!("trial rung epochs{}  validation loss  accuracy", columns.collect::<String>())
+}
+
+fn row(finished: &Finished, samples: &[Sample]) -> String {
     let run = finished.run;
     let start = format!("{:>5} {:>4} {:>6}", run.trial, run.rung, run.epochs);
-    let Some(s) = settings.get(run.trial) else { return start };
+    let Some(sample) = samples.get(run.trial) else { return start };
     let score = finished.score.map_or("       diverged".to_owned(), |score| {
         format!("{:>15.4}  {:>6.2} %", score.loss, 100.0 * score.accuracy)
     });
-    format!(
-        "{start} {:>8}  {:>5}  {:>5}  {:>5}  {:>7}  {:>7}  {:>10}  {score}",
-        s.learning_rate,
-        s.width,
-        s.depth,
-        s.batch_size,
-        s.dropout,
-        s.weight_decay,
-        s.activation.to_string(),
-    )
+    let columns = sample.values().map(|(flag, value)| format!("  {value:>0$}", width(flag)));
+    format!("{start}{}  {score}", columns.collect::<String>())
 }

@@ -1,6 +1,5 @@
 //! `shadegrad verify`.
 
-use super::data_flags::quoted;
 use super::open::{Device, device_json};
 use super::output::{Output, thousands};
 use super::verify_html::page;
@@ -10,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gpu::{self, Adapter, Choice, Chosen, Gpu};
 use crate::kernel::Effort;
 use crate::ops::registry;
+use crate::text::quoted;
 use crate::verify::{self, Event, FailedCase, Failure, Report, Row, Settings, Verdict, What, Wrong};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -41,16 +41,54 @@ pub struct Table<'a> {
     file: File<'a>,
     entries: DeTable<'a>,
     start: usize,
-    known: Vec<&'static str>,
+    known: Vec<String>,
 }
 
 /// What a key may be set to.
-pub trait Setting: Sized {
+pub trait TomlValue: Sized {
     /// What is asked for, such as `a number`.
     const EXPECTED: &'static str;
 
     /// The value, where it is one.
     fn of(value: &DeValue<'_>) -> Option<Self>;
+}
+
+/// What kind of value a key has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueKind {
+    /// A whole number of 0 or more.
+    Whole,
+    /// A number.
+    Number,
+    /// True or false.
+    Switch,
+    /// A string.
+    Text,
+}
+
+impl ValueKind {
+    /// What is asked for.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Whole => u64::EXPECTED,
+            Self::Number => f64::EXPECTED,
+            Self::Switch => bool::EXPECTED,
+            Self::Text => String::EXPECTED,
+        }
+    }
+
+    /// The text of a value of this kind.
+    fn text(self, value: &DeValue<'_>) -> Option<String> {
+        match (self, value) {
+            (Self::Whole, value) => u64::of(value).map(|number| number.to_string()),
+            // As the file has it, to be rounded once.
+            (Self::Number, DeValue::Float(number)) => Some(plain(number.as_str())),
+            (Self::Number, DeValue::Integer(number)) if number.radix() == 10 => Some(plain(number.as_str())),
+            (Self::Number, _) => None,
+            (Self::Switch, value) => value.as_bool().map(|switch| switch.to_string()),
+            (Self::Text, value) => value.as_str().map(str::to_owned),
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -86,8 +124,8 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, where it has one, and where that begins.
-    fn entry(&mut self, key: &'static str) -> Option<(Range<usize>, DeValue<'a>)> {
-        self.known.push(key);
+    fn entry(&mut self, key: &str) -> Option<(Range<usize>, DeValue<'a>)> {
+        self.known.push(key.to_owned());
         let value: Spanned<DeValue<'a>> = self.entries.remove(key)?;
         Some((value.span(), value.into_inner()))
     }
@@ -96,7 +134,7 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// Where it has another: gives its place, what was expected and what was found.
-    pub fn take_valid<T: Setting>(
+    pub fn take_valid<T: TomlValue>(
         &mut self,
         key: &'static str,
         expected: &str,
@@ -117,7 +155,7 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// Where it is of another type: gives its place, what was expected and what was found.
-    pub fn take<T: Setting>(&mut self, key: &'static str) -> Result<Option<T>> {
+    pub fn take<T: TomlValue>(&mut self, key: &'static str) -> Result<Option<T>> {
         self.take_valid(key, T::EXPECTED, |_| true)
     }
 
@@ -126,11 +164,19 @@ impl<'a> Table<'a> {
     /// # Errors
     /// Where it is no string, or not one that can be read: gives its place, and what can.
     pub fn take_named<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Result<Option<T>> {
+        self.take_as(key, ValueKind::Text, str::parse)
+    }
+
+    /// What the value of a key, as text, reads as, if it has one.
+    ///
+    /// # Errors
+    /// If it is of another kind, or cannot be read: gives its place, and what can.
+    pub fn take_as<T>(&mut self, key: &str, kind: ValueKind, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
         let Some((span, value)) = self.entry(key) else { return Ok(None) };
         let start = span.start;
-        let text = value.as_str().ok_or_else(|| self.unexpected(key, String::EXPECTED, span, &value))?;
-        let named = text.parse().map(Some);
-        named.map_err(|error: Error| self.file.refuse(start, format!("{}: {}", error.cause(), error.advice())))
+        let text = kind.text(&value).ok_or_else(|| self.unexpected(key, kind.expected(), span, &value))?;
+        let read = read(&text).map(Some);
+        read.map_err(|error| self.file.refuse(start, format!("{}: {}", error.cause(), error.advice())))
     }
 
     /// The table of a key, where it has one.
@@ -183,7 +229,7 @@ fn plain(text: &str) -> String {
     text.replace('_', "")
 }
 
-impl Setting for u64 {
+impl TomlValue for u64 {
     const EXPECTED: &'static str = "a whole number of 0 or more";
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -192,7 +238,7 @@ impl Setting for u64 {
     }
 }
 
-impl Setting for usize {
+impl TomlValue for usize {
     const EXPECTED: &'static str = u64::EXPECTED;
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -200,7 +246,7 @@ impl Setting for usize {
     }
 }
 
-impl Setting for u32 {
+impl TomlValue for u32 {
     const EXPECTED: &'static str = u64::EXPECTED;
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -208,7 +254,7 @@ impl Setting for u32 {
     }
 }
 
-impl Setting for f64 {
+impl TomlValue for f64 {
     const EXPECTED: &'static str = "a number";
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -220,7 +266,7 @@ impl Setting for f64 {
     }
 }
 
-impl Setting for f32 {
+impl TomlValue for f32 {
     const EXPECTED: &'static str = f64::EXPECTED;
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -233,7 +279,7 @@ impl Setting for f32 {
     }
 }
 
-impl Setting for bool {
+impl TomlValue for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -241,7 +287,7 @@ impl Setting for bool {
     }
 }
 
-impl Setting for String {
+impl TomlValue for String {
     const EXPECTED: &'static str = "a string";
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
@@ -249,7 +295,7 @@ impl Setting for String {
     }
 }
 
-impl<T: Setting> Setting for Vec<T> {
+impl<T: TomlValue> TomlValue for Vec<T> {
     const EXPECTED: &'static str = "a list";
 
     fn of(value: &DeValue<'_>) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Adam.
 
-use super::setting::{BETA1, BETA2, EPSILON};
-use super::{Field, Optimizer, Part, Setting};
+use super::hyperparameter::{BETA1, BETA2, EPSILON};
+use super::{Hyperparameter, Optimizer, UpdatePart, ValueMut};
 use crate::error::Result;
 use crate::ops::update::adam::{AdamKernel, AdamParams, Betas};
 use crate::plan::{Plan, SlotId};
@@ -41,9 +41,13 @@ impl Optimizer for Adam {
         "Adam"
     }
 
-    fn settings(&mut self) -> Vec<(&'static Setting, Field<'_>)> {
+    fn settings(&mut self) -> Vec<(&'static Hyperparameter, ValueMut<'_>)> {
         let Self { beta1, beta2, epsilon } = self;
-        vec![(&BETA1, Field::Number(beta1)), (&BETA2, Field::Number(beta2)), (&EPSILON, Field::Number(epsilon))]
+        vec![
+            (&BETA1, ValueMut::Number(beta1)),
+            (&BETA2, ValueMut::Number(beta2)),
+            (&EPSILON, ValueMut::Number(epsilon)),
+        ]
     }
 
     fn boxed(&self) -> Box<dyn Optimizer> {
@@ -58,11 +62,11 @@ impl Optimizer for Adam {
         [self.beta1, self.beta2]
     }
 
-    fn record(&self, plan: &mut Plan, part: Part, bindings: &[(&str, SlotId)]) -> Result<()> {
+    fn record(&self, plan: &mut Plan, part: UpdatePart, bindings: &[(&str, SlotId)]) -> Result<()> {
         plan.dispatch("update", &AdamKernel, self.params(part.n), bindings)
     }
 
-    fn as_adam(&self, part: Part) -> Option<AdamParams> {
+    fn as_adam(&self, part: UpdatePart) -> Option<AdamParams> {
         Some(self.params(part.n))
     }
 }

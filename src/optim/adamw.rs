@@ -1,7 +1,7 @@
 //! AdamW.
 
-use super::setting::WEIGHT_DECAY;
-use super::{Adam, Field, Optimizer, Part, Setting};
+use super::hyperparameter::WEIGHT_DECAY;
+use super::{Adam, Hyperparameter, Optimizer, UpdatePart, ValueMut};
 use crate::error::Result;
 use crate::ops::update::adam::{AdamKernel, AdamParams};
 use crate::plan::{Plan, SlotId};
@@ -23,7 +23,7 @@ impl Default for AdamW {
 }
 
 impl AdamW {
-    fn params(&self, part: Part) -> AdamParams {
+    fn params(&self, part: UpdatePart) -> AdamParams {
         let (decayed, decay) = part.decay(self.weight_decay);
         AdamParams { decayed, decay, ..self.adam.params(part.n) }
     }
@@ -38,9 +38,9 @@ impl Optimizer for AdamW {
         "Adam with decoupled weight decay"
     }
 
-    fn settings(&mut self) -> Vec<(&'static Setting, Field<'_>)> {
+    fn settings(&mut self) -> Vec<(&'static Hyperparameter, ValueMut<'_>)> {
         let mut settings = self.adam.settings();
-        settings.push((&WEIGHT_DECAY, Field::Number(&mut self.weight_decay)));
+        settings.push((&WEIGHT_DECAY, ValueMut::Number(&mut self.weight_decay)));
         settings
     }
 
@@ -60,11 +60,11 @@ impl Optimizer for AdamW {
         self.adam.betas()
     }
 
-    fn record(&self, plan: &mut Plan, part: Part, bindings: &[(&str, SlotId)]) -> Result<()> {
+    fn record(&self, plan: &mut Plan, part: UpdatePart, bindings: &[(&str, SlotId)]) -> Result<()> {
         plan.dispatch("update", &AdamKernel, self.params(part), bindings)
     }
 
-    fn as_adam(&self, part: Part) -> Option<AdamParams> {
+    fn as_adam(&self, part: UpdatePart) -> Option<AdamParams> {
         Some(self.params(part))
     }
 }

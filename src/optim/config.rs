@@ -1,7 +1,7 @@
 //! What an update is, in one value.
 
-use super::{Adam, Optimizer, Schedule, usage};
-use crate::error::Result;
+use super::{Adam, Optimizer, Schedule};
+use crate::error::{Error, Kind, Result};
 use std::fmt;
 use std::sync::Arc;
 
@@ -67,6 +67,10 @@ impl UpdateConfig {
     }
 }
 
+fn usage(cause: String, advice: &str) -> Error {
+    Error::new(Kind::Usage, cause, advice)
+}
+
 /// Two are equal if they are of equal settings.
 impl PartialEq for UpdateConfig {
     fn eq(&self, other: &Self) -> bool {
@@ -81,7 +85,7 @@ impl PartialEq for UpdateConfig {
 /// All but the learning rate, on one line.
 impl fmt::Display for UpdateConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.optimizer.describe())?;
+        f.write_str(&self.optimizer.summary())?;
         if let Some(norm) = self.clip_norm {
             write!(f, ", gradients clipped to norm {norm}")?;
         }
@@ -99,7 +103,6 @@ impl fmt::Display for UpdateConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use crate::optim::{AdamW, Sgd, by_name, registry};
 
     #[test]
@@ -137,7 +140,7 @@ mod tests {
         refused(&AdamW { weight_decay: f64::NAN, ..AdamW::default() }, ["a weight decay of NaN", "--weight-decay"]);
         refused(&Sgd { nesterov: true, ..Sgd::default() }, ["Nesterov momentum of 0", "--momentum 0.9"]);
         let mut adam = by_name("adam").expect("it is there");
-        let error = adam.set("weight_decay", 0.1).expect_err("it has none");
+        let error = adam.set("weight-decay", 0.1).expect_err("it has none");
         assert!(error.cause() == "adam has no weight decay" && error.advice().contains("--optimizer adamw"), "{error}");
     }
 }

@@ -7,14 +7,14 @@ use crate::shape::Shape;
 
 /// What one dispatch updates: parameters that decay, then parameters that do not.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part {
+pub struct UpdatePart {
     /// How many parameters there are.
     pub n: u32,
     /// How many of them decay, from the first on.
     pub decayed: u32,
 }
 
-impl Part {
+impl UpdatePart {
     /// As kernels take it: how many parameters decay, and by which strength, where the optimizer has `weight_decay`.
     pub fn decay(&self, weight_decay: f64) -> (u32, f32) {
         (if weight_decay > 0.0 { self.decayed } else { 0 }, weight_decay as f32)
@@ -40,7 +40,7 @@ pub fn parameter_arena(memory: &mut Memory, name: &str, role: Role, tensors: &[(
     Ok(Arena { tensors: listed.into_iter().map(|(_, slot)| slot).collect(), ..arena })
 }
 
-impl Part {
+impl UpdatePart {
     /// The whole of a [`parameter_arena`]: what decays, with the gaps between tensors, then what does not.
     pub(super) fn whole(memory: &Memory, weights: &Arena) -> Result<Self> {
         let slots = weights.tensors.iter().map(|&id| memory.slot(id)).filter(|slot| decays(&slot.ty.shape));

@@ -1,7 +1,7 @@
 //! RMSProp.
 
-use super::setting::{ALPHA, EPSILON, WEIGHT_DECAY};
-use super::{Field, Optimizer, Part, Setting};
+use super::hyperparameter::{ALPHA, EPSILON, WEIGHT_DECAY};
+use super::{Hyperparameter, Optimizer, UpdatePart, ValueMut};
 use crate::error::Result;
 use crate::ops::update::rmsprop::{RmsPropKernel, RmsPropParams};
 use crate::plan::{Plan, SlotId};
@@ -33,11 +33,11 @@ impl Optimizer for RmsProp {
         "RMSProp"
     }
 
-    fn settings(&mut self) -> Vec<(&'static Setting, Field<'_>)> {
+    fn settings(&mut self) -> Vec<(&'static Hyperparameter, ValueMut<'_>)> {
         vec![
-            (&ALPHA, Field::Number(&mut self.alpha)),
-            (&EPSILON, Field::Number(&mut self.epsilon)),
-            (&WEIGHT_DECAY, Field::Number(&mut self.weight_decay)),
+            (&ALPHA, ValueMut::Number(&mut self.alpha)),
+            (&EPSILON, ValueMut::Number(&mut self.epsilon)),
+            (&WEIGHT_DECAY, ValueMut::Number(&mut self.weight_decay)),
         ]
     }
 
@@ -53,7 +53,7 @@ impl Optimizer for RmsProp {
         &["mean_square"]
     }
 
-    fn record(&self, plan: &mut Plan, part: Part, bindings: &[(&str, SlotId)]) -> Result<()> {
+    fn record(&self, plan: &mut Plan, part: UpdatePart, bindings: &[(&str, SlotId)]) -> Result<()> {
         let (decayed, decay) = part.decay(self.weight_decay);
         let params = RmsPropParams { decayed, decay, ..RmsPropParams::new(part.n, self.alpha, self.epsilon) };
         plan.dispatch("update", &RmsPropKernel, params, bindings)

@@ -1,9 +1,7 @@
 //! How the learning rate changes over a run.
 
-use super::{UpdateConfig, usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ops::update::schedule::{ScheduleKernel, ScheduleParams, kind};
-use crate::ops::word;
 use crate::plan::{Plan, SlotId};
 use std::fmt;
 use std::str::FromStr;
@@ -39,26 +37,29 @@ impl Schedule {
             _ => Ok(()),
         }
     }
-}
 
-impl UpdateConfig {
-    /// Records what sets the learning rate of the step that has begun, in a run of `steps` steps. A constant rate costs
-    /// nothing.
-    ///
-    /// # Errors
-    /// If the steps do not fit 32 bits.
-    pub fn record_schedule(&self, plan: &mut Plan, steps: usize, counters: SlotId, rates: SlotId) -> Result<()> {
-        let warmup = self.warmup;
-        let (kind, every, gamma) = match self.schedule {
-            Schedule::Constant if warmup == 0 => return Ok(()),
-            Schedule::Constant => (kind::CONSTANT, 1, 1.0),
-            Schedule::Step { every, gamma } => (kind::STEP_DECAY, every, gamma),
-            Schedule::Cosine => (kind::COSINE, 1, 1.0),
+    /// Records what sets the learning rate of the step that has begun, in a run of so many steps with a warm-up of so
+    /// many. A constant rate costs nothing.
+    pub(super) fn record(
+        self,
+        plan: &mut Plan,
+        [warmup, steps]: [u32; 2],
+        [counters, rates]: [SlotId; 2],
+    ) -> Result<()> {
+        let (kind, every, gamma) = match self {
+            Self::Constant if warmup == 0 => return Ok(()),
+            Self::Constant => (kind::CONSTANT, 1, 1.0),
+            Self::Step { every, gamma } => (kind::STEP_DECAY, every, gamma),
+            Self::Cosine => (kind::COSINE, 1, 1.0),
         };
-        let steps = word(steps)?.saturating_sub(warmup).max(1);
+        let steps = steps.saturating_sub(warmup).max(1);
         let params = ScheduleParams { kind, warmup, every, gamma, steps };
         plan.dispatch("learning rate", &ScheduleKernel, params, &[("counters", counters), ("rates", rates)])
     }
+}
+
+fn usage(cause: String, advice: &str) -> Error {
+    Error::new(Kind::Usage, cause, advice)
 }
 
 impl FromStr for Schedule {

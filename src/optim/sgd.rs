@@ -1,8 +1,8 @@
 //! Stochastic gradient descent.
 
-use super::setting::{MOMENTUM, NESTEROV, WEIGHT_DECAY};
-use super::{Field, Optimizer, Part, Setting, usage};
-use crate::error::Result;
+use super::hyperparameter::{MOMENTUM, NESTEROV, WEIGHT_DECAY};
+use super::{Hyperparameter, Optimizer, UpdatePart, ValueMut};
+use crate::error::{Error, Kind, Result};
 use crate::ops::update::sgd::{SgdKernel, SgdParams};
 use crate::plan::{Plan, SlotId};
 
@@ -26,11 +26,11 @@ impl Optimizer for Sgd {
         "stochastic gradient descent, with momentum if given"
     }
 
-    fn settings(&mut self) -> Vec<(&'static Setting, Field<'_>)> {
+    fn settings(&mut self) -> Vec<(&'static Hyperparameter, ValueMut<'_>)> {
         vec![
-            (&MOMENTUM, Field::Number(&mut self.momentum)),
-            (&NESTEROV, Field::Switch(&mut self.nesterov)),
-            (&WEIGHT_DECAY, Field::Number(&mut self.weight_decay)),
+            (&MOMENTUM, ValueMut::Number(&mut self.momentum)),
+            (&NESTEROV, ValueMut::Switch(&mut self.nesterov)),
+            (&WEIGHT_DECAY, ValueMut::Number(&mut self.weight_decay)),
         ]
     }
 
@@ -41,12 +41,12 @@ impl Optimizer for Sgd {
     fn validate(&self) -> Result<()> {
         if self.nesterov && self.momentum == 0.0 {
             let advice = "give the momentum too, such as --nesterov --momentum 0.9";
-            return Err(usage("Nesterov momentum of 0", advice));
+            return Err(Error::new(Kind::Usage, "Nesterov momentum of 0", advice));
         }
         Ok(())
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self) -> Option<String> {
         let form = if self.nesterov { "Nesterov " } else { "" };
         let momentum = match self.momentum {
             0.0 => String::new(),
@@ -56,7 +56,7 @@ impl Optimizer for Sgd {
             0.0 => String::new(),
             decay => format!(", weight decay {decay}"),
         };
-        format!("sgd{momentum}{decay}")
+        Some(format!("sgd{momentum}{decay}"))
     }
 
     fn search(&self, setting: &str) -> Option<&'static str> {
@@ -67,7 +67,7 @@ impl Optimizer for Sgd {
         &["velocity"]
     }
 
-    fn record(&self, plan: &mut Plan, part: Part, bindings: &[(&str, SlotId)]) -> Result<()> {
+    fn record(&self, plan: &mut Plan, part: UpdatePart, bindings: &[(&str, SlotId)]) -> Result<()> {
         let (decayed, decay) = part.decay(self.weight_decay);
         let (momentum, nesterov) = (self.momentum as f32, self.nesterov.into());
         plan.dispatch("update", &SgdKernel, SgdParams { n: part.n, momentum, nesterov, decayed, decay }, bindings)

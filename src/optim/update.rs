@@ -2,11 +2,21 @@
 
 use super::clip::record_clip;
 use super::fusion::gradient_products;
-use super::{Part, UpdateConfig};
+use super::{UpdateConfig, UpdatePart};
 use crate::error::Result;
+use crate::ops::word;
 use crate::plan::{Arena, Plan, Role, SlotId};
 
 impl UpdateConfig {
+    /// Records what sets the learning rate of the step that has begun, in a run of `steps` steps. A constant rate costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the steps do not fit 32 bits.
+    pub fn record_schedule(&self, plan: &mut Plan, steps: usize, counters: SlotId, rates: SlotId) -> Result<()> {
+        self.schedule.record(plan, [self.warmup, word(steps)?], [counters, rates])
+    }
+
     /// Records what clips the gradients and updates the weights. Both arenas are of one layout, that of
     /// [`super::parameter_arena`]. Products update what they give the gradients of, where they can and the arena is of no
     /// more than `most_fused` words; `Caps::most_fused` says how many are best.
@@ -28,7 +38,7 @@ impl UpdateConfig {
             arenas.push((name, plan.memory.arena_like(weights, name, Role::Optimizer).all));
         }
         let words = plan.memory.slot(weights.all).words;
-        let part = Part::whole(&plan.memory, weights)?;
+        let part = UpdatePart::whole(&plan.memory, weights)?;
         let fused = self.clip_norm.is_none() && most_fused.is_none_or(|most| words <= most);
         if let Some(adam) = self.optimizer.as_adam(part).filter(|_| fused)
             && let Some(products) = gradient_products(plan, [weights, gradients])

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use std::str::FromStr;
 
 /// Every loss.
-const ALL: [&dyn Loss; 6] = [&CrossEntropy, &MseLoss, &SoftmaxMseLoss, &L1Loss, &HuberLoss, &BinaryCrossEntropy];
+pub const ALL: [&dyn Loss; 6] = [&CrossEntropy, &MseLoss, &SoftmaxMseLoss, &L1Loss, &HuberLoss, &BinaryCrossEntropy];
 
 /// By name.
 impl FromStr for &'static dyn Loss {

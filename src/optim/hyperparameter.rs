@@ -1,16 +1,15 @@
 //! The settings of optimizers. Those that several have stand here once; each optimizer gives its own defaults.
 
-use super::{Optimizer, by_name, usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// What is known of a setting, whichever optimizer has it.
 #[derive(Debug)]
-pub struct Setting {
-    /// Its key in model files, such as `weight_decay`; the flag has `-` for `_`.
+pub struct Hyperparameter {
+    /// Its flag without the dashes, such as `weight-decay`; keys of model files have `_` for `-`.
     pub name: &'static str,
     /// A line of help.
     pub doc: &'static str,
-    /// What the help calls its value.
+    /// What the help calls its value; empty for a switch.
     pub value_name: &'static str,
     /// Whether a number can be used.
     pub valid: fn(f64) -> bool,
@@ -24,7 +23,7 @@ pub struct Setting {
 
 /// Where an optimizer holds a setting.
 #[derive(Debug)]
-pub enum Field<'a> {
+pub enum ValueMut<'a> {
     /// A number.
     Number(&'a mut f64),
     /// On or off.
@@ -32,7 +31,7 @@ pub enum Field<'a> {
 }
 
 /// beta1 of Adam and its kin.
-pub(super) static BETA1: Setting = Setting {
+pub(super) static BETA1: Hyperparameter = Hyperparameter {
     name: "beta1",
     doc: "Decay of the running mean of gradients, 0 to <1",
     value_name: "SHARE",
@@ -43,7 +42,7 @@ pub(super) static BETA1: Setting = Setting {
 };
 
 /// beta2 of Adam and its kin.
-pub(super) static BETA2: Setting = Setting {
+pub(super) static BETA2: Hyperparameter = Hyperparameter {
     name: "beta2",
     doc: "Decay of the running mean of squared gradients, 0 to <1",
     value_name: "SHARE",
@@ -54,7 +53,7 @@ pub(super) static BETA2: Setting = Setting {
 };
 
 /// alpha of RMSProp.
-pub(super) static ALPHA: Setting = Setting {
+pub(super) static ALPHA: Hyperparameter = Hyperparameter {
     name: "alpha",
     doc: "Decay of the mean square of RMSProp, 0 to <1",
     value_name: "SHARE",
@@ -65,7 +64,7 @@ pub(super) static ALPHA: Setting = Setting {
 };
 
 /// Keeps a quotient finite.
-pub(super) static EPSILON: Setting = Setting {
+pub(super) static EPSILON: Hyperparameter = Hyperparameter {
     name: "epsilon",
     doc: "Added to the root that gradients are divided by",
     value_name: "NUMBER",
@@ -76,7 +75,7 @@ pub(super) static EPSILON: Setting = Setting {
 };
 
 /// Momentum of gradient descent.
-pub(super) static MOMENTUM: Setting = Setting {
+pub(super) static MOMENTUM: Hyperparameter = Hyperparameter {
     name: "momentum",
     doc: "Share of the velocity that `sgd` keeps from step to step, 0 to <1",
     value_name: "SHARE",
@@ -87,7 +86,7 @@ pub(super) static MOMENTUM: Setting = Setting {
 };
 
 /// Nesterov's form of momentum.
-pub(super) static NESTEROV: Setting = Setting {
+pub(super) static NESTEROV: Hyperparameter = Hyperparameter {
     name: "nesterov",
     doc: "Nesterov momentum",
     value_name: "",
@@ -98,8 +97,8 @@ pub(super) static NESTEROV: Setting = Setting {
 };
 
 /// Decay of the weights.
-pub(super) static WEIGHT_DECAY: Setting = Setting {
-    name: "weight_decay",
+pub(super) static WEIGHT_DECAY: Hyperparameter = Hyperparameter {
+    name: "weight-decay",
     doc: "Decay of weights, not of biases: decoupled in `adamw`, L2 in `sgd` and `rmsprop`",
     value_name: "STRENGTH",
     valid: |x| (x as f32).is_finite() && x >= 0.0,
@@ -115,15 +114,20 @@ fn is_share(x: f64) -> bool {
     (0.0..1.0).contains(&x) && (x as f32) < 1.0
 }
 
-impl Setting {
+impl Hyperparameter {
+    /// Whether it is on or off, and no number.
+    pub fn is_switch(&self) -> bool {
+        self.value_name.is_empty()
+    }
+
     /// The flag that sets it, such as `--weight-decay`.
     pub fn flag(&self) -> String {
-        format!("--{}", self.name.replace('_', "-"))
+        format!("--{}", self.name)
     }
 
     /// Its name in a sentence.
-    fn words(&self) -> String {
-        self.name.replace('_', " ")
+    pub(super) fn words(&self) -> String {
+        self.name.replace('-', " ")
     }
 
     /// Checks a number.
@@ -137,11 +141,11 @@ impl Setting {
         let words = self.words();
         let article = if words.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let advice = format!("give {}, such as {} {}", self.range, self.flag(), self.example);
-        Err(usage(format!("{article} {words} of {value}"), advice))
+        Err(Error::new(Kind::Usage, format!("{article} {words} of {value}"), advice))
     }
 }
 
-impl Field<'_> {
+impl ValueMut<'_> {
     /// What it holds, as a number: 1 for on.
     pub fn get(&self) -> f64 {
         match self {
@@ -157,49 +161,4 @@ impl Field<'_> {
             Self::Switch(switch) => **switch = value != 0.0,
         }
     }
-}
-
-impl dyn Optimizer + '_ {
-    /// Every setting with what it is.
-    pub fn values(&self) -> Vec<(&'static Setting, f64)> {
-        self.boxed().settings().into_iter().map(|(setting, field)| (setting, field.get())).collect()
-    }
-
-    /// What a setting is, if the optimizer has it.
-    pub fn value(&self, name: &str) -> Option<f64> {
-        self.values().into_iter().find(|(setting, _)| setting.name == name).map(|(_, value)| value)
-    }
-
-    /// Changes a setting; whether it can be used is checked by [`super::UpdateConfig::validate`].
-    ///
-    /// # Errors
-    /// If it has no such setting: names the optimizers that have it.
-    pub fn set(&mut self, name: &str, value: f64) -> Result<()> {
-        match self.settings().into_iter().find(|(setting, _)| setting.name == name) {
-            Some((_, mut field)) => {
-                field.set(value);
-                Ok(())
-            }
-            None => Err(self.has_no(name)),
-        }
-    }
-
-    fn has_no(&self, name: &str) -> Error {
-        let words = name.replace('_', " ");
-        let owners = super::registry().into_iter().filter(|other| other.value(name).is_some());
-        let owners: Vec<_> = owners.map(|other| format!("--optimizer {}", other.name())).collect();
-        let advice = format!("add {}, or leave --{} out", owners.join(" or "), name.replace('_', "-"));
-        usage(format!("{} has no {words}", self.name()), advice)
-    }
-}
-
-/// The name, and the settings that are neither off nor default.
-pub(super) fn described(name: &str, optimizer: &dyn Optimizer) -> String {
-    let defaults = by_name(name).map(|default| default.values()).unwrap_or_default();
-    let usual = |setting: &Setting| {
-        let default = defaults.iter().find(|(other, _)| other.name == setting.name);
-        setting.off.or(default.map(|(_, value)| *value))
-    };
-    let told = optimizer.values().into_iter().filter(|(setting, value)| usual(setting) != Some(*value));
-    told.fold(name.to_owned(), |text, (setting, value)| format!("{text}, {} {value}", setting.words()))
 }
