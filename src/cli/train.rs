@@ -13,7 +13,7 @@ use crate::gpu::{self, GpuExecutor};
 use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
 use crate::plan::Executor;
-use crate::train::{Ending, ModelFile, Outcome, Score, TrainConfig, Trainer, Update, Validated};
+use crate::train::{Ending, ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
 use crate::tuner::{self, Choice};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -157,7 +157,6 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
-        let epochs = self.config.epochs;
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
         if self.config.normalize == Normalisation::Standard {
             let [mean, deviation] = pollster::block_on(trainer.normalisation())?;
@@ -166,7 +165,7 @@ impl Run<'_> {
         }
         let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
         let bar = self.output.bar(1, template);
-        let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, epochs)));
+        let outcome = pollster::block_on(trainer.train(|update| show(self.output, &bar, &update, &self.config)));
         bar.finish_and_clear();
         let outcome = outcome?;
         self.tell_ending(&outcome)?;
@@ -184,19 +183,30 @@ impl Run<'_> {
         self.summarise(&outcome, test)
     }
 
-    /// Where training ended early, or not with the weights of its last epoch: says so.
+    /// Says so where training ended early, or not with the weights of its last step.
     fn tell_ending(&self, outcome: &Outcome) -> Result<()> {
-        let Some(Validated { epoch, score }) = outcome.validation else { return Ok(()) };
-        if epoch < outcome.epochs {
-            let score = format_args!("loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy);
-            self.output.line(format_args!("kept    the weights of epoch {epoch}, validation {score}"))?;
+        let Some(kept) = outcome.validation else { return Ok(()) };
+        let place = |epoch: usize, step: usize| match self.config.eval_every {
+            None => format!("epoch {epoch}"),
+            Some(_) => format!("step {}", thousands(step as u64)),
+        };
+        let last = place(outcome.epochs, outcome.steps);
+        if kept.step < outcome.steps {
+            let Score { loss, accuracy } = kept.score;
+            let (place, accuracy) = (place(kept.epoch, kept.step), 100.0 * accuracy);
+            self.output.line(format_args!(
+                "kept    the weights of {place}, validation loss {loss:.4}  accuracy {accuracy:.2} %"
+            ))?;
         }
         match outcome.ending {
-            Ending::Epochs => Ok(()),
-            Ending::Target => self.output.line(format_args!("stopped after epoch {epoch}: the target is reached")),
+            Ending::Epochs | Ending::Steps => Ok(()),
+            Ending::Target => self.output.line(format_args!("stopped after {last}: the target is reached")),
             Ending::Patience => {
-                let epochs = outcome.epochs - epoch;
-                self.output.line(format_args!("stopped after epoch {}: no better for {epochs} epochs", outcome.epochs))
+                let (count, what) = match self.config.eval_every {
+                    None => (outcome.epochs - kept.epoch, "epochs"),
+                    Some(_) => (self.config.patience.unwrap_or_default(), "validations"),
+                };
+                self.output.line(format_args!("stopped after {last}: no better for {count} {what}"))
             }
         }
     }
@@ -221,6 +231,7 @@ impl Run<'_> {
             "first_step_seconds": first_step,
             "train_loss": outcome.train.loss,
             "kept_epoch": outcome.validation.map(|validated| validated.epoch),
+            "kept_step": outcome.validation.map(|validated| validated.step),
             "validation_loss": outcome.validation.map(|validated| validated.score.loss),
             "validation_accuracy": outcome.validation.map(|validated| validated.score.accuracy),
             "test_loss": test.map(|score| score.loss),
@@ -231,7 +242,7 @@ impl Run<'_> {
     }
 }
 
-fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) -> Result<()> {
+fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, config: &TrainConfig) -> Result<()> {
     let Score { loss, accuracy } = update.score;
     let rate = update.samples_per_second;
     let validation = update.validation.map_or(String::new(), |Score { loss, accuracy }| {
@@ -242,14 +253,23 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, epochs: usize) 
     bar.set_length(update.total_steps as u64);
     bar.set_message(line.clone());
     bar.set_position(update.step as u64);
-    if update.epoch_ended {
-        let epoch = update.epoch;
-        bar.suspend(|| {
-            output.line(format_args!("epoch {epoch:>width$}/{epochs}  {line}", width = epochs.to_string().len()))
-        })?;
+    let by_steps = config.steps.is_some() || config.eval_every.is_some();
+    let ended = update.epoch_ended || (by_steps && update.step == update.total_steps);
+    if ended || update.validation.is_some() {
+        let (what, done, total) = match by_steps {
+            true => ("step", update.step, update.total_steps),
+            false => ("epoch", update.epoch, config.epochs),
+        };
+        let width = total.to_string().len();
+        bar.suspend(|| output.line(format_args!("{what} {done:>width$}/{total}  {line}")))?;
     }
+    let kind = match update.validation {
+        _ if update.epoch_ended => "epoch",
+        Some(_) => "validation",
+        None => "progress",
+    };
     let mut event = json!({
-        "event": if update.epoch_ended { "epoch" } else { "progress" },
+        "event": kind,
         "step": update.step,
         "steps": update.total_steps,
         "epoch": update.epoch,

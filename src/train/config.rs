@@ -15,8 +15,12 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Rows of a batch that are on the device at a time, at most all; without it, all.
     pub micro_batch: Option<usize>,
-    /// Passes over the training set.
+    /// Passes over the training set, unless `steps` says how long the run is.
     pub epochs: usize,
+    /// Steps of the run, which may end within an epoch.
+    pub steps: Option<usize>,
+    /// Steps from validation to validation; without it, those of an epoch.
+    pub eval_every: Option<usize>,
     /// How a step moves the weights: optimizer, learning rate and its schedule, clipping.
     pub update: UpdateConfig,
     /// Batch sizes of inferences while training, if there are to be any.
@@ -32,7 +36,7 @@ pub struct TrainConfig {
     pub scan_every: usize,
     /// What validation has to reach for training to end at once.
     pub target: Option<Target>,
-    /// After how many epochs without a lower loss in validation training ends. The best weights are kept.
+    /// After how many validations without a lower loss training ends. The best weights are kept.
     pub patience: Option<usize>,
 }
 
@@ -43,6 +47,8 @@ impl Default for TrainConfig {
             batch_size: 128,
             micro_batch: None,
             epochs: 5,
+            steps: None,
+            eval_every: None,
             update: UpdateConfig::default(),
             infer: Vec::new(),
             seed: 42,
@@ -77,11 +83,17 @@ impl TrainConfig {
         if self.epochs == 0 {
             return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");
         }
+        if self.steps == Some(0) {
+            return usage("0 steps".into(), "give 1 or more, such as --steps 1000");
+        }
+        if self.eval_every == Some(0) {
+            return usage("a validation every 0 steps".into(), "give 1 or more, such as --eval-every 500");
+        }
         if self.scan_every == 0 {
             return usage("a scan every 0 steps".into(), "give 1 or more, such as --scan-every 100");
         }
         if self.patience == Some(0) {
-            return usage("a patience of 0 epochs".into(), "give 1 or more, such as --patience 3");
+            return usage("a patience of 0 validations".into(), "give 1 or more, such as --patience 3");
         }
         self.model.validate()?;
         self.augment.validate()?;

@@ -2,6 +2,7 @@
 //! settings: spaces, successive halving, and the file of its runs.
 
 mod config;
+mod course;
 mod journal;
 mod model_file;
 mod progress;

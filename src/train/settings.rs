@@ -254,6 +254,20 @@ fn run() -> Vec<Setting> {
     vec![
         Setting::new("epochs", (whole, "N"), STEP, "Passes over the training images [default: 5]", store!(epochs)),
         Setting::new(
+            "steps",
+            (whole, "N"),
+            RUN,
+            "Steps of training in place of --epochs; the last epoch may be cut short",
+            store!(some steps),
+        ),
+        Setting::new(
+            "eval-every",
+            (whole, "N"),
+            RUN,
+            "Score the validation images every N steps in place of each epoch's end; needs --validation",
+            store!(some eval_every),
+        ),
+        Setting::new(
             "normalize",
             (text, "unit|standard"),
             SHARED,
@@ -288,7 +302,7 @@ fn run() -> Vec<Setting> {
             "patience",
             (whole, "N"),
             RUN,
-            "End training when the validation loss has not fallen for N epochs, and keep the best weights; needs \
+            "End training when the validation loss has not fallen for N validations, and keep the best weights; needs \
              --validation",
             store!(some patience),
         ),

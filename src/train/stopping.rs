@@ -1,6 +1,6 @@
 //! When training ends before its last epoch.
 
-use super::Score;
+use super::{Score, TrainConfig};
 use crate::error::{Error, Kind};
 use std::fmt;
 use std::str::FromStr;
@@ -46,44 +46,58 @@ impl FromStr for Target {
 pub enum Ending {
     /// All epochs were done.
     Epochs,
+    /// All steps were done, where the run was of so many.
+    Steps,
     /// Validation reached the target.
     Target,
-    /// Validation had not improved for as many epochs as patience allows.
+    /// As many validations as patience allows had not improved.
     Patience,
+}
+
+impl Ending {
+    /// That of a run which goes on to its end.
+    pub(super) fn of(config: &TrainConfig) -> Self {
+        if config.steps.is_some() { Self::Steps } else { Self::Epochs }
+    }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Epochs => "epochs",
+            Self::Steps => "steps",
             Self::Target => "target",
             Self::Patience => "patience",
         })
     }
 }
 
-/// Validation after an epoch.
+/// A validation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Validated {
-    /// How many epochs were done.
+    /// How many whole epochs were done.
     pub epoch: usize,
+    /// How many steps were done.
+    pub step: usize,
     /// Over the validation items.
     pub score: Score,
 }
 
-/// Follows validation from epoch to epoch. An epoch is better than another where its loss is lower: the loss still
-/// tells models apart whose accuracies are equal.
+/// Follows validation. One is better than another if its loss is lower: the loss still tells models apart whose
+/// accuracies are equal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judge {
     target: Option<Target>,
     patience: Option<usize>,
     pub(super) best: Option<Validated>,
+    /// Validations since the best.
+    since_best: usize,
 }
 
 /// What follows from a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether no epoch before was as good.
+    /// Whether none before was as good.
     pub(super) is_best: bool,
     /// Why training should end now, where it should.
     pub(super) ending: Option<Ending>,
@@ -91,20 +105,20 @@ pub(super) struct Verdict {
 
 impl Judge {
     pub(super) fn new(target: Option<Target>, patience: Option<usize>) -> Self {
-        Self { target, patience, best: None }
+        Self { target, patience, best: None, since_best: 0 }
     }
 
-    /// Takes in the validation of the next epoch.
+    /// Takes in the next validation.
     pub(super) fn judge(&mut self, now: Validated) -> Verdict {
         let is_best = self.best.is_none_or(|best| now.score.loss < best.score.loss);
         if is_best {
             self.best = Some(now);
         }
-        let since_best = now.epoch - self.best.map_or(now.epoch, |best| best.epoch);
+        self.since_best = if is_best { 0 } else { self.since_best + 1 };
         let ending = if self.target.is_some_and(|target| target.is_reached(now.score)) {
             Some(Ending::Target)
         } else {
-            self.patience.filter(|patience| since_best >= *patience).map(|_| Ending::Patience)
+            self.patience.filter(|patience| self.since_best >= *patience).map(|_| Ending::Patience)
         };
         Verdict { is_best, ending }
     }
@@ -114,16 +128,17 @@ impl Judge {
 mod tests {
     use super::*;
 
-    /// The verdicts on epochs of these losses, and accuracies of 1 less the loss.
+    /// The verdicts on validations of these losses, and accuracies of 1 less the loss.
     fn verdicts(target: Option<Target>, patience: Option<usize>, losses: &[f64]) -> Vec<(bool, Option<Ending>)> {
         let mut judge = Judge::new(target, patience);
-        let validated = |(i, &loss)| Validated { epoch: i + 1, score: Score { loss, accuracy: 1.0 - loss } };
+        let validated =
+            |(i, &loss)| Validated { epoch: 0, step: 7 * (i + 1), score: Score { loss, accuracy: 1.0 - loss } };
         let verdict = |validated| judge.judge(validated);
         losses.iter().enumerate().map(validated).map(verdict).map(|v| (v.is_best, v.ending)).collect()
     }
 
     #[test]
-    fn patience_counts_epochs_since_the_best() {
+    fn patience_counts_validations_since_the_best() {
         let patient = |losses: &[f64]| verdicts(None, Some(2), losses);
         let on = |is_best| (is_best, None);
         let end = (false, Some(Ending::Patience));

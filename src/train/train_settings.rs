@@ -3,13 +3,16 @@
 use super::TrainConfig;
 use super::setting::{Draft, Scope, Setting};
 use super::settings::{USUAL_OPTIMIZER, settings, settings_in};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::nn::ModelConfig;
 use crate::nn::toml::{Table, ValueKind};
 use crate::text::quoted;
 use std::collections::BTreeMap;
 
-/// Candidates of settings as text, by name. Everything may be left out, and is then the default.
+/// Two ways to say how long a run is.
+const RIVALS: [&str; 2] = ["epochs", "steps"];
+
+/// Values of settings as text, by name. Everything may be left out, and is then the default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainSettings(BTreeMap<&'static str, String>);
 
@@ -53,7 +56,11 @@ impl TrainSettings {
     pub fn or(mut self, file: &Self) -> Self {
         let theirs = file.get("optimizer").unwrap_or(USUAL_OPTIMIZER);
         let same = self.get("optimizer").is_none_or(|name| name == theirs);
+        let has_length = RIVALS.iter().any(|name| self.get(name).is_some());
         for setting in settings() {
+            if has_length && RIVALS.contains(&setting.name) {
+                continue;
+            }
             let value = file.get(setting.name).filter(|_| same || !setting.is_of_optimizer());
             if let Some(value) = value.filter(|_| self.get(setting.name).is_none()) {
                 self.put(setting.name, value.to_owned());
@@ -68,6 +75,10 @@ impl TrainSettings {
     /// # Errors
     /// If settings do not go together, such as one that the optimizer does not have.
     pub fn config(&self, model: Option<ModelConfig>, scope: Scope) -> Result<TrainConfig> {
+        if RIVALS.iter().all(|name| self.get(name).is_some()) {
+            let advice = "give --epochs or --steps, and leave the other out";
+            return Err(Error::new(Kind::Usage, "both epochs and steps say how long to train", advice));
+        }
         let mut draft = Draft::new(model);
         // An optimizer comes before its settings.
         let (of_optimizer, others): (Vec<_>, Vec<_>) = self.settings().partition(|setting| setting.is_of_optimizer());

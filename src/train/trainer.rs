@@ -1,5 +1,6 @@
 //! Training and evaluation over any executor.
 
+use super::course::Course;
 use super::progress::{Progress, Sums, not_finite, steps_in_ring};
 use super::scan::Scan;
 use super::stopping::{Ending, Judge, Validated};
@@ -74,10 +75,11 @@ impl<E: Executor> Trainer<E> {
         config.validate()?;
         let classes = check_supported(data)?;
         let train = data.train();
-        if data.validation().is_none() && (config.target.is_some() || config.patience.is_some()) {
+        let validates = config.target.is_some() || config.patience.is_some() || config.eval_every.is_some();
+        if data.validation().is_none() && validates {
             return Err(Error::new(
                 Kind::Usage,
-                "a target and patience need items for validation, and none are set aside",
+                "a target, patience and eval-every need items for validation, and none are set aside",
                 "set some of the training items aside, such as --validation 0.1",
             ));
         }
@@ -86,16 +88,7 @@ impl<E: Executor> Trainer<E> {
         let blueprint = ModelConfig { loss, ..config.model.clone() };
         let model = blueprint.build(train.features(), classes)?;
         let division = config.division(train.len());
-        // The device counts steps, and the micro-batches of all steps, in 32 bits.
-        let countable = |steps: &usize| steps.checked_mul(division.count).is_some_and(|n| u32::try_from(n).is_ok());
-        let steps = train.len().div_ceil(config.batch_size).checked_mul(config.epochs);
-        let Some(steps) = steps.filter(countable) else {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} epochs are more than the {} steps that can be counted", config.epochs, u32::MAX),
-                "give fewer, such as --epochs 5",
-            ));
-        };
+        let Course { total: steps, .. } = Course::new(config, train.len())?;
         config.update.fits(steps)?;
         let over = |split: &Split| EvaluationSpec { samples: split.len(), batch: EVALUATION_BATCH.min(split.len()) };
         let spec = TrainSpec {
@@ -162,13 +155,13 @@ impl<E: Executor> Trainer<E> {
     }
 
     /// Trains, telling `watch` of every few steps. Steps are submitted ahead of those being waited for, but where there
-    /// are items for validation, not beyond the end of an epoch: what follows is decided then.
+    /// are items for validation, not beyond the next validation: what follows is decided then.
     ///
     /// # Errors
     /// Where the device fails, or a loss is not finite; and any error of `watch`, which ends training.
     pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
-        let steps_per_epoch = self.samples.div_ceil(self.config.batch_size);
-        let total = steps_per_epoch * self.config.epochs;
+        let course = Course::new(&self.config, self.samples)?;
+        let Course { steps_per_epoch, total, .. } = course;
         let division = self.config.division(self.samples);
         let ring = steps_in_ring(division);
         let mut scan = Scan::new(self.slots.scan.as_ref(), self.config.scan_every)?;
@@ -176,12 +169,11 @@ impl<E: Executor> Trainer<E> {
         let mut judge = Judge::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
-        let (mut ending, mut validation) = (Ending::Epochs, None);
+        let (mut ending, mut validation) = (Ending::of(&self.config), None);
         let begun = Instant::now();
         let down = self.executor.traffic().down;
         while progress.step < total {
-            let epoch_end = (progress.step / steps_per_epoch + 1) * steps_per_epoch;
-            let end = if self.validation.is_some() { epoch_end } else { total };
+            let end = if self.validation.is_some() { course.next_validation(progress.step) } else { total };
             // Until the warm-up is over, one submit at a time: the rate must not count what was submitted before.
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
@@ -196,10 +188,10 @@ impl<E: Executor> Trainer<E> {
                 first_step = Some(Instant::now());
                 up = self.executor.traffic().up;
             }
-            let score = if progress.step + steps == epoch_end { self.validate().await? } else { None };
+            let score = if progress.step + steps == end { self.validate().await? } else { None };
             progress.take(&arrived, score, &mut watch, total)?;
             if let Some(score) = score {
-                let validated = Validated { epoch: progress.step / steps_per_epoch, score };
+                let validated = Validated { epoch: progress.step / steps_per_epoch, step: progress.step, score };
                 let verdict = judge.judge(validated);
                 validation = Some(validated);
                 if verdict.is_best && self.config.patience.is_some() {
