@@ -42,7 +42,7 @@
 //! | [`infer`] | sessions: rows in, outputs of a trained model out |
 //! | [`optim`] | optimizers, one file each and a registry; schedules, clipping; how they are recorded into a plan |
 //! | [`data`] | data sets of any task, their formats, one a file; flaws, splits, contact sheets |
-//! | [`train`] | the loop, configuration, model files; spaces of settings and successive halving |
+//! | [`train`] | the loop, configuration, model files; the table of settings, spaces of them and successive halving |
 //! | [`verify`] | holds shaders to their twins, by kernel and as a whole: what tests and `shadegrad verify` run; the self-test of a plan |
 //! | [`session`] | a device made ready for a plan: opened, tuned, tested, compiled |
 //! | [`tuner`] | times the forms of ops and the variants of kernels; keeps and replays what was chosen |

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("gpu", "error shape shader kernel plan"),
     ("cpu", "error shape shader kernel plan"),
     ("data", "error shape random"),
-    ("train", "error shape random kernel plan nn optim data planner infer"),
+    ("train", "error text shape random kernel plan nn optim data planner infer"),
     ("verify", "error ledger shape random shader kernel plan graph ops nn optim planner gpu cpu data train"),
     ("tuner", "error ledger shape random shader kernel plan graph gpu verify"),
     ("session", "error kernel plan gpu train verify tuner"),

@@ -213,6 +213,39 @@ fn validation_is_told_after_each_epoch_and_ends_training() {
     holds(&ran.out, &["kept    the weights of epoch ", "validation loss "]);
 }
 
+#[test]
+fn runs_of_steps_are_told_by_steps() {
+    let place = Place::new();
+    let set = "--hidden 16 --train-limit 600 --test-limit 50 --validation 0.25 --device cpu";
+    let train = format!("train {set} --steps 9 --eval-every 3");
+    let ran = place.run(&train);
+    let told: Vec<_> = ran.lines().into_iter().filter(|line| line.starts_with("step ")).collect();
+    let places: Vec<_> = told.iter().map(|line| line.split_whitespace().nth(1).expect("a place")).collect();
+    assert_eq!(places, ["3/9", "4/9", "6/9", "8/9", "9/9"], "validations, and epochs of 4 steps");
+    holds(told[0], &["validation loss ", "samples/s"]);
+    let objects = place.run(&format!("{train} --json")).objects();
+    let steps = |name: &str| {
+        let told = objects.iter().filter(|object| object["event"] == name);
+        told.map(|object| object["step"].as_u64().expect("a step")).collect::<Vec<_>>()
+    };
+    assert_eq!((steps("validation"), steps("epoch")), (vec![3, 6, 9], vec![4, 8]));
+    let summary = event(&objects, "summary");
+    assert_eq!(
+        (&summary["ended_by"], &summary["steps"], &summary["kept_step"]),
+        (&"steps".into(), &9.into(), &9.into())
+    );
+    assert_eq!(summary["epochs"], 2);
+
+    // A file may say it, too; flags override it, whichever way they say it.
+    let text = "layers = [{ kind = \"linear\" }]\n[training]\nsteps = 5\neval_every = 2\npatience = 1\nbeta2 = 0.99\n";
+    place.put("model.toml", text.as_bytes());
+    let file =
+        |flags: &str| place.run(&format!("train {} --model model.toml {flags}", set.replace("--hidden 16 ", "")));
+    holds(&file("").out, &["update  adam, beta2 0.99", "5 steps in "]);
+    holds(&file("--epochs 1 --patience 9").out, &["4 steps in "]);
+    holds(&file("--steps 3").out, &["3 steps in "]);
+}
+
 /// Training and evaluation draw the same test images.
 #[test]
 fn eval_draws_the_test_images_that_training_drew() {

@@ -89,21 +89,23 @@ fn nothing_left_is_refused() {
     }
 }
 
-/// The results of a run: weights, outcome, and validation after each epoch.
+/// The results of a run: weights, outcome, validation after each epoch, and all validations with their steps.
 struct Ran {
     weights: Vec<u32>,
     outcome: Outcome,
     epochs: Vec<Option<Score>>,
+    validations: Vec<(usize, Score)>,
 }
 
 fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Ran {
     let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
-    let mut epochs = Vec::new();
+    let (mut epochs, mut validations) = (Vec::new(), Vec::new());
     let note = |update: Update<'_>| {
+        validations.extend(update.validation.map(|score| (update.step, score)));
         if update.epoch_ended {
             epochs.push(update.validation);
-        } else {
+        } else if config.steps.is_none() && config.eval_every.is_none() {
             assert_eq!(update.validation, None);
         }
         Ok(())
@@ -111,7 +113,7 @@ fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, da
     let outcome = pollster::block_on(trainer.train(note)).expect("training ends well");
     let weights = pollster::block_on(trainer.weights()).expect("weights can be read");
     let weights = weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect();
-    Ran { weights, outcome, epochs }
+    Ran { weights, outcome, epochs, validations }
 }
 
 fn on_gpu(plan: Plan) -> GpuExecutor {
@@ -205,11 +207,58 @@ fn a_target_ends_training_as_soon_as_validation_reaches_it() {
 }
 
 #[test]
+fn a_run_of_so_many_steps_is_that_of_epochs_and_may_end_within_one() {
+    let data = prepared();
+    for gpu in [true, false] {
+        let run = |config: &TrainConfig| if gpu { train(on_gpu, config, &data) } else { train(on_cpu, config, &data) };
+        let steps = |steps| TrainConfig { steps: Some(steps), ..config(40) };
+        let (whole, ran) = (run(&steps(30)), run(&config(2)));
+        assert_eq!((whole.weights, whole.validations), (ran.weights, ran.validations));
+        assert_eq!((whole.outcome.ending, whole.outcome.epochs), (Ending::Steps, 2));
+        let cut = run(&steps(20));
+        assert_eq!((cut.outcome.ending, cut.outcome.steps, cut.outcome.epochs), (Ending::Steps, 20, 1));
+        assert_eq!(cut.validations.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [15, 20]);
+        let last = cut.outcome.validation.expect("there was validation");
+        assert_eq!((last.step, last.epoch, last.score), (20, 1, cut.validations[1].1));
+    }
+    let update = UpdateConfig { warmup: 20, ..UpdateConfig::default() };
+    let config = TrainConfig { steps: Some(20), update, ..config(40) };
+    let error = Trainer::<GpuExecutor>::plan(&config, &data, &Caps::portable()).map(|_| ()).expect_err("all warm-up");
+    assert!(error.cause().contains("a warm-up of 20 steps, but the run has 20"), "{error}");
+}
+
+#[test]
+fn validation_every_so_many_steps_changes_nothing_in_training_and_patience_counts_it() {
+    let data = prepared();
+    for gpu in [true, false] {
+        let run = |config: &TrainConfig, data: &Dataset| match gpu {
+            true => train(on_gpu, config, data),
+            false => train(on_cpu, config, data),
+        };
+        let steps = TrainConfig { steps: Some(20), ..config(1) };
+        let often = run(&TrainConfig { eval_every: Some(7), ..steps.clone() }, &data);
+        assert_eq!(often.validations.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [7, 14, 20]);
+        assert_eq!(often.weights, run(&steps, &without_validation(data.clone())).weights);
+        assert_eq!(often.epochs, [None], "an epoch ends between validations");
+
+        let (data, every) = (unreasonable(), TrainConfig { eval_every: Some(4), ..config(40) });
+        let ran = run(&TrainConfig { patience: Some(3), ..every }, &data);
+        let losses: Vec<f64> = ran.validations.iter().map(|(_, score)| score.loss).collect();
+        let best = (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best });
+        assert_eq!((ran.outcome.ending, losses.len()), (Ending::Patience, best + 4), "{losses:?}");
+        let kept = ran.outcome.validation.expect("there was validation");
+        assert_eq!((kept.step, kept.score.loss), (4 * (best + 1), losses[best]));
+        assert_eq!(ran.weights, run(&TrainConfig { steps: Some(kept.step), ..config(1) }, &data).weights);
+    }
+}
+
+#[test]
 fn a_target_or_patience_without_validation_is_refused() {
     let data = without_validation(prepared());
     let target = TrainConfig { target: Some(Target::Loss(0.1)), ..config(1) };
     let patience = TrainConfig { patience: Some(1), ..config(1) };
-    for config in [target, patience] {
+    let often = TrainConfig { eval_every: Some(5), ..config(1) };
+    for config in [target, patience, often] {
         let error = Trainer::<GpuExecutor>::plan(&config, &data, &Caps::unlimited())
             .map(|_| ())
             .expect_err("nothing to validate with");

@@ -270,7 +270,8 @@ fn declared(line: &str) -> Option<&str> {
     // An indented alias belongs to a trait.
     let is_type = ["struct", "enum", "trait", "union"].contains(&kind) || kind == "type" && !line.starts_with(' ');
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-    is_type.then(|| &rest[..end])
+    // A macro declares a type whose name is a parameter.
+    (is_type && end > 0).then(|| &rest[..end])
 }
 
 #[test]

@@ -5,17 +5,21 @@ use crate::ops::update::clip::{ClipKernel, ClipParams};
 use crate::ops::update::global_norm::{GlobalNorm, GlobalNormParams};
 use crate::ops::update::square_sums::{SquareSums, SquareSumsParams};
 use crate::ops::word;
-use crate::plan::{Arena, Plan, Role, SlotId};
+use crate::plan::{Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
 
-/// Scales all gradients together to a norm of `max_norm` where it is larger; leaves the norm before in `gradients.norm`.
+/// Scales these ranges of gradients together to a norm of `max_norm` if theirs is larger, and leaves the norm before in
+/// `gradients.norm`.
 ///
 /// Of several windows, it is the norm of their norms, which differs from that of one by rounding.
-pub(super) fn record_clip(plan: &mut Plan, max_norm: f32, gradients: &Arena) -> Result<()> {
-    let windows = plan.memory.windows(&[gradients.all])?;
+pub(super) fn record_clip(plan: &mut Plan, max_norm: f32, gradients: &[SlotId]) -> Result<()> {
+    let windows = gradients.iter().map(|&range| plan.memory.windows(&[range])).collect::<Result<Vec<_>>>()?.concat();
+    if windows.is_empty() {
+        return Ok(());
+    }
     let norm = plan.memory.array("gradients.norm", Role::Transient, DType::F32, [1])?;
     if windows.len() == 1 {
-        record_norm(plan, ["squares of gradients", "norm of gradients"], gradients.all, norm)?;
+        record_norm(plan, ["squares of gradients", "norm of gradients"], windows[0].slots[0], norm)?;
     } else {
         let tensors: Vec<_> = (1..=windows.len()).map(|i| (i.to_string(), Shape::from([1]))).collect();
         // What lies between them is zero and adds nothing.

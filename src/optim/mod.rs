@@ -21,7 +21,7 @@ mod update;
 pub use adam::Adam;
 pub use adamw::AdamW;
 pub use config::UpdateConfig;
-pub use groups::{UpdatePart, parameter_arena};
+pub use groups::{Group, UpdatePart, groups, parameter_arena};
 pub use hyperparameter::{Hyperparameter, ValueMut};
 pub use optimizer::Optimizer;
 pub use registry::{by_name, registry};

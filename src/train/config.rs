@@ -1,6 +1,6 @@
 //! What a training run is asked to do.
 
-use super::Target;
+use super::{Ending, Target};
 use crate::error::{Error, Kind, Result};
 use crate::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
@@ -65,6 +65,11 @@ impl TrainConfig {
     /// How batches out of `samples` items are divided.
     pub fn division(&self, samples: usize) -> MicroBatches {
         MicroBatches::new(samples, self.batch_size, self.micro_batch)
+    }
+
+    /// Why a run ends that nothing ends early.
+    pub(super) fn full_length(&self) -> Ending {
+        if self.steps.is_some() { Ending::Steps } else { Ending::Epochs }
     }
 
     /// Checks each setting.

@@ -1,6 +1,6 @@
 //! When training ends before its last epoch.
 
-use super::{Score, TrainConfig};
+use super::Score;
 use crate::error::{Error, Kind};
 use std::fmt;
 use std::str::FromStr;
@@ -52,13 +52,6 @@ pub enum Ending {
     Target,
     /// As many validations as patience allows had not improved.
     Patience,
-}
-
-impl Ending {
-    /// That of a run which goes on to its end.
-    pub(super) fn of(config: &TrainConfig) -> Self {
-        if config.steps.is_some() { Self::Steps } else { Self::Epochs }
-    }
 }
 
 impl fmt::Display for Ending {

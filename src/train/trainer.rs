@@ -169,7 +169,7 @@ impl<E: Executor> Trainer<E> {
         let mut judge = Judge::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
-        let (mut ending, mut validation) = (Ending::of(&self.config), None);
+        let (mut ending, mut validation) = (self.config.full_length(), None);
         let begun = Instant::now();
         let down = self.executor.traffic().down;
         while progress.step < total {
