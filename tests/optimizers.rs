@@ -6,7 +6,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Array;
 use shadegrad::ops::rate;
-use shadegrad::optim::{Group, Sgd, UpdateConfig, parameter_arena};
+use shadegrad::optim::{Group, Lion, Sgd, UpdateConfig, parameter_arena};
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::random::Random;
 use shadegrad::shape::{DType, Shape};
@@ -53,7 +53,7 @@ fn after<E: Executor>(mut executor: E, [weights, slot, rates]: [SlotId; 3], step
         executor.write_f32(slot, &gradients(t)).expect("it fits");
         executor.run("train", 1).expect("it runs");
     }
-    let names: Vec<_> = ["weights", "velocity"]
+    let names: Vec<_> = ["weights", "momentum", "velocity"]
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), executor.memory().find(name)?)))
         .collect();
@@ -78,6 +78,33 @@ fn everywhere(update: &UpdateConfig, groups: Option<&[Group]>, steps: u64) -> [V
 fn agree(found: &[f64], expected: &[f64], bound: f64, what: &str) {
     let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(found.len() == expected.len() && apart <= bound, "{what}: {apart:e} apart");
+}
+
+/// Algorithm 2 of the paper, written down anew: x' = x - lr (sign(b1 m + (1 - b1) g) + decay x), m' = b2 m + (1 - b2) g.
+#[test]
+fn ten_steps_of_lion_are_those_of_its_paper() {
+    let lion = Lion { weight_decay: 0.3, ..Lion::default() };
+    let (rate, decay) = (f64::from(RATE), f64::from(0.3f32));
+    let mut weights: Vec<f64> = draw(1).into_iter().map(f64::from).collect();
+    let mut momentum = vec![0.0f64; WORDS];
+    for t in 0..10 {
+        for (i, g) in gradients(t).into_iter().enumerate() {
+            let direction = 0.9 * momentum[i] + 0.1 * f64::from(g);
+            // Matrices, in the first 192 words, decay.
+            let decayed = if i < 192 { decay * weights[i] } else { 0.0 };
+            weights[i] -= rate * (direction.signum() + decayed);
+            momentum[i] = 0.99 * momentum[i] + 0.01 * f64::from(g);
+        }
+    }
+    for found in everywhere(&UpdateConfig::new(lion, RATE), None, 10) {
+        let expected = [("weights", &weights), ("momentum", &momentum)];
+        assert_eq!(found.len(), 2);
+        for ((name, values), (expected_name, expected)) in found.iter().zip(expected) {
+            assert_eq!(name, expected_name);
+            // A sign that differs would move a weight by twice the rate.
+            agree(values, expected, 1e-5, name);
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! The list of optimizers, and what follows from all of them.
 
-use super::{Adam, AdamW, Optimizer, RmsProp, Sgd};
+use super::{Adam, AdamW, Lion, Optimizer, RmsProp, Sgd};
 use crate::error::{Error, Kind, Result};
 
 /// Every optimizer with its default settings.
 pub fn registry() -> Vec<Box<dyn Optimizer>> {
-    vec![Box::new(Adam::default()), Box::new(AdamW::default()), Box::new(Sgd::default()), Box::new(RmsProp::default())]
+    vec![
+        Box::new(Adam::default()),
+        Box::new(AdamW::default()),
+        Box::new(Sgd::default()),
+        Box::new(RmsProp::default()),
+        Box::new(Lion::default()),
+    ]
 }
 
 /// The optimizer of this name, with its default settings.

@@ -4,6 +4,7 @@ pub mod accumulate;
 pub mod adam;
 pub mod clip;
 pub mod global_norm;
+pub mod lion;
 pub mod rmsprop;
 pub mod schedule;
 pub mod sgd;
@@ -16,6 +17,7 @@ pub static ALL: &[&dyn Registered] = &[
     &adam::AdamKernel,
     &sgd::SgdKernel,
     &rmsprop::RmsPropKernel,
+    &lion::LionKernel,
     &square_sums::SquareSums,
     &global_norm::GlobalNorm,
     &clip::ClipKernel,
