@@ -75,6 +75,9 @@ pub struct OpenOp {
 }
 
 impl OpenOp {
+    /// The section of [`Self::plan`].
+    pub const SECTION: &'static str = "op";
+
     /// The key of its form choice.
     pub fn key(&self) -> OpKey {
         OpKey::new(self.op.as_ref(), &self.inputs.iter().collect::<Vec<_>>())
@@ -99,7 +102,7 @@ impl OpenOp {
         }
         graph.apply_shared(self.op.clone(), &inputs)?;
         let mut plan = Plan::new(memory);
-        plan.begin("op");
+        plan.begin(Self::SECTION);
         let choices = Choices { forms: [(self.key(), form)].into(), ..Choices::new(caps.clone()) };
         graph.lower(&mut plan, &mut Pool::default(), "op", &[], &[], &choices)?;
         Ok(plan)

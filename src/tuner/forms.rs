@@ -76,8 +76,8 @@ async fn time(
         }
         let mut executor = GpuExecutor::with_pipelines(gpu.clone(), plan.clone(), pipelines.clone()).await?;
         fill(&mut executor)?;
-        executor.time("op", 1)?; // Drivers defer work to the first run.
-        racers.push(Racer::new(form.to_string(), move |repeats| executor.time("op", repeats))?);
+        executor.time(OpenOp::SECTION, 1)?; // Drivers defer work to the first run.
+        racers.push(Racer::new(form.to_string(), move |repeats| executor.time(OpenOp::SECTION, repeats))?);
     }
     let usual = plans.first().map(|(form, _)| form.to_string()).unwrap_or_default();
     let Some((candidates, chosen)) = race(racers, &usual, end)? else { return Ok(None) };
