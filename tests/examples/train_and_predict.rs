@@ -7,7 +7,7 @@ use shadegrad::data::digits;
 use shadegrad::error::Result;
 use shadegrad::kernel::Caps;
 use shadegrad::nn::{MlpConfig, ModelConfig};
-use shadegrad::train::{TrainConfig, Trainer};
+use shadegrad::train::{TrainConfig, Trainer, Update};
 
 fn main() -> Result<()> {
     pollster::block_on(async {
@@ -17,7 +17,11 @@ fn main() -> Result<()> {
         let caps = Caps::unlimited(); // of the CPU path; of a GPU, those of `session::Device`
         let (model, plan) = Trainer::<CpuExecutor<f32>>::plan(&config, &data, &caps)?;
         let mut trainer = Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &data)?;
-        trainer.train(|update| Ok(println!("step {}: loss {:.3}", update.step, update.score.loss))).await?;
+        let watch = |update: Update<'_>| {
+            println!("step {}: loss {:.3}", update.step, update.score.loss);
+            Ok(())
+        };
+        trainer.train(watch).await?;
         let mut session = trainer.into_session(&caps).await?;
         let test = data.needed_test()?.range(0..5);
         let rows = session.normalized(test.inputs()[0].bytes().unwrap_or_default());
