@@ -85,7 +85,7 @@ impl ByHand {
         Ok(Pass {
             samples: word(samples)?,
             batch: word(batch)?,
-            images: array("images", Role::Data, DType::U8, [samples, features].into())?,
+            images: array("items", Role::Data, DType::U8, [samples, features].into())?,
             classes: array("classes", Role::Data, DType::U8, [samples].into())?,
             counters: array("counters", Role::Carried, DType::U32, [counter::COUNT].into())?,
             normalisation,
