@@ -24,7 +24,7 @@ pub struct Search {
     pub words: String,
     /// How a range is drawn from.
     pub distribution: Distribution,
-    /// The values tried by default; without them, what [`Optimizer::search`] says.
+    /// The values tried by default; without them, what [`crate::optim::Optimizer::search`] says.
     pub usual: Option<&'static str>,
     /// Whether a number can be tried.
     pub valid: fn(f64) -> bool,
