@@ -86,8 +86,8 @@ fn the_outputs_are_those_of_evaluation<E: Executor>(new: impl Fn(Plan) -> E, pla
         assert!(row.iter().zip(logits).all(|(p, z)| (p - z.exp() / sum).abs() < 1e-5), "{row:?} {logits:?}");
     }
     let classes: Vec<usize> = (0..300).map(|i| test.targets().class(i).expect("it is a class")).collect();
-    assert_eq!(AccuracyScore.of(&outputs, &classes), tested.accuracy);
-    assert!(tested.accuracy > 0.5, "{tested:?}");
+    assert_eq!(AccuracyScore.of(&outputs, &classes), tested.accuracy());
+    assert!(tested.accuracy() > 0.5, "{tested:?}");
     // Besides parameters of kernels and the rows of four batches of 64 and one of 44, padded, nothing was uploaded.
     let after = session.into_executor();
     let sent = (after.traffic().up - up) as usize;

@@ -9,11 +9,12 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Caps;
+use shadegrad::nn::metric::Measured;
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{Augment, ModelConfig};
 use shadegrad::optim::{AdamW, UpdateConfig};
 use shadegrad::plan::{Executor, Plan};
-use shadegrad::train::{Score, TrainConfig, Trainer};
+use shadegrad::train::{TrainConfig, Trainer};
 
 /// Every kind of layer that applies to images.
 const LAYERS: &str = r#"
@@ -65,7 +66,7 @@ fn some_digits() -> Dataset {
 }
 
 /// The losses of all steps, the final parameters and running state, and validation and test scores.
-fn trained<E: Executor>(executor: impl FnOnce(Plan) -> E) -> (Vec<f32>, Vec<f32>, [Score; 2]) {
+fn trained<E: Executor>(executor: impl FnOnce(Plan) -> E) -> (Vec<f32>, Vec<f32>, [Measured; 2]) {
     let (data, adamw) = (some_digits(), AdamW { weight_decay: 0.02, ..AdamW::default() });
     let config = TrainConfig {
         model: blueprint(),
@@ -102,7 +103,7 @@ fn a_hundred_steps_through_every_layer_agree_with_the_twins() {
     let apart = [most(&losses, &twin_losses), most(&state, &twin_state)];
     assert!(apart[0] <= 5e-6 && apart[1] <= 1e-5, "loss and state apart by {apart:?}");
     for (score, twin) in scores.iter().zip(twin_scores) {
-        assert!((score.loss - twin.loss).abs() <= 5e-6, "{score:?}, {twin:?}");
+        assert!((score.loss() - twin.loss()).abs() <= 5e-6, "{score:?}, {twin:?}");
     }
 }
 

@@ -10,11 +10,12 @@ use shadegrad::data::{
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Caps;
+use shadegrad::nn::metric::{Accuracy, Measured};
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::random::Random;
-use shadegrad::train::{Ending, Outcome, Score, Target, TrainConfig, Trainer, Update};
+use shadegrad::train::{Outcome, StopReason, StopTarget, TrainConfig, Trainer, Update};
 use std::collections::BTreeSet;
 
 /// 600 training images, 150 of them for validation, and 100 test images.
@@ -93,8 +94,8 @@ fn nothing_left_is_refused() {
 struct Ran {
     weights: Vec<u32>,
     outcome: Outcome,
-    epochs: Vec<Option<Score>>,
-    validations: Vec<(usize, Score)>,
+    epochs: Vec<Option<Measured>>,
+    validations: Vec<(usize, Measured)>,
 }
 
 fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, data: &Dataset) -> Ran {
@@ -149,10 +150,10 @@ fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     assert_eq!(ran.weights, plain.weights, "validation must not touch the weights");
     assert_eq!((plain.epochs, plain.outcome.validation), (vec![None; 3], None));
     let scores: Vec<_> = ran.epochs.iter().map(|score| score.expect("every epoch is validated")).collect();
-    assert!(scores.len() == 3 && scores[2].loss < scores[0].loss && scores[2].accuracy > 0.5, "{scores:?}");
+    assert!(scores.len() == 3 && scores[2].loss() < scores[0].loss() && scores[2].accuracy() > 0.5, "{scores:?}");
     let last = ran.outcome.validation.expect("there was validation");
     assert_eq!((last.epoch, last.score), (3, scores[2]));
-    assert_eq!((ran.outcome.ending, ran.outcome.epochs, ran.outcome.steps), (Ending::Epochs, 3, 45));
+    assert_eq!((ran.outcome.stop_reason, ran.outcome.epochs, ran.outcome.steps), (StopReason::Epochs, 3, 45));
     // The same images as a test give the same score, to the last bit.
     let held = validation(&data).clone();
     let swapped = without_validation(data.clone()).with_test(held).expect("the items are digits");
@@ -161,7 +162,7 @@ fn validation_follows_every_epoch_and_changes_nothing_in_training() {
     pollster::block_on(trainer.train(|_| Ok(()))).expect("training ends well");
     assert_eq!(pollster::block_on(trainer.test(150)).expect("it can be tested"), scores[2]);
     let native = train(on_cpu, &config(3), &data).outcome.validation.expect("there was validation");
-    assert!((native.score.loss - last.score.loss).abs() < 1e-4, "{native:?} {last:?}");
+    assert!((native.score.loss() - last.score.loss()).abs() < 1e-4, "{native:?} {last:?}");
 }
 
 #[test]
@@ -170,12 +171,12 @@ fn patience_ends_training_and_brings_back_the_weights_of_the_best_epoch() {
     for gpu in [true, false] {
         let run = |config: &TrainConfig| if gpu { train(on_gpu, config, &data) } else { train(on_cpu, config, &data) };
         let ran = run(&TrainConfig { patience: Some(3), ..config(40) });
-        let losses: Vec<f64> = ran.epochs.iter().map(|score| score.expect("validated").loss).collect();
+        let losses: Vec<f64> = ran.epochs.iter().map(|score| score.expect("validated").loss()).collect();
         let best = (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best });
-        assert_eq!(ran.outcome.ending, Ending::Patience);
+        assert_eq!(ran.outcome.stop_reason, StopReason::Patience);
         assert_eq!((ran.outcome.epochs, losses.len()), (best + 4, best + 4), "{losses:?}");
         let kept = ran.outcome.validation.expect("there was validation");
-        assert_eq!((kept.epoch, kept.score.loss), (best + 1, losses[best]));
+        assert_eq!((kept.epoch, kept.score.loss()), (best + 1, losses[best]));
         assert_eq!(ran.weights, run(&config(best + 1)).weights, "not the weights of epoch {}", best + 1);
         assert_ne!(ran.weights, run(&config(best + 4)).weights);
         assert_eq!(ran.outcome.bytes_up_after_start, 0);
@@ -187,7 +188,7 @@ fn the_best_weights_are_brought_back_after_the_last_epoch_too() {
     let data = unreasonable();
     let ran = train(on_cpu, &TrainConfig { patience: Some(30), ..config(12) }, &data);
     let kept = ran.outcome.validation.expect("there was validation").epoch;
-    assert!(ran.outcome.ending == Ending::Epochs && kept < 12, "{:?}", ran.outcome);
+    assert!(ran.outcome.stop_reason == StopReason::Epochs && kept < 12, "{:?}", ran.outcome);
     assert_eq!(ran.weights, train(on_cpu, &config(kept), &data).weights);
 }
 
@@ -195,13 +196,14 @@ fn the_best_weights_are_brought_back_after_the_last_epoch_too() {
 fn a_target_ends_training_as_soon_as_validation_reaches_it() {
     let data = prepared();
     let all = train(on_cpu, &config(6), &data);
-    let accuracies: Vec<f64> = all.epochs.iter().map(|score| score.expect("validated").accuracy).collect();
+    let accuracies: Vec<f64> = all.epochs.iter().map(|score| score.expect("validated").accuracy()).collect();
     let target = accuracies[2];
     let first = accuracies.iter().position(|accuracy| *accuracy >= target).expect("the third does");
     for patience in [None, Some(5)] {
-        let settings = TrainConfig { target: Some(Target::Accuracy(target)), patience, ..config(6) };
+        let settings =
+            TrainConfig { target: Some(StopTarget { metric: &Accuracy, value: target }), patience, ..config(6) };
         let ran = train(on_cpu, &settings, &data);
-        assert_eq!((ran.outcome.ending, ran.outcome.epochs), (Ending::Target, first + 1), "{accuracies:?}");
+        assert_eq!((ran.outcome.stop_reason, ran.outcome.epochs), (StopReason::Target, first + 1), "{accuracies:?}");
         assert_eq!(ran.weights, train(on_cpu, &config(first + 1), &data).weights);
     }
 }
@@ -214,9 +216,9 @@ fn a_run_of_so_many_steps_is_that_of_epochs_and_may_end_within_one() {
         let steps = |steps| TrainConfig { steps: Some(steps), ..config(40) };
         let (whole, ran) = (run(&steps(30)), run(&config(2)));
         assert_eq!((whole.weights, whole.validations), (ran.weights, ran.validations));
-        assert_eq!((whole.outcome.ending, whole.outcome.epochs), (Ending::Steps, 2));
+        assert_eq!((whole.outcome.stop_reason, whole.outcome.epochs), (StopReason::Steps, 2));
         let cut = run(&steps(20));
-        assert_eq!((cut.outcome.ending, cut.outcome.steps, cut.outcome.epochs), (Ending::Steps, 20, 1));
+        assert_eq!((cut.outcome.stop_reason, cut.outcome.steps, cut.outcome.epochs), (StopReason::Steps, 20, 1));
         assert_eq!(cut.validations.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [15, 20]);
         let last = cut.outcome.validation.expect("there was validation");
         assert_eq!((last.step, last.epoch, last.score), (20, 1, cut.validations[1].1));
@@ -243,11 +245,11 @@ fn validation_every_so_many_steps_changes_nothing_in_training_and_patience_count
 
         let (data, every) = (unreasonable(), TrainConfig { eval_every: Some(4), ..config(40) });
         let ran = run(&TrainConfig { patience: Some(3), ..every }, &data);
-        let losses: Vec<f64> = ran.validations.iter().map(|(_, score)| score.loss).collect();
+        let losses: Vec<f64> = ran.validations.iter().map(|(_, score)| score.loss()).collect();
         let best = (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best });
-        assert_eq!((ran.outcome.ending, losses.len()), (Ending::Patience, best + 4), "{losses:?}");
+        assert_eq!((ran.outcome.stop_reason, losses.len()), (StopReason::Patience, best + 4), "{losses:?}");
         let kept = ran.outcome.validation.expect("there was validation");
-        assert_eq!((kept.step, kept.score.loss), (4 * (best + 1), losses[best]));
+        assert_eq!((kept.step, kept.score.loss()), (4 * (best + 1), losses[best]));
         assert_eq!(ran.weights, run(&TrainConfig { steps: Some(kept.step), ..config(1) }, &data).weights);
     }
 }
@@ -255,7 +257,7 @@ fn validation_every_so_many_steps_changes_nothing_in_training_and_patience_count
 #[test]
 fn a_target_or_patience_without_validation_is_refused() {
     let data = without_validation(prepared());
-    let target = TrainConfig { target: Some(Target::Loss(0.1)), ..config(1) };
+    let target = TrainConfig { target: "loss=0.1".parse().ok(), ..config(1) };
     let patience = TrainConfig { patience: Some(1), ..config(1) };
     let often = TrainConfig { eval_every: Some(5), ..config(1) };
     for config in [target, patience, often] {

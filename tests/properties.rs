@@ -13,7 +13,7 @@ use shadegrad::ops::rate;
 use shadegrad::ops::update::schedule::{self, ScheduleParams, kind};
 use shadegrad::random::{Random, permute, step_words};
 use shadegrad::shape::{DType, Shape};
-use shadegrad::train::{Candidates, Target};
+use shadegrad::train::{Candidates, StopTarget};
 use std::fmt::{Debug, Display};
 use std::io::Read;
 use std::str::FromStr;
@@ -124,7 +124,7 @@ proptest! {
         prop_assert!(refuses(text.parse::<Amount>().err()));
         prop_assert!(refuses(text.parse::<ClassWeights>().err()));
         prop_assert!(refuses(text.parse::<Augment>().err()));
-        prop_assert!(refuses(text.parse::<Target>().err()));
+        prop_assert!(refuses(text.parse::<StopTarget>().err()));
         prop_assert!(refuses(Candidates::read(&text, ValueKind::Number).err()));
         if let Ok(Amount::Share(share)) = text.parse() {
             prop_assert!(share > 0.0 && share < 1.0);

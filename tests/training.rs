@@ -69,7 +69,7 @@ fn a_hundred_steps_through_tanh_agree_with_the_f64_twins() {
     let double = trace(|plan| CpuExecutor::<f64>::new(plan).expect("the plan is valid"), &config, &data);
     let [losses, weights] = apart(&gpu, &double);
     let [score, twin] = [gpu, double].map(|trace| trace.outcome.validation.expect("there are images for it").score);
-    let validation = (score.loss - twin.loss).abs();
+    let validation = (score.loss() - twin.loss()).abs();
     println!("tanh: losses, weights, validation apart: {losses:e}, {weights:e}, {validation:e}");
     assert!(losses <= 5e-6 && weights <= 1e-5 && validation <= 5e-6, "{losses:e}, {weights:e}, {validation:e}");
 }
@@ -124,7 +124,7 @@ fn micro_batches_make_the_updates_of_whole_batches() {
         let [loss, weights] = apart(&parts, &whole);
         // Sums differ by rounding in f64, results by one rounding to f32: losses below 4, weights below 0.5.
         assert!(loss <= 4.8e-7 && weights <= 6e-8, "{rows} rows: {loss:e} and {weights:e} apart");
-        assert_eq!(parts.outcome.train.accuracy, whole.outcome.train.accuracy);
+        assert_eq!(parts.outcome.train.accuracy(), whole.outcome.train.accuracy());
     }
     let parts = trace(on_gpu, &divided(256), &data);
     let [loss, weights] = apart(&parts, &whole);

@@ -8,9 +8,10 @@ use crate::cpu::CpuExecutor;
 use crate::data::Split;
 use crate::error::Result;
 use crate::gpu::Choice;
+use crate::nn::metric::Measured;
 use crate::plan::Executor;
 use crate::planner::{EvaluationSpec, Set, plan_evaluation};
-use crate::train::{EVALUATION_BATCH, ModelFile, Score, evaluate, upload_split, upload_weights};
+use crate::train::{EVALUATION_BATCH, ModelFile, evaluate, upload_split, upload_weights};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -53,18 +54,20 @@ impl Eval {
             }
             Device::Native(_) => score(CpuExecutor::<f32>::new(plan)?, &file, test, batch),
         }?;
-        output.line(format_args!("test    loss {:.4}  accuracy {:.2} %", score.loss, 100.0 * score.accuracy))?;
-        output.event(&json!({
+        output.line(format_args!("test    {score}"))?;
+        let mut event = json!({
             "event": "evaluation",
             "device": device_json(&device),
             "images": test.len(),
-            "test_loss": score.loss,
-            "test_accuracy": score.accuracy,
-        }))
+        });
+        for (name, value) in score.iter() {
+            event[format!("test_{name}")] = value.into();
+        }
+        output.event(&event)
     }
 }
 
-fn score<E: Executor>(mut executor: E, file: &ModelFile, test: &Split, batch: usize) -> Result<Score> {
+fn score<E: Executor>(mut executor: E, file: &ModelFile, test: &Split, batch: usize) -> Result<Measured> {
     upload_split(&mut executor, Set::Test, test)?;
     upload_weights(&mut executor, &file.model, &file.weights)?;
     pollster::block_on(evaluate(&mut executor, test.len(), batch))

@@ -10,13 +10,14 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Dropped, Images, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuExecutor};
+use crate::nn::metric::Measured;
 use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
 use crate::plan::Executor;
-use crate::train::{Ending, ModelFile, Outcome, Score, TrainConfig, Trainer, Update};
+use crate::train::{ModelFile, Outcome, StopReason, TrainConfig, Trainer, Update};
 use crate::tuner::{self, Choice};
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -173,8 +174,8 @@ impl Run<'_> {
             Some(test) => Some(pollster::block_on(trainer.test(test.len()))?),
             None => None,
         };
-        if let Some(Score { loss, accuracy }) = test {
-            self.output.line(format_args!("test    loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy))?;
+        if let Some(test) = test {
+            self.output.line(format_args!("test    {test}"))?;
         }
         if let Some(path) = self.out {
             ModelFile::write(path, &self.model, &pollster::block_on(trainer.weights())?, &self.dropped)?;
@@ -192,16 +193,13 @@ impl Run<'_> {
         };
         let last = place(outcome.epochs, outcome.steps);
         if kept.step < outcome.steps {
-            let Score { loss, accuracy } = kept.score;
-            let (place, accuracy) = (place(kept.epoch, kept.step), 100.0 * accuracy);
-            self.output.line(format_args!(
-                "kept    the weights of {place}, validation loss {loss:.4}  accuracy {accuracy:.2} %"
-            ))?;
+            let (place, score) = (place(kept.epoch, kept.step), kept.score);
+            self.output.line(format_args!("kept    the weights of {place}, validation {score}"))?;
         }
-        match outcome.ending {
-            Ending::Epochs | Ending::Steps => Ok(()),
-            Ending::Target => self.output.line(format_args!("stopped after {last}: the target is reached")),
-            Ending::Patience => {
+        match outcome.stop_reason {
+            StopReason::Epochs | StopReason::Steps => Ok(()),
+            StopReason::Target => self.output.line(format_args!("stopped after {last}: the target is reached")),
+            StopReason::Patience => {
                 let (count, what) = match self.config.eval_every {
                     None => (outcome.epochs - kept.epoch, "epochs"),
                     Some(_) => (self.config.patience.unwrap_or_default(), "validations"),
@@ -211,7 +209,7 @@ impl Run<'_> {
         }
     }
 
-    fn summarise(&self, outcome: &Outcome, test: Option<Score>) -> Result<()> {
+    fn summarise(&self, outcome: &Outcome, test: Option<Measured>) -> Result<()> {
         let rate = outcome.samples_per_second;
         let first_step = (outcome.first_step - self.started).as_secs_f64();
         self.output.line(format_args!(
@@ -220,36 +218,38 @@ impl Run<'_> {
             outcome.seconds,
             thousands(rate as u64),
         ))?;
-        self.output.event(&json!({
+        let mut event = json!({
             "event": "summary",
             "device": device_json(self.device),
             "epochs": outcome.epochs,
-            "ended_by": outcome.ending.to_string(),
+            "ended_by": outcome.stop_reason.to_string(),
             "steps": outcome.steps,
             "seconds": outcome.seconds,
             "samples_per_second": rate,
             "first_step_seconds": first_step,
-            "train_loss": outcome.train.loss,
+            "train_loss": outcome.train.loss(),
             "kept_epoch": outcome.validation.map(|validated| validated.epoch),
             "kept_step": outcome.validation.map(|validated| validated.step),
-            "validation_loss": outcome.validation.map(|validated| validated.score.loss),
-            "validation_accuracy": outcome.validation.map(|validated| validated.score.accuracy),
-            "test_loss": test.map(|score| score.loss),
-            "test_accuracy": test.map(|score| score.accuracy),
-            "bytes_up_after_start": outcome.bytes_up_after_start,
-            "bytes_down_per_step": outcome.bytes_down_per_step,
-        }))
+        });
+        insert(&mut event, "validation_", outcome.validation.map(|validated| validated.score));
+        insert(&mut event, "test_", test);
+        event["bytes_up_after_start"] = outcome.bytes_up_after_start.into();
+        event["bytes_down_per_step"] = outcome.bytes_down_per_step.into();
+        self.output.event(&event)
+    }
+}
+
+/// Adds each metric to an event, under its name after `prefix`; without a value if there is none.
+fn insert(event: &mut Value, prefix: &str, measured: Option<Measured>) {
+    for (i, name) in Measured::names().enumerate() {
+        event[format!("{prefix}{name}")] = measured.and_then(|measured| Some(measured.iter().nth(i)?.1)).into();
     }
 }
 
 fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, config: &TrainConfig) -> Result<()> {
-    let Score { loss, accuracy } = update.score;
     let rate = update.samples_per_second;
-    let validation = update.validation.map_or(String::new(), |Score { loss, accuracy }| {
-        format!("  validation loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy)
-    });
-    let line =
-        format!("loss {loss:.4}  accuracy {:.2} %{validation}  {} samples/s", 100.0 * accuracy, thousands(rate as u64));
+    let validation = update.validation.map_or(String::new(), |validation| format!("  validation {validation}"));
+    let line = format!("{}{validation}  {} samples/s", update.score, thousands(rate as u64));
     bar.set_length(update.total_steps as u64);
     bar.set_message(line.clone());
     bar.set_position(update.step as u64);
@@ -273,14 +273,12 @@ fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, config: &TrainC
         "step": update.step,
         "steps": update.total_steps,
         "epoch": update.epoch,
-        "loss": loss,
-        "accuracy": accuracy,
-        "samples_per_second": rate,
-        "seconds": update.seconds,
     });
-    if let Some(validation) = update.validation {
-        event["validation_loss"] = validation.loss.into();
-        event["validation_accuracy"] = validation.accuracy.into();
+    insert(&mut event, "", Some(update.score));
+    event["samples_per_second"] = rate.into();
+    event["seconds"] = update.seconds.into();
+    if update.validation.is_some() {
+        insert(&mut event, "validation_", update.validation);
     }
     output.event(&event)
 }

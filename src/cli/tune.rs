@@ -12,8 +12,9 @@ use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Choice, GpuExecutor};
 use crate::kernel::Caps;
+use crate::nn::metric::Measured;
 use crate::plan::{Executor, Plan};
-use crate::train::{Assignment, Finished, Halving, Journal, Sample, Score, Trainer, Update, rank, unless_diverged};
+use crate::train::{Assignment, Finished, Halving, Journal, Sample, Trainer, Update, rank, unless_diverged};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -141,17 +142,12 @@ impl Tune {
             return Err(Error::new(Kind::Numeric, cause, "lower the learning rates, such as --lr 1e-5..1e-3"));
         };
         let command = command(&run);
-        let (loss, accuracy) = (score.loss, score.accuracy);
-        output.line(format_args!(
-            "best    trial {}, {} epochs: validation loss {loss:.4}  accuracy {:.2} %",
-            run.trial,
-            run.epochs,
-            100.0 * accuracy
-        ))?;
+        let Assignment { trial, epochs, .. } = run;
+        output.line(format_args!("best    trial {trial}, {epochs} epochs: validation {score}"))?;
         output.line(format_args!("saved   {}", self.out.display()))?;
         output.line("again, with the score on the test images, which the search has not looked at:")?;
         output.line(format_args!("  {command}"))?;
-        output.event(&json!({
+        let mut event = json!({
             "event": "summary",
             "runs": finished.len(),
             "diverged": finished.iter().filter(|run| run.score.is_none()).count(),
@@ -159,11 +155,13 @@ impl Tune {
             "rung": run.rung,
             "epochs": run.epochs,
             "settings": samples[run.trial].json(),
-            "validation_loss": loss,
-            "validation_accuracy": accuracy,
-            "bytes_up": bytes_up,
-            "command": command,
-        }))
+        });
+        for (name, value) in score.iter() {
+            event[format!("validation_{name}")] = value.into();
+        }
+        event["bytes_up"] = bytes_up.into();
+        event["command"] = command.into();
+        output.event(&event)
     }
 }
 
@@ -200,7 +198,7 @@ impl Trials<'_> {
         run: Assignment,
         trainer: &mut Option<Trainer<E>>,
         open: &impl AsyncFn(Plan) -> Result<E>,
-    ) -> Result<Option<Score>> {
+    ) -> Result<Option<Measured>> {
         let started = Instant::now();
         let sample = &self.samples[run.trial];
         let config = self.search.run(sample, run.epochs)?;
@@ -229,7 +227,7 @@ impl Trials<'_> {
 async fn validated<E: Executor>(
     trainer: &mut Trainer<E>,
     watch: impl FnMut(Update<'_>) -> Result<()>,
-) -> Result<Score> {
+) -> Result<Measured> {
     let outcome = trainer.train(watch).await?;
     outcome.validation.map(|validated| validated.score).ok_or_else(|| {
         Error::new(Kind::Usage, "no images are set aside for validation", "set some aside, such as --validation 0.1")

@@ -32,7 +32,7 @@ impl<'a> Table<'a> {
     /// A run has come so far.
     pub(super) fn progress(&self, trial: usize, update: &Update<'_>) {
         let percent = 100 * update.step / update.total_steps.max(1);
-        self.show(&format!("; trial {trial}: {percent} %, loss {:.4}", update.score.loss));
+        self.show(&format!("; trial {trial}: {percent} %, loss {:.4}", update.score.loss()));
     }
 
     /// A run has ended.
@@ -91,7 +91,7 @@ fn row(finished: &Finished, samples: &[Sample]) -> String {
     let start = format!("{:>5} {:>4} {:>6}", run.trial, run.rung, run.epochs);
     let Some(sample) = samples.get(run.trial) else { return start };
     let score = finished.score.map_or("       diverged".to_owned(), |score| {
-        format!("{:>15.4}  {:>6.2} %", score.loss, 100.0 * score.accuracy)
+        format!("{:>15.4}  {:>6.2} %", score.loss(), 100.0 * score.accuracy())
     });
     let columns = sample.values().map(|(flag, value)| format!("  {value:>0$}", width(flag)));
     format!("{start}{}  {score}", columns.collect::<String>())

@@ -8,6 +8,7 @@ mod functions;
 mod initializer;
 pub mod layer;
 pub mod loss;
+pub mod metric;
 mod model;
 mod names;
 mod normalisation;

@@ -1,6 +1,6 @@
 //! What a training run is asked to do.
 
-use super::{Ending, Target};
+use super::{StopReason, StopTarget};
 use crate::error::{Error, Kind, Result};
 use crate::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
@@ -35,7 +35,7 @@ pub struct TrainConfig {
     /// step, and with validation after each epoch, they always are.
     pub scan_every: usize,
     /// What validation has to reach for training to end at once.
-    pub target: Option<Target>,
+    pub target: Option<StopTarget>,
     /// After how many validations without a lower loss training ends. The best weights are kept.
     pub patience: Option<usize>,
 }
@@ -68,8 +68,8 @@ impl TrainConfig {
     }
 
     /// Why a run ends that nothing ends early.
-    pub(super) fn full_length(&self) -> Ending {
-        if self.steps.is_some() { Ending::Steps } else { Ending::Epochs }
+    pub(super) fn full_length(&self) -> StopReason {
+        if self.steps.is_some() { StopReason::Steps } else { StopReason::Epochs }
     }
 
     /// Checks each setting.

@@ -1,8 +1,8 @@
 //! The file of a search: a line of JSON that says which search it is, then a line for each run that was done.
 
-use super::Score;
 use super::tune::{Assignment, Finished};
 use crate::error::{Error, Kind, Result};
+use crate::nn::metric::Measured;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -51,15 +51,17 @@ impl Journal {
 
     /// Adds a run; `about` is an object of what else is to be told of it. Gives the line, and the score as the line
     /// has it: a search that is broken off and goes on sees the same numbers as one that is not.
-    pub fn add(&mut self, done: &Finished, about: &Value) -> Result<(Value, Option<Score>)> {
+    pub fn add(&mut self, done: &Finished, about: &Value) -> Result<(Value, Option<Measured>)> {
         let mut line = json!({
             "event": "trial",
             "trial": done.run.trial,
             "rung": done.run.rung,
             "epochs": done.run.epochs,
-            "validation_loss": done.score.map(|score| score.loss),
-            "validation_accuracy": done.score.map(|score| score.accuracy),
         });
+        for (i, name) in Measured::names().enumerate() {
+            let value = done.score.and_then(|score| Some(score.iter().nth(i)?.1));
+            line[validation(name)] = value.into();
+        }
         for (key, value) in about.as_object().into_iter().flatten() {
             line[key] = value.clone();
         }
@@ -84,14 +86,22 @@ fn another(path: &Path) -> Error {
     Error::new(Kind::Usage, cause, "search with the flags it was begun with, or give another file with --out")
 }
 
+/// The key of a metric over the validation items.
+fn validation(metric: &str) -> String {
+    format!("validation_{metric}")
+}
+
 /// The run that a line tells of.
 fn finished(line: &str) -> Option<Finished> {
     let line: Value = serde_json::from_str(line).ok()?;
     let count = |key: &str| line[key].as_u64().and_then(|count| usize::try_from(count).ok());
     let run = Assignment { trial: count("trial")?, rung: count("rung")?, epochs: count("epochs")? };
-    let score = match (&line["validation_loss"], &line["validation_accuracy"]) {
-        (Value::Null, Value::Null) => None,
-        (loss, accuracy) => Some(Score { loss: loss.as_f64()?, accuracy: accuracy.as_f64()? }),
+    let values: Vec<_> = Measured::names().map(|name| (name, &line[validation(name)])).collect();
+    let score = if values.iter().all(|(_, value)| value.is_null()) {
+        None
+    } else {
+        let values = values.into_iter().map(|(name, value)| Some((name, value.as_f64()?)));
+        Some(Measured::of(&values.collect::<Option<Vec<_>>>()?))
     };
     Some(Finished { run, score })
 }
@@ -101,7 +111,7 @@ mod tests {
     use super::*;
 
     fn runs() -> [Finished; 3] {
-        let score = Some(Score { loss: 0.1 + 0.2, accuracy: 2.0 / 3.0 });
+        let score = Some(Measured::of(&[("loss", 0.1 + 0.2), ("accuracy", 2.0 / 3.0)]));
         let run = |trial| Assignment { trial, rung: 1, epochs: 2 };
         [Finished { run: run(0), score }, Finished { run: run(1), score: None }, Finished { run: run(2), score }]
     }

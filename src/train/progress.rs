@@ -1,6 +1,7 @@
 //! What the host makes of the metrics that come back: scores, the rate, and reports on where training stands.
 
 use crate::error::{Error, Kind, Result};
+use crate::nn::metric::{BatchResult, Measured, MetricSums};
 use crate::planner::MicroBatches;
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,6 @@ const SUBMIT: Duration = Duration::from_millis(100);
 const RING: usize = 4096;
 /// Steps left out of the measured rate: the first ones find caches and clocks cold.
 const WARM_UP: usize = 10;
-
-/// Mean loss and accuracy over items.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    /// Mean cross-entropy in nats.
-    pub loss: f64,
-    /// Share of right answers, from 0 to 1.
-    pub accuracy: f64,
-}
 
 /// Where training stands after some steps.
 #[derive(Clone, Debug)]
@@ -32,9 +24,9 @@ pub struct Update<'a> {
     /// Whether the last of these steps ended an epoch.
     pub epoch_ended: bool,
     /// Over the current epoch so far; over the whole of it where it has ended.
-    pub score: Score,
+    pub score: Measured,
     /// Over the validation items, where there are some and an epoch has ended.
-    pub validation: Option<Score>,
+    pub validation: Option<Measured>,
     /// The loss of each new step.
     pub losses: &'a [f32],
     /// Items a second since the warm-up; until that is over, since the start.
@@ -56,35 +48,14 @@ pub(super) fn not_finite(what: &str, loss: f64) -> Error {
     Error::new(Kind::Numeric, format!("{what} is {loss}, which is not finite"), ADVICE)
 }
 
-/// Sums over steps.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    loss: f64,
-    right: f64,
-    rows: usize,
-}
-
-impl Sums {
-    pub(super) fn add(&mut self, entry: &[f32], rows: usize) {
-        self.loss += f64::from(entry[0]) * rows as f64;
-        self.right += f64::from(entry[1]);
-        self.rows += rows;
-    }
-
-    pub(super) fn score(&self) -> Score {
-        let rows = self.rows.max(1) as f64;
-        Score { loss: self.loss / rows, accuracy: self.right / rows }
-    }
-}
-
 /// What the host knows of a run from the metrics read so far.
 pub(super) struct Progress {
     samples: usize,
     batch: usize,
     division: MicroBatches,
     pub(super) step: usize,
-    epoch: Sums,
-    pub(super) last: Score,
+    epoch: MetricSums,
+    pub(super) last: Measured,
     /// Items trained on.
     items: usize,
     begun: Instant,
@@ -96,13 +67,13 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(samples: usize, batch: usize, division: MicroBatches) -> Self {
-        let (last, begun) = (Score { loss: f64::NAN, accuracy: 0.0 }, Instant::now());
+        let (last, begun) = (Measured::of(&[]), Instant::now());
         Self {
             samples,
             batch,
             division,
             step: 0,
-            epoch: Sums::default(),
+            epoch: MetricSums::default(),
             last,
             items: 0,
             begun,
@@ -128,11 +99,10 @@ impl Progress {
         let steps = metrics.chunks_exact(2 * self.division.count).enumerate();
         let merged = steps.flat_map(|(i, entries)| {
             let rows = self.rows_of(self.step + i);
-            let mut sums = Sums::default();
-            for (index, entry) in entries.chunks_exact(2).enumerate() {
-                sums.add(entry, self.division.rows_in(index, rows));
-            }
-            [sums.score().loss as f32, sums.right as f32]
+            let entries = entries.chunks_exact(2).enumerate();
+            let parts = entries.map(|(index, entry)| BatchResult::of(entry, self.division.rows_in(index, rows)));
+            let whole = BatchResult::joined(parts);
+            [whole.mean_loss as f32, whole.right as f32]
         });
         merged.collect()
     }
@@ -164,7 +134,7 @@ impl Progress {
     pub(super) fn take<W>(
         &mut self,
         metrics: &[f32],
-        validation: Option<Score>,
+        validation: Option<Measured>,
         watch: &mut W,
         total: usize,
     ) -> Result<()>
@@ -177,8 +147,8 @@ impl Progress {
         for (i, entry) in metrics.chunks_exact(2).enumerate() {
             let rows = self.rows_of(self.step);
             self.step += 1;
-            self.epoch.add(entry, rows);
-            self.last = self.epoch.score();
+            self.epoch.add(&BatchResult::of(entry, rows));
+            self.last = self.epoch.measured();
             self.items += rows;
             let epoch_ended = self.step.is_multiple_of(steps_per_epoch);
             let is_last = i + 1 == losses.len();
@@ -197,7 +167,7 @@ impl Progress {
                 told = i + 1;
             }
             if epoch_ended {
-                self.epoch = Sums::default();
+                self.epoch = MetricSums::default();
             }
         }
         if self.warm.is_none() && self.step >= WARM_UP {

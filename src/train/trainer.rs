@@ -1,15 +1,16 @@
 //! Training and evaluation over any executor.
 
 use super::course::Course;
-use super::progress::{Progress, Sums, not_finite, steps_in_ring};
+use super::progress::{Progress, not_finite, steps_in_ring};
 use super::scan::Scan;
-use super::stopping::{Ending, Judge, Validated};
+use super::stopping::{EarlyStopping, StopReason, Validated};
 use super::upload::{check_supported, upload_split};
-use super::{Score, TrainConfig, Update};
+use super::{TrainConfig, Update};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::infer::{self, Outputs, Session};
 use crate::kernel::{Array, Caps};
+use crate::nn::metric::{BatchResult, Measured, MetricSums};
 use crate::nn::{Model, ModelConfig, Normalisation};
 use crate::plan::{Executor, Keep, Pending, Plan};
 use crate::planner::{EvaluationSpec, ModelSlots, Phase, Set, SetSlots, TrainSpec, TrainingSlots, plan_training};
@@ -29,7 +30,7 @@ pub struct Outcome {
     /// Whole epochs done.
     pub epochs: usize,
     /// Why there were no more.
-    pub ending: Ending,
+    pub stop_reason: StopReason,
     /// How the weights that the run leaves did in validation, and after which epoch they were so.
     pub validation: Option<Validated>,
     /// Seconds from the first step's submit to the last step's end, validation included.
@@ -39,7 +40,7 @@ pub struct Outcome {
     /// Items a second after the first ten steps; over all of them where there are no more.
     pub samples_per_second: f64,
     /// Over the last epoch that was done, each batch before its update.
-    pub train: Score,
+    pub train: Measured,
     /// Bytes sent to the device after the first step.
     pub bytes_up_after_start: u64,
     /// Bytes read back, a step on average, validation included.
@@ -166,7 +167,7 @@ impl<E: Executor> Trainer<E> {
         let ring = steps_in_ring(division);
         let mut scan = Scan::new(self.slots.scan.as_ref(), self.config.scan_every)?;
         let mut progress = Progress::new(self.samples, self.config.batch_size, division);
-        let mut judge = Judge::new(self.config.target, self.config.patience);
+        let mut stopping = EarlyStopping::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
         let (mut ending, mut validation) = (self.config.full_length(), None);
@@ -192,12 +193,12 @@ impl<E: Executor> Trainer<E> {
             progress.take(&arrived, score, &mut watch, total)?;
             if let Some(score) = score {
                 let validated = Validated { epoch: progress.step / steps_per_epoch, step: progress.step, score };
-                let verdict = judge.judge(validated);
+                let verdict = stopping.judge(validated);
                 validation = Some(validated);
                 if verdict.is_best && self.config.patience.is_some() {
                     self.executor.run(&Phase::Keep.name(), 1)?;
                 }
-                if let Some(reason) = verdict.ending {
+                if let Some(reason) = verdict.stop {
                     ending = reason;
                     break;
                 }
@@ -205,14 +206,14 @@ impl<E: Executor> Trainer<E> {
             }
         }
         // A target that is reached is reached by the weights of now, whichever were best.
-        if self.config.patience.is_some() && ending != Ending::Target && judge.best != validation {
+        if self.config.patience.is_some() && ending != StopReason::Target && stopping.best != validation {
             self.executor.run(&Phase::Restore.name(), 1)?;
-            validation = judge.best;
+            validation = stopping.best;
         }
         Ok(Outcome {
             steps: progress.step,
             epochs: progress.step / steps_per_epoch,
-            ending,
+            stop_reason: ending,
             validation,
             seconds: begun.elapsed().as_secs_f64(),
             first_step: first_step.unwrap_or(begun),
@@ -272,13 +273,13 @@ impl<E: Executor> Trainer<E> {
     }
 
     /// Loss and accuracy on the validation items, where there are some.
-    async fn validate(&mut self) -> Result<Option<Score>> {
+    async fn validate(&mut self) -> Result<Option<Measured>> {
         let (Some(items), Some(slots)) = (self.validation, self.slots.validation) else { return Ok(None) };
-        score(&mut self.executor, (Set::Validation, &slots), items, EVALUATION_BATCH.min(items)).await.map(Some)
+        measure(&mut self.executor, (Set::Validation, &slots), items, EVALUATION_BATCH.min(items)).await.map(Some)
     }
 
     /// Loss and accuracy on the test items.
-    pub async fn test(&mut self, items: usize) -> Result<Score> {
+    pub async fn test(&mut self, items: usize) -> Result<Measured> {
         evaluate(&mut self.executor, items, EVALUATION_BATCH.min(items)).await
     }
 
@@ -321,32 +322,32 @@ impl<E: Executor> Trainer<E> {
 ///
 /// # Errors
 /// Where the device fails, or the loss is not finite.
-pub async fn evaluate<E: Executor>(executor: &mut E, items: usize, batch: usize) -> Result<Score> {
+pub async fn evaluate<E: Executor>(executor: &mut E, items: usize, batch: usize) -> Result<Measured> {
     let slots = SetSlots::find(executor.memory(), Set::Test)?;
-    score(executor, (Set::Test, &slots), items, batch).await
+    measure(executor, (Set::Test, &slots), items, batch).await
 }
 
 /// Runs the section that goes forward over `items` items of a set in batches of `batch`.
-async fn score<E: Executor>(
+async fn measure<E: Executor>(
     executor: &mut E,
     (set, slots): (Set, &SetSlots),
     items: usize,
     batch: usize,
-) -> Result<Score> {
+) -> Result<Measured> {
     let phase = set.evaluated_by();
-    let mut sums = Sums::default();
+    let mut sums = MetricSums::default();
     let mut rows = (0..items).step_by(batch.max(1)).map(|start| batch.min(items - start));
     let mut first = 0;
     while first < items.div_ceil(batch) {
         let steps = 64.min(items.div_ceil(batch) - first);
         executor.run(&phase.name(), steps as u32)?;
         for entry in executor.fetch(slots.metrics, 2 * first, 2 * steps)?.await?.chunks_exact(2) {
-            sums.add(entry, rows.next().unwrap_or(0));
+            sums.add(&BatchResult::of(entry, rows.next().unwrap_or(0)));
         }
         first += steps;
     }
-    let score = sums.score();
-    if score.loss.is_finite() { Ok(score) } else { Err(not_finite(&format!("the {} loss", set.name()), score.loss)) }
+    let (measured, loss) = (sums.measured(), sums.measured().loss());
+    if loss.is_finite() { Ok(measured) } else { Err(not_finite(&format!("the {} loss", set.name()), loss)) }
 }
 
 /// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of

@@ -4,8 +4,8 @@
 //! 2016, figure 3. Each rung trains its trials anew, so that the result of a run depends on its settings and epochs
 //! alone and a schedule of the learning rate spans the run.
 
-use super::Score;
 use crate::error::{Error, Kind, Result};
+use crate::nn::metric::Measured;
 
 /// The most trials of a search.
 const MOST_TRIALS: usize = 1 << 16;
@@ -35,13 +35,13 @@ pub struct Finished {
     /// Which run.
     pub run: Assignment,
     /// Over the validation items after it; none where its loss ceased to be finite.
-    pub score: Option<Score>,
+    pub score: Option<Measured>,
 }
 
 impl Finished {
     /// What is compared: less is better. A loss that is not finite is the worst.
     fn loss(&self) -> f64 {
-        self.score.map(|score| score.loss).filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY)
+        self.score.map(|score| score.loss()).filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY)
     }
 }
 
@@ -55,9 +55,9 @@ pub fn rank(runs: &mut [Finished]) {
 ///
 /// # Errors
 /// Any other that the run ended with.
-pub fn unless_diverged(result: Result<Score>) -> Result<Option<Score>> {
+pub fn unless_diverged(result: Result<Measured>) -> Result<Option<Measured>> {
     match result {
-        Ok(score) => Ok(Some(score).filter(|score| score.loss.is_finite())),
+        Ok(score) => Ok(Some(score).filter(|score| score.loss().is_finite())),
         Err(error) if error.kind() == Kind::Numeric => Ok(None),
         Err(error) => Err(error),
     }
@@ -105,7 +105,7 @@ impl Halving {
     pub async fn search(
         &self,
         done: &[Finished],
-        mut train: impl AsyncFnMut(Assignment) -> Result<Option<Score>>,
+        mut train: impl AsyncFnMut(Assignment) -> Result<Option<Measured>>,
     ) -> Result<Vec<Finished>> {
         let mut all = Vec::with_capacity(self.runs());
         let mut trials: Vec<usize> = (0..self.trials).collect();
@@ -135,12 +135,12 @@ mod tests {
     use super::*;
 
     /// A loss that falls with epochs, towards one that trials differ in; trial 5 diverges.
-    fn score(run: Assignment) -> Result<Score> {
+    fn score(run: Assignment) -> Result<Measured> {
         if run.trial == 5 {
             return Err(Error::new(Kind::Numeric, "the loss is NaN", "lower the learning rate"));
         }
         let loss = (run.trial * 7 % 16) as f64 + 1.0 / run.epochs as f64;
-        Ok(Score { loss, accuracy: 0.5 })
+        Ok(Measured::of(&[("loss", loss), ("accuracy", 0.5)]))
     }
 
     fn search(halving: Halving, done: &[Finished]) -> Vec<Finished> {
@@ -195,7 +195,7 @@ mod tests {
     fn infinite_and_missing_losses_rank_last_and_ties_go_by_number() {
         let finished = |trial, loss: Option<f64>| Finished {
             run: Assignment { trial, rung: 0, epochs: 1 },
-            score: loss.map(|loss| Score { loss, accuracy: 0.0 }),
+            score: loss.map(|loss| Measured::of(&[("loss", loss), ("accuracy", 0.0)])),
         };
         let mut runs = [finished(0, None), finished(1, Some(f64::NAN)), finished(2, Some(1.0)), finished(3, Some(1.0))];
         rank(&mut runs);

@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     let mut trainer = Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &data)?;
     pollster::block_on(async {
         trainer.train(|_| Ok(())).await?;
-        println!("test accuracy {:.1} %", 100.0 * trainer.test(500).await?.accuracy);
+        println!("test accuracy {:.1} %", 100.0 * trainer.test(500).await?.accuracy());
         Ok(())
     })
 }

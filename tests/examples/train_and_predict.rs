@@ -18,7 +18,7 @@ fn main() -> Result<()> {
         let (model, plan) = Trainer::<CpuExecutor<f32>>::plan(&config, &data, &caps)?;
         let mut trainer = Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &data)?;
         let watch = |update: Update<'_>| {
-            println!("step {}: loss {:.3}", update.step, update.score.loss);
+            println!("step {}: loss {:.3}", update.step, update.score.loss());
             Ok(())
         };
         trainer.train(watch).await?;

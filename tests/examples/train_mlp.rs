@@ -37,11 +37,11 @@ fn main() -> Result<()> {
 async fn train<E: Executor>(executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<()> {
     let mut trainer = Trainer::new(executor, model.clone(), config, data)?;
     let watch = |update: Update<'_>| {
-        println!("step {}: loss {:.3}", update.step, update.score.loss);
+        println!("step {}: loss {:.3}", update.step, update.score.loss());
         Ok(())
     };
     trainer.train(watch).await?;
     let score = trainer.test(data.needed_test()?.len()).await?;
-    println!("test accuracy {:.1} %", 100.0 * score.accuracy);
+    println!("test accuracy {:.1} %", 100.0 * score.accuracy());
     ModelFile::write(Path::new("model.safetensors"), &model, &trainer.weights().await?, &[])
 }
