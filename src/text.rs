@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn words_are_quoted_where_a_shell_would_part_or_change_them() {
-        assert_eq!(["digits", "a/b-1.x", ""].map(quoted), ["digits", "a/b-1.x", "''"]);
+        assert_eq!(["steps", "a/b-1.x", ""].map(quoted), ["steps", "a/b-1.x", "''"]);
         assert_eq!(["my data", "it's", "$HOME", "a;b"].map(quoted), ["'my data'", r"'it'\''s'", "'$HOME'", "'a;b'"]);
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Course {
 }
 
 impl Course {
-    /// The run that a valid configuration asks for over `samples` images.
+    /// The run that a valid configuration asks for over `samples` items.
     ///
     /// # Errors
     /// If the device cannot count its steps, and the micro-batches of all steps, in 32 bits.

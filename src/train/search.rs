@@ -78,7 +78,7 @@ impl Candidates {
     }
 
     /// The value at the share `unit`, in [0, 1), of the distribution. Numbers drawn from a range keep three significant
-    /// digits: they read well, and are the same wherever the last bits of a logarithm are not.
+    /// figures: they read well, and are the same wherever the last bits of a logarithm are not.
     pub(super) fn draw(&self, distribution: Distribution, unit: f64) -> String {
         match self {
             Self::Between(low, high) => {

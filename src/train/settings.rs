@@ -88,13 +88,13 @@ fn sizes() -> Vec<Setting> {
                 on_perceptron(draft, |perceptron| perceptron.hidden = widths)
             },
         ),
-        Setting::new("batch-size", (whole, "N"), STEP, "Images in a training step [default: 128]", store!(batch_size))
+        Setting::new("batch-size", (whole, "N"), STEP, "Items in a training step [default: 128]", store!(batch_size))
             .searched(("batch", "batch size"), Distribution::Logarithmic, "32,128,512", |x| x >= 1.0, "1 or more"),
         Setting::new(
             "micro-batch",
             (whole, "N"),
             STEP,
-            "Accumulate gradients over micro-batches of N images: the same updates in less memory [default: all]",
+            "Accumulate gradients over micro-batches of N items: the same updates in less memory [default: all]",
             store!(some micro_batch),
         ),
         Setting::new(
@@ -252,7 +252,7 @@ fn of_optimizers() -> Vec<Setting> {
 fn run() -> Vec<Setting> {
     let (whole, text) = (ValueKind::Whole, ValueKind::Text);
     vec![
-        Setting::new("epochs", (whole, "N"), STEP, "Passes over the training images [default: 5]", store!(epochs)),
+        Setting::new("epochs", (whole, "N"), STEP, "Passes over the training items [default: 5]", store!(epochs)),
         Setting::new(
             "steps",
             (whole, "N"),
@@ -264,22 +264,22 @@ fn run() -> Vec<Setting> {
             "eval-every",
             (whole, "N"),
             RUN,
-            "Score the validation images every N steps in place of each epoch's end; needs --validation",
+            "Score the validation items every N steps in place of each epoch's end; needs --validation",
             store!(some eval_every),
         ),
         Setting::new(
             "normalize",
             (text, "unit|standard"),
             SHARED,
-            "Inputs: pixels from 0 to 1 (`unit`), or standardized: (x - mean) / std (`standard`), measured on the training \
-             images and kept with the model [default: unit]",
+            "Inputs: values from 0 to 1 (`unit`), or standardized: (x - mean) / std (`standard`), measured on the training \
+             items and kept with the model [default: unit]",
             store!(normalize),
         ),
         Setting::new(
             "augment",
             (text, "NAME=AMOUNT,..."),
             SHARED,
-            "Change training images at random: largest rotation (degrees), shift (pixels), scale, shear; probability of \
+            "Change training items at random: largest rotation (degrees), shift (pixels), scale, shear; probability of \
              hflip, vflip, erase; standard deviation of noise. Such as \
              rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1",
             store!(augment),
@@ -288,7 +288,7 @@ fn run() -> Vec<Setting> {
             "seed",
             (whole, "N"),
             SHARED,
-            "Seed of the initial weights and of the order of the images: the same seed gives the same run [default: 42]",
+            "Seed of the initial weights and of the order of the items: the same seed gives the same run [default: 42]",
             store!(seed),
         ),
         Setting::new(
@@ -345,7 +345,7 @@ mod tests {
         let (mut names, table) = (std::collections::BTreeSet::new(), settings());
         for setting in &table {
             assert!(names.insert(setting.name), "two settings are called {}", setting.name);
-            assert!(setting.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            assert!(setting.name.chars().all(|c| c.is_lowercase() || c.is_numeric() || c == '-'));
             assert!(!setting.doc.is_empty() && (!setting.scopes.is_empty() || setting.search.is_some()));
             assert!(setting.check("no such value,").is_err() || setting.name == "augment", "{}", setting.name);
         }
