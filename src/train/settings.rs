@@ -279,7 +279,7 @@ fn run() -> Vec<Setting> {
             "augment",
             (text, "NAME=AMOUNT,..."),
             SHARED,
-            "Change training items at random: largest rotation (degrees), shift (pixels), scale, shear; probability of \
+            "Change training items at random: largest rotation (degrees), shift (rows, columns), scale, shear; probability of \
              hflip, vflip, erase; standard deviation of noise. Such as \
              rotate=10,shift=2,scale=0.1,shear=0.1,noise=0.05,erase=0.1",
             store!(augment),
