@@ -12,34 +12,34 @@ use crate::train::TrainConfig;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// How many of the worst outliers and labels are told one by one.
+/// Maximum number of outliers and doubtful labels printed.
 const WORST: usize = 5;
 
-/// Samples of one class on a sheet: ten rows of as many as an overview has.
+/// Samples per row for a single class.
 const ACROSS: usize = 20;
 
-/// The verbs of `data`.
+/// The subcommands of `data`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Data {
-    /// Draw a sheet of training images: a row for each class, or many of one
+    /// Draw a sheet of training images: a row per class, or many of one class
     Show {
         #[arg(help = Source::help())]
         source: Source,
-        /// Draw the first 200 images of this class alone
+        /// Draw the first 200 images of this class only
         #[arg(long, value_name = "0..9")]
         class: Option<usize>,
-        /// Draw the images as an epoch of training with this --augment and --seed 42 sees them
+        /// Draw the images as augmented in an epoch of training with this --augment and --seed 42
         #[arg(long, value_name = "NAME=AMOUNT,...")]
         augment: Option<Augment>,
-        /// The PNG to write
+        /// Output PNG file
         #[arg(long, default_value = "sheet.png", value_name = "FILE")]
         out: PathBuf,
     },
-    /// Look for flaws: blank, constant and duplicate images, outliers, unlikely labels
+    /// Check for flaws: blank, constant and duplicate images, outliers, unlikely labels
     Check {
         #[arg(help = Source::help())]
         source: Source,
-        /// One JSON object instead of text
+        /// Print one JSON object instead of text
         #[arg(long)]
         json: bool,
     },

@@ -8,7 +8,7 @@ use serde_json::json;
 /// The flags of `devices`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Devices {
-    /// One JSON object a line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -18,17 +18,17 @@ use std::path::PathBuf;
 /// The flags of `eval`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Eval {
-    /// A model.safetensors that `train --out` wrote
+    /// A model.safetensors written by `train --out`
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     #[command(flatten)]
     data: DataFlags,
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
     #[command(flatten)]
     kernels: KernelFlags,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -16,23 +16,22 @@ use std::time::Duration;
 /// The flags on kernels.
 #[derive(Debug, clap::Args)]
 pub(super) struct KernelFlags {
-    /// Do not test the kernels on the device before they are used; passed tests are kept, so that this saves time once
+    /// Skip the kernel self-test; results are cached, so this only speeds up the first run
     #[arg(long)]
     no_self_test: bool,
-    /// Take every kernel in its usual variant; do not time others, nor take what was fastest before
+    /// Use default kernel variants; ignore cached timings
     #[arg(long, conflicts_with_all = ["tune_budget", "kernels"])]
     no_tune: bool,
-    /// Time the variants of kernels for about this long; what is found is kept, so that this costs time once
-    /// [default: 1 on a GPU, 0 on a software driver]
+    /// Time limit for kernel tuning; results are cached [default: 1 on a GPU, 0 on a software driver]
     #[arg(long, value_name = "SECONDS", conflicts_with = "kernels", allow_negative_numbers = true)]
     tune_budget: Option<f64>,
-    /// Take the variants in this kernels.jsonl of another run, whose order of summation makes the same bits of its seed
+    /// Use the kernel variants in another run's kernels.jsonl for bit-identical results
     #[arg(long, value_name = "FILE")]
     kernels: Option<PathBuf>,
 }
 
 impl KernelFlags {
-    /// An executor of a plan, in variants as these flags say, each tested on the device if it has not been before.
+    /// An executor of a plan in the variants these flags select, each tested on the device if it has not been before.
     pub(super) async fn executor(&self, gpu: &Arc<Gpu>, plan: Plan, output: &Output) -> Result<GpuExecutor> {
         session::prepare(gpu, plan, &self.options(gpu)?, |stage| tell(stage, output)).await
     }
@@ -79,12 +78,12 @@ fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
     }
 }
 
-/// What was found by timing on this machine.
+/// Cached timing results on this machine.
 pub(super) fn found() -> Found {
     session::found(cache_folder().as_deref())
 }
 
-/// A number of seconds as a flag gives it.
+/// Parses a number of seconds.
 pub(super) fn seconds(number: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(number).map_err(|_| {
         let cause = format!("{number} is no number of seconds");
@@ -92,7 +91,7 @@ pub(super) fn seconds(number: f64) -> Result<Duration> {
     })
 }
 
-/// The candidates for a part of a plan, for machines.
+/// The candidates for a kernel, as JSON.
 pub(super) fn told(timed: &Timed) -> Value {
     let candidate =
         |(name, time): &(String, Duration)| json!({ "variant": name, "microseconds": 1e6 * time.as_secs_f64() });

@@ -1,4 +1,4 @@
-//! The command line: one file a verb, no logic that a library user would want.
+//! The command line: one file per subcommand, without logic a library user would need.
 
 mod data;
 mod data_flags;
@@ -48,42 +48,42 @@ Exit codes: 0 done, 2 usage, 3 data, 4 model file, 5 device, 6 numeric, 7 input 
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one value of it, parsed once")]
 enum Verb {
-    /// Train a multilayer perceptron on images of digits
+    /// Train a multilayer perceptron on images
     Train(train::Train),
-    /// Search for good settings: many short runs, the better half of them twice as long, and so on
+    /// Search hyperparameters by successive halving
     ///
-    /// A range of values is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on images set
-    /// aside for validation, a tenth of the training images unless --validation says otherwise.
+    /// A range is written LOW..HIGH, a list of choices A,B,C. Runs are compared by their loss on held-out validation
+    /// images, a tenth of the training images unless --validation is given.
     Tune(tune::Tune),
-    /// Find the fastest variant of each kernel of a model by timing them on your adapter, and keep it for later runs
+    /// Benchmark kernel variants on your GPU and cache the fastest
     ///
-    /// `train` does the same by itself on a GPU, within a second. What is found changes results by the order in which sums
-    /// are added up alone.
+    /// On a GPU, `train` does this by itself, within a second. Choosing a variant only changes summation order, so
+    /// results differ by rounding.
     TuneKernels(tune_kernels::TuneKernels),
-    /// Score a trained model on the test images of a data set
+    /// Score a trained model on a data set's test images
     Eval(eval::Eval),
-    /// Hold every shader to its CPU twin on your own adapter
+    /// Check every shader against its CPU reference on your GPU
     ///
-    /// Kernels run in each of their variants, with the driver's runtime checks off and on, over edge shapes and random
-    /// ones; a hundred training steps run beside the twins; repeats must give the same bits. An error is told as a share
-    /// of the bound that was derived for it, so that 1 is too much.
+    /// Kernels run in each variant, with the driver's runtime checks off and on, over edge shapes and random ones; a
+    /// hundred training steps are compared with the CPU reference; repeats must be bit-identical. Errors are reported
+    /// relative to the derived bound; above 1 fails.
     Verify(verify::Verify),
-    /// Tell where the time of a training step goes, and how near each dispatch comes to what the device can do
+    /// Profile a training step against the device's measured peaks
     ///
-    /// What the device can do is measured first, on it: arithmetic, memory, workgroup memory, and what a dispatch, a submit
-    /// and a readback take. Then each dispatch is timed by the device's own clock, or, where that tells no times, by the
-    /// host's, which is said.
+    /// The device's peaks are measured first: arithmetic, memory, workgroup memory, and the latency of dispatches,
+    /// submissions and readbacks. Dispatches are timed by device timestamps, or by the host clock if the device has
+    /// none (reported).
     Profile(profile::ProfileFlags),
     /// List the adapters that shaders can run on
     Devices(devices::Devices),
-    /// Look at data sets
+    /// Inspect data sets
     #[command(subcommand)]
     Data(data::Data),
 }
 
-/// Parses the arguments, runs the verb, and turns an error into two lines on stderr and an exit code.
+/// Parses the arguments, runs the subcommand, and turns an error into two lines on stderr and an exit code.
 ///
-/// `started` is when the process began, from which the time to the first step counts.
+/// `started` is the start of the process, used to measure the time to the first step.
 pub fn main(started: Instant) -> ExitCode {
     match run(started) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Opening the device and the data set that a verb works with.
+//! Opens the device and the data set of a subcommand.
 
 use super::output::{Output, thousands};
 use crate::data::{Dataset, Dropped, Images, Preparation, Progress, Source, Split, cache_folder};
@@ -15,7 +15,7 @@ pub(super) fn open(choice: &Choice) -> Result<Device> {
     pollster::block_on(Device::open(choice, cache_folder().as_deref()))
 }
 
-/// Opens it with what helps to measure it, as far as it has that.
+/// Opens the device with features for measurement, if available.
 pub(super) fn open_to_measure(choice: &Choice) -> Result<Device> {
     pollster::block_on(Device::open_to_measure(choice, cache_folder().as_deref()))
 }
@@ -32,7 +32,7 @@ pub(super) fn device_json(device: &Device) -> Value {
 /// A data set being loaded and prepared.
 pub(super) type Loading = JoinHandle<Result<(Dataset, Vec<Dropped>)>>;
 
-/// Starts loading and preparing a data set on another thread, with a bar for what is downloaded.
+/// Loads and prepares a data set on another thread, with a progress bar for downloads.
 pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -> Loading {
     let (source, bar) = (source.clone(), output.bar(0, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
     std::thread::spawn(move || {
@@ -55,10 +55,10 @@ pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
     })
 }
 
-/// Whether a model takes the images of a data set, and tells as many classes apart.
+/// Checks that a model fits a data set's images and classes.
 ///
 /// # Errors
-/// Where it does not.
+/// If it does not.
 pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()> {
     let (inputs, classes) = (file.model.inputs(), file.model.classes());
     let (pixels, known) = (data.train().features(), data.task().outputs().len());
@@ -76,7 +76,7 @@ pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()>
     ))
 }
 
-/// A line on a data set.
+/// A one-line description of a data set.
 pub(super) fn describe_data(data: &Dataset) -> String {
     let count = |split: &Split| thousands(split.len() as u64);
     let parts = [("training", Some(data.train())), ("validation", data.validation()), ("test", data.test())];
@@ -92,7 +92,7 @@ pub(super) fn describe_data(data: &Dataset) -> String {
     format!("{}, {parts} {items}", data.name())
 }
 
-/// A line on each flaw for which images were left out; and the same for machines.
+/// Prints a line for each flaw for which images were dropped; returns the same as JSON.
 pub(super) fn tell_dropped(output: &Output, dropped: &[Dropped]) -> Result<Value> {
     for Dropped { flaw, items } in dropped {
         output.line(format_args!("dropped {} training images: {flaw}", thousands(*items as u64)))?;

@@ -1,4 +1,4 @@
-//! Everything that is printed: lines for people, or one JSON object a line.
+//! All output: text for people, or one JSON object per line.
 
 use crate::error::{Error, Kind, Result};
 pub(super) use crate::text::{bytes, thousands};
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::io::Write;
 
-/// Standard output, for people or for machines.
+/// Standard output, as text or JSON.
 #[derive(Debug)]
 pub(super) struct Output {
     mode: Mode,
@@ -14,11 +14,11 @@ pub(super) struct Output {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Mode {
-    /// Lines for people.
+    /// Text lines.
     Lines,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Events,
-    /// One text, and nothing before it.
+    /// A single document, with nothing before it.
     Document,
 }
 
@@ -27,27 +27,27 @@ impl Output {
         Self { mode: if json { Mode::Events } else { Mode::Lines } }
     }
 
-    /// For one text, and nothing before it.
+    /// For a single document, with nothing before it.
     pub(super) fn document() -> Self {
         Self { mode: Mode::Document }
     }
 
-    /// Writes a whole text, whoever reads it.
+    /// Writes a document in any mode.
     pub(super) fn text(&self, text: impl AsRef<str>) -> Result<()> {
         write_line(text.as_ref().trim_end())
     }
 
-    /// Writes a line for people; nothing where machines read.
+    /// Writes a text line; nothing in JSON mode.
     pub(super) fn line(&self, text: impl std::fmt::Display) -> Result<()> {
         if self.mode == Mode::Lines { write_line(&text.to_string()) } else { Ok(()) }
     }
 
-    /// Writes an object for machines; nothing where people read.
+    /// Writes a JSON object; nothing in text mode.
     pub(super) fn event(&self, value: &Value) -> Result<()> {
         if self.mode == Mode::Events { write_line(&value.to_string()) } else { Ok(()) }
     }
 
-    /// A bar over `length` for people at a terminal; elsewhere indicatif draws none.
+    /// A progress bar in text mode at a terminal; elsewhere indicatif draws none.
     pub(super) fn bar(&self, length: u64, template: &str) -> ProgressBar {
         if self.mode != Mode::Lines {
             return ProgressBar::hidden();
@@ -72,27 +72,26 @@ fn unwritable(error: &std::io::Error) -> Error {
     Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
 }
 
-/// Tells on stderr of something that is wrong but was helped.
+/// Prints a warning to stderr.
 pub(super) fn warn(text: impl std::fmt::Display) {
-    // Where stderr is closed, nobody wants to know.
+    // Ignore errors if stderr is closed.
     let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
 }
 
-/// Tells of an error on stderr: a line of cause, a line of advice.
+/// Prints an error to stderr: a line with the cause, a line with advice.
 pub(super) fn complain(error: &Error) {
     let mut err = std::io::stderr().lock();
-    // Where stderr is closed too, the exit code has to do.
+    // If stderr is closed too, only the exit code remains.
     let _ = writeln!(err, "error: {}\n  try: {}", error.cause(), error.advice());
 }
 
-/// What clap says where it does not return arguments: help that was asked for, or an error, brought into this crate's
-/// two lines.
+/// Handles clap's early exits: prints help if requested, or converts an error to this crate's two lines.
 pub(super) fn help_or_usage_error(said: &clap::Error) -> Result<()> {
     if !said.use_stderr() {
         return said.print().and_then(|()| std::io::stdout().flush()).map_err(|error| unwritable(&error));
     }
     if said.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // All of the help, on stderr; where that is closed, the exit code has to do.
+        // The full help on stderr; if that is closed, only the exit code remains.
         let _ = said.print();
         return Err(Error::new(Kind::Usage, "no command was given", "choose one of the commands above"));
     }

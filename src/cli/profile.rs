@@ -19,15 +19,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-/// Batches over whose shapes a kernel is swept where none is given.
+/// Default batch sizes for sweeping a kernel.
 const BATCHES: [usize; 4] = [32, 128, 512, 2048];
-/// Images of noise, at least.
+/// Minimum number of noise images.
 const NOISE: usize = 1024;
 
 /// The flags of `profile`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProfileFlags {
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
     #[arg(long, default_value = "digits", value_name = Data::values())]
@@ -40,30 +40,30 @@ pub(super) struct ProfileFlags {
     /// Steps to time dispatch by dispatch, and as many as a whole [default: about a second of each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: Option<u32>,
-    /// Instead of a step, time this kernel in all of its variants: by name, or a family such as `matmul`; in this shape
-    /// (for products rows x sums x columns), or in those that the model has
+    /// Instead of a step, time this kernel in all variants: a name, or a family such as `matmul`; with this shape (for
+    /// products m x k x n), or with those of the model
     #[arg(long, value_name = "NAME[:MxNxK]", conflicts_with_all = ["steps", "trace"])]
     kernel: Option<KernelShape>,
-    /// How to print it
+    /// Output format
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     format: Format,
-    /// File to write a trace of host and device to, for https://ui.perfetto.dev
+    /// Write a trace of host and device to this file, for https://ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// File to write a page with charts and tables to, which needs nothing else to be shown
+    /// Write a self-contained HTML page with charts and tables to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// File to keep this profile in, for --compare
+    /// Save this profile to a file, for --compare
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// An earlier profile, to tell what became slower since
+    /// Compare with an earlier profile saved with --save
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
     #[command(flatten)]
     kernels: KernelFlags,
 }
 
-/// How a profile is printed.
+/// Output format of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Table,
@@ -72,7 +72,7 @@ enum Format {
     Md,
 }
 
-/// What to train on.
+/// Training data.
 #[derive(Clone, Debug)]
 enum Data {
     Noise,
@@ -95,7 +95,7 @@ impl FromStr for Data {
     }
 }
 
-/// A kernel, or a family of them, and a shape.
+/// A kernel or family, and a shape.
 #[derive(Clone, Debug)]
 struct KernelShape {
     name: String,
@@ -119,7 +119,7 @@ impl FromStr for KernelShape {
 }
 
 impl ProfileFlags {
-    /// Where its output goes: only a table comes with lines of its own.
+    /// The output: only a table has text lines besides.
     pub(super) fn output(&self) -> Output {
         if self.format == Format::Table { Output::new(false) } else { Output::document() }
     }
@@ -149,7 +149,7 @@ impl ProfileFlags {
         })
     }
 
-    /// Writes the files that are asked for.
+    /// Writes the requested files.
     fn write(&self, profile: &Profile) -> Result<()> {
         let write =
             |path: &Path, text: String| std::fs::write(path, text).map_err(|error| Error::io("write", path, &error));
@@ -225,7 +225,7 @@ impl ProfileFlags {
     }
 }
 
-/// The device that takes for these jobs what training on it does: what was found to be fastest before.
+/// The device with cached tuning results for these jobs, as in training.
 fn with_found(gpu: &Arc<Gpu>, jobs: &[Job]) -> Arc<Gpu> {
     let found = found();
     let taking = |gpu: Arc<Gpu>, Job { kernel, params }: &Job| match found.get(&gpu, *kernel, params) {

@@ -32,19 +32,19 @@ pub(super) struct Train {
     model: ModelFlags,
     #[command(flatten)]
     settings: TrainFlags,
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: gpu::Choice,
-    /// Folder to write the trained weights to, as model.safetensors, and the variants of kernels that ran, as kernels.jsonl;
-    /// made where there is none
+    /// Folder for the trained weights (model.safetensors) and the kernel variants used (kernels.jsonl), created if
+    /// missing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Show every dispatch of a step with shapes, FLOPs and bytes, and train no further
+    /// Show every dispatch of a step with shapes, FLOPs and bytes, and exit without training
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
     kernels: KernelFlags,
-    /// One JSON object a line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -54,7 +54,7 @@ impl Train {
         let config = self.settings.config(&self.model)?;
         config.validate()?;
         let out = self.out.as_deref().map(prepare_folder).transpose()?;
-        // Data and device take their time side by side.
+        // Data and device are opened in parallel.
         let loading = load(&self.data.source, self.data.preparation(Some(&self.training_data)), output);
         let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
@@ -85,7 +85,7 @@ impl Train {
     }
 }
 
-/// Makes the folder, and finds out before training whether it can be written to.
+/// Creates the folder and checks before training that it is writable.
 fn prepare_folder(folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder).map_err(|error| Error::io("make the folder", folder, &error))?;
     let probe = folder.join("model.partial");
@@ -138,13 +138,13 @@ fn announce(
     }))
 }
 
-/// Whether a model is the usual perceptron, of which its widths tell all.
+/// Whether a model is the classic perceptron, fully described by its widths.
 fn is_classic(model: &Model) -> bool {
     let hidden = &model.widths()[1..model.widths().len() - 1];
     *model.config() == ModelConfig::mlp(hidden, &MlpConfig::default())
 }
 
-/// A run with everything chosen but the executor.
+/// A run with everything but the executor.
 struct Run<'a> {
     started: Instant,
     config: TrainConfig,

@@ -30,24 +30,24 @@ pub(super) struct Tune {
     space: SpaceFlags,
     #[command(flatten)]
     fixed: FixedFlags,
-    /// How many settings to try
+    /// Number of trials
     #[arg(long, default_value_t = 16, value_name = "N")]
     trials: usize,
-    /// How many rounds; each after the first trains the better half of the trials, from the start, twice as long
+    /// Number of rounds; each after the first retrains the better half of the trials from scratch, twice as long
     #[arg(long, default_value_t = 3, value_name = "N")]
     rungs: usize,
-    /// Passes over the training images in the first round
+    /// Epochs in the first round
     #[arg(long, default_value_t = 1, value_name = "N")]
     min_epochs: usize,
-    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter of `shadegrad devices` by number or part of its name
+    /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// File of the runs, a line of JSON each; a search that was broken off goes on where its file ends
+    /// File of runs, one JSON object per line; an interrupted search resumes from it
     #[arg(long, default_value = "tune.jsonl", value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     kernels: KernelFlags,
-    /// One JSON object a line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -61,12 +61,12 @@ impl Tune {
         let mut preparation = self.data.preparation(Some(&self.training_data));
         preparation.validation.get_or_insert(TUNING_VALIDATION);
         let data_flags = self.data.repeated(&preparation);
-        // Data and device take their time side by side.
+        // Data and device are opened in parallel.
         let loading = load(&self.data.source, preparation, output);
         let device = open(&self.device);
         let (data, dropped) = loaded(loading)?;
         let device = device?;
-        // What is fixed has to fit the shortest run: a search that cannot be begins no file.
+        // Fixed settings must fit the shortest run: an impossible search creates no file.
         let shortest = samples.iter().map(|sample| search.run(sample, self.min_epochs)).collect::<Result<Vec<_>>>()?;
         if let Some(config) = shortest.iter().max_by_key(|config| config.batch_size) {
             Trainer::<GpuExecutor>::plan(config, &data, &device.caps())?;
@@ -111,7 +111,7 @@ impl Tune {
         self.summarise(output, finished, &samples, command, bytes_up)
     }
 
-    /// What makes this search the one it is: the first line of its file.
+    /// Identifies this search: the first line of its file.
     fn describe(&self, search: &TuneSearch, data_flags: &str, data: &Dataset) -> Value {
         let [space, fixed] = search.json();
         json!({
@@ -165,7 +165,7 @@ impl Tune {
     }
 }
 
-/// What the runs of a search share.
+/// Shared state of the runs of a search.
 struct Trials<'a> {
     search: &'a TuneSearch,
     samples: &'a [Sample],
@@ -178,8 +178,8 @@ struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// Does the runs that are not `done` yet, on an executor that `open` makes for the first of them. Gives all runs,
-    /// and the bytes that went up for those done now.
+    /// Runs everything that is not `done`, on an executor that `open` creates for the first run. Returns all runs, and
+    /// the bytes uploaded for those run now.
     async fn search<E: Executor>(
         mut self,
         halving: &Halving,
@@ -192,7 +192,7 @@ impl Trials<'_> {
         Ok((finished, trainer.map_or(0, |trainer| trainer.executor().traffic().up)))
     }
 
-    /// Does a run, and writes it down. The trainer of the run before has the data, and is left to the next.
+    /// Runs an assignment and appends it to the file. Reuses the previous run's trainer, which has the data.
     async fn run<E: Executor>(
         &mut self,
         run: Assignment,
@@ -223,7 +223,7 @@ impl Trials<'_> {
     }
 }
 
-/// Trains, and gives the score on the validation images after the last epoch.
+/// Trains, and returns the validation score after the last epoch.
 async fn validated<E: Executor>(
     trainer: &mut Trainer<E>,
     watch: impl FnMut(Update<'_>) -> Result<()>,

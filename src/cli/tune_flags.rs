@@ -60,7 +60,7 @@ impl clap::FromArgMatches for SpaceFlags {
     }
 }
 
-/// A search as its flags ask for it.
+/// A search as described by the flags.
 pub(super) struct TuneSearch {
     pub(super) space: Space,
     /// The settings of all runs.
@@ -71,7 +71,7 @@ pub(super) struct TuneSearch {
 
 impl TuneSearch {
     /// # Errors
-    /// Names the first setting that no run could use.
+    /// If no run could use a setting; names the first.
     pub(super) fn new(space: &SpaceFlags, fixed: &FixedFlags) -> Result<Self> {
         let mut fixed = fixed.0.clone();
         if fixed.get("optimizer").is_none() {
@@ -100,7 +100,7 @@ impl TuneSearch {
         self.settings(sample, epochs).config(None, Scope::Train)
     }
 
-    /// The flags of `train` for that run, each behind a space.
+    /// The `train` flags of that run, each after a space.
     pub(super) fn train_flags(&self, sample: &Sample, epochs: usize) -> String {
         self.settings(sample, epochs).flags()
     }

@@ -23,16 +23,16 @@ pub(super) struct TuneKernels {
     model: ModelFlags,
     #[command(flatten)]
     settings: StepFlags,
-    /// An adapter of `shadegrad devices` by number or part of its name, or `auto` for a GPU
+    /// An adapter's number or part of its name from `shadegrad devices`, or `auto` for a GPU
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// Begin nothing after so many seconds
+    /// Time limit in seconds
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS", allow_negative_numbers = true)]
     budget: f64,
-    /// Forget what was found before, for all devices; with nothing else to do
+    /// Clear cached timings for all devices, and exit
     #[arg(long)]
     clear: bool,
-    /// One JSON object a line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -94,7 +94,7 @@ fn tell(timed: &Timed, output: &Output) -> Result<()> {
     output.event(&event)
 }
 
-/// Removes the file of what was found.
+/// Removes the cache file.
 fn clear(found: &crate::tuner::Found, output: &Output) -> Result<()> {
     if let Some(path) = found.file().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(|error| Error::io("remove", path, &error))?;

@@ -1,20 +1,20 @@
-//! How `shadegrad tune` shows where the search stands: a live table at a terminal, a line a run elsewhere.
+//! Progress of `shadegrad tune`: a live table at a terminal, a line per run elsewhere.
 
 use super::output::Output;
 use crate::error::Result;
 use crate::train::{Finished, Sample, Update, rank};
 use indicatif::ProgressBar;
 
-/// Runs in the table.
+/// Runs shown in the table.
 const SHOWN: usize = 8;
 
-/// The runs so far, and the one that goes on.
+/// The runs so far, and the current one.
 pub(super) struct Table<'a> {
     output: &'a Output,
     bar: ProgressBar,
     samples: &'a [Sample],
     finished: Vec<Finished>,
-    /// Of the whole search.
+    /// Number of runs in the search.
     runs: usize,
 }
 
@@ -29,13 +29,13 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// A run has come so far.
+    /// Shows the progress of the current run.
     pub(super) fn progress(&self, trial: usize, update: &Update<'_>) {
         let percent = 100 * update.step / update.total_steps.max(1);
         self.show(&format!("; trial {trial}: {percent} %, loss {:.4}", update.score.loss()));
     }
 
-    /// A run has ended.
+    /// Adds a finished run.
     pub(super) fn add(&mut self, finished: Finished) -> Result<()> {
         self.finished.push(finished);
         if self.bar.is_hidden() {
@@ -45,7 +45,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Takes the live table away, and leaves the best runs.
+    /// Removes the live table, and prints the best runs.
     pub(super) fn end(&self) -> Result<()> {
         self.bar.finish_and_clear();
         self.output.line("the best runs:")?;

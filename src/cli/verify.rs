@@ -15,30 +15,28 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// For how long the quick form begins forms of kernels that do not come first.
+/// Time limit after which the quick run starts no more low-priority forms.
 const TIME: Duration = Duration::from_secs(14);
 
 /// The flags of `verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// The adapter, by number or part of its name as in `shadegrad devices`, or `auto`: a GPU, else a software driver
+    /// An adapter's number or part of its name from `shadegrad devices`, or `auto`: a GPU, else a software driver
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: Choice,
-    /// A few hundred shapes a kernel: what training would take, then as much more as is begun in 14 seconds; this is the
-    /// default
+    /// A few hundred shapes per kernel: variants training would use first, then others for 14 s (default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
     /// Thousands of shapes a kernel, every optimizer, fifty repeats, the largest bindings: this takes minutes
     #[arg(long)]
     full: bool,
-    /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism, gradients or
-    /// transposes
+    /// Only this kernel, such as matmul_nn, or kind of check: trajectory, limits, determinism, gradients or transposes
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
-    /// Only this variant of the kernel, or this entry of the check
+    /// Only this variant of the kernel, or entry of the check
     #[arg(long, value_name = "NAME", requires = "op")]
     variant: Option<String>,
-    /// Only the case of this number, as a failure tells it
+    /// Only the case with this number, from a failure message
     #[arg(long, value_name = "N", requires = "op")]
     case: Option<usize>,
     /// Seed of shapes and inputs
@@ -46,10 +44,10 @@ pub(super) struct Verify {
     seed: u64,
     #[command(flatten)]
     model: ModelFlags,
-    /// One JSON object a line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
-    /// File to write a page with all that was found to, which needs nothing else to be shown
+    /// Write a self-contained HTML page with all results to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -109,7 +107,7 @@ impl Verify {
         }
     }
 
-    /// The command that does again just what failed.
+    /// The command that reruns exactly this failure.
     fn again(&self, failure: &Failure, adapter: &Adapter) -> String {
         let device = match &self.device {
             Choice::Auto => adapter.get_info().name,
@@ -167,7 +165,7 @@ impl Verify {
     }
 }
 
-/// A failure for machines.
+/// A failure as JSON.
 fn describe(failure: &Failure) -> Value {
     let mut value = json!({ "message": failure.to_string(), "seed": failure.effort.seed() });
     if let Some(FailedCase { index, shape, inputs, checks, alone }) = &failure.case {
@@ -194,7 +192,7 @@ fn describe(failure: &Failure) -> Value {
     value
 }
 
-/// What came of it, in lines.
+/// Summary lines.
 fn summary(report: &Report, seconds: f64) -> Vec<String> {
     let mut cases = format!("cases   {}", thousands(report.cases() as u64));
     if report.forms > 0 {

@@ -1,4 +1,4 @@
-//! The page that `shadegrad verify --html` writes: one file that needs no other, and no network.
+//! The self-contained page written by `shadegrad verify --html`.
 
 use super::output::thousands;
 use super::verify_table::ulps;
@@ -17,7 +17,7 @@ tr.FAIL td { background: #d003 }
 tr.loose td, tr.not-run td { background: #da03 }
 td { overflow-wrap: anywhere }";
 
-/// The page: heading, summary and the rows, the worst first; `again` gives the command that does a failure again.
+/// The page: heading, summary and rows, worst first; `again` returns the command that reruns a failure.
 pub(super) fn page(heading: &str, summary: &[String], report: &Report, again: impl Fn(&Failure) -> String) -> String {
     let mut rows: Vec<&Row> = report.rows.iter().collect();
     rows.sort_by(|a, b| a.worst_first(b));
@@ -29,7 +29,7 @@ pub(super) fn page(heading: &str, summary: &[String], report: &Report, again: im
         env!("CARGO_PKG_VERSION"),
     );
     for line in summary {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "<p>{}</p>", escaped(line));
     }
     page.push_str("<table>\n<tr><th>op<th>variant<th>cases<th>failed<th>worst error, of bound<th>ulp<th>verdict\n");

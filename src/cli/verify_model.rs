@@ -1,4 +1,4 @@
-//! `shadegrad verify --model`: a whole plan in lockstep with its twins.
+//! `shadegrad verify --model`: runs a whole plan in lockstep with its twins.
 
 use super::open::{describe_data, load, loaded, suits};
 use super::output::{Output, thousands};
@@ -12,26 +12,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The flags of `verify` that are about a model.
+/// Flags of `verify` for a model.
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelFlags {
-    /// Instead of kernels, take a model.safetensors that `train --out` wrote through steps of training, a scan and a batch
-    /// of evaluation, and hold each dispatch to its twin
+    /// Instead of kernels, run a model.safetensors written by `train --out` through training steps, a scan and an
+    /// evaluation batch, and check each dispatch against its twin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "full", "op", "variant", "case", "seed", "html"])]
     model: Option<PathBuf>,
     #[arg(long, default_value = "digits", requires = "model", value_name = Source::values())]
     #[arg(help = format!("The data set to train it on and score it on: {}", Source::help()))]
     data: Source,
-    /// Steps of training
+    /// Training steps
     #[arg(long, default_value_t = 2, requires = "model", value_name = "N")]
     steps: usize,
-    /// Where to keep the inputs and outputs of the first dispatch that differs
+    /// Where to save inputs and outputs of the first dispatch that differs
     #[arg(long, default_value = "differs.safetensors", requires = "model", value_name = "FILE")]
     save: PathBuf,
 }
 
 impl ModelFlags {
-    /// The model's file, where one is given.
+    /// The model file, if given.
     pub(super) fn file(&self) -> Option<&Path> {
         self.model.as_deref()
     }

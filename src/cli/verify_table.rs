@@ -1,4 +1,4 @@
-//! How `shadegrad verify` shows what it finds: a row as soon as it is known, below them at a terminal where it is.
+//! Progress of `shadegrad verify`: rows as they are finished, and at a terminal a progress bar below.
 
 use super::output::{Output, thousands};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use console::style;
 use indicatif::ProgressBar;
 use std::time::Duration;
 
-/// The rows so far, and what goes on.
+/// The rows so far, and the current progress.
 pub(super) struct Table<'a> {
     output: &'a Output,
     bar: ProgressBar,
@@ -17,7 +17,7 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// A table without rows.
+    /// An empty table.
     pub(super) fn new(output: &'a Output) -> Result<Self> {
         let bar = output.bar(0, "[{bar:20}] {pos} of {len}  {elapsed}  {msg}");
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -26,7 +26,7 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// Shows what happened.
+    /// Shows an event.
     pub(super) fn tell(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             Event::Cases(op, cases) => {
@@ -47,12 +47,12 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Takes away what goes on.
+    /// Removes the progress bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Prints a line, at a terminal above the bar.
+    /// Prints a line, above the bar at a terminal.
     fn line(&self, text: &str) -> Result<()> {
         if self.bar.is_hidden() {
             return self.output.line(text);
@@ -62,7 +62,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A row for people.
+/// A row as text.
 fn line(row: &Row) -> String {
     let worst = row.worst;
     let share = if worst.cases == 0 { "-".to_owned() } else { format!("{:.3}", worst.hard) };
@@ -76,7 +76,7 @@ fn line(row: &Row) -> String {
     format!("{:30} {:26} {cases:>8} {share:>8} {ulps:>7}  {verdict}", row.op, row.variant)
 }
 
-/// The worst error in units of the last place, where that means anything.
+/// The worst error in ULPs, if meaningful.
 pub(super) fn ulps(row: &Row) -> String {
     let ulps = row.worst.ulps.filter(|_| row.worst.cases > 0);
     ulps.map_or("-".to_owned(), |ulps| if ulps == 0.0 { "0".to_owned() } else { format!("{ulps:.2}") })

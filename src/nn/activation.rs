@@ -1,4 +1,4 @@
-//! What stands between linear layers.
+//! Activation functions of models.
 
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value, mistake};
@@ -22,7 +22,7 @@ impl Activation {
     /// max(x, 0).
     pub const RELU: Self = Self("relu");
 
-    /// Every activation function.
+    /// All activation functions.
     pub fn all() -> impl Iterator<Item = Self> {
         std::iter::once(Self::RELU).chain(ALL.iter().map(|kernels| Self(kernels.activation.name())))
     }

@@ -1,4 +1,4 @@
-//! What is done at random to images while a model trains on them.
+//! Random augmentation of images during training.
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::batch::gather::GatherParams;
@@ -9,33 +9,33 @@ use crate::shape::TensorType;
 use std::fmt;
 use std::str::FromStr;
 
-/// How far training images are changed, each anew in every epoch. The default changes nothing and costs nothing.
+/// Amounts of augmentation, drawn anew for each image and epoch. The default changes nothing and costs nothing.
 ///
-/// As text, `rotate=10,shift=2,hflip=0.5`: what is left out is 0.
+/// As text, `rotate=10,shift=2,hflip=0.5`: amounts not given are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Augment {
-    /// Largest angle of rotation in degrees, either way: 0 to 180.
+    /// Maximum rotation in degrees, in either direction: 0 to 180.
     pub rotate: f32,
-    /// Largest shift in pixels, in both directions: 0 to 1000.
+    /// Maximum shift in pixels along both axes: 0 to 1000.
     pub shift: f32,
-    /// Largest share by which what is seen of an image is larger or smaller than it: 0 to 0.5.
+    /// Maximum relative change in size: 0 to 0.5.
     pub scale: f32,
-    /// Largest shear in columns a row, either way: 0 to 2.
+    /// Maximum shear in columns per row, in either direction: 0 to 2.
     pub shear: f32,
-    /// Probability that left and right are exchanged.
+    /// Probability of a horizontal flip.
     pub hflip: f32,
-    /// Probability that top and bottom are exchanged.
+    /// Probability of a vertical flip.
     pub vflip: f32,
-    /// Standard deviation of the noise added to each pixel, where ink is 1 and paper 0; sums are kept from 0 to 1.
+    /// Standard deviation of noise added to each pixel, with ink 1 and paper 0; results are clamped to 0 to 1.
     pub noise: f32,
-    /// Probability that a rectangle, up to half as high and as wide as the image, is made paper.
+    /// Probability of erasing a rectangle up to half as high and wide as the image.
     pub erase: f32,
 }
 
-/// An amount by its name, with the most that it may be.
+/// Name, maximum and field of an amount.
 type Amount = (&'static str, f32, fn(&mut Augment) -> &mut f32);
 
-/// In the order of the fields.
+/// In field order.
 const AMOUNTS: [Amount; 8] = [
     ("rotate", 180.0, |augment| &mut augment.rotate),
     ("shift", 1000.0, |augment| &mut augment.shift),
@@ -47,7 +47,7 @@ const AMOUNTS: [Amount; 8] = [
     ("erase", 1.0, |augment| &mut augment.erase),
 ];
 
-/// Sides beyond this are refused: places in an image must be exact in single precision, halves included.
+/// Larger sides are rejected: positions in an image must be exact in f32, including halves.
 const LARGEST_SIDE: usize = 1 << 16;
 
 impl Augment {
@@ -56,7 +56,7 @@ impl Augment {
         *self != Self::default()
     }
 
-    /// Each amount with its name and the most it may be.
+    /// Each amount with its name and maximum.
     fn amounts(mut self) -> [(&'static str, f32, f32); 8] {
         AMOUNTS.map(|(name, most, field)| (name, *field(&mut self), most))
     }
@@ -64,7 +64,7 @@ impl Augment {
     /// Checks each amount.
     ///
     /// # Errors
-    /// Names the first that is out of range, and its range.
+    /// If an amount is out of range; names it and its range.
     pub fn validate(&self) -> Result<()> {
         match self.amounts().into_iter().find(|(_, amount, most)| !(0.0..=*most).contains(amount)) {
             None => Ok(()),
@@ -92,11 +92,11 @@ impl Augment {
         }
     }
 
-    /// What training by `seed` sees of each of `samples` images of `[rows, columns]` in its first epoch, from 0 to 1;
+    /// `samples` images of `[rows, columns]` as augmented in the first epoch of training with `seed`, in \[0, 1];
     /// `images` are packed as on the device.
     ///
     /// # Errors
-    /// Where an amount is out of range, or the images are none or too large.
+    /// If an amount is out of range, or the images are empty or too large.
     pub fn preview(&self, images: &[u32], samples: usize, image: [usize; 2], seed: u64) -> Result<Vec<f32>> {
         self.validate()?;
         let features = word(image[0].saturating_mul(image[1]))?;
@@ -105,10 +105,10 @@ impl Augment {
         Ok(gather_augmented::preview(&self.gather(gather, image)?, images))
     }
 
-    /// The parameters of a gather that augments images of `[rows, columns]`.
+    /// Parameters of a gather that augments images of `[rows, columns]`.
     ///
     /// # Errors
-    /// Where the images are none, or too large.
+    /// If the images are empty or too large.
     pub fn gather(&self, gather: GatherParams, [rows, columns]: [usize; 2]) -> Result<GatherAugmentedParams> {
         let fits = rows.checked_mul(columns) == Some(gather.features as usize);
         if !fits || rows.max(columns) > LARGEST_SIDE {
@@ -143,7 +143,7 @@ impl Augment {
 impl FromStr for Augment {
     type Err = Error;
 
-    /// `NAME=AMOUNT,...`. The range of amounts is checked by [`Self::validate`].
+    /// Parses `NAME=AMOUNT,...`. Ranges are checked by [`Self::validate`].
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |cause: String| Err(Error::new(Kind::Usage, cause, "give such as rotate=10,shift=2,hflip=0.5"));
         let mut augment = Self::default();
@@ -169,7 +169,7 @@ impl FromStr for Augment {
     }
 }
 
-/// As it is read; `none` where it changes nothing.
+/// The format it is parsed from; `none` if it changes nothing.
 impl fmt::Display for Augment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = self.amounts().into_iter().filter(|(_, amount, _)| *amount != 0.0);

@@ -1,4 +1,4 @@
-//! How layers become a graph: one pass over them declares what they own and uses it.
+//! Builds graphs from layers: one pass declares the tensors that layers own and uses them.
 //!
 //! A [`Model`](super::Model) runs the layers once in a graph of a single row, over shapes alone, and keeps what they
 //! declared. Each section of a plan runs the same code again, with the slots that the plan has for it.
@@ -10,17 +10,17 @@ use crate::plan::{Memory, SlotId};
 use crate::shape::{DType, Shape, TensorType};
 use std::collections::BTreeMap;
 
-/// What passes from layer to layer: a batch of rows, `[batch, ...]`.
+/// The value passed from layer to layer: a batch of rows, `[batch, ...]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Signal {
     /// The rows.
     pub value: Value,
-    /// Where rows are sequences: how many steps of each are in use, `[batch]`.
+    /// For sequences: the number of valid steps of each row, `[batch]`.
     pub lengths: Option<Value>,
 }
 
 impl Signal {
-    /// Other rows of the same lengths.
+    /// Other rows with the same lengths.
     #[must_use]
     pub fn with(self, value: Value) -> Self {
         Self { value, ..self }
@@ -34,31 +34,31 @@ impl From<Value> for Signal {
     }
 }
 
-/// What a pass through the layers is for.
+/// The purpose of a pass through the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassMode {
-    /// To train: dropout drops, running state moves.
+    /// Training: dropout is active, running state is updated.
     Train {
-        /// The seed of what is random in layers.
+        /// Seed of random layers.
         seed: u64,
     },
-    /// To evaluate or predict: nothing is random, running state is only read.
+    /// Evaluation or inference: deterministic, running state is read-only.
     Evaluate,
 }
 
 /// Initial values of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Drawn at random.
+    /// Random.
     Drawn(Initializer),
-    /// All equal.
+    /// Constant.
     Constant(f32),
 }
 
-/// A tensor that a layer owns.
+/// A tensor owned by a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// Such as `fc1.weight`.
+    /// Its name, such as `fc1.weight`.
     pub name: String,
     /// Its extents.
     pub shape: Shape,
@@ -66,35 +66,35 @@ pub struct Tensor {
     pub init: Init,
 }
 
-/// What the layers of a model own, each in the order of its first use.
+/// The tensors owned by a model's layers, in order of first use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
-    /// What is learned.
+    /// Learned tensors.
     pub parameters: Vec<Tensor>,
-    /// What training keeps of the batches seen, such as running means.
+    /// Statistics kept from training batches, such as running means.
     pub running_state: Vec<Tensor>,
 }
 
-/// What a model is built for: the rows that it takes, and how many numbers it gives for each.
+/// A model's interface: its inputs, and the size of its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// Name and type of a row of each input. The first one enters the first layer.
+    /// Name and row type of each input. The first is passed to the first layer.
     pub inputs: Vec<(String, TensorType)>,
-    /// Numbers that a row of the output has, such as one for each class.
+    /// Elements of an output row, such as one per class.
     pub outputs: usize,
 }
 
 impl Signature {
-    /// The name of the input of a model that has only one.
+    /// The name of a single input.
     pub const INPUT: &'static str = "input";
 
-    /// One input of flat rows.
+    /// A single input of flat rows.
     pub fn flat(features: usize, outputs: usize) -> Self {
         Self { inputs: vec![(Self::INPUT.to_owned(), TensorType::f32([features]))], outputs }
     }
 }
 
-/// Where the tensors of a model lie in a plan, in the order of [`Declared`].
+/// The slots of a model's tensors in a plan, in the order of [`Declared`].
 #[derive(Clone, Copy, Debug)]
 pub struct TensorSlots<'a> {
     /// The parameters.
@@ -103,7 +103,7 @@ pub struct TensorSlots<'a> {
     pub running_state: &'a [SlotId],
 }
 
-/// Builds the graph of one pass through the layers of a model.
+/// Builds the graph of one pass through a model's layers.
 #[derive(Debug)]
 pub struct ModelBuilder<'a> {
     /// The graph.
@@ -115,7 +115,7 @@ pub struct ModelBuilder<'a> {
     outputs: usize,
     initializer: Initializer,
     declared: Declared,
-    /// Whether a new name is a new tensor, and not a mistake.
+    /// Whether a new name declares a tensor, or is an error.
     declares: bool,
     parameters: BTreeMap<String, (usize, Value)>,
     running_state: BTreeMap<String, (usize, SlotId)>,
@@ -125,10 +125,10 @@ pub struct ModelBuilder<'a> {
 }
 
 impl<'a> ModelBuilder<'a> {
-    /// A pass that finds out what layers own, over a single row of each input.
+    /// A pass that records what layers own, on a single row of each input.
     ///
     /// # Errors
-    /// Where the elements of a row cannot be counted.
+    /// If a row has too many elements.
     pub(super) fn declaring(
         graph: &'a mut Graph,
         memory: &'a mut Memory,
@@ -184,30 +184,30 @@ impl<'a> ModelBuilder<'a> {
         }
     }
 
-    /// The first of the inputs of `signature`.
+    /// The first input of `signature`.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub(super) fn first_input(&self, signature: &Signature) -> Result<Signal> {
         self.input(signature.inputs.first().map_or("", |(name, _)| name))
     }
 
-    /// What the pass is for.
+    /// The purpose of the pass.
     pub fn mode(&self) -> PassMode {
         self.mode
     }
 
-    /// The counters of the step, which say how many rows of the batch are in use: [`crate::ops::counter`].
+    /// The step's counters, which contain the number of valid rows: [`crate::ops::counter`].
     pub fn counters(&self) -> Value {
         self.counters
     }
 
-    /// How many numbers the task wants for each row.
+    /// Number of outputs per row that the task needs.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// How weights are drawn where a layer does not say.
+    /// The default initializer.
     pub fn initializer(&self) -> Initializer {
         self.initializer
     }
@@ -217,10 +217,10 @@ impl<'a> ModelBuilder<'a> {
         Shape::new(self.graph.shape(x.value).extents().get(1..).unwrap_or_default())
     }
 
-    /// The width of the rows of `x`, which have one dimension.
+    /// The width of the rows of `x`, which must be one-dimensional.
     ///
     /// # Errors
-    /// Where they have another number of dimensions.
+    /// If they are not one-dimensional.
     pub fn width(&self, x: Signal) -> Result<usize> {
         let row = self.row(x);
         match row.extents() {
@@ -233,7 +233,7 @@ impl<'a> ModelBuilder<'a> {
         }
     }
 
-    /// Begins a layer whose tensors are named after `stem` and its number: `fc1`, `fc2`, and so on. Nodes added from here
+    /// Starts a layer whose tensors are named after `stem` and a number: `fc1`, `fc2`, and so on. Nodes added from here
     /// on belong to it.
     pub fn begin(&mut self, stem: &'static str) {
         let count = self.stems.entry(stem).or_default();
@@ -242,16 +242,16 @@ impl<'a> ModelBuilder<'a> {
         self.graph.scope(self.layer.clone());
     }
 
-    /// [`Self::begin`] under just this name. Layers that begin under one name share the tensors they name alike.
+    /// [`Self::begin`] with exactly this name. Layers with the same name share tensors of the same name.
     pub fn begin_shared(&mut self, name: impl Into<String>) {
         self.layer = name.into();
         self.graph.scope(self.layer.clone());
     }
 
-    /// The input of this name.
+    /// The input with this name.
     ///
     /// # Errors
-    /// Where the model has none of this name: lists those that it has.
+    /// If there is none; lists the available ones.
     pub fn input(&self, name: &str) -> Result<Signal> {
         self.inputs.get(name).copied().ok_or_else(|| {
             let names: Vec<_> = self.inputs.keys().map(String::as_str).collect();
@@ -263,10 +263,10 @@ impl<'a> ModelBuilder<'a> {
         })
     }
 
-    /// A tensor that is learned: `name` in the layer begun last. The same name twice is the same tensor.
+    /// A learned tensor: `name` in the current layer. The same name refers to the same tensor.
     ///
     /// # Errors
-    /// Where it has another shape or other initial values elsewhere.
+    /// If it was declared with another shape or initializer.
     pub fn parameter(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Value> {
         let tensor = Tensor { name: format!("{}.{name}", self.layer), shape: shape.into(), init };
         if let Some(&(place, value)) = self.parameters.get(&tensor.name) {
@@ -279,10 +279,10 @@ impl<'a> ModelBuilder<'a> {
         Ok(value)
     }
 
-    /// The slot of a tensor that training keeps of the batches seen, all of whose elements start as `first`.
+    /// The slot of a running-state tensor, with all elements initialized to `first`.
     ///
     /// # Errors
-    /// Where it has another shape or another start elsewhere, or its elements cannot be counted.
+    /// If it was declared with another shape or initial value, or has too many elements.
     pub fn running(&mut self, name: &str, shape: impl Into<Shape>, first: f32) -> Result<SlotId> {
         let name = format!("{}.{name}", self.layer);
         let tensor = Tensor { name, shape: shape.into(), init: Init::Constant(first) };
@@ -297,23 +297,23 @@ impl<'a> ModelBuilder<'a> {
         Ok(slot)
     }
 
-    /// What a slot holds, to be read only.
+    /// The contents of a slot, read-only.
     pub fn read(&mut self, slot: SlotId) -> Value {
         self.graph.leaf(self.memory, slot)
     }
 
-    /// A number for a layer that is random, so that no two draw the same numbers.
+    /// A unique number for a random layer, so that no two draw the same numbers.
     pub fn next_random(&mut self) -> u32 {
         self.randoms += 1;
         self.randoms - 1
     }
 
-    /// What was declared.
+    /// The declared tensors.
     pub(super) fn into_declared(self) -> Declared {
         self.declared
     }
 
-    /// The parameters in their order.
+    /// The parameters in order.
     pub(super) fn parameter_values(&self) -> Vec<Value> {
         let mut values: Vec<_> = self.parameters.values().copied().collect();
         values.sort_unstable();
@@ -328,7 +328,7 @@ impl<'a> ModelBuilder<'a> {
     }
 }
 
-/// `found`, where a tensor that is used again is used as it was first.
+/// `found`, if a tensor that is reused has the same declaration.
 fn same<T>(again: &Tensor, first: &Tensor, found: T) -> Result<T> {
     if again == first {
         return Ok(found);

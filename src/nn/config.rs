@@ -1,4 +1,4 @@
-//! What a model is made of, before it is known what data it will see: from flags, from a file, or by functions.
+//! Model configuration, independent of the data: from flags, a file, or code.
 
 use super::layer::{Activate, Dropout, Layer, Linear, Placed, read_all};
 use super::toml::Table;
@@ -7,40 +7,40 @@ use crate::error::Result;
 use std::fmt;
 use std::sync::Arc;
 
-/// Layers in their order, the loss, and how weights are initialized.
+/// Layers in order, the loss, and the initializer.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
-    /// The layers, from the input on. Linear layers without a width, as the last one mostly is, get as many as the task wants.
+    /// The layers in order. Linear layers without a width, usually the last one, get as many outputs as the task needs.
     pub layers: Vec<Placed>,
-    /// The loss function, and its settings.
+    /// The loss function with its settings.
     pub loss: LossConfig,
-    /// How weights begin where their layer does not say.
+    /// The default initializer.
     pub initializer: Initializer,
 }
 
-/// What a perceptron is made of besides its widths. The default is the classic one.
+/// Configuration of an MLP besides its widths. The default is the classic one.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct MlpConfig {
-    /// What follows each hidden layer.
+    /// Activation after each hidden layer.
     pub activation: Activation,
-    /// The share of each hidden layer's outputs that training drops, from 0 to less than 1.
+    /// Dropout probability of each hidden layer's outputs, 0 to <1.
     pub dropout: f64,
-    /// The loss function, and its settings.
+    /// The loss function with its settings.
     pub loss: LossConfig,
-    /// How weights begin.
+    /// The initializer of weights.
     pub initializer: Initializer,
 }
 
 impl ModelConfig {
-    /// These layers, with cross-entropy and weights after He.
+    /// These layers, with cross-entropy and He initialization.
     pub fn new(layers: impl IntoIterator<Item = Arc<dyn Layer>>) -> Self {
         let placed = |(i, layer)| Placed { layer, place: format!("layer {}", i + 1) };
         let layers = layers.into_iter().enumerate().map(placed).collect();
         Self { layers, loss: LossConfig::default(), initializer: Initializer::default() }
     }
 
-    /// A perceptron: hidden linear layers of these widths, each followed by an activation and in training by dropout, and
-    /// one more linear layer for the classes.
+    /// An MLP: hidden linear layers with these widths, each followed by an activation and in training by dropout, and a
+    /// final linear layer for the classes.
     pub fn mlp(hidden: &[usize], recipe: &MlpConfig) -> Self {
         let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
         for &width in hidden {
@@ -55,10 +55,10 @@ impl ModelConfig {
         Self { loss, initializer, ..Self::new(layers) }
     }
 
-    /// Takes the keys of a model out of a file's table; others are left in it.
+    /// Takes a model's keys from a file's table; other keys are left in it.
     ///
     /// # Errors
-    /// Where a key is missing or wrong: gives file, line, column, what was expected and what was found.
+    /// If a key is missing or wrong; reports file, line, column, expected and found.
     pub fn read(table: &mut Table<'_>) -> Result<Self> {
         let smoothing =
             table.take_valid("label_smoothing", "a number from 0 to below 1", |s| (0.0..1.0).contains(s))?;
@@ -76,7 +76,7 @@ impl ModelConfig {
         Ok(Self { layers, loss, initializer })
     }
 
-    /// The model as the text of a model file.
+    /// The model in TOML, as in a model file.
     pub fn to_toml(&self) -> String {
         let Self { layers, loss, initializer } = self;
         let mut text = format!("loss = \"{}\"\n", loss.loss);
@@ -91,24 +91,24 @@ impl ModelConfig {
         text + "]\n"
     }
 
-    /// Checks what can be checked before the data are known.
+    /// Checks everything that does not depend on the data.
     ///
     /// # Errors
-    /// Names the first layer or setting that cannot be used, and what could.
+    /// If a layer or setting is invalid; names the first, and valid values.
     pub fn validate(&self) -> Result<()> {
         self.loss.validate()?;
         self.layers.iter().try_for_each(Placed::validate)
     }
 }
 
-/// As their texts are.
+/// Compares their TOML.
 impl PartialEq for ModelConfig {
     fn eq(&self, other: &Self) -> bool {
         self.to_toml() == other.to_toml()
     }
 }
 
-/// The layers, then what is not as usual, on one line.
+/// The layers, then all settings that are not defaults, on one line.
 impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let setting = |(key, value): &(&str, String)| match value.parse::<f64>() {

@@ -1,4 +1,4 @@
-//! Layers, as plain functions over a graph.
+//! Layers as functions on a graph.
 
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -17,28 +17,28 @@ use crate::shape::Shape;
 /// x W + b: `[m, k]`, `[k, n]` and `[n]` give `[m, n]`.
 ///
 /// # Errors
-/// Where the shapes do not go together.
+/// If the shapes do not match.
 pub fn linear(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Result<Value> {
     let product = product(graph, Operands::NN, x, weight)?;
     graph.apply(BiasAdd, &[product, bias])
 }
 
-/// Each row of x brought to mean 0 and variance 1, times the weight, plus the bias: `[m, n]`, `[n]` and `[n]` give
-/// `[m, n]`. Weights begin as 1 and biases as 0. Formula and source: [`crate::ops::norm::layer_norm`].
+/// Normalizes each row of x to mean 0 and variance 1, then applies weight and bias: `[m, n]`, `[n]` and `[n]` give
+/// `[m, n]`. Weights are initialized to 1, biases to 0. For formula and source see [`crate::ops::norm::layer_norm`].
 ///
 /// # Errors
-/// Where the shapes do not go together.
+/// If the shapes do not match.
 pub fn layer_norm(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Result<Value> {
     graph.apply(LayerNormOp::default(), &[x, weight, bias])
 }
 
-/// In training: each column of x brought to mean 0 and variance 1 over the rows in use, times the weight, plus the bias:
-/// `[m, n]`, `[n]` and `[n]` give `[m, n]`, with zeros in rows not in use. `running` are the slots `[n]` of running mean
-/// and variance, which every run moves towards the batch's; they begin as 0 and 1, and lie in another buffer than
-/// weight and bias. Formula and source: [`crate::ops::norm::batch_norm`].
+/// In training: normalizes each column of x to mean 0 and variance 1 over the valid rows, then applies weight and bias:
+/// `[m, n]`, `[n]` and `[n]` give `[m, n]`, with zeros in invalid rows. `running` are the slots `[n]` of running mean
+/// and variance, which are updated toward the batch's; they are initialized to 0 and 1, and must not share a buffer
+/// with weight and bias. For formula and source see [`crate::ops::norm::batch_norm`].
 ///
 /// # Errors
-/// Where the shapes do not go together; those of `running` are compared when the graph is lowered.
+/// If the shapes do not match; those of `running` are checked when the graph is lowered.
 pub fn batch_norm(
     graph: &mut Graph,
     x: Value,
@@ -49,10 +49,10 @@ pub fn batch_norm(
     graph.apply(BatchNormOp::new(mean, variance), &[x, weight, bias, counters])
 }
 
-/// [`batch_norm`] in evaluation: by the running mean and variance, which are only read. It has no gradient.
+/// [`batch_norm`] in evaluation: uses running mean and variance, read-only. It has no gradient.
 ///
 /// # Errors
-/// Where the shapes do not go together.
+/// If the shapes do not match.
 pub fn batch_norm_evaluate(
     graph: &mut Graph,
     x: Value,
@@ -63,20 +63,21 @@ pub fn batch_norm_evaluate(
     graph.apply(BatchNormEvaluateOp::default(), &[x, weight, bias, mean, variance, counters])
 }
 
-/// In training: drops each element of x with the probability of `op` and scales the others up by as much; evaluation
-/// goes without. Each dropout of a model has another [`DropoutOp::layer`]. Source: [`crate::ops::elementwise::dropout`].
+/// In training: drops each element of x with the probability of `op` and scales the others up accordingly; not used in
+/// evaluation. Each dropout of a model needs its own [`DropoutOp::layer`]. For the source see
+/// [`crate::ops::elementwise::dropout`].
 ///
 /// # Errors
-/// None for the ops there are: any shape will do.
+/// None: any shape is accepted.
 pub fn dropout(graph: &mut Graph, x: Value, counters: Value, op: DropoutOp) -> Result<Value> {
     graph.apply(op, &[x, counters])
 }
 
-/// Rows of a table: `[entries, n]` and indices `[m]` give `[m, n]`; an index beyond the table gives zeros. Source:
-/// [`crate::ops::lookup::embedding`].
+/// Looks up rows of a table: `[entries, n]` and indices `[m]` give `[m, n]`; an out-of-range index gives zeros. For the
+/// source see [`crate::ops::lookup::embedding`].
 ///
 /// # Errors
-/// Where the shapes do not go together.
+/// If the shapes do not match.
 pub fn embedding(graph: &mut Graph, table: Value, index: Value) -> Result<Value> {
     graph.apply(Embedding, &[table, index])
 }
@@ -84,16 +85,16 @@ pub fn embedding(graph: &mut Graph, table: Value, index: Value) -> Result<Value>
 /// x + branch(x): He, Zhang, Ren and Sun, CVPR 2016 (arXiv:1512.03385), equation 1.
 ///
 /// # Errors
-/// Those of `branch`, and where it does not give x's shape.
+/// Those of `branch`, and if its output has another shape than x.
 pub fn residual(graph: &mut Graph, x: Value, branch: impl FnOnce(&mut Graph, Value) -> Result<Value>) -> Result<Value> {
     let change = branch(graph, x)?;
     graph.apply(Add, &[x, change])
 }
 
-/// Each row's elements side by side: `[m, a, b, ...]` gives `[m, a b ...]`. It costs nothing.
+/// Flattens each row: `[m, a, b, ...]` gives `[m, a b ...]`. Free.
 ///
 /// # Errors
-/// Where the elements of a row cannot be counted.
+/// If a row has too many elements.
 pub fn flatten(graph: &mut Graph, x: Value) -> Result<Value> {
     let extents = graph.shape(x).extents();
     let flat = match extents.split_first() {

@@ -1,9 +1,9 @@
-//! Initial weights.
+//! Weight initialization.
 
 use super::names::named;
 use crate::random::{Random, stream};
 
-/// How the weights of a layer begin. Biases begin at zero.
+/// The initializer of a layer's weights. Biases are initialized to zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Initializer {
     /// Normal with variance 2 / fan_in, which keeps the scale of activations through layers of ReLU: He, Zhang, Ren and
@@ -19,13 +19,14 @@ pub enum Initializer {
     XavierUniform,
     /// Normal with variance 1 / fan_in: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, eq. 16.
     Lecun,
-    /// Normal with deviation 0.02, drawn again beyond two deviations: Devlin et al., "BERT", NAACL 2019, as released.
+    /// Normal with standard deviation 0.02, truncated at two standard deviations: Devlin et al., "BERT", NAACL 2019, as
+    /// released.
     TruncatedNormal,
-    /// Zero, for layers that are to begin without effect.
+    /// Zero, for layers that should initially have no effect.
     Zeros,
 }
 
-/// Each initialiser by the name that it has on the command line.
+/// Initializers by command-line name.
 const NAMES: [(&str, Initializer); 7] = [
     ("he", Initializer::He),
     ("he-uniform", Initializer::HeUniform),
@@ -39,14 +40,13 @@ const NAMES: [(&str, Initializer); 7] = [
 named!(Initializer, "initialiser", NAMES);
 
 impl Initializer {
-    /// The weights `[fan_in, fan_out]` of the tensor that has number `tensor` in its model, so that no two tensors draw
-    /// the same numbers.
+    /// The weights `[fan_in, fan_out]` of the model's tensor number `tensor`; each tensor draws different numbers.
     pub fn draw(self, seed: u64, tensor: usize, [fan_in, fan_out]: [usize; 2]) -> Vec<f32> {
         let mut random = Random::new(seed, stream::WEIGHTS + tensor as u32);
         let deviation = self.variance(fan_in as f64, fan_out as f64).sqrt();
         let mut number = || match self {
             Self::Zeros => 0.0,
-            // A uniform number from -a to a has variance a^2 / 3.
+            // A uniform distribution on -a to a has variance a^2 / 3.
             Self::HeUniform | Self::XavierUniform => {
                 (f64::from(random.uniform()) * 2.0 - 1.0) * (3.0f64.sqrt() * deviation)
             }
@@ -61,7 +61,7 @@ impl Initializer {
         (0..fan_in * fan_out).map(|_| number() as f32).collect()
     }
 
-    /// The variance of the numbers drawn; before truncation, where there is one.
+    /// The variance of the distribution, before truncation.
     fn variance(self, fan_in: f64, fan_out: f64) -> f64 {
         match self {
             Self::He | Self::HeUniform => 2.0 / fan_in,
@@ -86,9 +86,10 @@ mod tests {
             let mean = weights.iter().sum::<f64>() / count;
             let found = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / count;
             let untruncated = initialiser.variance(fan_in as f64, fan_out as f64);
-            // Cut at two deviations, a normal keeps 0.7737 of its variance (Johnson, Kotz and Balakrishnan, 1994).
+            // Truncated at two standard deviations, a normal keeps 0.7737 of its variance (Johnson, Kotz and
+            // Balakrishnan, 1994).
             let expected = if initialiser == Initializer::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
-            // Five standard errors of a variance and of a mean, for distributions of no more than normal kurtosis.
+            // Five standard errors of a variance and a mean, for distributions with at most normal kurtosis.
             assert!((found - expected).abs() <= 5.0 * expected * (2.0 / count).sqrt(), "{name}: {found}, {expected}");
             assert!(mean.abs() <= 5.0 * (untruncated / count).sqrt(), "{name}: mean {mean}");
             let largest = weights.iter().fold(0.0f64, |most, w| most.max(w.abs())) / untruncated.sqrt();

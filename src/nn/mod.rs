@@ -1,4 +1,4 @@
-//! Models: what they are made of, how their weights begin, and how they are trained.
+//! Models: configuration, layers, initialization, and their plans.
 
 mod activation;
 mod augment;

@@ -1,4 +1,4 @@
-//! Models: layers for rows of a known shape, and what they own.
+//! Models: layers for rows of a known shape, with their tensors.
 
 use super::builder::{Declared, Init, ModelBuilder, PassMode, Signal, Signature, Tensor, TensorSlots};
 use super::{MlpConfig, ModelConfig, Normalisation};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The slot of a plan, and the tensor of a model file, that hold what inputs are normalised by.
 pub const NORMALISATION: &str = "normalisation";
 
-/// A model: its layers, for rows of a known shape and a known number of outputs, and the tensors that they declared.
+/// A model: its layers, for a given row shape and number of outputs, and the tensors they declared.
 #[derive(Clone, Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -21,7 +21,7 @@ pub struct Model {
 }
 
 impl ModelConfig {
-    /// The model for flat rows of `inputs` numbers, that gives `outputs` numbers for each, such as one for each class.
+    /// The model for flat rows of `inputs` elements and `outputs` outputs, such as one per class.
     ///
     /// # Errors
     /// Those of [`Self::build_for`].
@@ -32,8 +32,8 @@ impl ModelConfig {
     /// The model for these inputs and outputs.
     ///
     /// # Errors
-    /// Where a layer does not take what the one before it makes, the last does not give as many numbers as there are
-    /// outputs, or a size does not fit the device's 32-bit indices.
+    /// If a layer does not accept the previous one's output, the last has the wrong number of outputs, or a size
+    /// exceeds the device's 32-bit indices.
     pub fn build_for(self, signature: Signature) -> Result<Model> {
         self.validate()?;
         self.loss.check_classes(signature.outputs)?;
@@ -44,7 +44,7 @@ impl ModelConfig {
         for layer in &self.layers {
             x = layer.build(&mut b, x)?;
             let width = b.row(x).elements()?;
-            // A layer of the same width counts where it learns: 10-10-10 has two.
+            // A layer of the same width counts if it learns: 10-10-10 has two.
             if layer.layer.kind() == "linear" || widths.last() != Some(&width) {
                 widths.push(width);
             }
@@ -64,10 +64,10 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// A model of checked layers, which have declared what they own.
+    /// A model of validated layers with their declarations.
     ///
     /// # Errors
-    /// Where a size does not fit the device's 32-bit indices.
+    /// If a size exceeds the device's 32-bit indices.
     pub(super) fn new(
         config: ModelConfig,
         widths: Vec<usize>,
@@ -98,10 +98,10 @@ impl Model {
         Ok(model)
     }
 
-    /// The classic perceptron of these widths: input, hidden layers, classes.
+    /// The classic perceptron with these widths: input, hidden layers, classes.
     ///
     /// # Errors
-    /// Where a width is zero, there are fewer than two, or a size does not fit the device's 32-bit indices.
+    /// If a width is zero, there are fewer than two, or a size exceeds the device's 32-bit indices.
     pub fn mlp(widths: impl AsRef<[usize]>) -> Result<Self> {
         match widths.as_ref() {
             [inputs, hidden @ .., classes] if !widths.as_ref().contains(&0) => {
@@ -115,17 +115,17 @@ impl Model {
         }
     }
 
-    /// What it is made of.
+    /// Its configuration.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// What it takes and gives.
+    /// Its inputs and outputs.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// What its layers own.
+    /// The tensors its layers own.
     pub fn declared(&self) -> &Declared {
         &self.declared
     }
@@ -134,7 +134,7 @@ impl Model {
     /// by their names; `slots` are those of [`Self::declared`]. Gives what the last layer makes, and the parameters.
     ///
     /// # Errors
-    /// Where the layers own other tensors than when the model was built.
+    /// If the layers declare other tensors than when the model was built.
     pub fn forward(
         &self,
         graph: &mut Graph,
@@ -149,17 +149,17 @@ impl Model {
         Ok((output, b.parameter_values()))
     }
 
-    /// Elements of a row of the input, and of those of each layer that changes them.
+    /// Elements per row of the input, and of each layer that changes their number.
     pub fn widths(&self) -> &[usize] {
         &self.widths
     }
 
-    /// Elements of a row of the input.
+    /// Elements per row of the input.
     pub fn inputs(&self) -> usize {
         self.widths[0]
     }
 
-    /// Classes that it tells apart.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.signature.outputs
     }
@@ -169,13 +169,13 @@ impl Model {
         listed(&self.declared.parameters)
     }
 
-    /// How many numbers the model learns.
+    /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        // That they can be counted was checked when the model was made.
+        // Overflow was checked when the model was built.
         self.declared.parameters.iter().filter_map(|tensor| tensor.shape.elements().ok()).sum()
     }
 
-    /// Names and shapes of what it keeps of the batches seen: `bn1.running_mean [1024]`, and so on.
+    /// Names and shapes of the running state: `bn1.running_mean [1024]`, and so on.
     pub fn running_state(&self) -> Vec<(String, Shape)> {
         listed(&self.declared.running_state)
     }
@@ -189,12 +189,12 @@ impl Model {
     /// What each class counts in the loss, where it takes weights: for the slot of that name.
     ///
     /// # Errors
-    /// None for a model that was built: its weights were counted then.
+    /// None for a model that was built: its weights were checked then.
     pub fn class_weights(&self) -> Result<Option<Vec<f32>>> {
         self.config.loss.weights(self.classes())
     }
 
-    /// Initial values in the order of [`Self::state`].
+    /// Initial values, in the order of [`Self::state`].
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
         let initial = |(number, tensor): (usize, &Tensor)| match (tensor.init, tensor.shape.extents()) {
             (Init::Drawn(initializer), &[fan_in, fan_out]) => initializer.draw(seed, number, [fan_in, fan_out]),

@@ -1,11 +1,11 @@
-//! Choices that have names on the command line and in model files.
+//! Choices with names on the command line and in model files.
 
 use crate::error::{Error, Kind, Result};
 
-/// The choice of this name.
+/// The choice with this name.
 ///
 /// # Errors
-/// Where there is none: lists all.
+/// If there is none; lists all.
 pub(super) fn by_name<T: Copy>(what: &str, names: &[(&str, T)], text: &str) -> Result<T> {
     names.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
         let known = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
@@ -18,7 +18,7 @@ pub(super) fn name_of<T: PartialEq>(names: &[(&'static str, T)], choice: &T) -> 
     names.iter().find(|(_, other)| other == choice).map_or("unnamed", |(name, _)| name)
 }
 
-/// Lets a choice be read from its name and shown as it.
+/// Implements parsing from and display as the name.
 macro_rules! named {
     ($type:ty, $what:literal, $names:expr) => {
         impl std::str::FromStr for $type {

@@ -6,7 +6,7 @@ use super::names::named;
 /// and the reciprocal that is multiplied by, in this order; by default those of [`Self::Unit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Normalisation {
-    /// To the numbers from 0 to 1.
+    /// Values from 0 to 1.
     #[default]
     Unit,
     /// To mean 0 and deviation 1 over all bytes of the training items, as [`crate::ops::batch::normalisation`] measures
@@ -19,6 +19,6 @@ const NAMES: [(&str, Normalisation); 2] = [("unit", Normalisation::Unit), ("stan
 named!(Normalisation, "normalisation", NAMES);
 
 impl Normalisation {
-    /// Mean and reciprocal that leave numbers from 0 to 1 as they are.
+    /// Mean and factor that leave values from 0 to 1 unchanged.
     pub const UNIT: [f32; 2] = [0.0, 1.0];
 }

@@ -1,4 +1,4 @@
-//! TOML files, read so that every mistake is told with its file, line and column.
+//! Reads TOML files, reporting every error with file, line and column.
 
 use crate::error::{Error, Kind, Result};
 use std::ops::Range;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The longest text that is read, in bytes: a thousand layers take less. Reading takes up to about 1,000 bytes of memory
-/// for each.
+/// Maximum length of the text in bytes; a thousand layers take less. Parsing takes up to about 1,000 bytes of memory
+/// per byte.
 const LONGEST: usize = 1 << 16;
 
-/// A place in a file: what tells a mistake there.
+/// A file, to locate errors in.
 #[derive(Clone, Debug)]
 struct File<'a> {
     name: &'a str,
@@ -18,7 +18,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// `NAME:LINE:COLUMN`, both from 1, of a byte of the text. Columns are characters.
+    /// `NAME:LINE:COLUMN` of a byte of the text, counted from 1. Columns are characters.
     fn place(&self, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
@@ -35,7 +35,7 @@ impl File<'_> {
     }
 }
 
-/// A table of a file. Keys are taken out of it, and [`Self::finish`] refuses those that nobody took.
+/// A table of a file. Keys are taken from it; [`Self::finish`] rejects the remaining ones.
 #[derive(Clone, Debug)]
 pub struct Table<'a> {
     file: File<'a>,
@@ -44,12 +44,12 @@ pub struct Table<'a> {
     known: Vec<String>,
 }
 
-/// What a key may be set to.
+/// The type of a key's value.
 pub trait TomlValue: Sized {
-    /// What is asked for, such as `a number`.
+    /// What is expected, such as `a number`.
     const EXPECTED: &'static str;
 
-    /// The value, where it is one.
+    /// The value, if it has this type.
     fn of(value: &DeValue<'_>) -> Option<Self>;
 }
 
@@ -92,10 +92,10 @@ impl ValueKind {
 }
 
 impl<'a> Table<'a> {
-    /// The whole of a file, that is called `name` in errors.
+    /// A whole file, called `name` in errors.
     ///
     /// # Errors
-    /// Where the text is no TOML, gives a key twice, or is longer than 64 KiB.
+    /// If the text is not TOML, repeats a key, or exceeds 64 KiB.
     pub fn parse(name: &'a str, text: &'a str) -> Result<Self> {
         let file = File { name, text };
         if text.len() > LONGEST {
@@ -108,32 +108,32 @@ impl<'a> Table<'a> {
         Ok(Self { file, entries: entries.into_inner(), start: 0, known: Vec::new() })
     }
 
-    /// Where the table begins, as `NAME:LINE:COLUMN`.
+    /// Start of the table, as `NAME:LINE:COLUMN`.
     pub fn place(&self) -> String {
         self.file.place(self.start)
     }
 
-    /// The error for this table as a whole.
+    /// An error for this table as a whole.
     pub fn refuse(&self, what: impl std::fmt::Display) -> Error {
         self.file.refuse(self.start, what)
     }
 
-    /// The error for a key that has to be there.
+    /// The error for a missing key.
     pub fn missing(&self, key: &str, expected: &str) -> Error {
         self.refuse(format!("`{key}` is missing: expected {expected}"))
     }
 
-    /// The value of a key, where it has one, and where that begins.
+    /// The value of a key and its location, if present.
     fn entry(&mut self, key: &str) -> Option<(Range<usize>, DeValue<'a>)> {
         self.known.push(key.to_owned());
         let value: Spanned<DeValue<'a>> = self.entries.remove(key)?;
         Some((value.span(), value.into_inner()))
     }
 
-    /// The setting of a key, where it has one that `valid` agrees with.
+    /// The value of a key, if present, checked by `valid`.
     ///
     /// # Errors
-    /// Where it has another: gives its place, what was expected and what was found.
+    /// If the value is not valid; reports its location, expected and found.
     pub fn take_valid<T: TomlValue>(
         &mut self,
         key: &'static str,
@@ -151,18 +151,18 @@ impl<'a> Table<'a> {
         self.file.refuse(start, format!("`{key}`: expected {expected}, found {found} ({kind})"))
     }
 
-    /// The setting of a key, where it has one.
+    /// The value of a key, if present.
     ///
     /// # Errors
-    /// Where it is of another type: gives its place, what was expected and what was found.
+    /// If it has another type; reports its location, expected and found.
     pub fn take<T: TomlValue>(&mut self, key: &'static str) -> Result<Option<T>> {
         self.take_valid(key, T::EXPECTED, |_| true)
     }
 
-    /// What a key's string reads as, where it has one.
+    /// The value parsed from a key's string, if present.
     ///
     /// # Errors
-    /// Where it is no string, or not one that can be read: gives its place, and what can.
+    /// If the value is not a string, or cannot be parsed; reports its location and valid values.
     pub fn take_named<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Result<Option<T>> {
         self.take_as(key, ValueKind::Text, str::parse)
     }
@@ -179,10 +179,10 @@ impl<'a> Table<'a> {
         read.map_err(|error| self.file.refuse(start, format!("{}: {}", error.cause(), error.advice())))
     }
 
-    /// The table of a key, where it has one.
+    /// The table of a key, if present.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If it is not a table.
     pub fn take_table(&mut self, key: &'static str) -> Result<Option<Self>> {
         let Some((span, value)) = self.entry(key) else { return Ok(None) };
         self.nested(key, span.start, value).map(Some)
@@ -191,7 +191,7 @@ impl<'a> Table<'a> {
     /// The list of tables of a key.
     ///
     /// # Errors
-    /// Where there is none, or something in it is no table.
+    /// If missing, or an element is not a table.
     pub fn take_tables(&mut self, key: &'static str) -> Result<Vec<Self>> {
         let expected = "expected a list of tables";
         match self.entry(key) {
@@ -213,10 +213,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Ends the reading.
+    /// Finishes reading.
     ///
     /// # Errors
-    /// Where keys are left: names the first of them in the file, and the keys that there are.
+    /// If keys remain; names the first of them in the file, and the known keys.
     pub fn finish(self) -> Result<()> {
         let Some(key) = self.entries.keys().min_by_key(|key| key.span().start) else { return Ok(()) };
         let known = self.known.join(", ");
@@ -270,7 +270,7 @@ impl TomlValue for f32 {
     const EXPECTED: &'static str = f64::EXPECTED;
 
     fn of(value: &DeValue<'_>) -> Option<Self> {
-        // From the text, not from an f64: rounded once.
+        // Parsed from the text, not via f64: rounded once.
         match value {
             DeValue::Float(number) => plain(number.as_str()).parse().ok(),
             DeValue::Integer(number) if number.radix() == 10 => plain(number.as_str()).parse().ok(),

@@ -1,5 +1,5 @@
-//! A batch in parts, for less memory: each micro-batch goes forward and backward by itself, and one update follows by
-//! the mean of their gradients over the rows of the batch.
+//! Gradient accumulation over micro-batches, to save memory: each micro-batch runs forward and backward, and one update
+//! uses the mean of their gradients over the rows of the batch.
 //!
 //! The items, their order and the updates are those of the whole batch, but for rounding. What goes by the moments of
 //! a batch (batch norm) goes by those of a micro-batch, and dropout draws masks of its own for each.
@@ -15,20 +15,20 @@ use crate::optim::parameter_arena;
 use crate::plan::{Arena, Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
 
-/// Dispatches that the micro-batches of one step may have. A software driver failed at 140,000 of them; long before, they
-/// cost more than what they compute.
+/// Maximum dispatches for the micro-batches of a step. A software driver failed at 140,000; overhead dominates long
+/// before that.
 const MOST_DISPATCHES: usize = 1 << 15;
 
 /// How a batch is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MicroBatches {
-    /// Rows of a micro-batch. The last one of a batch may have fewer, and in the last batch of an epoch some have none.
+    /// Rows per micro-batch. The last one may have fewer, and in the last batch of an epoch some are empty.
     pub rows: usize,
-    /// Micro-batches of a batch: 1 where it is not divided.
+    /// Micro-batches per batch; 1 if it is not divided.
     pub count: usize,
 }
 
-/// Where the counters and gradients of a batch lie, and those of one micro-batch.
+/// Counters and gradients of the batch, and of a micro-batch.
 #[derive(Debug)]
 pub(super) struct Accumulation {
     counters: SlotId,
@@ -38,7 +38,7 @@ pub(super) struct Accumulation {
 }
 
 impl Accumulation {
-    /// Adds to the plan what a micro-batch needs besides; `gradients` are of `tensors`.
+    /// Adds the slots for micro-batches to the plan; `gradients` belong to `tensors`.
     pub(super) fn new(
         plan: &mut Plan,
         counters: SlotId,
@@ -60,16 +60,16 @@ impl MicroBatches {
         Self { rows, count: batch.min(samples).div_ceil(rows).max(1) }
     }
 
-    /// How many of the `used` rows in use of a batch lie in its micro-batch `index`.
+    /// The number of valid rows in micro-batch `index` of a batch with `used` valid rows.
     pub fn rows_in(&self, index: usize, used: usize) -> usize {
         used.saturating_sub(index * self.rows).min(self.rows)
     }
 
-    /// Records `pass`, which takes its rows by the counters of the micro-batch and leaves their gradients, once for
-    /// each micro-batch, and puts together the mean of their gradients.
+    /// Records `pass`, which uses the micro-batch's counters and computes gradients, once per micro-batch, and averages
+    /// the gradients.
     ///
     /// # Errors
-    /// Where that makes too many dispatches.
+    /// If that takes too many dispatches.
     pub(super) fn record(
         &self,
         plan: &mut Plan,

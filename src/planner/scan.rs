@@ -40,7 +40,7 @@ fn scanned(memory: &Memory) -> Vec<SlotId> {
     [names::RUNNING_STATE, names::GRADIENTS, names::WEIGHTS].iter().filter_map(|name| memory.find(name)).collect()
 }
 
-/// What the first scan that found anything in an array found there.
+/// Non-finite elements of an array, at the first scan that found any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadElements {
     /// How many steps had begun.

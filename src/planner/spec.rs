@@ -14,11 +14,11 @@ pub struct TrainSpec {
     pub micro_batch: Option<usize>,
     /// How a step moves the weights.
     pub update: UpdateConfig,
-    /// Steps of the whole run, by which the learning rate may be scheduled.
+    /// Steps of the whole run, for the schedule.
     pub steps: usize,
     /// Seed of the order of the items, and of what is random in layers.
     pub seed: u64,
-    /// Steps whose metrics the device keeps until they are read.
+    /// Steps in the ring of metrics.
     pub ring: usize,
     /// How items are augmented, which are then rows and columns; if `None`, they are taken as they are.
     pub augment: Option<(Augment, [usize; 2])>,

@@ -77,7 +77,7 @@ pub struct EvaluationPlan {
 /// are the same in every form.
 ///
 /// # Errors
-/// Where a size does not fit the device's 32-bit indices, or batches are divided that cannot be.
+/// If a size exceeds the device's 32-bit indices, or the batch cannot be divided.
 pub fn plan_training(model: &Model, spec: &TrainSpec, caps: &Caps) -> Result<TrainingPlan> {
     let (mut plan, mut pool) = (Plan::within(caps.max_binding_bytes), Pool::default());
     let owned = ModelSlots::add(&mut plan.memory, model)?;
@@ -110,7 +110,7 @@ pub fn plan_evaluation(model: &Model, spec: EvaluationSpec) -> Result<Evaluation
     Ok(EvaluationPlan { plan, model: owned, test })
 }
 
-/// Appends a section that goes forward, backward and a step on, by one batch or by its micro-batches.
+/// Adds a section that runs forward, backward and update, for a batch or its micro-batches.
 fn record_training(
     plan: &mut Plan,
     pool: &mut Pool,

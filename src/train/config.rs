@@ -1,4 +1,4 @@
-//! What a training run is asked to do.
+//! Settings of a training run.
 
 use super::{StopReason, StopTarget};
 use crate::error::{Error, Kind, Result};
@@ -6,14 +6,14 @@ use crate::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
 use crate::optim::UpdateConfig;
 use crate::planner::MicroBatches;
 
-/// The settings of a run. The defaults are the classic program's.
+/// The settings of a run. The defaults are those of the classic program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainConfig {
-    /// Layers, loss and initialiser.
+    /// Layers, loss and initializer.
     pub model: ModelConfig,
-    /// Rows of a batch.
+    /// Batch size.
     pub batch_size: usize,
-    /// Rows of a batch that are on the device at a time, at most all; without it, all.
+    /// Rows on the device at a time; all if not set.
     pub micro_batch: Option<usize>,
     /// Passes over the training set, unless `steps` says how long the run is.
     pub epochs: usize,
@@ -31,10 +31,10 @@ pub struct TrainConfig {
     pub normalize: Normalisation,
     /// What is done at random to the training items.
     pub augment: Augment,
-    /// After every how many steps gradients and weights are looked through for numbers that are not finite. After the last
-    /// step, and with validation after each epoch, they always are.
+    /// Check gradients and weights for NaN and infinity every this many steps; also after the last step, and with
+    /// validation after each epoch.
     pub scan_every: usize,
-    /// What validation has to reach for training to end at once.
+    /// Validation target that ends training.
     pub target: Option<StopTarget>,
     /// After how many validations without a lower loss training ends. The best weights are kept.
     pub patience: Option<usize>,
@@ -75,7 +75,7 @@ impl TrainConfig {
     /// Checks each setting.
     ///
     /// # Errors
-    /// Names the first setting that cannot be used, and what could.
+    /// If a setting is invalid; names the first, and valid values.
     pub fn validate(&self) -> Result<()> {
         let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
         if self.batch_size == 0 {

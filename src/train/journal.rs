@@ -1,4 +1,4 @@
-//! The file of a search: a line of JSON that says which search it is, then a line for each run that was done.
+//! The file of a search: a JSON line that identifies the search, then a line per finished run.
 
 use super::tune::{Assignment, Finished};
 use crate::error::{Error, Kind, Result};
@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// An open file of a search, to which runs are added.
+/// An open search file that runs are appended to.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -16,11 +16,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the file of the search that `search` describes, or starts one, and gives the runs that are in it. Half a
-    /// line at its end, as is left where the search was broken off while writing, is taken away.
+    /// Opens the file of the search described by `search`, or creates it, and returns its runs. A partial last line,
+    /// left by an interrupted search, is removed.
     ///
     /// # Errors
-    /// Where the file cannot be read or written, is that of another search, or is damaged.
+    /// If the file cannot be read or written, belongs to another search, or is damaged.
     pub fn open(path: &Path, search: &Value) -> Result<(Self, Vec<Finished>)> {
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(|error| Error::io("open", path, &error))?;
@@ -49,8 +49,8 @@ impl Journal {
         Ok((journal, done))
     }
 
-    /// Adds a run; `about` is an object of what else is to be told of it. Gives the line, and the score as the line
-    /// has it: a search that is broken off and goes on sees the same numbers as one that is not.
+    /// Appends a run; `about` is an object with further keys. Returns the line, and the score as parsed from it, so
+    /// that a resumed search sees the same numbers.
     pub fn add(&mut self, done: &Finished, about: &Value) -> Result<(Value, Option<Measured>)> {
         let mut line = json!({
             "event": "trial",
@@ -70,7 +70,7 @@ impl Journal {
         Ok((line, score))
     }
 
-    /// Leaves the first `bytes` bytes, and goes on behind them.
+    /// Truncates to the first `bytes` bytes, and continues there.
     fn cut(&mut self, bytes: usize) -> Result<()> {
         let cut = self.file.set_len(bytes as u64).and_then(|()| self.file.seek(SeekFrom::End(0)));
         cut.map(|_| ()).map_err(|error| Error::io("write", &self.path, &error))
@@ -91,7 +91,7 @@ fn validation(metric: &str) -> String {
     format!("validation_{metric}")
 }
 
-/// The run that a line tells of.
+/// Parses a run from a line.
 fn finished(line: &str) -> Option<Finished> {
     let line: Value = serde_json::from_str(line).ok()?;
     let count = |key: &str| line[key].as_u64().and_then(|count| usize::try_from(count).ok());

@@ -1,5 +1,5 @@
-//! The training loop, and what it needs: configuration, data on the device, metrics, model files. The search for good
-//! settings: spaces, successive halving, and the file of its runs.
+//! The training loop: configuration, data on the device, metrics, model files. Hyperparameter search: spaces,
+//! successive halving, and the file of runs.
 
 mod config;
 mod course;

@@ -8,22 +8,22 @@ use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
 
-/// The key of the metadata that holds, as TOML, the layers and what else is known of the model. There is one only, for
-/// the order of several would change from file to file.
+/// The metadata key with the layers and everything else about the model, as TOML. There is only one, since the order of
+/// several would vary from file to file.
 const MODEL: &str = "shadegrad";
 
-/// The number of the format that is written. It goes up when older programs would misread a file. Format 0, which did not
-/// say its number, has the same keys and tensors as 1.
+/// The format number written. It increases when older programs would misread a file. Format 0, without a number, has
+/// the same keys and tensors as 1.
 const FORMAT: usize = 1;
 
 const NOT_A_MODEL: &str = "give a model.safetensors that `train --out` wrote";
 
-/// A trained model, as read from a file.
+/// A trained model loaded from a file.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
     /// Its layers.
     pub model: Model,
-    /// Its parameters, statistics and normalisation, in the order of [`Model::state`].
+    /// Its parameters, running state and normalization, in the order of [`Model::state`].
     pub weights: Vec<Vec<f32>>,
 }
 
@@ -32,7 +32,7 @@ impl ModelFile {
     /// was not trained on.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(path: &Path, model: &Model, tensors: &[(String, Shape, Vec<f32>)], dropped: &[Dropped]) -> Result<()> {
         let bytes = Self::encode(model, tensors, dropped).map_err(|error| {
             let cause = format!("cannot write {}: {error}", path.display());
@@ -43,10 +43,10 @@ impl ModelFile {
         std::fs::rename(&partial, path).map_err(|error| Error::io("write", path, &error))
     }
 
-    /// The bytes that [`Self::write`] writes.
+    /// The bytes written by [`Self::write`].
     ///
     /// # Errors
-    /// Where a tensor has more or fewer values than its shape.
+    /// If a tensor's length does not match its shape.
     pub fn encode(model: &Model, tensors: &[(String, Shape, Vec<f32>)], dropped: &[Dropped]) -> Result<Vec<u8>> {
         let refuse = |error| Error::new(Kind::Usage, format!("{error}"), "pass the tensors that the model declares");
         let views = tensors.iter().map(|(name, shape, values)| {
@@ -54,7 +54,7 @@ impl ModelFile {
             Ok((name.as_str(), TensorView::new(Dtype::F32, shape.extents().to_vec(), bytes).map_err(refuse)?))
         });
         let views = views.collect::<Result<Vec<_>>>()?;
-        // What it takes to run the layers, and to score them as they were trained.
+        // Everything needed to run the layers and score them as trained.
         let mut about = format!("format = {FORMAT}\ninputs = {}\nclasses = {}\n", model.inputs(), model.classes());
         if !dropped.is_empty() {
             let dropped: Vec<_> = dropped.iter().map(|d| format!("{} {}", d.items, d.flaw)).collect();
@@ -68,7 +68,7 @@ impl ModelFile {
     /// Reads what [`Self::write`] wrote. Where there is no normalisation, inputs are taken from 0 to 1.
     ///
     /// # Errors
-    /// Where the file cannot be read, is damaged, or does not hold a model: names what was expected and found.
+    /// If the file cannot be read, is damaged, or does not contain a model; reports expected and found.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
             Error::new(
@@ -81,10 +81,10 @@ impl ModelFile {
             .map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display()), error.advice()))
     }
 
-    /// Reads the bytes of a file that [`Self::write`] wrote.
+    /// Parses the bytes of a file written by [`Self::write`].
     ///
     /// # Errors
-    /// Where they are damaged, of a newer format, or do not hold a model: names what was expected and found.
+    /// If they are damaged, in a newer format, or do not contain a model; reports expected and found.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let refuse = |what: String| Error::new(Kind::Model, what, NOT_A_MODEL);
         let file = SafeTensors::deserialize(bytes).map_err(|error| refuse(format!("not safetensors: {error}")))?;
@@ -116,7 +116,7 @@ impl ModelFile {
     }
 }
 
-/// The model that a file's metadata describe.
+/// The model described by a file's metadata.
 fn described(bytes: &[u8]) -> Result<Model> {
     let refuse = |error: Error| Error::new(Kind::Model, error.cause(), NOT_A_MODEL);
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());

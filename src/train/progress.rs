@@ -1,29 +1,29 @@
-//! What the host makes of the metrics that come back: scores, the rate, and reports on where training stands.
+//! Host-side metrics: scores, throughput and progress reports.
 
 use crate::error::{Error, Kind, Result};
 use crate::nn::metric::{BatchResult, Measured, MetricSums};
 use crate::planner::MicroBatches;
 use std::time::{Duration, Instant};
 
-/// How long one submit may keep the device: long enough to hide its cost, short enough for a desktop to stay smooth.
+/// Maximum duration of a submission: long enough to hide its overhead, short enough to keep a desktop responsive.
 const SUBMIT: Duration = Duration::from_millis(100);
-/// Entries of metrics that the device keeps until they are read: one a step, or one a micro-batch.
+/// Entries in the ring of metrics: one per step, or per micro-batch.
 const RING: usize = 4096;
-/// Steps left out of the measured rate: the first ones find caches and clocks cold.
+/// Steps excluded from the measured rate, while caches and clocks are cold.
 const WARM_UP: usize = 10;
 
-/// Where training stands after some steps.
+/// Progress after some steps.
 #[derive(Clone, Debug)]
 pub struct Update<'a> {
-    /// Steps done, of [`Self::total_steps`].
+    /// Steps done, out of [`Self::total_steps`].
     pub step: usize,
-    /// Steps in all.
+    /// Total steps.
     pub total_steps: usize,
-    /// Whole epochs done.
+    /// Complete epochs.
     pub epoch: usize,
     /// Whether the last of these steps ended an epoch.
     pub epoch_ended: bool,
-    /// Over the current epoch so far; over the whole of it where it has ended.
+    /// Over the current epoch so far, or the whole epoch if it ended.
     pub score: Measured,
     /// Over the validation items, where there are some and an epoch has ended.
     pub validation: Option<Measured>,
@@ -31,16 +31,16 @@ pub struct Update<'a> {
     pub losses: &'a [f32],
     /// Items a second since the warm-up; until that is over, since the start.
     pub samples_per_second: f64,
-    /// How long training has taken so far, without validation.
+    /// Training time so far, without validation.
     pub seconds: f64,
 }
 
-/// Steps whose metrics the device keeps until they are read, where each has so many micro-batches.
+/// Steps whose metrics fit in the ring, given their micro-batches.
 pub(super) fn steps_in_ring(division: MicroBatches) -> usize {
     (RING / division.count).max(1)
 }
 
-/// What to do about numbers that are not finite.
+/// Advice for non-finite numbers.
 pub(super) const ADVICE: &str =
     "lower the learning rate (--lr), clip the gradients (--clip-norm 1), and check that the data are what you expect";
 
@@ -48,7 +48,7 @@ pub(super) fn not_finite(what: &str, loss: f64) -> Error {
     Error::new(Kind::Numeric, format!("{what} is {loss}, which is not finite"), ADVICE)
 }
 
-/// What the host knows of a run from the metrics read so far.
+/// State of a run as known from the metrics read so far.
 pub(super) struct Progress {
     samples: usize,
     batch: usize,
@@ -61,7 +61,7 @@ pub(super) struct Progress {
     begun: Instant,
     /// When the warm-up ended, and how many items it took.
     pub(super) warm: Option<(Instant, usize)>,
-    /// When the last of the steps ended.
+    /// Time when the last step ended.
     ended: Instant,
 }
 
@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// As many steps as fill a submit by the rate so far: one at first, and none beyond the end of the warm-up.
+    /// Steps per submission at the current rate: one at first, and none beyond the end of the warm-up.
     pub(super) fn steps_per_submit(&self) -> usize {
         let fitting = (self.rate() * SUBMIT.as_secs_f64() / self.batch as f64) as usize;
         let most = if self.warm.is_none() { WARM_UP - self.step } else { steps_in_ring(self.division) / 4 };
@@ -94,7 +94,7 @@ impl Progress {
         (self.items - before) as f64 / (self.ended - since).as_secs_f64().max(1e-9)
     }
 
-    /// The metrics of the next steps, out of those of their micro-batches.
+    /// The metrics of the next steps, merged from their micro-batches.
     pub(super) fn merge(&self, metrics: &[f32]) -> Vec<f32> {
         let steps = metrics.chunks_exact(2 * self.division.count).enumerate();
         let merged = steps.flat_map(|(i, entries)| {
@@ -107,20 +107,20 @@ impl Progress {
         merged.collect()
     }
 
-    /// Rows in use of the batch of a step, counted from 0.
+    /// Valid rows in the batch of a step, counted from 0.
     fn rows_of(&self, step: usize) -> usize {
         let position = step % self.samples.div_ceil(self.batch) * self.batch;
         self.batch.min(self.samples - position)
     }
 
-    /// The first of the next steps, whose metrics have just arrived, with a loss that is not finite; and that loss.
+    /// The first of the next steps with a non-finite loss, and that loss; their metrics have just arrived.
     pub(super) fn arrive(&mut self, metrics: &[f32]) -> Option<(usize, f32)> {
         self.ended = Instant::now();
         let first = metrics.chunks_exact(2).position(|entry| !entry[0].is_finite())?;
         Some((self.step + first + 1, metrics[2 * first]))
     }
 
-    /// Leaves the time since the last steps ended, which went into something else, out of the rate.
+    /// Excludes the time since the last step from the rate.
     pub(super) fn resume(&mut self) {
         let pause = self.ended.elapsed();
         self.begun += pause;
@@ -130,7 +130,7 @@ impl Progress {
         }
     }
 
-    /// Takes in the metrics of the next steps, and tells `watch`; `validation` is for the last of them.
+    /// Adds the metrics of the next steps, and calls `watch`; `validation` belongs to the last of them.
     pub(super) fn take<W>(
         &mut self,
         metrics: &[f32],

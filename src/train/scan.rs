@@ -1,17 +1,17 @@
-//! What the scans of a run have found that is not finite, and what came first.
+//! Evaluates a run's scans for non-finite numbers, and determines what came first.
 
 use super::progress::{ADVICE, not_finite};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Executor, Memory, Pending, Slot, SlotId};
 use crate::planner::{BadElements, ScanSlots};
 
-/// Follows the scans of a run.
+/// Tracks the scans of a run.
 pub(super) struct Scan {
     slots: ScanSlots,
     every: usize,
-    /// The last step after which everything is known to have been finite; 0 where that is the start.
+    /// The last step after which everything was known to be finite; 0 for the start.
     sound: usize,
-    /// What was found in each array, once anything was.
+    /// Findings per array, if any.
     found: Option<Vec<Option<BadElements>>>,
 }
 
@@ -19,44 +19,45 @@ impl Scan {
     /// Scans after every `every` steps.
     ///
     /// # Errors
-    /// Where the plan has no section for it.
+    /// If the plan has no scan section.
     pub(super) fn new(slots: Option<&ScanSlots>, every: usize) -> Result<Self> {
         let missing = || Error::new(Kind::Usage, "the plan has no section for scans", "build it with Trainer::plan");
         Ok(Self { slots: slots.ok_or_else(missing)?.clone(), every, sound: 0, found: None })
     }
 
-    /// How many steps are done when the next scan is due, after `done` and at `end` at the latest.
+    /// The step of the next scan after `done`, at most `end`.
     pub(super) fn due_after(&self, done: usize, end: usize) -> usize {
         ((done / self.every + 1) * self.every).min(end)
     }
 
-    /// Asks for the record as it is after all runs so far.
+    /// Requests the record as it is after all runs so far.
     pub(super) fn fetch<E: Executor>(&self, executor: &mut E) -> Result<Pending<u32>> {
         executor.fetch_words(self.slots.record)
     }
 
-    /// Takes in the record as a scan after `step` steps left it.
+    /// Processes the record of a scan after `step` steps.
     pub(super) fn arrive(&mut self, step: usize, record: &[u32]) {
         let found = ScanSlots::found(record);
         match found.iter().flatten().map(|found| found.step).min() {
             None => self.sound = step,
             Some(first) => {
-                // What is found stays in the record, so that the scans before found nothing.
+                // Findings stay in the record, so earlier scans found nothing.
                 self.sound = self.sound.max(first.saturating_sub(1) / self.every * self.every);
                 self.found = Some(found);
             }
         }
     }
 
-    /// Whether anything has been found.
+    /// Whether anything was found.
     pub(super) fn has_found(&self) -> bool {
         self.found.is_some()
     }
 
-    /// Whether all is well; `bad_loss` is the first step whose loss is known not to be finite, and that loss.
+    /// Checks all findings; `bad_loss` is the first step with a non-finite loss, and that loss.
     ///
     /// # Errors
-    /// Where it is not: names the step, or the steps before and after, the tensors and their first elements, and the loss.
+    /// If there are any; reports the step, or the steps before and after, the tensors with their first elements, and
+    /// the loss.
     pub(super) fn judge(&self, memory: &Memory, bad_loss: Option<(usize, f32)>) -> Result<()> {
         let found = self.found.as_ref().map(|found| self.describe(memory, found));
         let before = match self.sound {
@@ -78,7 +79,7 @@ impl Scan {
         Err(Error::new(Kind::Numeric, cause, ADVICE))
     }
 
-    /// The first step at whose scan something was found, and what was.
+    /// The first step whose scan found something, and what.
     fn describe(&self, memory: &Memory, found: &[Option<BadElements>]) -> (usize, String) {
         let step = found.iter().flatten().map(|found| found.step).min().unwrap_or_default();
         let first = found.iter().zip(&self.slots.arrays).filter_map(|(found, array)| Some((found.as_ref()?, array)));
@@ -93,7 +94,7 @@ impl Scan {
     }
 }
 
-/// The tensor and the place in it of an element of an arena, such as `weights/fc1.weight [3, 17]`.
+/// Tensor and position of an arena's element, such as `weights/fc1.weight [3, 17]`.
 fn element(memory: &Memory, arena: SlotId, index: usize) -> String {
     let arena = memory.slot(arena);
     let holds = |slot: &&Slot| {

@@ -35,7 +35,7 @@ pub struct Search {
 /// The values that a setting may take in a search.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Candidates {
-    /// Anything from the first to the second, both included.
+    /// Any value in this closed range.
     Between(f64, f64),
     /// Any of the whole numbers from the first to the second, both included.
     Whole(usize, usize),
@@ -44,7 +44,7 @@ pub enum Candidates {
 }
 
 impl Distribution {
-    /// The point of `low..high` below which the share `unit` of the distribution lies.
+    /// The quantile `unit` of the distribution on `low..high`.
     fn between(self, low: f64, high: f64, unit: f64) -> f64 {
         match self {
             Self::Logarithmic => (low.ln() + (high.ln() - low.ln()) * unit).exp(),
@@ -85,7 +85,7 @@ impl Candidates {
                 let exact = distribution.between(*low, *high, unit);
                 format!("{exact:.2e}").parse().unwrap_or(exact).clamp(*low, *high).to_string()
             }
-            // Each whole number stands for what lies between it and the next.
+            // Each integer represents the interval up to the next.
             Self::Whole(low, high) => {
                 (distribution.between(*low as f64, *high as f64 + 1.0, unit) as usize).clamp(*low, *high).to_string()
             }

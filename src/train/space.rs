@@ -1,4 +1,4 @@
-//! The space in which `tune` searches, and how trials are drawn from it.
+//! The search space of `tune`, and sampling of trials.
 
 use super::search::{Candidates, Search};
 use super::setting::Setting;
@@ -37,7 +37,7 @@ struct Drawn {
 
 impl Dimension {
     /// # Errors
-    /// Names the first value that no run could use, and what could.
+    /// If a value is invalid; names the first, and valid values.
     fn check(&self, usual: &str) -> Result<()> {
         if let Candidates::OneOf(list) = &self.values {
             list.iter().try_for_each(|value| self.setting.check(value))?;
@@ -162,7 +162,7 @@ mod tests {
             config.and_then(|config| config.validate()).unwrap_or_else(|error| panic!("{trial:?}: {error}"));
         }
         let share = |of: &dyn Fn(&Sample) -> bool| trials.iter().filter(|trial| of(trial)).count() as f64 / 2000.0;
-        // Log-uniform: half below the geometric mean. Five standard errors of a half are 0.056.
+        // Log-uniform: half are below the geometric mean. Five standard errors of a half are 0.056.
         assert!((share(&|t| number(t, "lr") < 1e-3) - 0.5).abs() < 0.056);
         assert!((share(&|t| number(t, "width") < 256.0) - 0.5).abs() < 0.056);
         assert!((share(&|t| number(t, "dropout") < 0.25) - 0.5).abs() < 0.056);

@@ -1,11 +1,11 @@
-//! When training ends before its last epoch.
+//! Early stopping.
 
 use crate::error::{Error, Kind};
 use crate::nn::metric::{self, Measured, Metric};
 use std::fmt;
 use std::str::FromStr;
 
-/// What validation has to reach for training to end.
+/// A validation target that ends training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StopTarget {
     /// The metric.
@@ -40,7 +40,7 @@ impl FromStr for StopTarget {
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// All epochs were done.
+    /// All epochs were completed.
     Epochs,
     /// All steps were done, where the run was of so many.
     Steps,
@@ -83,12 +83,12 @@ pub(super) struct EarlyStopping {
     since_best: usize,
 }
 
-/// What follows from a validation.
+/// The result of a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Whether none before was as good.
     pub(super) is_best: bool,
-    /// Why training should end now, where it should.
+    /// Why training should end now, if so.
     pub(super) stop: Option<StopReason>,
 }
 

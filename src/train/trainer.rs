@@ -1,4 +1,4 @@
-//! Training and evaluation over any executor.
+//! Training and evaluation on any executor.
 
 use super::course::Course;
 use super::progress::{Progress, not_finite, steps_in_ring};
@@ -18,40 +18,40 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Rows of a batch in evaluation: enough to fill a device, few enough for its memory. One size for all, as the order of
-/// summation depends on it: a model scores the same to the last bit when it is trained and when it is read back.
+/// Batch size of evaluation: enough to fill a device, small enough for its memory. It is fixed, since summation order
+/// depends on it: a model scores the same to the last bit when trained and when loaded.
 pub const EVALUATION_BATCH: usize = 256;
 
-/// How a run went.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// Steps done.
+    /// Completed steps.
     pub steps: usize,
-    /// Whole epochs done.
+    /// Completed epochs.
     pub epochs: usize,
-    /// Why there were no more.
+    /// Why training ended.
     pub stop_reason: StopReason,
-    /// How the weights that the run leaves did in validation, and after which epoch they were so.
+    /// Validation score of the final weights, and their epoch.
     pub validation: Option<Validated>,
-    /// Seconds from the first step's submit to the last step's end, validation included.
+    /// Seconds from submitting the first step to the end of the last, including validation.
     pub seconds: f64,
-    /// When the first step was done.
+    /// When the first step finished.
     pub first_step: Instant,
     /// Items a second after the first ten steps; over all of them where there are no more.
     pub samples_per_second: f64,
-    /// Over the last epoch that was done, each batch before its update.
+    /// Over the last completed epoch, each batch before its update.
     pub train: Measured,
-    /// Bytes sent to the device after the first step.
+    /// Bytes uploaded after the first step.
     pub bytes_up_after_start: u64,
-    /// Bytes read back, a step on average, validation included.
+    /// Bytes read back per step on average, including validation.
     pub bytes_down_per_step: f64,
 }
 
-/// Steps under way, and what they leave to look at.
+/// Steps in flight, with their results.
 struct Submitted {
     steps: usize,
     metrics: Pending,
-    /// The last step that a scan followed, and what scans have found by then.
+    /// The last step followed by a scan, and the scan record.
     scan: Option<(usize, Pending<u32>)>,
 }
 
@@ -120,11 +120,11 @@ impl<E: Executor> Trainer<E> {
         Self::begin(executor, model, config, data)
     }
 
-    /// Goes on with another run over the data that are on the device: only parameters of kernels and what the model begins
-    /// with go up, and the run is the same to the last bit as a new trainer's. `data` are those that this one was made with.
+    /// Starts another run on the data already on the device: only kernel parameters and initial weights are uploaded,
+    /// and the run is identical to a new trainer's to the last bit. `data` are those this trainer was created with.
     ///
     /// # Errors
-    /// As of [`Self::plan`] and [`Executor::with_plan`]; and where `data` are of another size than those on the device.
+    /// As for [`Self::plan`] and [`Executor::with_plan`]; and if `data` differ in size from those on the device.
     pub async fn with_config(self, config: TrainConfig, data: &Dataset, caps: &Caps) -> Result<Self> {
         let (model, plan) = Self::plan(&config, data, caps)?;
         if !plan.memory.finds_data_in(self.executor.memory()) {
@@ -134,7 +134,7 @@ impl<E: Executor> Trainer<E> {
         Self::begin(self.executor.with_plan(plan, Keep::Data).await?, model, config, data)
     }
 
-    /// Uploads what the model begins with to an executor that has the data.
+    /// Uploads a model's initial state to an executor that has the data.
     fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
         if config.normalize == Normalisation::Standard {
@@ -159,7 +159,7 @@ impl<E: Executor> Trainer<E> {
     /// are items for validation, not beyond the next validation: what follows is decided then.
     ///
     /// # Errors
-    /// Where the device fails, or a loss is not finite; and any error of `watch`, which ends training.
+    /// If the device fails, or a loss is not finite; and any error of `watch`, which ends training.
     pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
         let course = Course::new(&self.config, self.samples)?;
         let Course { steps_per_epoch, total, .. } = course;
@@ -175,7 +175,7 @@ impl<E: Executor> Trainer<E> {
         let down = self.executor.traffic().down;
         while progress.step < total {
             let end = if self.validation.is_some() { course.next_validation(progress.step) } else { total };
-            // Until the warm-up is over, one submit at a time: the rate must not count what was submitted before.
+            // During warm-up, one submission at a time: the rate must not include earlier work.
             let ahead = if progress.warm.is_some() { 2 } else { 1 };
             while submitted < end && waiting.len() < ahead {
                 let most = progress.steps_per_submit().min(end - submitted).min(ring - submitted % ring);
@@ -205,7 +205,7 @@ impl<E: Executor> Trainer<E> {
                 progress.resume();
             }
         }
-        // A target that is reached is reached by the weights of now, whichever were best.
+        // A target is reached by the current weights, whichever were best.
         if self.config.patience.is_some() && ending != StopReason::Target && stopping.best != validation {
             self.executor.run(&Phase::Restore.name(), 1)?;
             validation = stopping.best;
@@ -224,7 +224,7 @@ impl<E: Executor> Trainer<E> {
         })
     }
 
-    /// Runs these steps, counted from 0, with scans where they are due or `end` is reached, and asks for what they leave.
+    /// Submits these steps, counted from 0, with scans when due or at `end`, and requests their results.
     fn submit(&mut self, scan: &Scan, steps: Range<usize>, end: usize) -> Result<Submitted> {
         let division = self.config.division(self.samples);
         let (ring, entry) = (steps_in_ring(division), 2 * division.count);
@@ -250,7 +250,7 @@ impl<E: Executor> Trainer<E> {
     /// Waits for the metrics of steps, of `submitted` in all.
     ///
     /// # Errors
-    /// Where a loss is not finite, or a scan has found something that is not: says what came first.
+    /// If a loss is not finite, or a scan found a non-finite number; reports which came first.
     async fn arrive(
         &mut self,
         steps: Submitted,
@@ -264,7 +264,7 @@ impl<E: Executor> Trainer<E> {
             scan.arrive(step, &pending.await?);
         }
         if bad_loss.is_some() && !scan.has_found() {
-            // That a loss is not finite does not say where it began.
+            // A non-finite loss does not tell where it originated.
             self.executor.run(&Phase::Scan.name(), 1)?;
             scan.arrive(submitted, &scan.fetch(&mut self.executor)?.await?);
         }
@@ -306,7 +306,7 @@ impl<E: Executor> Trainer<E> {
         Ok([mean, 1.0 / reciprocal])
     }
 
-    /// Parameters, statistics and normalisation by name, in the order of [`Model::state`].
+    /// Parameters, running state and normalization by name, in the order of [`Model::state`].
     pub async fn weights(&mut self) -> Result<Vec<(String, crate::shape::Shape, Vec<f32>)>> {
         let mut weights = Vec::new();
         for ((name, shape), slot) in self.model.state().into_iter().zip(self.slots.model.state()) {
@@ -321,7 +321,7 @@ impl<E: Executor> Trainer<E> {
 /// Runs the section `evaluate` over `items` items in batches of `batch`.
 ///
 /// # Errors
-/// Where the device fails, or the loss is not finite.
+/// If the device fails, or the loss is not finite.
 pub async fn evaluate<E: Executor>(executor: &mut E, items: usize, batch: usize) -> Result<Measured> {
     let slots = SetSlots::find(executor.memory(), Set::Test)?;
     measure(executor, (Set::Test, &slots), items, batch).await
@@ -350,8 +350,8 @@ async fn measure<E: Executor>(
     if loss.is_finite() { Ok(measured) } else { Err(not_finite(&format!("the {} loss", set.name()), loss)) }
 }
 
-/// Copies parameters, statistics and normalisation, in the order of [`Model::state`], into the slots of a plan of
-/// `model`, and the weights of its classes where it has some.
+/// Uploads parameters, running state and normalization, in the order of [`Model::state`], to the slots of a plan of
+/// `model`, and its class weights, if any.
 pub fn upload_weights<E: Executor>(executor: &mut E, model: &Model, weights: &[Vec<f32>]) -> Result<()> {
     let slots = ModelSlots::find(executor.memory(), model)?;
     for (slot, values) in slots.state().zip(weights) {

@@ -1,16 +1,16 @@
-//! Successive halving: many trials for a few epochs, the better half of them for twice as many, and so on.
+//! Successive halving: many trials for few epochs, the better half of them for twice as many, and so on.
 //!
 //! Source: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS
-//! 2016, figure 3. Each rung trains its trials anew, so that the result of a run depends on its settings and epochs
-//! alone and a schedule of the learning rate spans the run.
+//! 2016, figure 3. Each rung retrains its trials from scratch, so that a result depends only on settings and epochs,
+//! and the learning rate schedule spans the run.
 
 use crate::error::{Error, Kind, Result};
 use crate::nn::metric::Measured;
 
-/// The most trials of a search.
+/// Maximum number of trials.
 const MOST_TRIALS: usize = 1 << 16;
 
-/// How many trials a search has, and how long they are trained.
+/// Number of trials, and their training time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Halving {
     trials: usize,
@@ -18,43 +18,43 @@ pub struct Halving {
     min_epochs: usize,
 }
 
-/// A run to be done.
+/// A scheduled run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assignment {
-    /// The number of the trial, by which its settings are drawn.
+    /// The trial's number, which determines its settings.
     pub trial: usize,
-    /// The rung that it has reached, from 0.
+    /// The rung, from 0.
     pub rung: usize,
     /// Passes over the training set.
     pub epochs: usize,
 }
 
-/// A run that was done.
+/// A finished run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finished {
-    /// Which run.
+    /// The run.
     pub run: Assignment,
     /// Over the validation items after it; none where its loss ceased to be finite.
     pub score: Option<Measured>,
 }
 
 impl Finished {
-    /// What is compared: less is better. A loss that is not finite is the worst.
+    /// The loss for ranking. A non-finite loss is the worst.
     fn loss(&self) -> f64 {
         self.score.map(|score| score.loss()).filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY)
     }
 }
 
-/// The best first: by loss, and where that is equal by number and rung.
+/// Sorts best first: by loss, ties by number and rung.
 pub fn rank(runs: &mut [Finished]) {
     let order = |run: &Finished| (run.run.trial, run.run.rung);
     runs.sort_by(|a, b| a.loss().total_cmp(&b.loss()).then_with(|| order(a).cmp(&order(b))));
 }
 
-/// The score of a run, or none where its loss ceased to be finite, which is no failure of the search.
+/// The score of a run, or none if its loss became non-finite, which is not an error of the search.
 ///
 /// # Errors
-/// Any other that the run ended with.
+/// Any other error of the run.
 pub fn unless_diverged(result: Result<Measured>) -> Result<Option<Measured>> {
     match result {
         Ok(score) => Ok(Some(score).filter(|score| score.loss().is_finite())),
@@ -64,10 +64,10 @@ pub fn unless_diverged(result: Result<Measured>) -> Result<Option<Measured>> {
 }
 
 impl Halving {
-    /// `trials` trials of `min_epochs` epochs at first, in `rungs` rungs.
+    /// `trials` trials, starting with `min_epochs` epochs, in `rungs` rungs.
     ///
     /// # Errors
-    /// Where a number is 0 or too large, or the trials cannot be halved as often.
+    /// If a number is 0 or too large, or there are too few trials for the rungs.
     pub fn new(trials: usize, rungs: usize, min_epochs: usize) -> Result<Self> {
         let usage = |cause: String, advice: String| Err(Error::new(Kind::Usage, cause, advice));
         if !(1..=MOST_TRIALS).contains(&trials) {
@@ -87,18 +87,18 @@ impl Halving {
         Ok(Self { trials, rungs, min_epochs })
     }
 
-    /// How many runs the whole search has.
+    /// Number of runs in the search.
     pub fn runs(&self) -> usize {
         (0..self.rungs).map(|rung| self.trials >> rung).sum()
     }
 
-    /// How many rungs there are.
+    /// Number of rungs.
     pub fn rungs(&self) -> usize {
         self.rungs
     }
 
-    /// Does each run by `train`, but for those in `done`, whose scores it takes as they are; gives all runs in the
-    /// order in which they were due. The same scores lead to the same runs, however often the search is broken off.
+    /// Runs each assignment with `train`, except those in `done`, whose scores are reused; returns all runs in order.
+    /// Deterministic, even if the search is interrupted and resumed.
     ///
     /// # Errors
     /// The first error of `train`, which ends the search.
@@ -111,7 +111,7 @@ impl Halving {
         let mut trials: Vec<usize> = (0..self.trials).collect();
         for rung in 0..self.rungs {
             trials.truncate(self.trials >> rung);
-            // In the order of their numbers, whatever their ranks.
+            // In the order of trial numbers, regardless of rank.
             trials.sort_unstable();
             let mut finished = Vec::with_capacity(trials.len());
             for trial in trials {
@@ -134,7 +134,7 @@ impl Halving {
 mod tests {
     use super::*;
 
-    /// A loss that falls with epochs, towards one that trials differ in; trial 5 diverges.
+    /// A loss that decreases with epochs, toward a trial-specific limit; trial 5 diverges.
     fn score(run: Assignment) -> Result<Measured> {
         if run.trial == 5 {
             return Err(Error::new(Kind::Numeric, "the loss is NaN", "lower the learning rate"));
@@ -156,7 +156,7 @@ mod tests {
         let rung = |rung| all.iter().filter(|f| f.run.rung == rung).map(|f| f.run).collect::<Vec<_>>();
         let trials = |runs: Vec<Assignment>| runs.iter().map(|run| run.trial).collect::<Vec<_>>();
         assert_eq!(trials(rung(0)), (0..16).collect::<Vec<_>>());
-        // Of 7 i mod 16 the eight and the four least; trial 5 would have had 3.
+        // The eight and four smallest of 7 i mod 16; trial 5 would have had 3.
         assert_eq!(trials(rung(1)), [0, 1, 3, 7, 8, 10, 12, 14]);
         assert_eq!(trials(rung(2)), [0, 7, 12, 14]);
         assert!((0..3).all(|r| rung(r).iter().all(|run| run.epochs == 2 << r)));

@@ -2,7 +2,7 @@ use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{Activation, ModelBuilder, Signal};
 
-/// An activation function of each element.
+/// An elementwise activation function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Activate(pub Activation);
 

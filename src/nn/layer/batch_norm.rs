@@ -3,8 +3,8 @@ use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{self, ModelBuilder, PassMode, Signal};
 
-/// Each feature brought to mean 0 and variance 1 over the batch, then scaled and moved by what is learned; in evaluation
-/// by running moments. Formula and source: [`crate::ops::norm::batch_norm`].
+/// Batch normalization over each feature with learned scale and offset; evaluation uses the running state. For formula
+/// and source see [`crate::ops::norm::batch_norm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchNorm;
 

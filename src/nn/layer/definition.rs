@@ -10,23 +10,23 @@ pub trait Layer: Debug + Send + Sync {
     /// The name of its kind in model files.
     fn kind(&self) -> &'static str;
 
-    /// Its settings, as keys of a model file and TOML values.
+    /// Its settings, as keys and TOML values of a model file.
     fn settings(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Checks its settings, which is possible before it is known what it will be given.
+    /// Checks its settings before its input is known.
     ///
     /// # Errors
-    /// Names the first that cannot be used, and what could.
+    /// If a setting is invalid; names the first, and valid values.
     fn validate(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Adds what it does to the graph, declaring what it owns where it uses it. It is called once when the model is
-    /// built, and once for each section of a plan.
+    /// Adds the layer to the graph, declaring owned tensors where they are used. Called once when the model is built,
+    /// and once per section of a plan.
     ///
     /// # Errors
-    /// Where it does not take such rows: names the shape expected and found.
+    /// If it does not accept such rows; reports the expected and actual shape.
     fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal>;
 }

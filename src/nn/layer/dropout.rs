@@ -4,10 +4,10 @@ use crate::nn::toml::Table;
 use crate::nn::{self, ModelBuilder, PassMode, Signal};
 use crate::ops::elementwise::dropout::DropoutOp;
 
-/// Dropout: in training, zero in place of some elements. Evaluation goes without.
+/// Dropout: zeroes random elements in training, the identity in evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// The share of elements that is dropped, from 0 to less than 1.
+    /// The fraction of elements dropped, 0 to <1.
     pub probability: f64,
 }
 
@@ -37,7 +37,7 @@ impl Layer for Dropout {
     }
 
     fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
-        // Counted in either mode, so that a layer has one number.
+        // Counted in both modes, so that a layer always has the same number.
         let layer = b.next_random();
         match b.mode() {
             PassMode::Train { seed } if self.probability > 0.0 => {

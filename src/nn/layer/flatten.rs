@@ -2,7 +2,7 @@ use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{self, ModelBuilder, Signal};
 
-/// Each row's elements side by side. It costs nothing.
+/// Flattens each row. Free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flatten;
 

@@ -3,8 +3,7 @@ use super::definition::Layer;
 use crate::error::Result;
 use crate::nn::{self, ModelBuilder, Signal};
 
-/// Each row brought to mean 0 and variance 1, then scaled and moved by what is learned. Formula and source:
-/// [`crate::ops::norm::layer_norm`].
+/// Normalizes each row, with learned scale and offset. For formula and source see [`crate::ops::norm::layer_norm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerNorm;
 

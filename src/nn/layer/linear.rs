@@ -7,11 +7,11 @@ use crate::ops::matmul::{Operands, product};
 /// x W + b: rows `[k]` become rows `[outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
-    /// How wide its rows are; without it, as many as the task wants.
+    /// Number of outputs; by default as many as the task needs.
     pub outputs: Option<usize>,
-    /// Whether there is a b. A norm that follows makes it superfluous.
+    /// Whether there is a bias. A following norm makes it redundant.
     pub bias: bool,
-    /// How W is drawn; without it as the model says.
+    /// Initializer of W; by default the model's.
     pub initializer: Option<Initializer>,
 }
 

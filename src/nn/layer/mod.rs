@@ -1,4 +1,4 @@
-//! The kinds of layers that a model is a list of, each in its file.
+//! The kinds of layers, one file each.
 
 mod activate;
 mod affine;
@@ -28,10 +28,10 @@ use super::toml::Table;
 use crate::error::Result;
 use std::sync::Arc;
 
-/// Reads the layer of one kind.
+/// Reads a layer of one kind.
 type ReadLayer = fn(&mut Table<'_>) -> Result<Arc<dyn Layer>>;
 
-/// Every kind of layer but the activations, which are read by their own names.
+/// All kinds of layers except activations, which are read by name.
 const KINDS: [(&str, ReadLayer); 7] = [
     ("linear", |table| Ok(Arc::new(Linear::read(table)?))),
     ("batch_norm", |_| Ok(Arc::new(BatchNorm))),
@@ -42,10 +42,10 @@ const KINDS: [(&str, ReadLayer); 7] = [
     ("reshape", |table| Ok(Arc::new(Reshape::read(table)?))),
 ];
 
-/// Reads a layer from a table with its `kind` and its settings.
+/// Reads a layer from a table with its `kind` and settings.
 ///
 /// # Errors
-/// Where there is no such kind, or a setting is missing, unknown, or cannot be used: gives its place.
+/// If there is no such kind, or a setting is missing, unknown or invalid; reports its location.
 fn read(mut table: Table<'_>) -> Result<Placed> {
     let names = || {
         let kinds = KINDS.iter().map(|(name, _)| (*name).to_owned());

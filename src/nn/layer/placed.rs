@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::nn::{ModelBuilder, Signal};
 use std::sync::Arc;
 
-/// A layer, and where it was asked for: what an error about it begins with.
+/// A layer with its source location, the prefix of its errors.
 #[derive(Clone, Debug)]
 pub struct Placed {
     /// The layer.
@@ -15,13 +15,13 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// The layer as a table of a model file.
+    /// The layer as a TOML table.
     pub fn to_toml(&self) -> String {
         let settings = self.layer.settings().into_iter().map(|(key, value)| format!(", {key} = {value}"));
         format!("{{ kind = \"{}\"{} }}", self.layer.kind(), settings.collect::<String>())
     }
 
-    /// [`Layer::build`], with the place in its errors.
+    /// [`Layer::build`], with the location in errors.
     ///
     /// # Errors
     /// The layer's.
@@ -29,7 +29,7 @@ impl Placed {
         self.layer.build(b, x).map_err(|error| self.at(&error))
     }
 
-    /// [`Layer::validate`], with the place in its errors.
+    /// [`Layer::validate`], with the location in errors.
     ///
     /// # Errors
     /// The layer's.

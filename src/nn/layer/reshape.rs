@@ -5,7 +5,7 @@ use crate::nn::{ModelBuilder, Signal};
 use crate::ops::elementwise::reshape;
 use crate::shape::Shape;
 
-/// Each row's elements in another shape, in their order. It costs nothing.
+/// Changes the shape of each row, keeping the order of elements. Free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reshape {
     /// The shape of a row.

@@ -7,7 +7,7 @@ use crate::ops::elementwise::add::Add;
 /// x + layers(x), as [`crate::nn::residual`].
 #[derive(Clone, Debug)]
 pub struct Residual {
-    /// The layers of the branch, which give rows of the shape that they take.
+    /// The layers of the branch, whose output must have the shape of its input.
     pub layers: Vec<Placed>,
 }
 

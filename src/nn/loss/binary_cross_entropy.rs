@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, LossOp};
 
-/// Binary cross-entropy of the logistic of each output against one-hot labels, in nats.
+/// Binary cross-entropy of the sigmoid of each output with one-hot labels, in nats.
 #[derive(Clone, Copy, Debug)]
 pub struct BinaryCrossEntropy;
 

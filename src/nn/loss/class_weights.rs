@@ -1,27 +1,27 @@
-//! How much each class counts.
+//! Class weights.
 
 use crate::error::{Error, Kind};
 use std::fmt;
 use std::str::FromStr;
 
-/// How much each class counts in the loss.
+/// The weight of each class in the loss.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ClassWeights {
-    /// All alike.
+    /// All equal.
     #[default]
     Equal,
-    /// By how rare each is among the training labels: with N labels, N_c of them of class c and C classes,
+    /// Inversely proportional to frequency in the training labels: with N labels, N_c of them of class c and C classes,
     /// N / (C N_c), so that the mean over all labels is 1. King and Zeng, "Logistic Regression in Rare Events Data",
     /// Political Analysis 9, 2001, section 4.2.
     Balanced,
-    /// These.
+    /// Given explicitly.
     Given(Vec<f32>),
 }
 
 impl FromStr for ClassWeights {
     type Err = Error;
 
-    /// `equal`, `balanced`, or a number for each class, such as `1,2,0.5`.
+    /// Parses `equal`, `balanced`, or one number per class, such as `1,2,0.5`.
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "equal" => Ok(Self::Equal),

@@ -6,14 +6,14 @@ use super::definition::Loss;
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 
-/// The loss function, and its settings.
+/// A loss function with its settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossConfig {
     /// The loss.
     pub loss: &'static dyn Loss,
-    /// The share of each label that is spread evenly over all classes, from 0 to below 1.
+    /// Label smoothing, 0 to <1.
     pub label_smoothing: f32,
-    /// How much each class counts.
+    /// The class weights.
     pub class_weights: ClassWeights,
 }
 
@@ -27,7 +27,7 @@ impl LossConfig {
     /// Checks each setting.
     ///
     /// # Errors
-    /// Where one is out of range, or the loss knows none of it.
+    /// If a setting is out of range, or not supported by the loss.
     pub fn validate(&self) -> Result<()> {
         let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
         if !(0.0..1.0).contains(&self.label_smoothing) {
@@ -50,15 +50,15 @@ impl LossConfig {
         Ok(())
     }
 
-    /// Whether the plain cross-entropy will not do.
+    /// Whether the weighted cross-entropy is needed.
     fn is_weighted(&self) -> bool {
         self.label_smoothing > 0.0 || self.class_weights != ClassWeights::Equal
     }
 
-    /// Checks that the mean loss of a batch is the mean over those of its parts, weighted by their rows.
+    /// Checks that the mean loss of a batch is the mean over its parts, weighted by their rows.
     ///
     /// # Errors
-    /// Where classes count differently, for then a part weighs by its classes.
+    /// If classes have different weights, since the weight of a part then depends on its labels.
     pub fn can_be_divided(&self) -> Result<()> {
         if self.class_weights == ClassWeights::Equal {
             return Ok(());
@@ -70,10 +70,10 @@ impl LossConfig {
         ))
     }
 
-    /// Checks that it is for so many classes.
+    /// Checks the number of class weights.
     ///
     /// # Errors
-    /// Where there are given weights for another number of them.
+    /// If class weights are given for a different number of classes.
     pub fn check_classes(&self, classes: usize) -> Result<()> {
         match &self.class_weights {
             ClassWeights::Given(weights) if weights.len() != classes => Err(Error::new(
@@ -85,10 +85,10 @@ impl LossConfig {
         }
     }
 
-    /// The weight of each of `classes` classes, where the loss takes weights. Balanced ones are settled before.
+    /// The weight of each of `classes` classes, if the loss uses weights. Balanced ones must be resolved before.
     ///
     /// # Errors
-    /// Those of [`Self::check_classes`].
+    /// As for [`Self::check_classes`].
     pub fn weights(&self, classes: usize) -> Result<Option<Vec<f32>>> {
         self.check_classes(classes)?;
         Ok(match &self.class_weights {

@@ -9,11 +9,11 @@ use std::fmt;
 pub struct TargetValues {
     /// The class of each row, `[m]`; [`crate::ops::IGNORE_INDEX`] for rows that are not valid.
     pub labels: Value,
-    /// The counters of the step, which say how many rows are valid.
+    /// The step's counters, which contain the number of valid rows.
     pub counters: Value,
-    /// How much each class counts, `[n]`, where they count differently or labels are smoothed.
+    /// Class weights `[n]`, if they differ or labels are smoothed.
     pub class_weights: Option<Value>,
-    /// The share of each label that is spread evenly over all classes.
+    /// Label smoothing.
     pub label_smoothing: f32,
 }
 
@@ -22,16 +22,16 @@ pub trait Loss: fmt::Debug + Send + Sync {
     /// Its name on the command line and in model files.
     fn name(&self) -> &'static str;
 
-    /// Whether it knows class weights and label smoothing.
+    /// Whether it supports class weights and label smoothing.
     fn is_weighted(&self) -> bool {
         false
     }
 
-    /// The loss of each row of `output [m, n]`, as output 0 of an op that also knows the gradient of their mean:
+    /// The loss of each row of `output [m, n]`, as output 0 of an op that also provides the gradient of their mean:
     /// [`crate::graph::Op::objective`].
     ///
     /// # Errors
-    /// Where the shapes do not go together.
+    /// If the shapes do not match.
     fn apply(&self, graph: &mut Graph, output: Value, targets: &TargetValues) -> Result<Value>;
 }
 

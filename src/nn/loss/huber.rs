@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, LossOp};
 
-/// Huber's loss of the outputs against one-hot labels, with a delta of 1.
+/// Huber loss of the outputs with one-hot labels, with a delta of 1.
 #[derive(Clone, Copy, Debug)]
 pub struct HuberLoss;
 

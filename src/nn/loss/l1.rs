@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, LossOp};
 
-/// Absolute error of the outputs against one-hot labels.
+/// Absolute error of the outputs from one-hot labels.
 #[derive(Clone, Copy, Debug)]
 pub struct L1Loss;
 

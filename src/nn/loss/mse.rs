@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, LossOp};
 
-/// Squared error of the outputs against one-hot labels.
+/// Squared error of the outputs from one-hot labels.
 #[derive(Clone, Copy, Debug)]
 pub struct MseLoss;
 

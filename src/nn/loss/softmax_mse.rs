@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::loss::{self, LossOp};
 
-/// Squared error of the softmax of the outputs against one-hot labels, as the classic program trains it.
+/// Squared error of the softmax of the outputs from one-hot labels, as in the classic program.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftmaxMseLoss;
 

@@ -17,7 +17,7 @@ use crate::planner::names::{Set, of_set};
 use crate::planner::slots::name_of;
 use crate::shape::DType;
 
-/// Logits of a batch that one workgroup may go through without holding up the step.
+/// Maximum logits per batch that a single workgroup can process without delaying the step.
 const MOST_LOGITS: u64 = 1 << 14;
 
 /// The dispatches to be joined, each by its number in the section begun last.
