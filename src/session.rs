@@ -111,9 +111,9 @@ impl fmt::Display for Device {
                 write!(f, "cpu, {} threads", rayon::current_num_threads())?;
                 match instead.as_deref().map(software_driver) {
                     None => Ok(()),
-                    Some(None) => f.write_str("; no GPU was found"),
+                    Some(None) => f.write_str("; no GPU found"),
                     Some(Some(name)) => {
-                        write!(f, "; no GPU was found, the shaders run on a software driver with --device {name}")
+                        write!(f, "; no GPU found; use --device {name} to run shaders on a software driver")
                     }
                 }
             }

@@ -122,7 +122,7 @@ fn inputs_are_taken_by_name() {
     assert_eq!(model.tensors()[0].1, Shape::from([4, 2]));
     assert!(config(layers("right")).build_for(signature(5)).is_err(), "their shapes differ");
     let error = config(layers("middle")).build_for(signature(4)).expect_err("there is none");
-    assert_eq!(error.cause(), "layer 1: add_input: no input is called `middle`");
+    assert_eq!(error.cause(), "layer 1: add_input: no input named `middle`");
     assert_eq!(error.advice(), "the model has left, right");
     let none = Signature { inputs: Vec::new(), outputs: 2 };
     assert!(config(layers("right")).build_for(none).is_err(), "the first layer has no input");

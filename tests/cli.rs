@@ -206,10 +206,10 @@ fn validation_is_told_after_each_epoch_and_ends_training() {
     let target = accuracies[1].expect("a number");
     let ran = place.run(&format!("{train} --target accuracy={target}"));
     let told = ran.lines().into_iter().find(|line| line.starts_with("stopped")).expect("it ends early");
-    holds(told, &["after epoch ", "target is reached"]);
+    holds(told, &["after epoch ", "target reached"]);
     let ran = place.run(&train.replace("--epochs 6", "--lr 1 --epochs 40 --patience 2"));
     let told = ran.lines().into_iter().find(|line| line.starts_with("stopped")).expect("it ends early");
-    holds(told, &["after epoch ", "no better for 2 epochs"]);
+    holds(told, &["after epoch ", "no improvement for 2 epochs"]);
     holds(&ran.out, &["kept    the weights of epoch ", "validation loss "]);
 }
 
@@ -292,7 +292,7 @@ fn without_a_gpu_the_cpu_trains_and_says_how_to_run_the_shaders() {
     let told = ran.lines()[0];
     if adapters.iter().all(software) {
         let (reason, driver) = told.split_once("--device ").expect("the line names a device");
-        holds(reason, &["cpu", "no GPU was found", "shaders run on a software driver"]);
+        holds(reason, &["cpu", "no GPU found", "to run shaders on a software driver"]);
         let objects = place.run(&format!("{SMALL} --device {driver} --json")).objects();
         assert!(software(&event(&objects, "summary")["device"]), "{objects:?}");
     } else {
@@ -391,7 +391,7 @@ fn data_check_tells_flaws_as_text_and_as_json() {
     holds(line("balance"), &["100 %"]);
     holds(line("blank"), &["2", "0", "no ink"]);
     holds(line("duplicate"), &["the same as an earlier image"]);
-    holds(&ran.out, &["18 training images are test images too"]);
+    holds(&ran.out, &["18 training images are also test images"]);
     let objects = place.run("data check set --json").objects();
     assert_eq!(objects.len(), 1);
     let check = event(&objects, "check");

@@ -26,7 +26,7 @@ fn check_everything(effort: Effort) {
         println!("{name:57} {:?}", row.worst);
         let sound = match &row.verdict {
             Verdict::Passed if row.worst.cases == 0 => Err(format!("{name} has no case")),
-            Verdict::Loose => Err(format!("{name}: {} of the soft gate", row.worst.soft)),
+            Verdict::Loose => Err(format!("{name}: {} of the expected error", row.worst.soft)),
             Verdict::Failed(failure) => Err(failure.to_string()),
             Verdict::Passed => Ok(()),
             Verdict::NotRun(reason) => {

@@ -152,7 +152,7 @@ fn images_are_normalised_by_what_is_measured_and_kept_with_the_model() {
     let deviation = (bytes.iter().map(square).sum::<f64>() / count).sqrt();
     for device in ["cpu", "0"] {
         let train = format!("train --data set --hidden 8 --epochs 2 --device {device} --out trained");
-        let told = format!("normalise mean {mean:.4}, deviation {deviation:.4}");
+        let told = format!("normalize mean {mean:.4}, std {deviation:.4}");
         assert!(place.run(&format!("{train} --normalize standard")).lines().contains(&told.as_str()), "{told}");
         let ran = place.run(&format!("{train} --normalize standard --json"));
         let measured = summary(&ran, "normalisation");

@@ -463,7 +463,7 @@ fn what_cannot_be_profiled_is_refused_in_two_lines() {
     };
     refused("--steps 0", 2, "0 is not in 1..=10000", "--help");
     refused("--kernel matmull", 2, "unknown kernel \"matmull\"", "matmul_nn");
-    refused("--kernel matmul:12xy", 2, "\"12xy\" is no shape", "--help");
+    refused("--kernel matmul:12xy", 2, "\"12xy\" is not a shape", "--help");
     refused("--kernel relu:0", 2, "n = 0 for relu", "positive");
     refused("--kernel relu:4294967295 --batch-size 8", 5, "bytes", "smaller");
     refused("--kernel relu --trace t.json", 2, "cannot be used with", "usage");

@@ -235,7 +235,7 @@ fn the_command_tunes_once_and_another_run_can_take_the_same_kernels() {
     let refused = place.run(&format!("train {MODEL} --epochs 1 --batch-size 17 --kernels first/kernels.jsonl"));
     assert_eq!(refused.code, Some(2), "{refused:?}");
     let refused = place.run(&format!("{train} --tune-budget -1"));
-    assert_eq!((refused.code, refused.err.contains("-1 is no number of seconds")), (Some(2), true), "{refused:?}");
+    assert_eq!((refused.code, refused.err.contains("-1 is not a valid duration")), (Some(2), true), "{refused:?}");
 }
 
 #[test]

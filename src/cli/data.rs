@@ -96,11 +96,11 @@ fn draw(data: &Dataset, class: Option<usize>) -> Result<Vec<u8>> {
 }
 
 const MEANINGS: [&str; Flaw::ALL.len()] = [
-    "no ink at all",
-    "one shade all over",
-    "the same as an earlier image, or as a test image",
-    "far from the mean of its class: 4 deviations or more",
-    "a quick model gives its label less than 0.1 %",
+    "no ink",
+    "a single shade",
+    "equal to an earlier image or a test image",
+    "4 or more standard deviations from its class mean",
+    "label probability below 0.1 % under a quick model",
 ];
 
 fn tell(output: &Output, data: &Dataset, found: &Check) -> Result<()> {
@@ -116,20 +116,23 @@ fn tell(output: &Output, data: &Dataset, found: &Check) -> Result<()> {
     let (most, least) = (found.train.classes.iter().max(), found.train.classes.iter().min());
     if let (Some(most), Some(least)) = (most, least) {
         let share = 100.0 * *least as f64 / f64::max(*most as f64, 1.0);
-        output.line(format_args!("balance  the rarest class has {share:.0} % as many as the most frequent"))?;
+        output.line(format_args!("balance  the rarest class has {share:.0} % as many images as the most frequent"))?;
     }
     output.line("flaw     training   test")?;
     for (flaw, meaning) in Flaw::ALL.into_iter().zip(MEANINGS) {
         let [train, test] = [&found.train, &found.test].map(|half| thousands(half.with(flaw).len() as u64));
         output.line(format_args!("{flaw:<10}{train:>7}{test:>7}   {meaning}"))?;
     }
-    output.line(format_args!("{} training images are test images too", thousands(found.shared.len() as u64)))?;
+    output.line(format_args!("{} training images are also test images", thousands(found.shared.len() as u64)))?;
     for (name, found, split) in halves {
         let Some(targets) = split.map(Split::targets) else { continue };
         let label = |index| targets.class(index).unwrap_or_default();
         for outlier in found.outliers.iter().take(WORST) {
             let (index, label) = (outlier.index, label(outlier.index));
-            output.line(format_args!("outlier  {name} {index}, a {label}: {:.1} deviations", outlier.deviations))?;
+            output.line(format_args!(
+                "outlier  {name} {index}, a {label}: {:.1} standard deviations",
+                outlier.deviations
+            ))?;
         }
         for doubt in found.doubts.iter().take(WORST) {
             let (index, label) = (doubt.index, label(doubt.index));

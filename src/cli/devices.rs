@@ -17,7 +17,7 @@ impl Devices {
     pub(super) fn run(&self, output: &mut Output) -> Result<()> {
         let reports: Vec<_> = pollster::block_on(adapters(Backends::all())).iter().map(report).collect();
         if reports.is_empty() {
-            output.line("no adapter was found; train with --device cpu, or install a Vulkan driver")?;
+            output.line("no adapter found; use --device cpu, or install a Vulkan driver")?;
         }
         for (index, report) in reports.iter().enumerate() {
             describe(output, index, report)?;
@@ -45,7 +45,7 @@ fn describe(output: &Output, index: usize, report: &AdapterReport) -> Result<()>
         yes(report.timestamps)
     ))?;
     output.line(format_args!(
-        "   buffers {}, bindings {}, {} storage buffers a shader, {} workgroup memory, {} invocations",
+        "   buffers {}, bindings {}, {} storage buffers per shader, {} workgroup memory, {} invocations",
         bytes(report.max_buffer_bytes),
         bytes(report.max_binding_bytes),
         report.max_storage_buffers,

@@ -54,9 +54,8 @@ fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
         Stage::Tuned(Tuned { timed, left, .. }, took) if !timed.is_empty() => {
             let (count, seconds) = (timed.len(), took.as_secs_f64());
             let others = timed.iter().filter(|timed| timed.chosen != timed.usual).count();
-            let rest = if *left > 0 { format!(", no time was left for {left}") } else { String::new() };
-            output
-                .line(format_args!("tuned   {count} kernels in {seconds:.2} s, {others} to another variant{rest}"))?;
+            let rest = if *left > 0 { format!(", {left} skipped (out of time)") } else { String::new() };
+            output.line(format_args!("tuned   {count} kernels in {seconds:.2} s, {others} switched variant{rest}"))?;
             let timed: Vec<_> = timed.iter().map(told).collect();
             output.event(&json!({ "event": "tuned", "timed": timed, "left": left, "seconds": seconds }))
         }
@@ -66,7 +65,7 @@ fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
                 return Ok(());
             }
             let seconds = took.as_secs_f64();
-            output.line(format_args!("tested  {tests} kernels as this run has them, in {seconds:.2} s"))?;
+            output.line(format_args!("self-test: {tests} kernels passed in {seconds:.2} s"))?;
             let replaced: Vec<_> = replaced.iter().map(Replaced::to_string).collect();
             output.event(&json!({ "event": "self-test", "tests": tests, "seconds": seconds, "replaced": replaced }))
         }
@@ -86,8 +85,8 @@ pub(super) fn found() -> Found {
 /// Parses a number of seconds.
 pub(super) fn seconds(number: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(number).map_err(|_| {
-        let cause = format!("{number} is no number of seconds");
-        Error::new(Kind::Usage, cause, "give 0 or more, such as 0.5")
+        let cause = format!("{number} is not a valid duration");
+        Error::new(Kind::Usage, cause, "use 0 or more seconds, such as 0.5")
     })
 }
 

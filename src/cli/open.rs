@@ -50,8 +50,8 @@ pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -
 /// Waits for [`load`].
 pub(super) fn loaded(loading: Loading) -> Result<(Dataset, Vec<Dropped>)> {
     loading.join().unwrap_or_else(|_| {
-        let cause = "loading the data set broke off";
-        Err(Error::new(Kind::Data, cause, "this is a fault of shadegrad: please report it with the data set"))
+        let cause = "the data loader crashed";
+        Err(Error::new(Kind::Data, cause, "this is a bug in shadegrad: please report it with the data set"))
     })
 }
 
@@ -72,7 +72,7 @@ pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()>
             path.display(),
             data.name(),
         ),
-        "give data like those the model was trained on",
+        "use data like those the model was trained on",
     ))
 }
 

@@ -68,7 +68,7 @@ fn write_line(text: &str) -> Result<()> {
 }
 
 fn unwritable(error: &std::io::Error) -> Error {
-    let advice = "keep the reader of the output open until the end, or send the output to a file";
+    let advice = "keep the output open until the end, or redirect it to a file";
     Error::new(Kind::Io, format!("cannot write to standard output: {error}"), advice)
 }
 
@@ -93,7 +93,7 @@ pub(super) fn help_or_usage_error(said: &clap::Error) -> Result<()> {
     if said.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // The full help on stderr; if that is closed, only the exit code remains.
         let _ = said.print();
-        return Err(Error::new(Kind::Usage, "no command was given", "choose one of the commands above"));
+        return Err(Error::new(Kind::Usage, "no command given", "choose one of the commands above"));
     }
     let text = said.render().to_string();
     let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");

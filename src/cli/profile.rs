@@ -111,8 +111,8 @@ impl FromStr for KernelShape {
         };
         let extents: Result<Vec<u32>, _> = shape.split('x').map(str::parse).collect();
         let extents = extents.map_err(|_| {
-            let advice = "give whole numbers with an x between them, such as matmul:128x784x1024";
-            Error::new(Kind::Usage, format!("{shape:?} is no shape"), advice)
+            let advice = "use integers separated by x, such as matmul:128x784x1024";
+            Error::new(Kind::Usage, format!("{shape:?} is not a shape"), advice)
         })?;
         Ok(Self { name: name.to_owned(), extents: Some(extents) })
     }

@@ -161,7 +161,7 @@ impl Run<'_> {
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
         if self.config.normalize == Normalisation::Standard {
             let [mean, deviation] = pollster::block_on(trainer.normalisation())?;
-            self.output.line(format_args!("normalise mean {mean:.4}, deviation {deviation:.4}"))?;
+            self.output.line(format_args!("normalize mean {mean:.4}, std {deviation:.4}"))?;
             self.output.event(&json!({ "event": "normalisation", "mean": mean, "deviation": deviation }))?;
         }
         let template = "{percent:>3} % [{wide_bar}] {msg}  {eta} left";
@@ -198,7 +198,7 @@ impl Run<'_> {
         }
         match outcome.stop_reason {
             StopReason::Epochs | StopReason::Steps => Ok(()),
-            StopReason::Target => self.output.line(format_args!("stopped after {last}: the target is reached")),
+            StopReason::Target => self.output.line(format_args!("stopped after {last}: target reached")),
             StopReason::Patience => {
                 let (count, what) = match self.config.eval_every {
                     None => (outcome.epochs - kept.epoch, "epochs"),

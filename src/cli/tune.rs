@@ -79,7 +79,7 @@ impl Tune {
         let (rungs, runs) = (halving.rungs(), halving.runs());
         output.line(format_args!("search  {} trials in {rungs} rungs, {runs} runs", self.trials))?;
         if !done.is_empty() {
-            output.line(format_args!("resumed {} runs are in {}", done.len(), self.out.display()))?;
+            output.line(format_args!("resuming: {} runs already done ({})", done.len(), self.out.display()))?;
         }
         output.event(&json!({ "event": "start", "device": device_json(&device), "search": head, "dropped": dropped,
                               "resumed": done.len() }))?;
@@ -138,14 +138,14 @@ impl Tune {
         rank(&mut finished);
         let best = finished.first().and_then(|best| Some((best.run, best.score?)));
         let Some((run, score)) = best else {
-            let cause = "no run of the search kept a finite loss";
+            let cause = "all runs of the search diverged";
             return Err(Error::new(Kind::Numeric, cause, "lower the learning rates, such as --lr 1e-5..1e-3"));
         };
         let command = command(&run);
         let Assignment { trial, epochs, .. } = run;
         output.line(format_args!("best    trial {trial}, {epochs} epochs: validation {score}"))?;
         output.line(format_args!("saved   {}", self.out.display()))?;
-        output.line("again, with the score on the test images, which the search has not looked at:")?;
+        output.line("retrain the best and score it on the held-out test set:")?;
         output.line(format_args!("  {command}"))?;
         let mut event = json!({
             "event": "summary",
@@ -230,6 +230,6 @@ async fn validated<E: Executor>(
 ) -> Result<Measured> {
     let outcome = trainer.train(watch).await?;
     outcome.validation.map(|validated| validated.score).ok_or_else(|| {
-        Error::new(Kind::Usage, "no images are set aside for validation", "set some aside, such as --validation 0.1")
+        Error::new(Kind::Usage, "no images are held out for validation", "hold some out, such as --validation 0.1")
     })
 }

@@ -47,8 +47,8 @@ impl TuneKernels {
         config.validate()?;
         let loading = load(&self.data, Preparation::default(), output);
         let Device::Gpu(gpu) = open(&self.device)? else {
-            let advice = "name an adapter with --device (see `shadegrad devices`); the CPU path has no variants";
-            return Err(Error::new(Kind::Device, "there is no GPU to tune kernels for", advice));
+            let advice = "use --device with an adapter from `shadegrad devices`; the CPU path has no variants";
+            return Err(Error::new(Kind::Device, "no GPU to tune kernels for", advice));
         };
         let (data, _) = loaded(loading)?;
         let device = Device::Gpu(gpu.clone());
@@ -68,7 +68,7 @@ impl TuneKernels {
         timed.iter().try_for_each(|timed| tell(timed, output))?;
         let (count, seconds) = (timed.len(), started.elapsed().as_secs_f64());
         output.line(format_args!(
-            "tuned   {count} kernels in {seconds:.1} s; {known} were known before, no time was left for {left}"
+            "tuned   {count} kernels in {seconds:.1} s; {known} were known before, {left} skipped (out of time)"
         ))?;
         output.event(&json!({ "event": "summary", "tuned": count, "known": known, "left": left, "seconds": seconds }))
     }
@@ -81,7 +81,7 @@ fn tell(timed: &Timed, output: &Output) -> Result<()> {
         let (micro, seconds) = (1e6 * time.as_secs_f64(), time.as_secs_f64());
         let rate = timed.flops as f64 / seconds / 1e9;
         let note = match (*name == timed.chosen, *name == timed.usual) {
-            (true, true) => "  chosen, as usual",
+            (true, true) => "  chosen, the default",
             (true, false) => "  chosen",
             (false, true) => "  usual",
             (false, false) => "",
@@ -100,6 +100,6 @@ fn clear(found: &crate::tuner::Found, output: &Output) -> Result<()> {
         std::fs::remove_file(path).map_err(|error| Error::io("remove", path, &error))?;
     }
     let count = found.len();
-    output.line(format_args!("cleared {count} variants of kernels that were found by timing"))?;
+    output.line(format_args!("cleared {count} cached kernel variants"))?;
     output.event(&json!({ "event": "cleared", "variants": count }))
 }

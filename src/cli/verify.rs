@@ -98,11 +98,11 @@ impl Verify {
             Chosen::Adapter(adapter) => Ok(adapter),
             Chosen::NoGpu(others) => match others.into_iter().next() {
                 Some(adapter) => Ok(adapter),
-                None => none("there is no adapter to verify", "install a Vulkan driver; see `shadegrad devices`"),
+                None => none("no adapter to verify", "install a Vulkan driver; see `shadegrad devices`"),
             },
             Chosen::Native => {
-                let advice = "name an adapter of `shadegrad devices`; the CPU path is what shaders are held to";
-                Err(Error::new(Kind::Usage, "the CPU path runs no shaders that could be verified", advice))
+                let advice = "use an adapter from `shadegrad devices`; the CPU path is the reference itself";
+                Err(Error::new(Kind::Usage, "the CPU path runs no shaders", advice))
             }
         }
     }
@@ -200,13 +200,13 @@ fn summary(report: &Report, seconds: f64) -> Vec<String> {
     }
     if report.products > 0 {
         let products = thousands(report.products as u64);
-        cases.push_str(&format!("; {products} matrix products of distinct shape and layout"));
+        cases.push_str(&format!("; {products} distinct matrix products (shape and layout)"));
     }
     let mut lines = vec![cases];
     let mut verdicts = vec![format!("{} passed", report.count("pass"))];
     for (name, meaning) in [
         ("FAIL", "failed"),
-        ("loose", "loose: within the gate of every driver, not of a good one"),
+        ("loose", "loose: within the hard bound but above the expected error"),
         ("not run", "not run"),
     ] {
         if report.count(name) > 0 {

@@ -37,7 +37,7 @@ pub(super) fn page(heading: &str, summary: &[String], report: &Report, again: im
         let verdict = row.verdict.name();
         let remark = match &row.verdict {
             Verdict::Passed => String::new(),
-            Verdict::Loose => format!(": {:.3} of the soft gate", row.worst.soft),
+            Verdict::Loose => format!(": {:.3} of the expected error", row.worst.soft),
             Verdict::NotRun(reason) => format!(": {}", escaped(reason)),
             Verdict::Failed(failure) => {
                 format!(": {}<br><code>{}</code>", escaped(&failure.to_string()), escaped(&again(failure)))

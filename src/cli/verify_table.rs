@@ -68,7 +68,7 @@ fn line(row: &Row) -> String {
     let share = if worst.cases == 0 { "-".to_owned() } else { format!("{:.3}", worst.hard) };
     let verdict = match &row.verdict {
         Verdict::Passed => style(row.verdict.name()).green().to_string(),
-        Verdict::Loose => format!("{}: {:.3} of the soft gate", style(row.verdict.name()).yellow(), worst.soft),
+        Verdict::Loose => format!("{}: {:.3} of the expected error", style(row.verdict.name()).yellow(), worst.soft),
         Verdict::Failed(_) => format!("{}: {} cases", style(row.verdict.name()).red().bold(), row.failed),
         Verdict::NotRun(reason) => format!("{}: {reason}", style(row.verdict.name()).yellow()),
     };

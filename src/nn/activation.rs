@@ -41,7 +41,7 @@ impl Activation {
             return graph.apply(Relu, &[x]);
         }
         let op = ActivationOp::named(self.0, SLOPE);
-        graph.apply(op.ok_or_else(|| mistake(format!("no kernel is called {self}")))?, &[x])
+        graph.apply(op.ok_or_else(|| mistake(format!("no kernel is named {self}")))?, &[x])
     }
 }
 

@@ -154,14 +154,14 @@ impl FromStr for Augment {
             };
             let Some((name, _, field)) = AMOUNTS.iter().find(|(known, ..)| *known == name) else {
                 let known = AMOUNTS.map(|(name, ..)| name).join(", ");
-                return refuse(format!("there is no augmentation `{name}`: it is one of {known}"));
+                return refuse(format!("unknown augmentation `{name}`: choose from {known}"));
             };
             if seen.contains(name) {
-                return refuse(format!("`{name}` is given twice"));
+                return refuse(format!("`{name}` is repeated"));
             }
             seen.push(*name);
             let Ok(value) = value.parse() else {
-                return refuse(format!("the amount `{value}` of {name} is no number"));
+                return refuse(format!("the amount `{value}` of {name} is not a number"));
             };
             *field(&mut augment) = value;
         }
@@ -200,7 +200,7 @@ mod tests {
             ("rotate", "`rotate` is not"),
             ("spin=1", "`spin`"),
             ("shift=far", "`far` of shift"),
-            ("shift=1,shift=2", "`shift` is given twice"),
+            ("shift=1,shift=2", "`shift` is repeated"),
             ("shift=1,", "`` is not"),
         ] {
             let error = text.parse::<Augment>().expect_err(text);

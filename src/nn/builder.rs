@@ -255,11 +255,7 @@ impl<'a> ModelBuilder<'a> {
     pub fn input(&self, name: &str) -> Result<Signal> {
         self.inputs.get(name).copied().ok_or_else(|| {
             let names: Vec<_> = self.inputs.keys().map(String::as_str).collect();
-            Error::new(
-                Kind::Model,
-                format!("no input is called `{name}`"),
-                format!("the model has {}", names.join(", ")),
-            )
+            Error::new(Kind::Model, format!("no input named `{name}`"), format!("the model has {}", names.join(", ")))
         })
     }
 

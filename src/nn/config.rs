@@ -119,7 +119,7 @@ impl fmt::Display for ModelConfig {
             format!("{}{}", layer.kind(), layer.settings().iter().map(setting).collect::<String>())
         };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
-        write!(f, "{}; loss {}; weights begin by {}", layers.join(", "), self.loss, self.initializer)
+        write!(f, "{}; loss {}; {} init", layers.join(", "), self.loss, self.initializer)
     }
 }
 
@@ -194,7 +194,7 @@ layers = [
                 "unknown key `layer`, expected one of label_smoothing",
             ),
             ("loss = \"mse\"\nloss = \"l1\"", "2:1", "duplicate key"),
-            ("loss = \"msa\"", "1:8", "there is no loss \"msa\": choose one of cross-entropy, mse"),
+            ("loss = \"msa\"", "1:8", "unknown loss \"msa\": choose one of cross-entropy, mse"),
             ("loss = 1", "1:8", "`loss`: expected a string, found 1 (integer)"),
             ("\nlabel_smoothing = 1.0", "2:19", "expected a number from 0 to below 1, found 1.0 (float)"),
             ("loss = \"mse\"\nlabel_smoothing = 0.5", "1:1", "label smoothing or class weights with the loss mse"),

@@ -55,7 +55,7 @@ impl ModelConfig {
             return Err(Error::new(
                 Kind::Model,
                 format!("{place}: the last layer makes rows of {row}, expected [{outputs}], one number for each class"),
-                "let a linear layer without outputs be the last",
+                "end with `{ kind = \"linear\" }`",
             ));
         }
         let declared = b.into_declared();
@@ -91,7 +91,7 @@ impl Model {
                         tensor.shape,
                         u32::MAX
                     ),
-                    "make the hidden layers smaller",
+                    "use smaller hidden layers",
                 ));
             }
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 pub(super) fn by_name<T: Copy>(what: &str, names: &[(&str, T)], text: &str) -> Result<T> {
     names.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
         let known = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        Error::new(Kind::Usage, format!("there is no {what} {text:?}"), format!("choose one of {known}"))
+        Error::new(Kind::Usage, format!("unknown {what} {text:?}"), format!("choose one of {known}"))
     })
 }
 

@@ -86,7 +86,7 @@ impl TrainConfig {
             return usage(cause, "give a size from 1 to that of the batch, such as --micro-batch 32");
         }
         if self.epochs == 0 {
-            return usage("0 epochs".into(), "give 1 or more, such as --epochs 5");
+            return usage("epochs must be at least 1".into(), "give 1 or more, such as --epochs 5");
         }
         if self.steps == Some(0) {
             return usage("0 steps".into(), "give 1 or more, such as --steps 1000");

@@ -40,8 +40,8 @@ impl Journal {
         let runs = &runs[..runs.rfind('\n').map_or(0, |end| end + 1)];
         let done = runs.lines().enumerate().map(|(i, line)| {
             finished(line).ok_or_else(|| {
-                let cause = format!("line {} of {} is no run of a search", i + 2, path.display());
-                Error::new(Kind::Data, cause, "take that line out, or give another file with --out")
+                let cause = format!("line {} of {} is not a run of a search", i + 2, path.display());
+                Error::new(Kind::Data, cause, "remove that line, or use another --out")
             })
         });
         let done = done.collect::<Result<_>>()?;
@@ -82,8 +82,8 @@ impl Journal {
 }
 
 fn another(path: &Path) -> Error {
-    let cause = format!("{} is not of this search: its first line differs", path.display());
-    Error::new(Kind::Usage, cause, "search with the flags it was begun with, or give another file with --out")
+    let cause = format!("{} belongs to another search: its first line differs", path.display());
+    Error::new(Kind::Usage, cause, "use the same flags, or another --out")
 }
 
 /// The key of a metric over the validation items.

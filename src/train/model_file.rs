@@ -16,7 +16,7 @@ const MODEL: &str = "shadegrad";
 /// the same keys and tensors as 1.
 const FORMAT: usize = 1;
 
-const NOT_A_MODEL: &str = "give a model.safetensors that `train --out` wrote";
+const NOT_A_MODEL: &str = "use a model.safetensors written by `train --out`";
 
 /// A trained model loaded from a file.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl ModelFile {
             Error::new(
                 Kind::Model,
                 format!("cannot read {}: {error}", path.display()),
-                "give a file that `train --out` wrote",
+                "use a file written by `train --out`",
             )
         })?;
         Self::decode(&bytes)
@@ -121,8 +121,7 @@ fn described(bytes: &[u8]) -> Result<Model> {
     let refuse = |error: Error| Error::new(Kind::Model, error.cause(), NOT_A_MODEL);
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
     let text = metadata.as_ref().and_then(|all| all.get(MODEL));
-    let missing =
-        || Error::new(Kind::Model, format!("its metadata have no `{MODEL}`, which tells the layers"), NOT_A_MODEL);
+    let missing = || Error::new(Kind::Model, format!("metadata lacks `{MODEL}` (layers)"), NOT_A_MODEL);
     let mut table = Table::parse("its layers", text.ok_or_else(missing)?).map_err(refuse)?;
     let format = table.take::<usize>("format").map_err(refuse)?.unwrap_or(0);
     if format > FORMAT {

@@ -45,7 +45,7 @@ pub(super) const ADVICE: &str =
     "lower the learning rate (--lr), clip the gradients (--clip-norm 1), and check that the data are what you expect";
 
 pub(super) fn not_finite(what: &str, loss: f64) -> Error {
-    Error::new(Kind::Numeric, format!("{what} is {loss}, which is not finite"), ADVICE)
+    Error::new(Kind::Numeric, format!("{what} is {loss}"), ADVICE)
 }
 
 /// State of a run as known from the metrics read so far.

@@ -31,7 +31,7 @@ impl FromStr for StopTarget {
             Some(Self { metric, value })
         });
         target.ok_or_else(|| {
-            let cause = format!("`{text}` is no target such as accuracy=0.98 or loss=0.05");
+            let cause = format!("`{text}` is not a target such as accuracy=0.98 or loss=0.05");
             Error::new(Kind::Usage, cause, "give an accuracy above 0 and up to 1, or a loss above 0")
         })
     }

@@ -80,7 +80,7 @@ impl<E: Executor> Trainer<E> {
         if data.validation().is_none() && validates {
             return Err(Error::new(
                 Kind::Usage,
-                "a target, patience and eval-every need items for validation, and none are set aside",
+                "a target, patience and eval-every need items for validation, but none are held out",
                 "set some of the training items aside, such as --validation 0.1",
             ));
         }
@@ -128,8 +128,8 @@ impl<E: Executor> Trainer<E> {
     pub async fn with_config(self, config: TrainConfig, data: &Dataset, caps: &Caps) -> Result<Self> {
         let (model, plan) = Self::plan(&config, data, caps)?;
         if !plan.memory.finds_data_in(self.executor.memory()) {
-            let cause = "the data set is of another size than the one on the device";
-            return Err(Error::new(Kind::Usage, cause, "make a new trainer for it"));
+            let cause = "the data set differs in size from the one on the device";
+            return Err(Error::new(Kind::Usage, cause, "create a new trainer for it"));
         }
         Self::begin(self.executor.with_plan(plan, Keep::Data).await?, model, config, data)
     }

@@ -76,7 +76,7 @@ impl Halving {
         let most = trials.ilog2() as usize + 1;
         if !(1..=most).contains(&rungs) {
             let advice = format!("give 1 to {most}, such as --rungs {}, or more --trials", most.min(3));
-            return usage(format!("{rungs} rungs of {trials} trials, of which each halves them"), advice);
+            return usage(format!("{rungs} rungs are too many for {trials} trials"), advice);
         }
         if min_epochs == 0 || min_epochs.checked_mul(1 << (rungs - 1)).is_none() {
             return usage(

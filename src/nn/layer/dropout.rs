@@ -30,8 +30,8 @@ impl Layer for Dropout {
 
     fn validate(&self) -> Result<()> {
         if !(0.0..1.0).contains(&self.probability) {
-            let cause = format!("a probability of {}", self.probability);
-            return Err(Error::new(Kind::Usage, cause, "give a share from 0 to below 1, such as --dropout 0.1"));
+            let cause = format!("dropout probability {} is out of range", self.probability);
+            return Err(Error::new(Kind::Usage, cause, "use 0 to <1, such as --dropout 0.1"));
         }
         Ok(())
     }

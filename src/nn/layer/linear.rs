@@ -44,8 +44,8 @@ impl Layer for Linear {
 
     fn validate(&self) -> Result<()> {
         if self.outputs == Some(0) {
-            let advice = "give sizes of 1 or more, such as --hidden 512,256";
-            return Err(Error::new(Kind::Usage, "a width of 0: 0 is no size", advice));
+            let advice = "use widths of 1 or more, such as --hidden 512,256";
+            return Err(Error::new(Kind::Usage, "layer width must be at least 1", advice));
         }
         Ok(())
     }

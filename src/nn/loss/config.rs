@@ -31,8 +31,8 @@ impl LossConfig {
     pub fn validate(&self) -> Result<()> {
         let usage = |cause: String, advice: &str| Err(Error::new(Kind::Usage, cause, advice));
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            let cause = format!("a label smoothing of {}", self.label_smoothing);
-            return usage(cause, "give a number from 0 to below 1, such as --label-smoothing 0.1");
+            let cause = format!("label smoothing {} is out of range", self.label_smoothing);
+            return usage(cause, "use a number from 0 to below 1, such as --label-smoothing 0.1");
         }
         if let ClassWeights::Given(weights) = &self.class_weights {
             let sound = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
