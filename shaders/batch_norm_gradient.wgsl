@@ -46,8 +46,8 @@ fn main(
     let scale = weight[column] * reciprocal;
     for (var row = 0u; row < rows; row++) {
         let i = row * params.n + column;
-        let normalised = (a[i] - mean) * reciprocal;
-        out[i] = scale * (gradient[i] - g_mean - normalised * product_mean);
+        let normalized = (a[i] - mean) * reciprocal;
+        out[i] = scale * (gradient[i] - g_mean - normalized * product_mean);
     }
     for (var row = rows; row < params.m; row++) {
         out[row * params.n + column] = 0.0;

@@ -19,7 +19,7 @@ struct Params {
 /// [4], of the previous step
 @group(0) @binding(3) var<storage, read> last_counters: array<u32>;
 /// [2]: the mean to subtract, then the factor to multiply by
-@group(0) @binding(4) var<storage, read> normalisation: array<f32>;
+@group(0) @binding(4) var<storage, read> normalization: array<f32>;
 /// [4]
 @group(0) @binding(5) var<storage, read_write> counters: array<u32>;
 /// [3]

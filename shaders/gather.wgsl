@@ -7,7 +7,7 @@ struct Params { samples: u32, features: u32, batch: u32, shuffle: u32, seed_low:
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
 /// [2]: the mean to subtract, then the factor to multiply by
-@group(0) @binding(4) var<storage, read> normalisation: array<f32>;
+@group(0) @binding(4) var<storage, read> normalization: array<f32>;
 /// [batch, features], elements in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
 /// [batch], IGNORE_INDEX in invalid rows

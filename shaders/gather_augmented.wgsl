@@ -24,7 +24,7 @@ struct Params {
 /// [4]
 @group(0) @binding(3) var<storage, read> counters: array<u32>;
 /// [2]: the mean to subtract, then the factor to multiply by
-@group(0) @binding(4) var<storage, read> normalisation: array<f32>;
+@group(0) @binding(4) var<storage, read> normalization: array<f32>;
 /// [batch, features], pixels in [0, 1], normalized; zero in invalid rows
 @group(0) @binding(5) var<storage, read_write> inputs: array<f32>;
 /// [batch], IGNORE_INDEX in invalid rows
@@ -76,13 +76,13 @@ fn draw_augmentation(seed: vec2<u32>, epoch: u32, sample: u32) -> Draw {
 // Source position of the output pixel (x, y): the inverse of mirror, shear, rotation, scale and shift, in that order,
 // about the image center.
 fn source_of(draw: Draw, place: vec2<f32>) -> vec2<f32> {
-    let centre = 0.5 * (vec2(f32(params.columns), f32(params.rows)) - 1.0);
-    let moved = (place - centre - draw.shift) * draw.zoom;
+    let center = 0.5 * (vec2(f32(params.columns), f32(params.rows)) - 1.0);
+    let moved = (place - center - draw.shift) * draw.zoom;
     let turned = vec2(
         draw.cosine * moved.x + draw.sine * moved.y,
         draw.cosine * moved.y - draw.sine * moved.x,
     );
-    return vec2(turned.x - draw.shear * turned.y, turned.y) * draw.mirror + centre;
+    return vec2(turned.x - draw.shear * turned.y, turned.y) * draw.mirror + center;
 }
 
 // The value of a pixel; 0 (paper) outside the image.
@@ -145,7 +145,7 @@ fn main(
             value = clamp(value + params.noise * noise_of(noise_words[index % 4u]), 0.0, 1.0);
         }
         let erased = all(place >= draw.erased_from) && all(place < draw.erased_to);
-        let input = (select(value, 0.0, erased) - normalisation[0]) * normalisation[1];
+        let input = (select(value, 0.0, erased) - normalization[0]) * normalization[1];
         inputs[row * params.features + index] = select(0.0, input, used);
     }
 }

@@ -36,7 +36,7 @@ fn main(
     let product_mean = product_sum / f32(params.n);
     for (var j = 0u; j < params.n; j++) {
         let g = gradient[start + j] * weight[j];
-        let normalised = (a[start + j] - mean) * reciprocal;
-        out[start + j] = reciprocal * (g - g_mean - normalised * product_mean);
+        let normalized = (a[start + j] - mean) * reciprocal;
+        out[start + j] = reciprocal * (g - g_mean - normalized * product_mean);
     }
 }

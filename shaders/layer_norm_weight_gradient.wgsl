@@ -26,8 +26,8 @@ fn main(
     var sum = 0.0;
     for (var row = 0u; row < params.m; row++) {
         let i = row * params.n + column;
-        let normalised = (a[i] - statistics[2u * row]) * statistics[2u * row + 1u];
-        product_sum += gradient[i] * normalised;
+        let normalized = (a[i] - statistics[2u * row]) * statistics[2u * row + 1u];
+        product_sum += gradient[i] * normalized;
         sum += gradient[i];
     }
     weight_gradient[column] = product_sum;

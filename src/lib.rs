@@ -66,9 +66,9 @@
 //!    are flat arenas of one layout, so an update is one dispatch, or none but the products that give the gradients;
 //!    weights that decay lie first in it.
 //! 4. [`train::Trainer::new`] uploads inputs, labels and initial weights. From here on nothing goes up. Where inputs
-//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `byte_sums` and `normalisation` over
+//!    are to have mean 0 and deviation 1, the section `measure` then runs once: `byte_sums` and `normalization` over
 //!    all items to train on. What it finds is kept in the model file.
-//! 5. Each step: `begin_batch` advances the counters, picks rows by a counter-based permutation and makes normalised
+//! 5. Each step: `begin_batch` advances the counters, picks rows by a counter-based permutation and makes normalized
 //!    numbers of bytes, products with fused bias and ReLU go forward, `softmax_cross_entropy_metrics` gives loss and
 //!    gradient and writes two numbers to a ring, products go backward and, where they can, update
 //!    the weights by Adam on the way (`matmul_tn_adam`); else `adam` or another optimizer does. With another

@@ -120,7 +120,7 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     shapes.sort();
     let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
     assert_eq!(shapes[..4], layers);
-    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalization [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "only the model may be left: {kept:?}");
 }
@@ -262,7 +262,7 @@ fn eval_draws_the_test_images_that_training_drew() {
 }
 
 #[test]
-fn the_embedded_digits_are_learnt() {
+fn the_embedded_digits_are_learned() {
     let objects = Place::new().run("train --hidden 16 --epochs 3 --device cpu --json").objects();
     let accuracy = event(&objects, "summary")["test_accuracy"].as_f64().expect("a number");
     assert!(accuracy > 0.9, "{accuracy}");
@@ -381,9 +381,9 @@ fn data_show_draws_one_class_alone() {
 #[test]
 fn data_check_tells_flaws_as_text_and_as_json() {
     let place = Place::new();
-    let mut spoilt = images(60);
-    spoilt[16..48].fill(0);
-    place.put(TRAIN_IMAGES, &spoilt);
+    let mut spoiled = images(60);
+    spoiled[16..48].fill(0);
+    place.put(TRAIN_IMAGES, &spoiled);
     let ran = place.run("data check set");
     let lines = ran.lines();
     let line = |head: &str| *lines.iter().find(|line| line.starts_with(head)).unwrap_or_else(|| panic!("{lines:?}"));
@@ -403,9 +403,9 @@ fn data_check_tells_flaws_as_text_and_as_json() {
 #[test]
 fn dropped_images_are_told() {
     let place = Place::new();
-    let mut spoilt = images(60);
-    spoilt[16..48].fill(0);
-    place.put(TRAIN_IMAGES, &spoilt);
+    let mut spoiled = images(60);
+    spoiled[16..48].fill(0);
+    place.put(TRAIN_IMAGES, &spoiled);
     let ran = place.run(&format!("{SMALL} --device cpu --drop blank,constant"));
     holds(&ran.out, &["58 training", "dropped 2 training images: blank", "dropped 0 training images: constant"]);
     let objects = place.run(&format!("{SMALL} --device cpu --drop blank,constant --json")).objects();

@@ -86,7 +86,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--augment rotate", ["`rotate` is not NAME=AMOUNT", "--help"]),
         ("--augment rotate=far", ["`far` of rotate is no number", "--help"]),
         ("--augment scale=0.9", ["augmentation of scale=0.9", "from 0 to 0.5"]),
-        ("--normalize mean", ["no normalisation \"mean\"", "--help"]),
+        ("--normalize mean", ["no normalization \"mean\"", "--help"]),
         ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));
@@ -168,7 +168,7 @@ fn arrays_that_cannot_be_trained_on_or_drawn_are_refused_before_anything_runs() 
     set(&npy("|u1", &[2, 4], &[7; 8]), [0, 256]);
     run(train, 2, &["arrays: the classes `y` of [] u16 cannot be trained on yet", "at most 256 classes"]);
     set(&npy("|u1", &[2, 4], &[7; 8]), [0, 1]);
-    run("data show arrays", 3, &["expected grey images", "found inputs of [4] u8", "use a data set of images"]);
+    run("data show arrays", 3, &["expected gray images", "found inputs of [4] u8", "use a data set of images"]);
     run(&format!("{train} --augment rotate=5"), 2, &["augmentation of inputs of shape [4]", "leave --augment out"]);
     assert_eq!(place.run(&format!("{train} --out trained")).code, Some(0));
     run(

@@ -154,9 +154,9 @@ fn the_standard_size_loads_alike_plain_and_gzipped() {
 fn labels_of_the_standard_size_are_checked_too() {
     let folder = Folder::new();
     folder.put(TRAIN_IMAGES, &images(60_000, 28, 28)).put(TRAIN_LABELS, &labels(60_000));
-    let mut spoilt = labels(10_000);
-    spoilt[8 + 1234] = 10;
-    folder.put(TEST_IMAGES, &images(10_000, 28, 28)).put(TEST_LABELS, &spoilt);
+    let mut spoiled = labels(10_000);
+    spoiled[8 + 1234] = 10;
+    folder.put(TEST_IMAGES, &images(10_000, 28, 28)).put(TEST_LABELS, &spoiled);
     folder.fails(TEST_LABELS, &["label 1234 at offset 1242", "found 10"]);
 }
 

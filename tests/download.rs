@@ -302,8 +302,8 @@ fn a_web_page_instead_of_data_is_told() {
         )
     });
     fails(temporary().path(), &[&portal], &["web page", &portal.url]);
-    let unlabelled = Server::new(move |stream, _, _| respond(stream, "200 OK", page));
-    fails(temporary().path(), &[&unlabelled], &["ended after 37 of 200000 bytes", &unlabelled.url]);
+    let unlabeled = Server::new(move |stream, _, _| respond(stream, "200 OK", page));
+    fails(temporary().path(), &[&unlabeled], &["ended after 37 of 200000 bytes", &unlabeled.url]);
     let short = Server::new(move |stream, _, _| respond_whole(stream, page));
     fails(temporary().path(), &[&short], &["announced 37 bytes, expected 200000", &short.url]);
 }

@@ -11,7 +11,7 @@ use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Model, ModelConfig, NORMALISATION, Normalisation};
+use shadegrad::nn::{Model, ModelConfig, NORMALIZATION, Normalization};
 use shadegrad::optim::{Adam, AdamW, Sgd, UpdateConfig};
 use shadegrad::plan::{Executor, Plan, SlotId};
 use shadegrad::planner::{Set, TrainSpec, TrainingSlots, plan_training};
@@ -148,14 +148,14 @@ impl Run {
         upload_split(&mut executor, Set::Train, &golden.placed(SEED)).expect("the images fit");
         let found = TrainingSlots::find(executor.memory(), model).expect("it trains the model");
         let state = model.state().into_iter().map(|(name, _)| name).zip(found.model.state());
-        let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALISATION).collect();
-        let (normalisation, metrics) = (found.model.normalization, found.train.metrics);
+        let slots: Vec<(String, SlotId)> = state.filter(|(name, _)| name != NORMALIZATION).collect();
+        let (normalization, metrics) = (found.model.normalization, found.train.metrics);
         assert_eq!(golden.start.len(), slots.len(), "PyTorch's model has different tensors");
         for (name, slot) in &slots {
             let values: Vec<f32> = golden.start[name].iter().map(|&x| x as f32).collect();
             executor.write_f32(*slot, &values).expect("the slot holds them");
         }
-        executor.write_f32(normalisation, &Normalisation::UNIT).expect("the slot holds them");
+        executor.write_f32(normalization, &Normalization::UNIT).expect("the slot holds them");
         let mut step = |number| {
             executor.run("train", 1).expect("it runs");
             let mut tensors = Tensors::new();

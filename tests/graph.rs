@@ -44,8 +44,8 @@ fn after_a_hundred_steps<E: Executor>(mut executor: E, model: &Model) -> (Vec<u6
         let slot = find(&executor, &format!("weights/{name}"));
         executor.write_f32(slot, &values).expect("the slot holds them");
     }
-    let normalisation = find(&executor, "normalisation");
-    executor.write_f32(normalisation, &[0.0, 1.0]).expect("the slot holds them");
+    let normalization = find(&executor, "normalisation");
+    executor.write_f32(normalization, &[0.0, 1.0]).expect("the slot holds them");
     executor.run("train", STEPS).expect("it runs");
     let mut weights = Vec::new();
     for (name, _) in model.tensors() {

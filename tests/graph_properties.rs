@@ -101,7 +101,7 @@ fn build(graph: &mut Graph, steps: &[Step], [x, weight, row]: [Value; 3], counte
 
 /// The values of these steps in f64: as they stand, each in memory of its own, or after all passes, in memory that is
 /// used again.
-fn evaluate(steps: &[Step], wanted: &[Index], optimised: bool) -> Result<Vec<Vec<f64>>> {
+fn evaluate(steps: &[Step], wanted: &[Index], optimized: bool) -> Result<Vec<Vec<f64>>> {
     let mut plan = Plan::default();
     let mut graph = Graph::default();
     let mut random = Random::new(5, stream::CASES);
@@ -115,7 +115,7 @@ fn evaluate(steps: &[Step], wanted: &[Index], optimised: bool) -> Result<Vec<Vec
     let step_counters = graph.leaf(&plan.memory, counters);
     let values = build(&mut graph, steps, [x, weight, row], step_counters)?;
     let roots: Vec<Value> = wanted.iter().map(|index| values[index.index(values.len())]).collect();
-    let (graph, roots, keep) = match optimised {
+    let (graph, roots, keep) = match optimized {
         true => {
             let (graph, roots) = graph.simplify(&roots);
             (graph, roots.clone(), roots)
@@ -144,12 +144,12 @@ proptest! {
         steps in prop::collection::vec(step(Activation::all().collect()), 1..24),
         wanted in prop::collection::vec(any::<Index>(), 1..4),
     ) {
-        let [plain, optimised] = [false, true].map(|optimised| {
-            evaluate(&steps, &wanted, optimised).unwrap_or_else(|error| panic!("{error}"))
+        let [plain, optimized] = [false, true].map(|optimized| {
+            evaluate(&steps, &wanted, optimized).unwrap_or_else(|error| panic!("{error}"))
         });
-        for (plain, optimised) in plain.iter().flatten().zip(optimised.iter().flatten()) {
-            let agree = (plain - optimised).abs() <= 1e-9 * plain.abs().max(1.0);
-            prop_assert!(agree, "{} as it stands, {} after the passes", plain, optimised);
+        for (plain, optimized) in plain.iter().flatten().zip(optimized.iter().flatten()) {
+            let agree = (plain - optimized).abs() <= 1e-9 * plain.abs().max(1.0);
+            prop_assert!(agree, "{} as it stands, {} after the passes", plain, optimized);
         }
     }
 }

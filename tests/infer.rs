@@ -9,7 +9,7 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::infer::{AccuracyScore, Score as _, Session};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
-use shadegrad::nn::{ModelBuilder, ModelConfig, Normalisation, Signal, Signature};
+use shadegrad::nn::{ModelBuilder, ModelConfig, Normalization, Signal, Signature};
 use shadegrad::ops::elementwise::add::Add;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::planner::Phase;
@@ -27,7 +27,7 @@ fn config() -> TrainConfig {
         Arc::new(Activate("gelu".parse().expect("it is known"))),
         Arc::new(Linear::new(None)),
     ];
-    let (model, normalize) = (ModelConfig::new(layers), Normalisation::Standard);
+    let (model, normalize) = (ModelConfig::new(layers), Normalization::Standard);
     TrainConfig { model, normalize, epochs: 3, infer: vec![8, 64], ..TrainConfig::default() }
 }
 
@@ -63,7 +63,7 @@ fn the_outputs_are_those_of_evaluation<E: Executor>(new: impl Fn(Plan) -> E, pla
     // What the last batch of the evaluation, of 44 rows, has left.
     let section = plan_of(trainer.executor()).section(&Phase::Evaluate.name()).expect("it evaluates");
     let logits = section.dispatches.iter().find_map(|dispatch| dispatch.slot("logits")).expect("a loss has logits");
-    let normalization = pollster::block_on(trainer.normalisation()).expect("it can be read");
+    let normalization = pollster::block_on(trainer.normalization()).expect("it can be read");
     assert!(normalization[1] > 0.0 && normalization != [0.0, 1.0], "{normalization:?}");
     let weights = pollster::block_on(trainer.weights()).expect("they can be read");
     let mut executor = trainer.into_executor();

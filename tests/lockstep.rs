@@ -12,7 +12,7 @@ use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Caps};
 use shadegrad::nn::toml::Table;
-use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalization};
 use shadegrad::ops::matmul;
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
@@ -83,7 +83,7 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
             micro_batch: Some(50),
             update,
             augment: Augment { rotate: 10.0, shift: 2.0, ..Augment::default() },
-            normalize: Normalisation::Standard,
+            normalize: Normalization::Standard,
             ..usual
         },
     ] {

@@ -143,7 +143,7 @@ fn scored(place: &Place, device: &str, without: &str) -> serde_json::Value {
 }
 
 #[test]
-fn images_are_normalised_by_what_is_measured_and_kept_with_the_model() {
+fn images_are_normalized_by_what_is_measured_and_kept_with_the_model() {
     let place = Place::new();
     let bytes = images(60).split_off(16);
     let count = bytes.len() as f64;

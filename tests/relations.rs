@@ -107,7 +107,7 @@ fn each_kind_of_relation_finds_a_fault() {
         let case = fault.kernel.cases(Effort::QUICK).pop().expect("it has cases");
         let name = fault.kernel.choose(&case.params, &gpu.caps).name;
         let variants = fault.kernel.variants(&gpu.caps).into_iter();
-        let variant = variants.map(|variant| fault.spoilt(&variant)).find(|variant| variant.name == name);
+        let variant = variants.map(|variant| fault.spoiled(&variant)).find(|variant| variant.name == name);
         let variant = variant.expect("what is chosen is among them");
         match relations(&gpu, fault.kernel, &variant, 20) {
             Err(wrong) => assert!(wrong.contains(words), "{} for {}: {wrong}", fault.to, fault.from),
@@ -155,8 +155,8 @@ fn products_of_transposes_are_those_of_the_factors_and_others_are_found() {
         };
         let outcome = run(&sound);
         assert!(matches!(&outcome, Outcome::Fine(worst) if worst.cases == 12), "{entry}: {outcome:?}");
-        let spoilt = sound.map(|kernel| if kernel.name() == fault.name() { fault } else { kernel });
-        let outcome = run(&spoilt);
+        let spoiled = sound.map(|kernel| if kernel.name() == fault.name() { fault } else { kernel });
+        let outcome = run(&spoiled);
         assert!(matches!(&outcome, Outcome::Wrong(_)), "{entry}: {outcome:?}");
     }
 }

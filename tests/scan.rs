@@ -172,7 +172,7 @@ fn a_loss_that_is_not_finite_is_told_with_what_surrounds_it() {
 }
 
 #[test]
-fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoilt() {
+fn a_learning_rate_that_is_too_high_is_told_with_what_it_spoiled() {
     let (config, data) = fifty_steps();
     let model = ModelConfig::mlp(&[8], &MlpConfig::default());
     let update = UpdateConfig { learning_rate: 3e38, ..UpdateConfig::default() };

@@ -24,7 +24,7 @@ const SHARED_NAMES: &[&str] = &[
     "Job",
     "LayerNorm",
     "ModelFlags",
-    "Normalisation",
+    "Normalization",
     "Outcome",
     "Progress",
     "Reshape",

@@ -11,7 +11,7 @@ use shadegrad::data::Dataset;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Array, Caps, Effort};
 use shadegrad::nn::layer::{BatchNorm, Dropout, Layer, Linear};
-use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
+use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalization};
 use shadegrad::ops::matmul::TN_ADAM;
 use shadegrad::ops::registry;
 use shadegrad::optim::{Schedule, Sgd, UpdateConfig};
@@ -45,7 +45,7 @@ fn a_hundred_steps_on_images_of_mean_0_and_deviation_1_agree_with_both_twins() {
     let kernels = registry();
     let bench = Bench::new(common::gpu(), &kernels, Effort::FULL);
     let (config, data) = hundred_steps();
-    let config = TrainConfig { normalize: Normalisation::Standard, ..config };
+    let config = TrainConfig { normalize: Normalization::Standard, ..config };
     let outcome = pollster::block_on(trajectory::beside_twins(&bench, &config, &data)).expect("training ends well");
     assert!(matches!(outcome, verify::Outcome::Fine(_)), "{outcome:?}");
 }
@@ -327,7 +327,7 @@ fn traffic_counts_every_byte() {
     let parts = [data.train(), data.test().expect("there are items to test on")];
     let images: usize = parts.iter().map(|part| part.inputs()[0].values().len()).sum();
     let labels: usize = parts.iter().map(|part| part.len()).sum();
-    // Besides the parameters two numbers to normalise by.
+    // Besides the parameters two numbers to normalize by.
     assert_eq!(trainer.executor().traffic().up as usize, params + images + labels + 4 * model.parameters() + 8);
     let mut trainer = trainer;
     pollster::block_on(trainer.weights()).expect("weights can be read");
@@ -347,7 +347,7 @@ fn small_runs() -> (Vec<TrainConfig>, Dataset) {
     let narrow = TrainConfig { model: model(&[16]), batch_size: 100, update, seed: 7, ..config };
     let diverging = TrainConfig { update: exploding, ..wide.clone() };
     let augment = Augment { rotate: 10.0, ..Augment::default() };
-    let augmented = TrainConfig { augment, normalize: Normalisation::Standard, ..narrow.clone() };
+    let augmented = TrainConfig { augment, normalize: Normalization::Standard, ..narrow.clone() };
     (vec![wide.clone(), narrow, diverging, augmented, wide], data)
 }
 

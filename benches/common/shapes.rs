@@ -4,7 +4,7 @@ use super::common::Device;
 use super::models::{MODELS, images};
 use shadegrad::error::Result;
 use shadegrad::kernel::{AnyKernel, Caps, Case, Effort, Inputs, word};
-use shadegrad::nn::{MlpConfig, ModelConfig, Normalisation};
+use shadegrad::nn::{MlpConfig, ModelConfig, Normalization};
 use shadegrad::ops::registry;
 use shadegrad::optim::{Schedule, UpdateConfig};
 use shadegrad::shader::{Binding, Reflection};
@@ -40,7 +40,7 @@ fn trained() -> Result<Vec<(&'static str, Vec<u8>)>> {
             model: ModelConfig::mlp(hidden, &MlpConfig::default()),
             // A norm above that of the benchmark inputs: otherwise clipping would shrink the same values over and over.
             update: UpdateConfig { schedule: Schedule::Cosine, clip_norm: Some(100.0), ..UpdateConfig::default() },
-            normalize: Normalisation::Standard,
+            normalize: Normalization::Standard,
             patience: Some(1),
             ..TrainConfig::default()
         };

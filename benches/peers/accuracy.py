@@ -54,7 +54,7 @@ def pytorch(data, hidden, loss, batch, seed):
     for k, n in zip(widths, widths[1:]):
         layers += [torch.nn.Linear(k, n), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     one_hot = torch.eye(10)
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x)).split(batch):
@@ -63,9 +63,9 @@ def pytorch(data, hidden, loss, batch, seed):
                 value = torch.nn.functional.cross_entropy(z, y[rows])
             else:
                 value = torch.nn.functional.mse_loss(z.softmax(1), one_hot[y[rows]])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             value.backward()
-            optimiser.step()
+            optimizer.step()
     with torch.no_grad():
         return (model(xt).argmax(1) == yt).float().mean().item()
 

@@ -16,7 +16,7 @@ fn gather_row(row: u32, local: u32, step: vec4<u32>) {
         let last = min(4u, params.features - 4u * w);
         for (var i = 0u; i < last; i++) {
             let value = f32((bytes >> (8u * i)) & 0xffu) * (1.0 / 255.0);
-            let input = (value - normalisation[0]) * normalisation[1];
+            let input = (value - normalization[0]) * normalization[1];
             inputs[row * params.features + 4u * w + i] = select(0.0, input, used);
         }
     }

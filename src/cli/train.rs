@@ -11,7 +11,7 @@ use crate::data::{Dataset, Dropped, Images, Split};
 use crate::error::{Error, Result};
 use crate::gpu::{self, GpuExecutor};
 use crate::nn::metric::Measured;
-use crate::nn::{MlpConfig, Model, ModelConfig, Normalisation};
+use crate::nn::{MlpConfig, Model, ModelConfig, Normalization};
 use crate::optim::UpdateConfig;
 use crate::plan::Executor;
 use crate::train::{ModelFile, Outcome, StopReason, TrainConfig, Trainer, Update};
@@ -159,8 +159,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
-        if self.config.normalize == Normalisation::Standard {
-            let [mean, deviation] = pollster::block_on(trainer.normalisation())?;
+        if self.config.normalize == Normalization::Standard {
+            let [mean, deviation] = pollster::block_on(trainer.normalization())?;
             self.output.line(format_args!("normalize mean {mean:.4}, std {deviation:.4}"))?;
             self.output.event(&json!({ "event": "normalisation", "mean": mean, "deviation": deviation }))?;
         }
@@ -181,7 +181,7 @@ impl Run<'_> {
             ModelFile::write(path, &self.model, &pollster::block_on(trainer.weights())?, &self.dropped)?;
             self.output.line(format_args!("saved   {}", path.display()))?;
         }
-        self.summarise(&outcome, test)
+        self.summarize(&outcome, test)
     }
 
     /// Says so where training ended early, or not with the weights of its last step.
@@ -209,7 +209,7 @@ impl Run<'_> {
         }
     }
 
-    fn summarise(&self, outcome: &Outcome, test: Option<Measured>) -> Result<()> {
+    fn summarize(&self, outcome: &Outcome, test: Option<Measured>) -> Result<()> {
         let rate = outcome.samples_per_second;
         let first_step = (outcome.first_step - self.started).as_secs_f64();
         self.output.line(format_args!(

@@ -108,7 +108,7 @@ impl Tune {
             let device = Some(&self.device).filter(|device| **device != Choice::Auto);
             ["shadegrad train", &data_flags, &flags, &flag("device", device)].concat()
         };
-        self.summarise(output, finished, &samples, command, bytes_up)
+        self.summarize(output, finished, &samples, command, bytes_up)
     }
 
     /// Identifies this search: the first line of its file.
@@ -127,7 +127,7 @@ impl Tune {
         })
     }
 
-    fn summarise(
+    fn summarize(
         &self,
         output: &Output,
         mut finished: Vec<Finished>,

@@ -63,9 +63,9 @@ mod tests {
         assert_eq!(read().bytes(), Some(&b"code"[..]));
         read().keep(b"more code").expect("it can be written");
         let kept = std::fs::read(&file).expect("it is there");
-        let mut spoilt = kept.clone();
-        spoilt[HASH + 2] ^= 1;
-        for damaged in [&spoilt[..], &kept[..HASH + 4], &kept[..HASH], b"", b"short"] {
+        let mut spoiled = kept.clone();
+        spoiled[HASH + 2] ^= 1;
+        for damaged in [&spoiled[..], &kept[..HASH + 4], &kept[..HASH], b"", b"short"] {
             std::fs::write(&file, damaged).expect("it can be written");
             assert_eq!(read().bytes(), None);
         }

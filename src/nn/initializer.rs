@@ -37,7 +37,7 @@ const NAMES: [(&str, Initializer); 7] = [
     ("zeros", Initializer::Zeros),
 ];
 
-named!(Initializer, "initialiser", NAMES);
+named!(Initializer, "initializer", NAMES);
 
 impl Initializer {
     /// The weights `[fan_in, fan_out]` of the model's tensor number `tensor`; each tensor draws different numbers.
@@ -78,28 +78,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_have_the_variance_and_the_range_of_their_initialiser() {
-        for (name, initialiser) in NAMES {
+    fn weights_have_the_variance_and_the_range_of_their_initializer() {
+        for (name, initializer) in NAMES {
             let (fan_in, fan_out) = (200, 300);
-            let weights: Vec<f64> = initialiser.draw(9, 3, [fan_in, fan_out]).into_iter().map(f64::from).collect();
+            let weights: Vec<f64> = initializer.draw(9, 3, [fan_in, fan_out]).into_iter().map(f64::from).collect();
             let count = weights.len() as f64;
             let mean = weights.iter().sum::<f64>() / count;
             let found = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / count;
-            let untruncated = initialiser.variance(fan_in as f64, fan_out as f64);
+            let untruncated = initializer.variance(fan_in as f64, fan_out as f64);
             // Truncated at two standard deviations, a normal keeps 0.7737 of its variance (Johnson, Kotz and
             // Balakrishnan, 1994).
-            let expected = if initialiser == Initializer::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
+            let expected = if initializer == Initializer::TruncatedNormal { 0.7737 * untruncated } else { untruncated };
             // Five standard errors of a variance and a mean, for distributions with at most normal kurtosis.
             assert!((found - expected).abs() <= 5.0 * expected * (2.0 / count).sqrt(), "{name}: {found}, {expected}");
             assert!(mean.abs() <= 5.0 * (untruncated / count).sqrt(), "{name}: mean {mean}");
             let largest = weights.iter().fold(0.0f64, |most, w| most.max(w.abs())) / untruncated.sqrt();
-            match initialiser {
+            match initializer {
                 Initializer::HeUniform | Initializer::XavierUniform => assert!(largest < 1.7321 && largest > 1.73),
                 Initializer::TruncatedNormal => assert!(largest <= 2.0 + 1e-6 && largest > 1.99, "{largest}"),
                 Initializer::Zeros => assert!(weights.iter().all(|w| *w == 0.0)),
                 _ => assert!(largest > 3.5, "{largest}"),
             }
-            assert_eq!(initialiser.to_string().parse(), Ok(initialiser));
+            assert_eq!(initializer.to_string().parse(), Ok(initializer));
         }
     }
 

@@ -11,7 +11,7 @@ pub mod loss;
 pub mod metric;
 mod model;
 mod names;
-mod normalisation;
+mod normalization;
 pub mod toml;
 
 pub use activation::Activation;
@@ -21,5 +21,5 @@ pub use config::{MlpConfig, ModelConfig};
 pub use functions::{batch_norm, batch_norm_evaluate, dropout, embedding, flatten, layer_norm, linear, residual};
 pub use initializer::Initializer;
 pub use loss::{ClassWeights, LossConfig};
-pub use model::{Model, NORMALISATION};
-pub use normalisation::Normalisation;
+pub use model::{Model, NORMALIZATION};
+pub use normalization::Normalization;

@@ -1,15 +1,15 @@
 //! Models: layers for rows of a known shape, with their tensors.
 
 use super::builder::{Declared, Init, ModelBuilder, PassMode, Signal, Signature, Tensor, TensorSlots};
-use super::{MlpConfig, ModelConfig, Normalisation};
+use super::{MlpConfig, ModelConfig, Normalization};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value};
 use crate::plan::Memory;
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 
-/// The slot of a plan, and the tensor of a model file, that hold what inputs are normalised by.
-pub const NORMALISATION: &str = "normalisation";
+/// The slot of a plan, and the tensor of a model file, that hold what inputs are normalized by.
+pub const NORMALIZATION: &str = "normalisation";
 
 /// A model: its layers, for a given row shape and number of outputs, and the tensors they declared.
 #[derive(Clone, Debug)]
@@ -180,9 +180,9 @@ impl Model {
         listed(&self.declared.running_state)
     }
 
-    /// Names and shapes of all that a model file holds of it: the parameters, the running state, and [`NORMALISATION`].
+    /// Names and shapes of all that a model file holds of it: the parameters, the running state, and [`NORMALIZATION`].
     pub fn state(&self) -> Vec<(String, Shape)> {
-        let normalization = (NORMALISATION.to_owned(), Shape::from([2]));
+        let normalization = (NORMALIZATION.to_owned(), Shape::from([2]));
         self.tensors().into_iter().chain(self.running_state()).chain([normalization]).collect()
     }
 
@@ -203,7 +203,7 @@ impl Model {
         };
         let Declared { parameters, running_state } = &self.declared;
         let tensors = parameters.iter().chain(running_state).enumerate().map(initial);
-        tensors.chain([Normalisation::UNIT.to_vec()]).collect()
+        tensors.chain([Normalization::UNIT.to_vec()]).collect()
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn record_gather(
         ("items", slots.items),
         ("classes", slots.targets),
         ("counters", counters),
-        ("normalisation", model.normalization),
+        ("normalization", model.normalization),
         ("inputs", slots.inputs),
         ("labels", slots.labels),
     ];

@@ -4,7 +4,7 @@ use super::names::Phase;
 use super::slots::{ModelSlots, SetSlots};
 use crate::error::Result;
 use crate::ops::batch::byte_sums::{ByteSums, ByteSumsParams};
-use crate::ops::batch::normalisation::Normalisation;
+use crate::ops::batch::normalization::Normalization;
 use crate::plan::{Plan, Role};
 use crate::shape::DType;
 
@@ -16,6 +16,6 @@ pub(super) fn add_measuring(plan: &mut Plan, model: &ModelSlots, slots: &SetSlot
     let sums = plan.memory.array(&format!("{}/part_sums", Phase::Measure), Role::Transient, DType::U32, shape)?;
     plan.begin(Phase::Measure.name());
     plan.dispatch("sum bytes", &ByteSums, params, &[("items", slots.items), ("part_sums", sums)])?;
-    let bindings = [("part_sums", sums), ("normalisation", model.normalization)];
-    plan.dispatch("mean and deviation", &Normalisation, params, &bindings)
+    let bindings = [("part_sums", sums), ("normalization", model.normalization)];
+    plan.dispatch("mean and deviation", &Normalization, params, &bindings)
 }

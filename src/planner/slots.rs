@@ -2,7 +2,7 @@
 
 use super::names::{self, Set, of_set};
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Model, NORMALISATION, TensorSlots};
+use crate::nn::{Model, NORMALIZATION, TensorSlots};
 use crate::ops::{counter, rate};
 use crate::optim::parameter_arena;
 use crate::plan::{Arena, Memory, Role, SlotId};
@@ -33,7 +33,7 @@ impl ModelSlots {
             None => None,
             Some(weights) => Some(memory.array(names::CLASS_WEIGHTS, Role::Carried, DType::F32, [weights.len()])?),
         };
-        let normalization = memory.array(NORMALISATION, Role::Carried, DType::F32, [2])?;
+        let normalization = memory.array(NORMALIZATION, Role::Carried, DType::F32, [2])?;
         Ok(Self { weights, running_state, class_weights, normalization })
     }
 
@@ -51,7 +51,7 @@ impl ModelSlots {
             weights: arena(names::WEIGHTS, model.tensors())?,
             running_state: running_state.map(|tensors| arena(names::RUNNING_STATE, tensors)).transpose()?,
             class_weights: model.class_weights()?.map(|_| find(memory, names::CLASS_WEIGHTS)).transpose()?,
-            normalization: find(memory, NORMALISATION)?,
+            normalization: find(memory, NORMALIZATION)?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a plan is asked to do, besides the model.
 
-use crate::nn::{Augment, Normalisation};
+use crate::nn::{Augment, Normalization};
 use crate::optim::UpdateConfig;
 
 /// What training takes.
@@ -22,8 +22,8 @@ pub struct TrainSpec {
     pub ring: usize,
     /// How items are augmented, which are then rows and columns; if `None`, they are taken as they are.
     pub augment: Option<(Augment, [usize; 2])>,
-    /// What items are normalized by. [`Normalisation::Standard`] adds the section [`Phase::Measure`](super::Phase).
-    pub normalize: Normalisation,
+    /// What items are normalized by. [`Normalization::Standard`] adds the section [`Phase::Measure`](super::Phase).
+    pub normalize: Normalization,
     /// What is evaluated while training, in the section [`Phase::Validate`](super::Phase).
     pub validation: Option<EvaluationSpec>,
     /// What is evaluated in the section [`Phase::Evaluate`](super::Phase).
@@ -48,7 +48,7 @@ impl TrainSpec {
             seed: 1,
             ring: steps,
             augment: None,
-            normalize: Normalisation::default(),
+            normalize: Normalization::default(),
             validation: None,
             test: None,
             scan: false,

@@ -15,7 +15,7 @@ use super::spec::{EvaluationSpec, TrainSpec};
 use crate::error::Result;
 use crate::graph::Pool;
 use crate::kernel::Caps;
-use crate::nn::{Model, Normalisation, PassMode};
+use crate::nn::{Model, Normalization, PassMode};
 use crate::optim::parameter_arena;
 use crate::plan::{Arena, Memory, Plan, Role, SlotId};
 
@@ -91,7 +91,7 @@ pub fn plan_training(model: &Model, spec: &TrainSpec, caps: &Caps) -> Result<Tra
     if spec.keep_best {
         add_keeping(&mut plan, &owned)?;
     }
-    if spec.normalize == Normalisation::Standard {
+    if spec.normalize == Normalization::Standard {
         add_measuring(&mut plan, &owned, &train)?;
     }
     let infer = spec.infer.iter().map(|&rows| add_inference(&mut plan, &mut pool, (model, &owned), rows));

@@ -172,12 +172,12 @@ impl Profile {
 }
 
 /// A bar for a time span out of `whole`, labeled if the name fits.
-fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, colour: usize, name: &str, title: &str) {
+fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, color: usize, name: &str, title: &str) {
     let scale = |time: f64| time / whole.max(1e-9) * WIDTH;
     let (x, width) = (scale(from), scale(to - from));
     let _ = writeln!(
         svg,
-        "<rect class=\"c{colour}\" x=\"{x:.2}\" y=\"{top}\" width=\"{width:.2}\" height=\"34\"><title>{}</title></rect>",
+        "<rect class=\"c{color}\" x=\"{x:.2}\" y=\"{top}\" width=\"{width:.2}\" height=\"34\"><title>{}</title></rect>",
         escaped(title)
     );
     if width > 7.0 * name.chars().count() as f64 && !name.is_empty() {

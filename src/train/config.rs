@@ -2,7 +2,7 @@
 
 use super::{StopReason, StopTarget};
 use crate::error::{Error, Kind, Result};
-use crate::nn::{Augment, MlpConfig, ModelConfig, Normalisation};
+use crate::nn::{Augment, MlpConfig, ModelConfig, Normalization};
 use crate::optim::UpdateConfig;
 use crate::planner::MicroBatches;
 
@@ -27,8 +27,8 @@ pub struct TrainConfig {
     pub infer: Vec<usize>,
     /// Seed of initial weights and of the order of the items.
     pub seed: u64,
-    /// What all inputs are normalised by.
-    pub normalize: Normalisation,
+    /// What all inputs are normalized by.
+    pub normalize: Normalization,
     /// What is done at random to the training items.
     pub augment: Augment,
     /// Check gradients and weights for NaN and infinity every this many steps; also after the last step, and with
@@ -52,7 +52,7 @@ impl Default for TrainConfig {
             update: UpdateConfig::default(),
             infer: Vec::new(),
             seed: 42,
-            normalize: Normalisation::default(),
+            normalize: Normalization::default(),
             augment: Augment::default(),
             scan_every: 100,
             target: None,

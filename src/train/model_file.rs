@@ -3,7 +3,7 @@
 use crate::data::Dropped;
 use crate::error::{Error, Kind, Result};
 use crate::nn::toml::Table;
-use crate::nn::{Model, ModelConfig, NORMALISATION, Normalisation};
+use crate::nn::{Model, ModelConfig, NORMALIZATION, Normalization};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
@@ -65,7 +65,7 @@ impl ModelFile {
         safetensors::serialize(views, Some(about)).map_err(refuse)
     }
 
-    /// Reads what [`Self::write`] wrote. Where there is no normalisation, inputs are taken from 0 to 1.
+    /// Reads what [`Self::write`] wrote. Where there is no normalization, inputs are taken from 0 to 1.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or does not contain a model; reports expected and found.
@@ -93,8 +93,8 @@ impl ModelFile {
         let mut weights = Vec::with_capacity(state.len());
         let (mut expected, found) = (state.len(), file.names());
         for (name, shape) in &state {
-            if name == NORMALISATION && !found.contains(&name.as_str()) {
-                weights.push(Normalisation::UNIT.to_vec());
+            if name == NORMALIZATION && !found.contains(&name.as_str()) {
+                weights.push(Normalization::UNIT.to_vec());
                 expected -= 1;
                 continue;
             }

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::infer::{self, Outputs, Session};
 use crate::kernel::{Array, Caps};
 use crate::nn::metric::{BatchResult, Measured, MetricSums};
-use crate::nn::{Model, ModelConfig, Normalisation};
+use crate::nn::{Model, ModelConfig, Normalization};
 use crate::plan::{Executor, Keep, Pending, Plan};
 use crate::planner::{EvaluationSpec, ModelSlots, Phase, Set, SetSlots, TrainSpec, TrainingSlots, plan_training};
 use std::collections::VecDeque;
@@ -111,7 +111,7 @@ impl<E: Executor> Trainer<E> {
     }
 
     /// Uploads data and initial weights to an executor of [`Self::plan`]'s plan, and measures by what items are to be
-    /// normalised. From here on nothing goes up.
+    /// normalized. From here on nothing goes up.
     pub fn new(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         let parts = [(Set::Train, Some(data.train())), (Set::Test, data.test()), (Set::Validation, data.validation())];
         for (set, split) in parts {
@@ -137,7 +137,7 @@ impl<E: Executor> Trainer<E> {
     /// Uploads a model's initial state to an executor that has the data.
     fn begin(mut executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<Self> {
         upload_weights(&mut executor, &model, &model.initial(config.seed))?;
-        if config.normalize == Normalisation::Standard {
+        if config.normalize == Normalization::Standard {
             executor.run(&Phase::Measure.name(), 1)?;
         }
         let slots = TrainingSlots::find(executor.memory(), &model)?;
@@ -300,8 +300,8 @@ impl<E: Executor> Trainer<E> {
         Session::after(self.executor, &self.model, caps).await
     }
 
-    /// Mean and deviation by which items are normalised, in numbers from 0 to 1.
-    pub async fn normalisation(&mut self) -> Result<[f32; 2]> {
+    /// Mean and deviation by which items are normalized, in numbers from 0 to 1.
+    pub async fn normalization(&mut self) -> Result<[f32; 2]> {
         let [mean, reciprocal] = infer::normalization(&mut self.executor, &self.model).await?;
         Ok([mean, 1.0 / reciprocal])
     }

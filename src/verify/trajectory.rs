@@ -101,8 +101,8 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
 /// If the device fails, or a loss is not finite.
 pub async fn beside_twins(bench: &Bench<'_>, config: &TrainConfig, data: &Dataset) -> Result<Outcome> {
     let device = on_device(&bench.gpu, config, data).await?;
-    let learnt = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
-    if !learnt {
+    let learned = device.losses.len() == 100 && device.losses[99] < 0.5 * device.losses[0];
+    if !learned {
         return Ok(Outcome::Wrong(format!("the loss did not decrease: {:?}", device.losses)));
     }
     let mut gates = vec![("f64", apart(&device, &on_twins::<f64>(config, data).await?), FROM_DOUBLE)];

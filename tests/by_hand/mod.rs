@@ -29,7 +29,7 @@ struct Pass {
     images: SlotId,
     classes: SlotId,
     counters: SlotId,
-    normalisation: SlotId,
+    normalization: SlotId,
     rates: SlotId,
     inputs: SlotId,
     labels: SlotId,
@@ -78,7 +78,7 @@ impl ByHand {
 
     fn pass(&self, memory: &mut Memory, set: &str, samples: usize, batch: usize, ring: usize) -> Result<Pass> {
         let (features, classes) = (self.widths[0], self.widths[self.widths.len() - 1]);
-        let normalisation = memory.array("normalisation", Role::Carried, DType::F32, [2])?;
+        let normalization = memory.array("normalisation", Role::Carried, DType::F32, [2])?;
         let mut array =
             |name: &str, role, dtype, shape: Shape| memory.array(&format!("{set}/{name}"), role, dtype, shape);
         let outputs = self.widths[1..].iter().enumerate();
@@ -88,7 +88,7 @@ impl ByHand {
             images: array("items", Role::Data, DType::U8, [samples, features].into())?,
             classes: array("classes", Role::Data, DType::U8, [samples].into())?,
             counters: array("counters", Role::Carried, DType::U32, [counter::COUNT].into())?,
-            normalisation,
+            normalization,
             rates: array("rates", Role::Carried, DType::F32, [rate::COUNT].into())?,
             inputs: array("inputs", Role::Transient, DType::F32, [batch, features].into())?,
             labels: array("labels", Role::Transient, DType::U32, [batch].into())?,
@@ -133,7 +133,7 @@ impl ByHand {
             ("items", pass.images),
             ("classes", pass.classes),
             ("counters", pass.counters),
-            ("normalisation", pass.normalisation),
+            ("normalization", pass.normalization),
             ("inputs", pass.inputs),
             ("labels", pass.labels),
         ];

@@ -12,7 +12,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    pub(crate) fn spoilt(&self, variant: &Variant) -> Variant {
+    pub(crate) fn spoiled(&self, variant: &Variant) -> Variant {
         assert!(variant.source().contains(self.from), "{variant} no longer contains `{}`", self.from);
         variant.edited(variant.name.clone(), |part| part.replace(self.from, self.to))
     }
@@ -32,13 +32,13 @@ impl AnyKernel for Faulty {
         self.kernel.fields()
     }
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        self.kernel.variants(caps).iter().map(|variant| self.spoilt(variant)).collect()
+        self.kernel.variants(caps).iter().map(|variant| self.spoiled(variant)).collect()
     }
     fn choose(&self, params: &[u8], caps: &Caps) -> Variant {
-        self.spoilt(&self.kernel.choose(params, caps))
+        self.spoiled(&self.kernel.choose(params, caps))
     }
     fn candidates(&self, params: &[u8], caps: &Caps) -> Vec<Variant> {
-        self.kernel.candidates(params, caps).iter().map(|variant| self.spoilt(variant)).collect()
+        self.kernel.candidates(params, caps).iter().map(|variant| self.spoiled(variant)).collect()
     }
     fn consistent(&self, params: &[u8]) -> Vec<u8> {
         self.kernel.consistent(params)

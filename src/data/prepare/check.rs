@@ -1,6 +1,6 @@
 //! Checks for flaws in a data set: images without content, duplicates, and images that do not match their label.
 
-use super::labelled::Labelled;
+use super::labeled::Labeled;
 use super::regression::{Regression, unseen_probabilities};
 use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
@@ -125,8 +125,8 @@ pub struct Check {
 /// Returns an error unless the items are bytes with a class each.
 pub fn check(data: &Dataset) -> Result<Check> {
     let no_test = data.train().range(0..0);
-    let train_set = Labelled::of(data, data.train())?;
-    let test_set = Labelled::of(data, data.test().unwrap_or(&no_test))?;
+    let train_set = Labeled::of(data, data.train())?;
+    let test_set = Labeled::of(data, data.test().unwrap_or(&no_test))?;
     let means = Means::of(&train_set);
     let everything: Vec<usize> = (0..train_set.len()).collect();
     let ((seen, unseen), (train, test)) = rayon::join(
@@ -147,7 +147,7 @@ pub fn check(data: &Dataset) -> Result<Check> {
 }
 
 /// Findings that need neither the quick model nor the other split.
-fn alone(set: &Labelled<'_>, means: &Means) -> Findings {
+fn alone(set: &Labeled<'_>, means: &Means) -> Findings {
     let mut found = Findings { classes: vec![0; set.classes], ..Findings::default() };
     let mut seen = HashMap::new();
     for (i, &label) in set.labels.iter().enumerate() {
@@ -169,7 +169,7 @@ fn alone(set: &Labelled<'_>, means: &Means) -> Findings {
     found
 }
 
-fn doubts(set: &Labelled<'_>, probabilities: &[Vec<f32>]) -> Vec<Doubt> {
+fn doubts(set: &Labeled<'_>, probabilities: &[Vec<f32>]) -> Vec<Doubt> {
     let doubt = |(index, of): (usize, &Vec<f32>)| {
         let guess = (1..set.classes).fold(0, |best, class| if of[class] > of[best] { class } else { best });
         Doubt { index, probability: of[set.labels[index]], guess }
@@ -188,7 +188,7 @@ struct Means {
 }
 
 impl Means {
-    fn of(set: &Labelled<'_>) -> Self {
+    fn of(set: &Labeled<'_>) -> Self {
         let mut images = vec![vec![0.0; set.images.size()]; set.classes];
         let mut counts = vec![0.0f64; set.classes];
         for (i, &label) in set.labels.iter().enumerate() {
@@ -214,13 +214,13 @@ impl Means {
     }
 
     /// Euclidean distance of an image from its class mean.
-    fn distance(&self, set: &Labelled<'_>, i: usize) -> f64 {
+    fn distance(&self, set: &Labeled<'_>, i: usize) -> f64 {
         let squares = self.images[set.labels[i]].iter().zip(set.images.image(i));
         squares.map(|(mean, &pixel)| (f64::from(pixel) - mean).powi(2)).sum::<f64>().sqrt()
     }
 
     /// Standard deviations by which that distance exceeds its mean; 0 if all distances in the class are equal.
-    fn deviations(&self, set: &Labelled<'_>, i: usize) -> f64 {
+    fn deviations(&self, set: &Labeled<'_>, i: usize) -> f64 {
         let [mean, deviation] = self.distances[set.labels[i]];
         if deviation > 0.0 { (self.distance(set, i) - mean) / deviation } else { 0.0 }
     }

@@ -1,7 +1,7 @@
 //! Preparation of a data set between loading and training.
 
 mod check;
-mod labelled;
+mod labeled;
 mod regression;
 
 pub use check::{Check, Doubt, Findings, Flaw, Outlier, check};

@@ -1,6 +1,6 @@
 //! A quick model: softmax regression on raw pixels, good enough to find suspicious labels.
 
-use super::labelled::Labelled;
+use super::labeled::Labeled;
 use crate::random::{permute, seed_words};
 use rayon::prelude::*;
 
@@ -25,7 +25,7 @@ impl Regression {
     /// Trains on the images with these indices by stochastic gradient descent on the cross-entropy, one at a time: the
     /// gradient is x (p - y)^T. Its curvature along x is at most |x|^2 / 2 (Böhning, "Multinomial Logistic Regression
     /// Algorithm", 1992), which bounds the step. Only pixels with ink contribute, about a fifth in digits.
-    pub(super) fn fit(set: &Labelled<'_>, indices: &[usize]) -> Self {
+    pub(super) fn fit(set: &Labeled<'_>, indices: &[usize]) -> Self {
         let weights = vec![0.0; set.images.size() * set.classes];
         let mut model = Self { weights, bias: vec![0.0; set.classes] };
         let count = indices.len() as u32;
@@ -71,7 +71,7 @@ fn ink(image: &[u8]) -> impl Iterator<Item = (usize, f32)> {
 
 /// Class probabilities of each image of `set`, from models not trained on it: one is trained on images with even index
 /// and judges the others, one the other way round.
-pub(super) fn unseen_probabilities(set: &Labelled<'_>) -> Vec<Vec<f32>> {
+pub(super) fn unseen_probabilities(set: &Labeled<'_>) -> Vec<Vec<f32>> {
     let halves: [Vec<usize>; 2] = [0, 1].map(|first| (first..set.len()).step_by(2).collect());
     let models: Vec<Regression> = halves.par_iter().map(|half| Regression::fit(set, half)).collect();
     (0..set.len()).into_par_iter().map(|i| models[(i + 1) % 2].probabilities(set.images.image(i))).collect()

@@ -14,7 +14,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`ByteSums`] and [`crate::ops::batch::normalisation::Normalisation`].
+    /// Parameters of [`ByteSums`] and [`crate::ops::batch::normalization::Normalization`].
     pub struct ByteSumsParams {
         /// Items in the data set.
         pub samples: u32,

@@ -1,7 +1,7 @@
 //! The next batch: rows of the data set in this epoch's order, with bytes scaled to \[0, 1] and normalized.
 //!
-//! input = (byte / 255 - mean) reciprocal, with `normalisation` = \[mean, 1 / standard deviation]; \[0, 1] is the
-//! identity, to the bit. [`crate::ops::batch::normalisation`] computes it from the data.
+//! input = (byte / 255 - mean) reciprocal, with `normalization` = \[mean, 1 / standard deviation]; \[0, 1] is the
+//! identity, to the bit. [`crate::ops::batch::normalization`] computes it from the data.
 //!
 //! Row i of the step at position p of epoch e is sample permute(seed, e, p + i) of the set: no index list exists.
 
@@ -48,22 +48,22 @@ pub(in crate::ops) fn sample_of(samples: u32, permuted: Option<[u32; 2]>, counte
 }
 
 /// Normalization of test cases: \[0, 1] in half of them.
-pub(in crate::ops) fn some_normalisation(random: &mut Random) -> Vec<u32> {
+pub(in crate::ops) fn some_normalization(random: &mut Random) -> Vec<u32> {
     let measured = [random.uniform(), 1.0 + 10.0 * random.uniform()];
-    let normalisation = if random.below(2) == 0 { [0.0, 1.0] } else { measured };
-    bits(normalisation.into_iter())
+    let normalization = if random.below(2) == 0 { [0.0, 1.0] } else { measured };
+    bits(normalization.into_iter())
 }
 
 /// Normalization of the inputs, for error bounds.
-pub(in crate::ops) struct Normalised {
+pub(in crate::ops) struct Normalized {
     mean: f64,
     reciprocal: f64,
 }
 
-impl Normalised {
+impl Normalized {
     pub(in crate::ops) fn of(values: &Values) -> Self {
-        let normalisation = values.before("normalisation");
-        Self { mean: normalisation[0], reciprocal: normalisation[1] }
+        let normalization = values.before("normalization");
+        Self { mean: normalization[0], reciprocal: normalization[1] }
     }
 
     /// The value before normalization.
@@ -85,7 +85,7 @@ pub(in crate::ops) const GATHER_ROW: &str = include_str!("../../../shaders/lib/g
 
 /// The batch of a step with these counters.
 pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u32], args: &mut Args<'_, T>) {
-    let (items, classes, normalisation) = (args.word("items"), args.word("classes"), args.real("normalisation"));
+    let (items, classes, normalization) = (args.word("items"), args.word("classes"), args.real("normalization"));
     let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
     let features = params.features as usize;
     let used = |row: usize| row < counters[counter::ROWS] as usize;
@@ -95,7 +95,7 @@ pub(in crate::ops) fn gather_rows<T: Real>(params: &GatherParams, counters: &[u3
         *label = if used(row) { byte(classes, sample(row)) } else { IGNORE_INDEX };
     }
     let words = features.div_ceil(4);
-    let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalisation[0], normalisation[1]);
+    let (scale, mean, reciprocal) = (T::of(1.0 / 255.0), normalization[0], normalization[1]);
     let number: [T; 256] = std::array::from_fn(|byte| (T::of(byte as f64) * scale - mean) * reciprocal);
     each_row(inputs, features, |row, inputs| {
         if !used(row) {
@@ -118,11 +118,11 @@ pub(in crate::ops) fn input_bounds(
     output: &str,
     values: &Values,
 ) -> Tolerance {
-    let normalised = Normalised::of(values);
+    let normalized = Normalized::of(values);
     let used = counters[counter::ROWS] as usize * params.features as usize;
     let bound = |(i, &input): (usize, &f64)| {
-        let off = 2.0 * ulp(normalised.before(input));
-        if i < used { normalised.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
+        let off = 2.0 * ulp(normalized.before(input));
+        if i < used { normalized.bound(input, off) } else { f64::from(f32::MIN_POSITIVE) }
     };
     Tolerance { hard: values.after(output).iter().enumerate().map(bound).collect(), soft: None }
 }
@@ -190,7 +190,7 @@ impl Kernel for Gather {
     fn fill(&self, case: &Case<GatherParams>, binding: &str, _: usize, random: &mut Random) -> Option<Vec<u32>> {
         match binding {
             "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
-            "normalisation" => Some(some_normalisation(random)),
+            "normalization" => Some(some_normalization(random)),
             _ => None,
         }
     }
@@ -203,8 +203,8 @@ impl Kernel for Gather {
         &[
             ShaderFault { from: "row < step[ROWS]", to: "row <= step[ROWS]" },
             ShaderFault { from: "round < 6u", to: "round < 5u" },
-            ShaderFault { from: "- normalisation[0]", to: "" },
-            ShaderFault { from: "* normalisation[1]", to: "" },
+            ShaderFault { from: "- normalization[0]", to: "" },
+            ShaderFault { from: "* normalization[1]", to: "" },
             ShaderFault { from: "select(0.0, input, used)", to: "input" },
         ]
     }

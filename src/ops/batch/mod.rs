@@ -5,7 +5,7 @@ pub mod byte_sums;
 pub mod gather;
 pub mod gather_augmented;
 pub mod micro_batch;
-pub mod normalisation;
+pub mod normalization;
 pub mod step_state;
 
 use super::Registered;
@@ -16,7 +16,7 @@ pub static ALL: &[&dyn Registered] = &[
     &gather::Gather,
     &gather_augmented::GatherAugmented,
     &byte_sums::ByteSums,
-    &normalisation::Normalisation,
+    &normalization::Normalization,
     &step_state::StepState,
     &micro_batch::MicroBatch,
 ];

@@ -99,8 +99,8 @@ impl Kernel for BatchNorm {
                 return out.fill(T::zero());
             }
             for (column, out) in out.iter_mut().enumerate() {
-                let normalised = (a[row * n + column] - means[column]) * reciprocals[column];
-                *out = normalised * weight[column] + bias[column];
+                let normalized = (a[row * n + column] - means[column]) * reciprocals[column];
+                *out = normalized * weight[column] + bias[column];
             }
         });
     }
@@ -129,7 +129,7 @@ impl Kernel for BatchNorm {
                 means.chain(columns.iter().map(|column| column.reciprocal_bound)).collect()
             }
             _ => {
-                let bound = |i: usize| columns[i % n].normalised_bound(a[i], values.before("weight")[i % n], after[i]);
+                let bound = |i: usize| columns[i % n].normalized_bound(a[i], values.before("weight")[i % n], after[i]);
                 (0..after.len()).map(|i| if i / n < rows { bound(i) } else { tiny }).collect()
             }
         };

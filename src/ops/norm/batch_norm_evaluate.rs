@@ -68,8 +68,8 @@ impl Kernel for BatchNormEvaluate {
             }
             for (column, out) in out.iter_mut().enumerate() {
                 let reciprocal = (running_variance[column] + epsilon).sqrt().recip();
-                let normalised = (a[row * n + column] - running_mean[column]) * reciprocal;
-                *out = normalised * weight[column] + bias[column];
+                let normalized = (a[row * n + column] - running_mean[column]) * reciprocal;
+                *out = normalized * weight[column] + bias[column];
             }
         });
     }

@@ -62,10 +62,10 @@ impl Kernel for BatchNormGradient {
         let n = params.n as usize;
         let rows = rows_in_use(counters, params.m);
         let (means, reciprocals) = statistics.split_at(n);
-        let normalised = |row: usize, column: usize| (a[row * n + column] - means[column]) * reciprocals[column];
+        let normalized = |row: usize, column: usize| (a[row * n + column] - means[column]) * reciprocals[column];
         let columns = weight_gradient.par_iter_mut().zip(bias_gradient.par_iter_mut()).enumerate();
         columns.with_min_len((4096 / rows.max(1)).max(1)).for_each(|(column, (product_sum, sum))| {
-            *product_sum = (0..rows).map(|row| gradient[row * n + column] * normalised(row, column)).sum();
+            *product_sum = (0..rows).map(|row| gradient[row * n + column] * normalized(row, column)).sum();
             *sum = (0..rows).map(|row| gradient[row * n + column]).sum();
         });
         let count = T::of(rows as f64);
@@ -77,7 +77,7 @@ impl Kernel for BatchNormGradient {
                 let product_mean = weight_gradient[column] / count;
                 let g_mean = bias_gradient[column] / count;
                 let scale = weight[column] * reciprocals[column];
-                *out = scale * (gradient[row * n + column] - g_mean - normalised(row, column) * product_mean);
+                *out = scale * (gradient[row * n + column] - g_mean - normalized(row, column) * product_mean);
             }
         });
     }
@@ -90,16 +90,16 @@ impl Kernel for BatchNormGradient {
         let rows = rows_in_use(values.words("counters"), m);
         let (gradient, a, weight) = (values.before("gradient"), values.before("a"), values.before("weight"));
         let (means, reciprocals) = values.before("statistics").split_at(n);
-        let normalised = |i: usize| ((a[i] - means[i % n]) * reciprocals[i % n]).abs();
+        let normalized = |i: usize| ((a[i] - means[i % n]) * reciprocals[i % n]).abs();
         let (mut product_sums, mut sums) = (vec![0.0; n], vec![0.0; n]);
         for i in 0..rows * n {
-            product_sums[i % n] += gradient[i].abs() * normalised(i);
+            product_sums[i % n] += gradient[i].abs() * normalized(i);
             sums[i % n] += gradient[i].abs();
         }
         let tiny = f64::from(f32::MIN_POSITIVE);
         let bound = |i: usize| {
             let (product_mean, g_mean) = (product_sums[i % n] / rows as f64, sums[i % n] / rows as f64);
-            let magnitude = gradient[i].abs() + g_mean + normalised(i) * product_mean;
+            let magnitude = gradient[i].abs() + g_mean + normalized(i) * product_mean;
             roundings(rows + 12) * (weight[i % n] * reciprocals[i % n]).abs() * magnitude + tiny
         };
         let sum = |sums: &[f64]| sums.iter().map(|sum| roundings(rows + 3) * sum + tiny).collect();

@@ -87,7 +87,7 @@ impl Kernel for LayerNorm {
                 hard.extend([row.mean_bound + f64::from(f32::MIN_POSITIVE), row.reciprocal_bound]);
             } else {
                 let elements = a.iter().zip(weight).zip(out);
-                hard.extend(elements.map(|((&a, &weight), &out)| row.normalised_bound(a, weight, out)));
+                hard.extend(elements.map(|((&a, &weight), &out)| row.normalized_bound(a, weight, out)));
             }
         }
         Tolerance { hard, soft: None }

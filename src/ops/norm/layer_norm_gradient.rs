@@ -90,14 +90,14 @@ impl Kernel for LayerNormGradient {
                 elements.map(|((&gradient, &a), &weight)| (gradient * weight, (a - mean) * reciprocal))
             };
             let (mut sum, mut product_sum) = (T::zero(), T::zero());
-            for (g, normalised) in terms() {
+            for (g, normalized) in terms() {
                 sum += g;
-                product_sum += g * normalised;
+                product_sum += g * normalized;
             }
             let g_mean = sum / T::of(n as f64);
             let product_mean = product_sum / T::of(n as f64);
-            for (out, (g, normalised)) in out.iter_mut().zip(terms()) {
-                *out = reciprocal * (g - g_mean - normalised * product_mean);
+            for (out, (g, normalized)) in out.iter_mut().zip(terms()) {
+                *out = reciprocal * (g - g_mean - normalized * product_mean);
             }
         });
     }
@@ -111,10 +111,10 @@ impl Kernel for LayerNormGradient {
         for (row, statistics) in values.before("statistics").chunks_exact(2).enumerate() {
             let (mean, reciprocal) = (statistics[0], statistics[1]);
             let magnitude = |j: usize| (gradient[row * n + j] * weight[j]).abs();
-            let normalised = |j: usize| ((a[row * n + j] - mean) * reciprocal).abs();
+            let normalized = |j: usize| ((a[row * n + j] - mean) * reciprocal).abs();
             let g_mean = (0..n).map(magnitude).sum::<f64>() / n as f64;
-            let product_mean = (0..n).map(|j| magnitude(j) * normalised(j)).sum::<f64>() / n as f64;
-            let bound = |j| reciprocal * (magnitude(j) + g_mean + normalised(j) * product_mean);
+            let product_mean = (0..n).map(|j| magnitude(j) * normalized(j)).sum::<f64>() / n as f64;
+            let bound = |j| reciprocal * (magnitude(j) + g_mean + normalized(j) * product_mean);
             hard.extend((0..n).map(|j| roundings(n + 12) * bound(j) + f64::from(f32::MIN_POSITIVE)));
         }
         Tolerance { hard, soft: None }
@@ -140,7 +140,7 @@ impl Kernel for LayerNormGradient {
     }
 
     fn faults(&self) -> &'static [ShaderFault] {
-        &[ShaderFault { from: "g - g_mean", to: "g" }, ShaderFault { from: "- normalised * product_mean", to: "" }]
+        &[ShaderFault { from: "g - g_mean", to: "g" }, ShaderFault { from: "- normalized * product_mean", to: "" }]
     }
 }
 

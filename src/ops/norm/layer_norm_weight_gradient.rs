@@ -53,8 +53,8 @@ impl Kernel for LayerNormWeightGradient {
                 let elements = gradient[task * block..].iter().zip(&a[task * block..]);
                 let sums = weight_gradient.iter_mut().zip(bias_gradient.iter_mut());
                 for ((product_sum, sum), (&gradient, &a)) in sums.zip(elements) {
-                    let normalised = (a - statistics[0]) * statistics[1];
-                    *product_sum += gradient * normalised;
+                    let normalized = (a - statistics[0]) * statistics[1];
+                    *product_sum += gradient * normalized;
                     *sum += gradient;
                 }
             }

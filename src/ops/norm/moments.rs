@@ -60,12 +60,12 @@ impl BoundedMoments {
 
     /// The bound of (a - mean) reciprocal weight + bias, which is `out`: those of mean and reciprocal, and its five
     /// roundings.
-    pub(in crate::ops) fn normalised_bound(&self, a: f64, weight: f64, out: f64) -> f64 {
+    pub(in crate::ops) fn normalized_bound(&self, a: f64, weight: f64, out: f64) -> f64 {
         let difference = (a - self.mean).abs();
         let reciprocal = self.reciprocal + self.reciprocal_bound;
-        let normalised = self.mean_bound * reciprocal + difference * self.reciprocal_bound;
+        let normalized = self.mean_bound * reciprocal + difference * self.reciprocal_bound;
         let rounded = roundings(4) * (difference + self.mean_bound) * reciprocal;
-        weight.abs() * (normalised + rounded) + UNIT * out.abs() + f64::from(f32::MIN_POSITIVE)
+        weight.abs() * (normalized + rounded) + UNIT * out.abs() + f64::from(f32::MIN_POSITIVE)
     }
 }
 

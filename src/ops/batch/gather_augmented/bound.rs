@@ -28,12 +28,12 @@ fn coordinate_error(draw: &Draw<f64>, moved: [f64; 2]) -> f64 {
     let (of_sine, of_cosine) = (roundings(21) * half.sinh(), roundings(21) * (half.cosh() - 1.0));
     let of_turn = 6.0 * of_sine + 2.0 * of_cosine;
     let [x, y] = moved.map(f64::abs);
-    let [centre_x, centre_y] = draw.centre;
+    let [center_x, center_y] = draw.center;
     let [shift_x, shift_y] = draw.shift.map(f64::abs);
     let reach = (1.0 + draw.shear.abs()) * (x + y);
     // The subtraction of the shift may cancel, but only after rounding.
     let of_shift = (1.0 + draw.shear.abs()) * draw.zoom * (shift_x + shift_y) * roundings(2);
-    reach * (roundings(16) + of_turn) + of_shift + roundings(1) * (1.0 + reach + centre_x + centre_y)
+    reach * (roundings(16) + of_turn) + of_shift + roundings(1) * (1.0 + reach + center_x + center_y)
 }
 
 /// Error bound of the interpolated byte: the coordinate error times the steepest slope among the cells it may fall in

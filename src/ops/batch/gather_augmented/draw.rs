@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// The random transformation of an image. Pairs are (x, y).
 pub(super) struct Draw<T> {
-    pub(super) centre: [T; 2],
+    pub(super) center: [T; 2],
     pub(super) half: T,
     sine: T,
     cosine: T,
@@ -51,7 +51,7 @@ impl<T: Real> Draw<T> {
         let [sine, cosine] = sine_and_cosine_of_twice(half);
         let mirror = |word, threshold| if happens(word, threshold) { -T::one() } else { T::one() };
         let mut draw = Self {
-            centre: [params.columns, params.rows].map(|extent| T::of(0.5 * (f64::from(extent) - 1.0))),
+            center: [params.columns, params.rows].map(|extent| T::of(0.5 * (f64::from(extent) - 1.0))),
             half,
             sine,
             cosine,
@@ -74,7 +74,7 @@ impl<T: Real> Draw<T> {
 
     /// A position along an axis relative to the image center, shifted and scaled.
     pub(super) fn moved(&self, axis: usize, place: usize) -> T {
-        (T::of(place as f64) - self.centre[axis] - self.shift[axis]) * self.zoom
+        (T::of(place as f64) - self.center[axis] - self.shift[axis]) * self.zoom
     }
 
     /// Source position of a pixel `moved` there: the inverse of mirror, shear and rotation about the image center,
@@ -82,7 +82,7 @@ impl<T: Real> Draw<T> {
     pub(super) fn source_of(&self, moved: [T; 2]) -> [T; 2] {
         let turned = [self.cosine * moved[0] + self.sine * moved[1], self.cosine * moved[1] - self.sine * moved[0]];
         let source = [turned[0] - self.shear * turned[1], turned[1]];
-        [0, 1].map(|axis| source[axis] * self.mirror[axis] + self.centre[axis])
+        [0, 1].map(|axis| source[axis] * self.mirror[axis] + self.center[axis])
     }
 
     /// Columns and rows of the erased rectangle.

@@ -20,7 +20,7 @@ pub use params::{GatherAugmentedParams, NOISE_DEVIATION, threshold};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, ShaderFault, Tolerance, Values, Variant, View, operations,
 };
-use crate::ops::batch::gather::{Normalised, byte, some_normalisation};
+use crate::ops::batch::gather::{Normalized, byte, some_normalization};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{COUNTERS, IGNORE_INDEX, LABELS, RANDOM, STREAMS, counter, each_row, some_counters};
 use crate::random::{Random, step_words, stream};
@@ -86,7 +86,7 @@ pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
         ("items", View::Word(images)),
         ("classes", View::Word(&classes)),
         ("counters", View::Word(&counters)),
-        ("normalisation", View::Real(&[0.0, 1.0])),
+        ("normalization", View::Real(&[0.0, 1.0])),
         ("inputs", View::RealMut(&mut inputs)),
         ("labels", View::WordMut(&mut labels)),
     ];
@@ -129,9 +129,9 @@ impl Kernel for GatherAugmented {
 
     fn twin<T: Real>(&self, params: &GatherAugmentedParams, args: &mut Args<'_, T>) {
         let (images, classes, counters) = (args.word("items"), args.word("classes"), args.word("counters"));
-        let normalisation = args.real("normalisation");
+        let normalization = args.real("normalization");
         let (inputs, labels) = (args.real_mut("inputs"), args.word_mut("labels"));
-        let (mean, reciprocal) = (normalisation[0], normalisation[1]);
+        let (mean, reciprocal) = (normalization[0], normalization[1]);
         let used = |row: usize| row < counters[counter::ROWS] as usize;
         for (row, label) in labels.iter_mut().enumerate() {
             *label = if used(row) { byte(classes, params.sample(counters, row)) } else { IGNORE_INDEX };
@@ -153,7 +153,7 @@ impl Kernel for GatherAugmented {
         let (params, expected) = (&case.params, values.after(output));
         let (images, counters) = (values.words("items"), values.words("counters"));
         let (words, features, columns) = (params.words(), params.features as usize, params.columns as usize);
-        let normalised = Normalised::of(values);
+        let normalized = Normalized::of(values);
         let row = |(row, expected): (usize, &[f64])| {
             let sample = params.sample(counters, row);
             let image = &images[sample * words..][..words];
@@ -164,9 +164,9 @@ impl Kernel for GatherAugmented {
                 if row >= counters[counter::ROWS] as usize {
                     f64::from(f32::MIN_POSITIVE)
                 } else if (0..2).all(|axis| erased[axis].contains(&place[axis])) {
-                    normalised.bound(input, 0.0)
+                    normalized.bound(input, 0.0)
                 } else {
-                    normalised.bound(input, pixel_bound(params, &draw, image, place))
+                    normalized.bound(input, pixel_bound(params, &draw, image, place))
                 }
             };
             expected.iter().enumerate().map(bound).collect::<Vec<_>>()
@@ -223,7 +223,7 @@ impl Kernel for GatherAugmented {
     ) -> Option<Vec<u32>> {
         match binding {
             "counters" => Some(some_counters(case.params.samples, case.params.batch, random)),
-            "normalisation" => Some(some_normalisation(random)),
+            "normalization" => Some(some_normalization(random)),
             _ => None,
         }
     }
@@ -250,8 +250,8 @@ impl Kernel for GatherAugmented {
             ShaderFault { from: "0.0, 1.0)", to: "0.0, 2.0)" },
             ShaderFault { from: "(extent - size + 1u)", to: "(extent - size)" },
             ShaderFault { from: "place < draw.erased_to", to: "place <= draw.erased_to" },
-            ShaderFault { from: "- normalisation[0]", to: "+ normalisation[0]" },
-            ShaderFault { from: "* normalisation[1]", to: "" },
+            ShaderFault { from: "- normalization[0]", to: "+ normalization[0]" },
+            ShaderFault { from: "* normalization[1]", to: "" },
             ShaderFault { from: "select(0.0, input, used)", to: "input" },
         ]
     }

@@ -15,17 +15,17 @@ use crate::random::Random;
 
 /// Combines the sums of [`crate::ops::batch::byte_sums::ByteSums`].
 #[derive(Debug)]
-pub struct Normalisation;
+pub struct Normalization;
 
-impl Kernel for Normalisation {
+impl Kernel for Normalization {
     type Params = ByteSumsParams;
 
     fn name(&self) -> &'static str {
-        "normalisation"
+        "normalization"
     }
 
     fn variants(&self, _caps: &Caps) -> Vec<Variant> {
-        let parts = [LINEAR, WORKGROUP_SUM, include_str!("../../../shaders/normalisation.wgsl")];
+        let parts = [LINEAR, WORKGROUP_SUM, include_str!("../../../shaders/normalization.wgsl")];
         vec![Variant::new("plain", &CONSTANTS, &parts)]
     }
 
@@ -38,7 +38,7 @@ impl Kernel for Normalisation {
     }
 
     fn twin<T: Real>(&self, params: &ByteSumsParams, args: &mut Args<'_, T>) {
-        let (sums, normalisation) = (args.word("part_sums"), args.real_mut("normalisation"));
+        let (sums, normalization) = (args.word("part_sums"), args.real_mut("normalization"));
         let sums = || sums.chunks_exact(2).map(|sums| [i64::from(sums[0]), i64::from(sums[1])]);
         let count = i64::from(params.samples) * i64::from(params.features);
         let total: i64 = sums().map(|[sum, _]| sum).sum();
@@ -51,10 +51,10 @@ impl Kernel for Normalisation {
         }
         let of = |whole: i64| T::of(whole as f64);
         let (difference, square) = (of(differences) / of(count), of(squares) / of(count));
-        normalisation[0] = (of(c) + difference) * T::of(1.0 / 255.0);
-        normalisation[1] = T::one();
+        normalization[0] = (of(c) + difference) * T::of(1.0 / 255.0);
+        normalization[1] = T::one();
         if squares > 0 {
-            normalisation[1] = of(255) / (square - difference * difference).sqrt();
+            normalization[1] = of(255) / (square - difference * difference).sqrt();
         }
     }
 
@@ -133,7 +133,7 @@ impl Kernel for Normalisation {
     }
 }
 
-impl Registered for Normalisation {
+impl Registered for Normalization {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("measures bytes, which are not differentiable")
     }

@@ -3,9 +3,9 @@ struct Params { samples: u32, features: u32, parts: u32 }
 /// [parts, 2]: for each PART words of the items, the sum of the bytes and of their squares
 @group(0) @binding(1) var<storage, read> part_sums: array<u32>;
 /// [2]: the mean of all bytes, in [0, 1], and 1 / their standard deviation
-@group(0) @binding(2) var<storage, read_write> normalisation: array<f32>;
+@group(0) @binding(2) var<storage, read_write> normalization: array<f32>;
 
-var<workgroup> centre: u32;
+var<workgroup> center: u32;
 
 // The number of bytes before a word of the items.
 fn bytes_before(word: u32) -> u32 {
@@ -25,10 +25,10 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     }
     let total = workgroup_sum(sum, local);
     if (local == 0u) {
-        centre = u32(total / count + 0.5);
+        center = u32(total / count + 0.5);
     }
     workgroupBarrier();
-    let c = centre;
+    let c = center;
     let end = params.samples * ((params.features + 3u) / 4u);
     var differences = 0.0;
     var squares = 0.0;
@@ -42,12 +42,12 @@ fn main(@builtin(local_invocation_id) id: vec3<u32>) {
     workgroupBarrier();
     let square = workgroup_sum(squares, local) / count;
     if (local == 0u) {
-        normalisation[0] = (f32(c) + difference) * (1.0 / 255.0);
+        normalization[0] = (f32(c) + difference) * (1.0 / 255.0);
         var reciprocal = 1.0;
         // If all squares are zero, all bytes are equal.
         if (square > 0.0) {
             reciprocal = 255.0 / sqrt(square - difference * difference);
         }
-        normalisation[1] = reciprocal;
+        normalization[1] = reciprocal;
     }
 }

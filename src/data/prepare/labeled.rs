@@ -4,14 +4,14 @@ use crate::data::{Dataset, Images, Split};
 use crate::error::{Error, Kind, Result};
 
 /// Images with their classes.
-pub(super) struct Labelled<'a> {
+pub(super) struct Labeled<'a> {
     pub(super) images: Images<'a>,
     /// `[n]`, each below `classes`.
     pub(super) labels: Vec<usize>,
     pub(super) classes: usize,
 }
 
-impl<'a> Labelled<'a> {
+impl<'a> Labeled<'a> {
     pub(super) fn of(data: &Dataset, split: &'a Split) -> Result<Self> {
         let labels: Option<Vec<usize>> = (0..split.len()).map(|i| split.targets().class(i)).collect();
         let labels = labels.filter(|_| data.task().is_classification()).ok_or_else(|| {
