@@ -5,8 +5,8 @@ mod common;
 use shadegrad::gpu::{Checks, Pipeline, Run};
 use shadegrad::kernel::{AnyKernel, Caps, Case, Inputs, Params};
 use shadegrad::nn::{Augment, Model};
-use shadegrad::ops::batch::gather::{Gather, GatherParams};
-use shadegrad::ops::batch::gather_augmented::{GatherAugmented, GatherAugmentedParams, threshold};
+use shadegrad::ops::batch::gather::{GatherKernel, GatherParams};
+use shadegrad::ops::batch::gather_augmented::{GatherAugmentedKernel, GatherAugmentedParams, threshold};
 use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
 use shadegrad::random::{Random, stream};
 use shadegrad::verify::{TAIL, prepare};
@@ -72,9 +72,9 @@ fn gathered<P: Params>(kernel: &dyn AnyKernel, params: &P, epoch: u32) -> (Vec<u
 
 #[test]
 fn nothing_to_do_leaves_what_gather_gives_to_the_bit() {
-    let plain = gathered(&Gather, &GATHER, 2);
+    let plain = gathered(&GatherKernel, &GATHER, 2);
     assert!(plain.0.iter().any(|&bits| bits != 0));
-    assert_eq!(gathered(&GatherAugmented, &identity(), 2), plain);
+    assert_eq!(gathered(&GatherAugmentedKernel, &identity(), 2), plain);
 }
 
 /// The images of `inputs` with pixel (x, y) taken from `source(x, y)`.
@@ -88,13 +88,13 @@ fn mirrored(inputs: &[u32], source: fn(usize, usize) -> (usize, usize)) -> Vec<u
 
 #[test]
 fn flips_are_exact_and_happen_always_or_by_their_share() {
-    let (plain, labels) = gathered(&Gather, &GATHER, 2);
+    let (plain, labels) = gathered(&GatherKernel, &GATHER, 2);
     let horizontal = mirrored(&plain, |x, y| (COLUMNS - 1 - x, y));
     let vertical = mirrored(&plain, |x, y| (x, ROWS - 1 - y));
     let both = mirrored(&plain, |x, y| (COLUMNS - 1 - x, ROWS - 1 - y));
     let flip = |horizontal: f64, vertical: f64| {
         let (horizontal_flip, vertical_flip) = (threshold(horizontal), threshold(vertical));
-        gathered(&GatherAugmented, &GatherAugmentedParams { horizontal_flip, vertical_flip, ..identity() }, 2)
+        gathered(&GatherAugmentedKernel, &GatherAugmentedParams { horizontal_flip, vertical_flip, ..identity() }, 2)
     };
     assert_eq!(flip(1.0, 0.0), (horizontal.clone(), labels.clone()));
     assert_eq!(flip(0.0, 1.0), (vertical, labels.clone()));
@@ -111,16 +111,16 @@ fn flips_are_exact_and_happen_always_or_by_their_share() {
 #[test]
 fn images_change_from_epoch_to_epoch_and_not_otherwise() {
     let params = GatherAugmentedParams { shift: 2.0, shuffle: 0, noise: 1e-4, ..identity() };
-    let [first, again, next] = [2, 2, 3].map(|epoch| gathered(&GatherAugmented, &params, epoch));
+    let [first, again, next] = [2, 2, 3].map(|epoch| gathered(&GatherAugmentedKernel, &params, epoch));
     assert_eq!(first, again);
     assert!(first.0 != next.0 && first.1 == next.1);
 }
 
 #[test]
 fn erasing_clears_a_rectangle_of_at_most_half_the_sides() {
-    let (plain, _) = gathered(&Gather, &GATHER, 2);
+    let (plain, _) = gathered(&GatherKernel, &GATHER, 2);
     let params = GatherAugmentedParams { erase: threshold(1.0), ..identity() };
-    let (erased, _) = gathered(&GatherAugmented, &params, 2);
+    let (erased, _) = gathered(&GatherAugmentedKernel, &params, 2);
     for (erased, plain) in erased.chunks_exact(FEATURES).zip(plain.chunks_exact(FEATURES)).take(BATCH - 3) {
         let changed: Vec<usize> = (0..FEATURES).filter(|&i| erased[i] != plain[i]).collect();
         let span = |of: &dyn Fn(usize) -> usize| {

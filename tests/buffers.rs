@@ -2,10 +2,10 @@
 
 use shadegrad::error::Kind;
 use shadegrad::kernel::Caps;
-use shadegrad::ops::elementwise::add::{Add, AddParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
-use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
-use shadegrad::ops::update::accumulate::{Accumulate, AccumulateParams};
+use shadegrad::ops::elementwise::add::{AddKernel, AddParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
+use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyParams};
+use shadegrad::ops::update::accumulate::{AccumulateKernel, AccumulateParams};
 use shadegrad::plan::{Arena, Memory, Plan, Role, SlotId};
 use shadegrad::shape::{DType, Shape};
 
@@ -20,7 +20,7 @@ fn arena(memory: &mut Memory, role: Role, sizes: &[usize]) -> Arena {
 
 fn relu(plan: &mut Plan, [a, out]: [SlotId; 2]) {
     let n = plan.memory.slot(a).words as u32;
-    plan.dispatch("relu", &Relu, ReluParams { n }, &[("a", a), ("out", out)]).expect("shapes agree");
+    plan.dispatch("relu", &ReluKernel, ReluParams { n }, &[("a", a), ("out", out)]).expect("shapes agree");
 }
 
 fn refusal(plan: &Plan) -> String {
@@ -64,14 +64,14 @@ fn bytes_count_what_is_updated_twice() {
     let [a, b, out] = ["a", "b", "out"].map(|name| array(&mut memory, name, Role::Carried, 10));
     let mut plan = Plan::new(memory);
     plan.begin("all");
-    plan.dispatch("add", &Add, AddParams { n: 10 }, &[("a", a), ("b", b), ("out", out)]).expect("shapes agree");
+    plan.dispatch("add", &AddKernel, AddParams { n: 10 }, &[("a", a), ("b", b), ("out", out)]).expect("shapes agree");
     assert_eq!(plan.bytes(&plan.sections[0].dispatches[0]), 120);
     // Data updated in place moves twice: the mean, but neither the gradient nor the counters.
     let [counters, micro_counters] = ["counters", "micro_counters"]
         .map(|name| plan.memory.array(name, Role::Carried, DType::U32, [4]).expect("it is small"));
     let [gradient, mean] = ["gradient", "mean"].map(|name| array(&mut plan.memory, name, Role::Carried, 20));
     let names = [("gradient", gradient), ("counters", counters), ("micro_counters", micro_counters), ("mean", mean)];
-    plan.dispatch("accumulate", &Accumulate, AccumulateParams { n: 20 }, &names).expect("shapes agree");
+    plan.dispatch("accumulate", &AccumulateKernel, AccumulateParams { n: 20 }, &names).expect("shapes agree");
     assert_eq!(plan.bytes(&plan.sections[0].dispatches[1]), 4 * (20 + 4 + 4 + 2 * 20));
 }
 
@@ -138,7 +138,7 @@ fn what_is_written_may_share_a_buffer_with_what_is_written_beside_it_alone() {
             ("losses", losses),
             ("gradient", gradient),
         ];
-        plan.dispatch("losses", &SoftmaxCrossEntropy, params, &names).expect("shapes agree");
+        plan.dispatch("losses", &SoftmaxCrossEntropyKernel, params, &names).expect("shapes agree");
         plan.validate(&Caps::portable())
     };
     losses([64, 64], 64).expect("the gradient begins where the losses end");

@@ -41,7 +41,7 @@ impl Layer for AddInput {
 
     fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
         let other = b.input(self.0)?;
-        Ok(x.with(b.graph.apply(shadegrad::ops::elementwise::add::Add, &[x.value, other.value])?))
+        Ok(x.with(b.graph.apply(shadegrad::ops::elementwise::add::AddOp, &[x.value, other.value])?))
     }
 }
 

@@ -5,8 +5,8 @@ mod common;
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Backends, Backing, Checks, Choice, Chosen, GpuExecutor, Pipeline, Run, adapters, choose, report};
 use shadegrad::kernel::{AnyKernel, Array};
-use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
+use shadegrad::ops::elementwise::bias_add::{BiasAddKernel, BiasAddParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
 use shadegrad::plan::{Executor, Memory, Plan, Role};
 use shadegrad::shape::DType;
 
@@ -121,8 +121,8 @@ fn runs_of_a_kernel_have_their_own_parameters_and_words() {
     let gpu = common::gpu();
     let params = [BiasAddParams { m: 1, n: 3 }, BiasAddParams { m: 2, n: 2 }];
     let params = params.each_ref().map(bytemuck::bytes_of);
-    let variant = BiasAdd.choose(params[0], &gpu.caps);
-    let pipeline = pollster::block_on(Pipeline::new(&gpu, &BiasAdd, &variant, Checks::On)).expect("it compiles");
+    let variant = BiasAddKernel.choose(params[0], &gpu.caps);
+    let pipeline = pollster::block_on(Pipeline::new(&gpu, &BiasAddKernel, &variant, Checks::On)).expect("it compiles");
     // Words beyond the shapes' extents come back unchanged.
     let first = [words(&[1.0, 2.0, 3.0, 9.0]), words(&[10.0, 20.0, 30.0]), vec![7; 5]];
     let second = [words(&[1.0, 2.0, 3.0, 4.0]), words(&[0.5, -0.5]), vec![8; 4]];
@@ -150,10 +150,10 @@ fn two_sections() -> (Plan, [shadegrad::plan::SlotId; 4]) {
     let mut plan = Plan::new(memory);
     let params = ReluParams { n: 70 };
     plan.begin("first");
-    plan.dispatch("to z", &Relu, params, &[("a", slots[1]), ("out", z)]).expect("shapes agree");
+    plan.dispatch("to z", &ReluKernel, params, &[("a", slots[1]), ("out", z)]).expect("shapes agree");
     plan.begin("second");
-    plan.dispatch("to x", &Relu, params, &[("a", z), ("out", slots[0])]).expect("shapes agree");
-    plan.dispatch("to y", &Relu, params, &[("a", z), ("out", slots[1])]).expect("shapes agree");
+    plan.dispatch("to x", &ReluKernel, params, &[("a", z), ("out", slots[0])]).expect("shapes agree");
+    plan.dispatch("to y", &ReluKernel, params, &[("a", z), ("out", slots[1])]).expect("shapes agree");
     (plan, slots)
 }
 

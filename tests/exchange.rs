@@ -10,9 +10,9 @@ use shadegrad::infer::Session;
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::ModelConfig;
 use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
-use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
-use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
-use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use shadegrad::ops::batch::step_state::{StepStateKernel, StepStateParams};
+use shadegrad::ops::elementwise::column_sum::{ColumnSumKernel, ColumnSumParams};
+use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate};
@@ -78,12 +78,12 @@ fn training() -> Result<(Plan, Arena)> {
     plan.begin("train");
     let adam = AdamParams::new(plan.memory.slot(weights.all).words as u32);
     let step = StepStateParams { samples: BATCH, batch: BATCH, learning_rate: 0.01, betas: adam.betas };
-    plan.dispatch("step", &StepState, step, &[("counters", counters), ("rates", rates)])?;
+    plan.dispatch("step", &StepStateKernel, step, &[("counters", counters), ("rates", rates)])?;
     let [hidden, logits] = record_forward(&mut plan, x, &weights.tensors, BATCH, "train")?;
     let loss = SoftmaxCrossEntropyParams { m: BATCH, n: classes };
     let bindings =
         [("logits", logits), ("labels", labels), ("counters", counters), ("losses", losses), ("gradient", d_logits)];
-    plan.dispatch("loss", &SoftmaxCrossEntropy, loss, &bindings)?;
+    plan.dispatch("loss", &SoftmaxCrossEntropyKernel, loss, &bindings)?;
     let masked = [("a", d_logits), ("b", weights.tensors[2]), ("activation", hidden), ("out", d_hidden)];
     let product = MatmulParams { m: BATCH, k: classes, n: hidden_width };
     plan.dispatch("hidden gradient", &matmul::NT_RELU_MASK, product, &masked)?;
@@ -92,7 +92,7 @@ fn training() -> Result<(Plan, Arena)> {
         let bindings = [("a", a), ("b", d), ("out", gradients.tensors[2 * layer])];
         plan.dispatch("weight gradient", &matmul::TN, product, &bindings)?;
         let sums = ColumnSumParams { m: BATCH, n: WIDTHS[layer + 1] };
-        plan.dispatch("bias gradient", &ColumnSum, sums, &[("a", d), ("out", gradients.tensors[2 * layer + 1])])?;
+        plan.dispatch("bias gradient", &ColumnSumKernel, sums, &[("a", d), ("out", gradients.tensors[2 * layer + 1])])?;
     }
     let state = [
         ("gradient", gradients.all),

@@ -2,10 +2,10 @@
 
 use shadegrad::graph::Graph;
 use shadegrad::kernel::Caps;
-use shadegrad::ops::elementwise::add::Add;
-use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
-use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use shadegrad::ops::elementwise::add::AddOp;
+use shadegrad::ops::elementwise::bias_add::{BiasAddKernel, BiasAddParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::{DType, Shape};
 
@@ -22,11 +22,11 @@ fn plan() -> Plan {
     let mut plan = Plan::new(memory);
     plan.begin("train");
     let params = BiasAddParams { m: 1000, n: 300 };
-    plan.dispatch("first", &BiasAdd, params, &[("a", x), ("bias", bias), ("out", h)]).expect("shapes agree");
-    plan.dispatch("second", &BiasAdd, params, &[("a", h), ("bias", bias), ("out", y)]).expect("shapes agree");
+    plan.dispatch("first", &BiasAddKernel, params, &[("a", x), ("bias", bias), ("out", h)]).expect("shapes agree");
+    plan.dispatch("second", &BiasAddKernel, params, &[("a", h), ("bias", bias), ("out", y)]).expect("shapes agree");
     plan.begin("look");
-    plan.dispatch("only", &Relu, ReluParams { n: 300 }, &[("a", steps), ("out", out)]).expect("shapes agree");
-    plan.sections[1].graph = "  %1 = Relu(steps)\n".to_owned();
+    plan.dispatch("only", &ReluKernel, ReluParams { n: 300 }, &[("a", steps), ("out", out)]).expect("shapes agree");
+    plan.sections[1].graph = "  %1 = ReluKernel(steps)\n".to_owned();
     plan.reused_words = 50_000;
     plan
 }
@@ -57,7 +57,7 @@ look: 1 dispatches, 0.0 MFLOP, 0.0 MB
   1  only      relu    plain         2  0.000  2.4  a=steps [300], out=train/out [300]
 
 the graph of look
-  %1 = Relu(steps)
+  %1 = ReluKernel(steps)
 
 ";
     assert_eq!(told, format!("{expected}{MEMORY}"));
@@ -81,16 +81,16 @@ fn a_graph_is_told_as_assignments() {
     let mut graph = Graph::default();
     let [x, y, labels, counters] = [x, y, labels, counters].map(|slot| graph.leaf(&memory, slot));
     graph.scope("first");
-    let sum = graph.apply(Add, &[x, y]).expect("one shape");
-    let losses = graph.apply(SoftmaxCrossEntropy, &[sum, labels, counters]).expect("a label for each row");
+    let sum = graph.apply(AddOp, &[x, y]).expect("one shape");
+    let losses = graph.apply(SoftmaxCrossEntropyOp, &[sum, labels, counters]).expect("a label for each row");
     graph.scope("second");
     let gradient = graph.output(losses, 1).expect("a loss has a gradient");
     assert_eq!(graph.output(losses, 2), None);
-    graph.apply(Add, &[gradient, sum]).expect("one shape");
+    graph.apply(AddOp, &[gradient, sum]).expect("one shape");
     let expected = [
-        "  %4   = Add(x, y) : [4, 5]  # first\n",
-        "  %5   = SoftmaxCrossEntropy(%4, labels, counters) : [4], [4, 5]  # first\n",
-        "  %6   = Add(%5.1, %4) : [4, 5]  # second\n",
+        "  %4   = AddOp(x, y) : [4, 5]  # first\n",
+        "  %5   = SoftmaxCrossEntropyKernel(%4, labels, counters) : [4], [4, 5]  # first\n",
+        "  %6   = AddOp(%5.1, %4) : [4, 5]  # second\n",
     ];
     assert_eq!(graph.explain(&memory), expected.concat());
     assert_eq!(graph.operations(), 3);

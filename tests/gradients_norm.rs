@@ -2,13 +2,13 @@
 
 use shadegrad::kernel::{Args, Kernel, View};
 use shadegrad::ops::counter;
-use shadegrad::ops::lookup::embedding::{Embedding, EmbeddingParams};
-use shadegrad::ops::lookup::embedding_gradient::EmbeddingGradient;
-use shadegrad::ops::norm::batch_norm::{BatchNorm, BatchNormParams};
-use shadegrad::ops::norm::batch_norm_gradient::{BatchNormGradient, BatchNormGradientParams};
-use shadegrad::ops::norm::layer_norm::{LayerNorm, LayerNormParams};
-use shadegrad::ops::norm::layer_norm_gradient::{LayerNormGradient, LayerNormGradientParams};
-use shadegrad::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradient;
+use shadegrad::ops::lookup::embedding::{EmbeddingKernel, EmbeddingParams};
+use shadegrad::ops::lookup::embedding_gradient::EmbeddingGradientKernel;
+use shadegrad::ops::norm::batch_norm::{BatchNormKernel, BatchNormParams};
+use shadegrad::ops::norm::batch_norm_gradient::{BatchNormGradientKernel, BatchNormGradientParams};
+use shadegrad::ops::norm::layer_norm::{LayerNormKernel, LayerNormParams};
+use shadegrad::ops::norm::layer_norm_gradient::{LayerNormGradientKernel, LayerNormGradientParams};
+use shadegrad::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradientKernel;
 use shadegrad::random::Random;
 
 const M: usize = 7;
@@ -67,7 +67,7 @@ fn layer_norm(a: &[f64], weight: &[f64], bias: &[f64]) -> [Vec<f64>; 2] {
         ("out", View::RealMut(&mut out)),
         ("statistics", View::RealMut(&mut statistics)),
     ];
-    run(&LayerNorm, &LayerNormParams::new(M as u32, N as u32), views);
+    run(&LayerNormKernel, &LayerNormParams::new(M as u32, N as u32), views);
     [out, statistics]
 }
 
@@ -84,14 +84,14 @@ fn layer_norm_gradients_are_those_of_its_output() {
     let mut out = vec![f64::NAN; M * N];
     let mut views = Vec::from(given());
     views.extend([("weight", View::Real(&weight[..])), ("out", View::RealMut(&mut out))]);
-    run(&LayerNormGradient, &params, views);
+    run(&LayerNormGradientKernel, &params, views);
     check("a", &out, &a, &gradient, |a| layer_norm(a, &weight, &bias)[0].clone());
 
     let [mut weight_gradient, mut bias_gradient] = [0; 2].map(|_| vec![f64::NAN; N]);
     let mut views = Vec::from(given());
     views.push(("weight_gradient", View::RealMut(&mut weight_gradient)));
     views.push(("bias_gradient", View::RealMut(&mut bias_gradient)));
-    run(&LayerNormWeightGradient, &params, views);
+    run(&LayerNormWeightGradientKernel, &params, views);
     check("weight", &weight_gradient, &weight, &gradient, |weight| layer_norm(&a, weight, &bias)[0].clone());
     check("bias", &bias_gradient, &bias, &gradient, |bias| layer_norm(&a, &weight, bias)[0].clone());
 }
@@ -110,7 +110,7 @@ fn batch_norm(a: &[f64], weight: &[f64], bias: &[f64], counters: &[u32]) -> [Vec
         ("out", View::RealMut(&mut out)),
         ("statistics", View::RealMut(&mut statistics)),
     ];
-    run(&BatchNorm, &BatchNormParams::new(M as u32, N as u32), views);
+    run(&BatchNormKernel, &BatchNormParams::new(M as u32, N as u32), views);
     [out, statistics, running_mean, running_variance]
 }
 
@@ -140,7 +140,7 @@ fn batch_norm_gradients_are_those_of_its_output() {
             ("weight_gradient", View::RealMut(&mut weight_gradient)),
             ("bias_gradient", View::RealMut(&mut bias_gradient)),
         ];
-        run(&BatchNormGradient, &BatchNormGradientParams { m: M as u32, n: N as u32 }, views);
+        run(&BatchNormGradientKernel, &BatchNormGradientParams { m: M as u32, n: N as u32 }, views);
         check("a", &out, &a, &gradient, |a| batch_norm(a, &weight, &bias, &counters)[0].clone());
         check("weight", &weight_gradient, &weight, &gradient, |w| batch_norm(&a, w, &bias, &counters)[0].clone());
         check("bias", &bias_gradient, &bias, &gradient, |bias| batch_norm(&a, &weight, bias, &counters)[0].clone());
@@ -176,13 +176,13 @@ fn embedding_gradients_are_those_of_its_output() {
     let forward = |table: &[f64]| {
         let mut out = vec![f64::NAN; M * N];
         let views = vec![("table", View::Real(table)), ("index", View::Word(&index)), ("out", View::RealMut(&mut out))];
-        run(&Embedding, &params, views);
+        run(&EmbeddingKernel, &params, views);
         out
     };
     let mut out = vec![f64::NAN; ENTRIES * N];
     let views =
         vec![("gradient", View::Real(&gradient[..])), ("index", View::Word(&index)), ("out", View::RealMut(&mut out))];
-    run(&EmbeddingGradient, &params, views);
+    run(&EmbeddingGradientKernel, &params, views);
     check("table", &out, &table, &gradient, forward);
     assert!(out[3 * N..].iter().all(|&g| g == 0.0), "an unused entry has a gradient");
 }

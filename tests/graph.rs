@@ -11,11 +11,11 @@ use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::{Activation, MlpConfig, Model, ModelConfig, batch_norm, flatten, layer_norm, linear};
 use shadegrad::ops::counter;
 use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
-use shadegrad::ops::elementwise::add::Add;
-use shadegrad::ops::elementwise::bias_add::BiasAdd;
-use shadegrad::ops::elementwise::column_sum::ColumnSum;
-use shadegrad::ops::elementwise::relu::Relu;
-use shadegrad::ops::elementwise::reshape::Reshape;
+use shadegrad::ops::elementwise::add::AddOp;
+use shadegrad::ops::elementwise::bias_add::BiasAddOp;
+use shadegrad::ops::elementwise::column_sum::ColumnSumOp;
+use shadegrad::ops::elementwise::relu::ReluOp;
+use shadegrad::ops::elementwise::reshape::ReshapeOp;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::plan::{Executor, Memory, Plan, Role};
@@ -120,11 +120,11 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     let (x, w, b) = (leaf(&mut graph, &[4, 5]), leaf(&mut graph, &[5, 6]), leaf(&mut graph, &[6]));
     let relu_layer = |graph: &mut Graph| {
         let layer = linear(graph, x, w, b).expect("the shapes go together");
-        graph.apply(Relu, &[layer]).expect("any shape does")
+        graph.apply(ReluOp, &[layer]).expect("any shape does")
     };
     let (first, second) = (relu_layer(&mut graph), relu_layer(&mut graph));
-    let sum = graph.apply(Add, &[first, second]).expect("one shape");
-    let _dead = graph.apply(Relu, &[sum]).expect("any shape does");
+    let sum = graph.apply(AddOp, &[first, second]).expect("one shape");
+    let _dead = graph.apply(ReluOp, &[sum]).expect("any shape does");
     assert_eq!(graph.operations(), 8);
     let (simple, roots) = graph.simplify(&[sum]);
     // One product with bias and ReLU, and one sum.
@@ -132,7 +132,7 @@ fn passes_drop_what_is_dead_merge_what_is_equal_and_fuse() {
     assert_eq!(simple.shape(roots[0]), graph.shape(sum));
     // Where the sum before the ReLU is needed as well, the ReLU stays by itself.
     let layer = linear(&mut graph, x, w, b).expect("the shapes go together");
-    let active = graph.apply(Relu, &[layer]).expect("any shape does");
+    let active = graph.apply(ReluOp, &[layer]).expect("any shape does");
     let (simple, _) = graph.simplify(&[layer, active]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
 }
@@ -146,15 +146,15 @@ fn the_gradient_of_a_bias_comes_with_that_of_its_weight() {
     };
     let mut graph = Graph::default();
     let (x, gradient) = (leaf(&mut graph, &[4, 5]), leaf(&mut graph, &[4, 6]));
-    let of_bias = graph.apply(ColumnSum, &[gradient]).expect("any matrix does");
+    let of_bias = graph.apply(ColumnSumOp, &[gradient]).expect("any matrix does");
     let of_weight = product(&mut graph, Operands::TN, x, gradient).expect("the shapes go together");
-    let doubled = graph.apply(Add, &[of_bias, of_bias]).expect("one shape");
+    let doubled = graph.apply(AddOp, &[of_bias, of_bias]).expect("one shape");
     let (simple, roots) = graph.simplify(&[of_bias, of_weight, doubled]);
     assert_eq!(simple.operations(), 2, "{}", simple.explain(&memory));
     let shapes = |graph: &Graph, values: &[Value]| values.iter().map(|v| graph.shape(*v).clone()).collect::<Vec<_>>();
     assert_eq!(shapes(&simple, &roots), shapes(&graph, &[of_bias, of_weight, doubled]));
     // A product that needs the sums cannot be computed with them, nor can one of something else.
-    let later = graph.apply(BiasAdd, &[gradient, of_bias]).expect("the shapes go together");
+    let later = graph.apply(BiasAddOp, &[gradient, of_bias]).expect("the shapes go together");
     let of_later = product(&mut graph, Operands::TN, later, gradient).expect("the shapes go together");
     let other = product(&mut graph, Operands::TN, gradient, x).expect("the shapes go together");
     let (simple, _) = graph.simplify(&[of_later, other]);
@@ -215,7 +215,7 @@ fn scales_become_one_and_a_scale_by_one_nothing() {
         let leaf = graph.leaf(&plan.memory, x);
         let mut scale = |x, &factor: &f32| graph.apply(ScaleOp { factor }, &[x]).expect("any shape does");
         let scaled = factors.iter().fold(leaf, &mut scale);
-        let active = graph.apply(Relu, &[scaled]).expect("any shape does");
+        let active = graph.apply(ReluOp, &[scaled]).expect("any shape does");
         let (graph, roots) = graph.simplify(&[active]);
         let before = plan.sections[0].dispatches.len();
         graph
@@ -241,7 +241,7 @@ fn what_changes_state_is_never_shared() {
     let [x, weight, bias, counters] = [x, weight, bias, counters].map(|slot| graph.leaf(&memory, slot));
     let mut pair = |layer: &dyn Fn(&mut Graph) -> Value| {
         let both = [layer(&mut graph), layer(&mut graph)];
-        let sum = graph.apply(Add, &both).expect("one shape");
+        let sum = graph.apply(AddOp, &both).expect("one shape");
         graph.simplify(&[sum]).0.operations()
     };
     assert_eq!(pair(&|graph| layer_norm(graph, x, weight, bias).expect("they fit")), 2);
@@ -257,21 +257,21 @@ fn a_view_keeps_the_memory_that_it_shows() {
     let kept = plan.memory.view(out, "kept", [12]).expect("it is as big");
     let mut graph = Graph::default();
     let leaf = graph.leaf(&plan.memory, x);
-    let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
+    let mut add = |a, b| graph.apply(AddOp, &[a, b]).expect("one shape");
     // The view's memory would be taken, were it free: before its use but for that, and after it but for `keep`.
     let double = add(leaf, leaf);
     let fourfold = add(double, double);
     let view = flatten(&mut graph, fourfold).expect("it has rows");
-    let mut add = |a, b| graph.apply(Add, &[a, b]).expect("one shape");
+    let mut add = |a, b| graph.apply(AddOp, &[a, b]).expect("one shape");
     let other = add(leaf, leaf);
     let other = add(other, leaf);
     let other = flatten(&mut graph, other).expect("it has rows");
-    let mut sum = graph.apply(Add, &[view, other]).expect("one shape");
+    let mut sum = graph.apply(AddOp, &[view, other]).expect("one shape");
     for _ in 0..2 {
-        sum = graph.apply(Add, &[sum, other]).expect("one shape");
+        sum = graph.apply(AddOp, &[sum, other]).expect("one shape");
     }
     // What is stored elsewhere cannot be a view, and is copied.
-    let stored = graph.apply(Reshape(Shape::from([12])), &[sum]).expect("it has as many elements");
+    let stored = graph.apply(ReshapeOp(Shape::from([12])), &[sum]).expect("it has as many elements");
     plan.begin("all");
     let mut lower =
         |stores: &[_]| graph.lower(&mut plan, &mut Pool::default(), "all", stores, &[view], &Choices::default());
@@ -305,7 +305,7 @@ fn what_does_not_go_together_is_refused_by_name() {
     let (a, b) = (leaf(&mut graph, [4, 5]), leaf(&mut graph, [4, 6]));
     let says = |error: shadegrad::error::Error, words: &str| assert!(error.cause().contains(words), "{error}");
     says(product(&mut graph, Operands::NN, a, b).expect_err("5 is not 4"), "cannot multiply [4, 5] and [4, 6]");
-    says(graph.apply(Add, &[a, b]).expect_err("two shapes"), "cannot add [4, 6] to [4, 5]");
-    let active = graph.apply(Relu, &[a]).expect("any shape does");
-    says(graph.seeds(active).expect_err("no loss"), "Relu is not a loss");
+    says(graph.apply(AddOp, &[a, b]).expect_err("two shapes"), "cannot add [4, 6] to [4, 5]");
+    let active = graph.apply(ReluOp, &[a]).expect("any shape does");
+    says(graph.seeds(active).expect_err("no loss"), "ReluKernel is not a loss");
 }

@@ -12,13 +12,13 @@ use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNo
 use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
 use shadegrad::nn::toml::Table;
 use shadegrad::nn::{self, Activation, ClassWeights, Initializer, LossConfig, ModelConfig};
-use shadegrad::ops::elementwise::add::Add;
-use shadegrad::ops::elementwise::bias_add::BiasAdd;
+use shadegrad::ops::elementwise::add::AddOp;
+use shadegrad::ops::elementwise::bias_add::BiasAddOp;
 use shadegrad::ops::elementwise::dropout::DropoutOp;
-use shadegrad::ops::elementwise::reshape::Reshape;
+use shadegrad::ops::elementwise::reshape::ReshapeOp;
 use shadegrad::ops::elementwise::scale::ScaleOp;
-use shadegrad::ops::elementwise::softmax::Softmax;
-use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use shadegrad::ops::elementwise::softmax::SoftmaxOp;
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
 use shadegrad::planner::{EvaluationSpec, TrainSpec, plan_training};
@@ -78,20 +78,20 @@ fn build(graph: &mut Graph, steps: &[Step], [x, weight, row]: [Value; 3], counte
         let value = match step {
             Step::Activate(function, x) => function.apply(graph, of(x))?,
             Step::Scale(factor, x) => graph.apply(ScaleOp { factor: *factor }, &[of(x)])?,
-            Step::Add(a, b) => graph.apply(Add, &[of(a), of(b)])?,
+            Step::Add(a, b) => graph.apply(AddOp, &[of(a), of(b)])?,
             Step::Product(layout, x) => product(graph, *layout, of(x), weight)?,
             Step::Linear(x) => nn::linear(graph, of(x), weight, row)?,
-            Step::Bias(x) => graph.apply(BiasAdd, &[of(x), row])?,
+            Step::Bias(x) => graph.apply(BiasAddOp, &[of(x), row])?,
             Step::LayerNorm(x) => nn::layer_norm(graph, of(x), row, row)?,
-            Step::Softmax(x) => graph.apply(Softmax, &[of(x)])?,
+            Step::Softmax(x) => graph.apply(SoftmaxOp, &[of(x)])?,
             Step::Dropout(layer, x) => {
                 let op = DropoutOp { seed: 3, layer: *layer, probability: 0.4 };
                 nn::dropout(graph, of(x), counters, op)?
             }
             Step::Reshape(x) => {
-                let other = graph.apply(Reshape(Shape::from([2, 10])), &[of(x)])?;
+                let other = graph.apply(ReshapeOp(Shape::from([2, 10])), &[of(x)])?;
                 let other = graph.apply(ScaleOp { factor: 0.5 }, &[other])?;
-                graph.apply(Reshape(Shape::from([4, 5])), &[other])?
+                graph.apply(ReshapeOp(Shape::from([4, 5])), &[other])?
             }
         };
         values.push(value);
@@ -168,12 +168,12 @@ proptest! {
         let gradients = Gradients::of_loss(&shapes, |graph, p, given| {
             let values = build(graph, &steps, [p[0], p[1], p[2]], given.counters)?;
             // Everything reaches the loss, and in proportion, so that no third derivative is large.
-            let sum = values[1..].iter().try_fold(values[0], |sum, &value| graph.apply(Add, &[sum, value]))?;
+            let sum = values[1..].iter().try_fold(values[0], |sum, &value| graph.apply(AddOp, &[sum, value]))?;
             let normed = nn::layer_norm(graph, sum, p[2], p[2])?;
             let small = graph.apply(ScaleOp { factor: 0.25 }, &[normed])?;
             let last = nn::linear(graph, small, p[1], p[2])?;
             let logits = product(graph, Operands::NN, last, p[3])?;
-            graph.apply(SoftmaxCrossEntropy, &[logits, given.labels, given.counters])
+            graph.apply(SoftmaxCrossEntropyOp, &[logits, given.labels, given.counters])
         });
         let gradients = gradients.unwrap_or_else(|error| panic!("{error}"));
         let wrong = pollster::block_on(gradients.first_wrong(1.0)).unwrap_or_else(|error| panic!("{error}"));

@@ -4,7 +4,7 @@ mod common;
 
 use shadegrad::gpu::{Checks, Gpu, Pipeline, Run};
 use shadegrad::kernel::{AnyKernel, Case, Effort, Inputs, ShaderFault, Variant};
-use shadegrad::ops::elementwise::relu::Relu;
+use shadegrad::ops::elementwise::relu::ReluKernel;
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::registry;
 use shadegrad::shader::{Access, Reflection};
@@ -204,13 +204,13 @@ fn mutated_shaders_are_found() {
 #[test]
 #[should_panic(expected = "relu no longer contains `a sine`: renew this fault")]
 fn a_fault_whose_place_is_gone_is_reported() {
-    find(&common::gpu(), &Relu, ShaderFault { from: "a sine", to: "a cosine" });
+    find(&common::gpu(), &ReluKernel, ShaderFault { from: "a sine", to: "a cosine" });
 }
 
 #[test]
 #[should_panic(expected = "relu plain with `max(0.0, a[i])` for `max(a[i], 0.0)` passed")]
 fn a_fault_that_is_not_found_is_reported() {
-    find(&common::gpu(), &Relu, ShaderFault { from: "max(a[i], 0.0)", to: "max(0.0, a[i])" });
+    find(&common::gpu(), &ReluKernel, ShaderFault { from: "max(a[i], 0.0)", to: "max(0.0, a[i])" });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use shadegrad::infer::{AccuracyScore, Score as _, Session};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
 use shadegrad::nn::{ModelBuilder, ModelConfig, Normalization, Signal, Signature};
-use shadegrad::ops::elementwise::add::Add;
+use shadegrad::ops::elementwise::add::AddOp;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::planner::Phase;
 use shadegrad::shape::TensorType;
@@ -178,7 +178,7 @@ impl Layer for AddInput {
 
     fn build(&self, b: &mut ModelBuilder<'_>, x: Signal) -> Result<Signal> {
         let other = b.input(self.0)?;
-        Ok(x.with(b.graph.apply(Add, &[x.value, other.value])?))
+        Ok(x.with(b.graph.apply(AddOp, &[x.value, other.value])?))
     }
 }
 

@@ -8,8 +8,8 @@ use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps, word};
 use shadegrad::nn::layer::{BatchNorm, Layer, Linear};
 use shadegrad::nn::{MlpConfig, Model, ModelConfig};
-use shadegrad::ops::elementwise::bias_add::{BiasAdd, BiasAddParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
+use shadegrad::ops::elementwise::bias_add::{BiasAddKernel, BiasAddParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::optim::{AdamW, UpdateConfig};
 use shadegrad::plan::{Dispatch, Executor, Keep, Memory, Plan, Role, SlotId};
@@ -36,7 +36,7 @@ fn small() -> (Plan, [SlotId; 4]) {
 }
 
 fn add_bias(plan: &mut Plan, a: SlotId, bias: SlotId, out: SlotId) -> Result<()> {
-    plan.dispatch("add", &BiasAdd, BiasAddParams { m: 2, n: 3 }, &[("a", a), ("bias", bias), ("out", out)])
+    plan.dispatch("add", &BiasAddKernel, BiasAddParams { m: 2, n: 3 }, &[("a", a), ("bias", bias), ("out", out)])
 }
 
 fn says(error: Error, kind: Kind, words: &[&str]) {
@@ -61,7 +61,7 @@ fn bindings_must_be_known_complete_and_of_the_right_shape_and_type() {
     let (mut plan, [x, bias, y, _]) = small();
     let params = BiasAddParams { m: 2, n: 3 };
     let refused = |plan: &mut Plan, bindings: &[(&str, SlotId)]| {
-        plan.dispatch("add", &BiasAdd, params, bindings).expect_err("the bindings are wrong")
+        plan.dispatch("add", &BiasAddKernel, params, bindings).expect_err("the bindings are wrong")
     };
     says(refused(&mut plan, &[("a", x), ("b", bias), ("out", y)]), Kind::Usage, &["add", "no binding `b`"]);
     says(refused(&mut plan, &[("a", x), ("out", y)]), Kind::Usage, &["add", "`bias` bound once"]);
@@ -125,10 +125,10 @@ fn an_arena_is_whole_only_when_each_of_its_tensors_is_written() {
         plan.begin("train");
         for &tensor in &arena.tensors[..written] {
             let params = ReluParams { n: 70 };
-            plan.dispatch("write", &Relu, params, &[("a", x), ("out", tensor)]).expect("shapes agree");
+            plan.dispatch("write", &ReluKernel, params, &[("a", x), ("out", tensor)]).expect("shapes agree");
         }
         let params = ReluParams { n: 256 };
-        plan.dispatch("read all", &Relu, params, &[("a", arena.all), ("out", out)]).expect("shapes agree");
+        plan.dispatch("read all", &ReluKernel, params, &[("a", arena.all), ("out", out)]).expect("shapes agree");
         let verdict = plan.validate(&Caps::portable());
         if written == 2 {
             verdict.expect("only gaps are unwritten");
@@ -145,7 +145,7 @@ fn a_transient_is_not_written_by_having_a_view() {
     let part = plan.memory.view(y, "part", [1, 3]).expect("it is smaller");
     let first = plan.memory.view(x, "first", [1, 3]).expect("it is smaller");
     let row = BiasAddParams { m: 1, n: 3 };
-    plan.dispatch("row", &BiasAdd, row, &[("a", first), ("bias", bias), ("out", part)]).expect("shapes agree");
+    plan.dispatch("row", &BiasAddKernel, row, &[("a", first), ("bias", bias), ("out", part)]).expect("shapes agree");
     add_bias(&mut plan, y, bias, z).expect("shapes agree");
     let error = plan.validate(&Caps::portable()).expect_err("half of y was written");
     says(error, Kind::Usage, &["add", "`a` reads y before", "word 3"]);
@@ -157,7 +157,7 @@ fn a_binding_without_elements_is_refused() {
     let [a, bias, out] =
         [[0, 3].into(), Shape::from([3]), [0, 3].into()].map(|s| array(&mut plan.memory, "e", Role::Carried, s));
     let params = BiasAddParams { m: 0, n: 3 };
-    let error = plan.dispatch("none", &BiasAdd, params, &[("a", a), ("bias", bias), ("out", out)]);
+    let error = plan.dispatch("none", &BiasAddKernel, params, &[("a", a), ("bias", bias), ("out", out)]);
     says(error.expect_err("WebGPU binds nothing empty"), Kind::Usage, &["none: `a`", "no elements"]);
 }
 
@@ -290,7 +290,7 @@ fn more_workgroups_than_one_dimension_holds_are_folded() {
     let out = array(&mut memory, "out", Role::Transient, [n]);
     let mut plan = Plan::new(memory);
     plan.begin("train");
-    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", a), ("out", out)]).expect("shapes agree");
+    plan.dispatch("relu", &ReluKernel, ReluParams { n: n as u32 }, &[("a", a), ("out", out)]).expect("shapes agree");
     let executor = GpuExecutor::new(gpu, plan, Checks::Off);
     let mut executor = pollster::block_on(executor).expect("it fits the device");
     let numbers: Vec<f32> = (0..n).map(|i| if i % 3 == 0 { -1.0 } else { (i % 1000) as f32 + 1.0 }).collect();
@@ -312,7 +312,7 @@ fn rectifying(role: Role, n: usize, words: usize) -> (Plan, [SlotId; 4]) {
     let y = array(&mut memory, "y", Role::Carried, [n]);
     let mut plan = Plan::new(memory);
     plan.begin("train");
-    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", flat), ("out", y)]).expect("shapes agree");
+    plan.dispatch("relu", &ReluKernel, ReluParams { n: n as u32 }, &[("a", flat), ("out", y)]).expect("shapes agree");
     (plan, [x, y, other, labels])
 }
 

@@ -9,11 +9,11 @@ mod faulty;
 use faulty::Faulty;
 use shadegrad::gpu::{Checks, Gpu, Pipeline};
 use shadegrad::kernel::{AnyKernel, Effort, Inputs, Variant};
-use shadegrad::ops::elementwise::bias_add::BiasAdd;
-use shadegrad::ops::elementwise::relu::Relu;
-use shadegrad::ops::elementwise::softmax::Softmax;
+use shadegrad::ops::elementwise::bias_add::BiasAddKernel;
+use shadegrad::ops::elementwise::relu::ReluKernel;
+use shadegrad::ops::elementwise::softmax::SoftmaxKernel;
 use shadegrad::ops::matmul;
-use shadegrad::ops::norm::layer_norm::LayerNorm;
+use shadegrad::ops::norm::layer_norm::LayerNormKernel;
 use shadegrad::ops::registry;
 use shadegrad::verify::{self, Bench, Outcome, Settings, Whole, check_relations, prepare};
 use std::collections::BTreeSet;
@@ -64,31 +64,31 @@ fn every_kernel_keeps_its_relations_or_says_why_it_has_none() {
 /// A fault, and the words of its report.
 const FAULTS: [(Faulty, &str); 7] = [
     // One ULP in one element of every row, then in one row only.
-    (faulty(&Relu, "max(a[i], 0.0)", "max(a[i], 0.0) * select(1.0, 1.0000001, i == 2u)"), "n permuted: `out`"),
+    (faulty(&ReluKernel, "max(a[i], 0.0)", "max(a[i], 0.0) * select(1.0, 1.0000001, i == 2u)"), "n permuted: `out`"),
     (
         faulty(
-            &BiasAdd,
+            &BiasAddKernel,
             "a[i] + bias[i % params.n]",
             "(a[i] + bias[i % params.n]) * select(1.0, 1.0000001, i < params.n)",
         ),
         "m permuted: `out`",
     ),
     // Shows only when there are fewer entries.
-    (faulty(&Softmax, "sum += exp", "sum += 1e-7 * f32(params.m & 1u) + exp"), "m first half: `out`"),
+    (faulty(&SoftmaxKernel, "sum += exp", "sum += 1e-7 * f32(params.m & 1u) + exp"), "m first half: `out`"),
     // An absolute error where it should be relative.
     (
-        faulty(&BiasAdd, "a[i] + bias[i % params.n]", "a[i] + (bias[i % params.n] + 1e-7)"),
+        faulty(&BiasAddKernel, "a[i] + bias[i % params.n]", "a[i] + (bias[i % params.n] + 1e-7)"),
         r#"["a", "bias"] times 32: `out`"#,
     ),
     (
         faulty(&matmul::NN_BIAS, "x + bias[column / PACK]", "x + (bias[column / PACK] + Element(1e-7))"),
         "times 32: `out`",
     ),
-    (faulty(&LayerNorm, "bias[j]", "(bias[j] + 1e-7)"), r#"["weight", "bias"] times 32: `out`"#),
+    (faulty(&LayerNormKernel, "bias[j]", "(bias[j] + 1e-7)"), r#"["weight", "bias"] times 32: `out`"#),
     // The maximum is subtracted only for the sum.
     (
         faulty(
-            &Softmax,
+            &SoftmaxKernel,
             "out[start + j] = exp(logits[start + j] - largest) / sum",
             "out[start + j] = exp(logits[start + j]) / (sum * exp(largest))",
         ),
@@ -118,7 +118,7 @@ fn each_kind_of_relation_finds_a_fault() {
 
 /// One ULP in one row: within every bound.
 static ROW: Faulty = faulty(
-    &Softmax,
+    &SoftmaxKernel,
     "exp(logits[start + j] - largest) / sum;",
     "exp(logits[start + j] - largest) / sum * select(1.0, 1.0000001, row == 1u);",
 );
@@ -126,7 +126,7 @@ static ROW: Faulty = faulty(
 #[test]
 fn verification_tells_of_a_relation_that_does_not_hold() {
     let gpu = || Ok(common::gpu());
-    for (kernel, holds) in [(&Softmax as &dyn AnyKernel, true), (&ROW, false)] {
+    for (kernel, holds) in [(&SoftmaxKernel as &dyn AnyKernel, true), (&ROW, false)] {
         let settings = Settings { op: Some(kernel.name().to_owned()), ..Settings::all(Effort::QUICK) };
         let report = verify::run(&gpu, &[kernel], &settings, |_| Ok(())).expect("the device works");
         let told: Vec<String> = report.failures().map(ToString::to_string).collect();

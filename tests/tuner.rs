@@ -7,7 +7,7 @@ use command::{Place, Ran};
 use serde_json::Value;
 use shadegrad::gpu::{Checks, Gpu, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::DType;
 use shadegrad::tuner::{Choice, Found, Tuned, in_use, replay, tune};
@@ -41,27 +41,27 @@ impl Kernel for Racing {
     type Params = ReluParams;
 
     fn name(&self) -> &'static str {
-        Kernel::name(&Relu)
+        Kernel::name(&ReluKernel)
     }
     fn variants(&self, caps: &Caps) -> Vec<Variant> {
-        let plain = Kernel::variants(&Relu, caps).swap_remove(0);
+        let plain = Kernel::variants(&ReluKernel, caps).swap_remove(0);
         let edited = |(name, from, to): &(&str, &str, &str)| plain.edited(*name, |part| part.replace(from, to));
         self.variants.iter().map(edited).collect()
     }
     fn groups(&self, params: &ReluParams, variant: &Variant) -> u64 {
-        Kernel::groups(&Relu, params, variant)
+        Kernel::groups(&ReluKernel, params, variant)
     }
     fn flops(&self, params: &ReluParams) -> u64 {
-        Kernel::flops(&Relu, params)
+        Kernel::flops(&ReluKernel, params)
     }
     fn twin<T: Real>(&self, params: &ReluParams, args: &mut Args<'_, T>) {
-        Relu.twin(params, args);
+        ReluKernel.twin(params, args);
     }
     fn tolerance(&self, case: &Case<ReluParams>, output: &str, values: &Values) -> Tolerance {
-        Kernel::tolerance(&Relu, case, output, values)
+        Kernel::tolerance(&ReluKernel, case, output, values)
     }
     fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
-        Kernel::cases(&Relu, effort)
+        Kernel::cases(&ReluKernel, effort)
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 use shadegrad::error::Kind;
 use shadegrad::gpu::{Drill, Gpu, Mishap, Moment};
 use shadegrad::kernel::{AnyKernel, Effort};
-use shadegrad::ops::elementwise::copy::CopyArray;
-use shadegrad::ops::elementwise::relu::Relu;
+use shadegrad::ops::elementwise::copy::CopyArrayKernel;
+use shadegrad::ops::elementwise::relu::ReluKernel;
 use shadegrad::ops::matmul;
 use shadegrad::ops::registry;
 use shadegrad::verify::{self, Event, Report, Settings, Verdict, What, Wrong};
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The second to last element is never written.
-static FAULTY_RELU: Faulty = Faulty { kernel: &Relu, from: "i < params.n", to: "i + 1u < params.n" };
+static FAULTY_RELU: Faulty = Faulty { kernel: &ReluKernel, from: "i < params.n", to: "i + 1u < params.n" };
 /// Biases are subtracted.
 static FAULTY_BIAS: Faulty =
     Faulty { kernel: &matmul::NN_BIAS, from: "x + bias[column / PACK]", to: "x - bias[column / PACK]" };
@@ -122,7 +122,7 @@ fn a_failure_is_named_ends_with_code_5_and_can_be_done_again_alone() {
         }
         assert_eq!((&again.variant, again.case.as_ref().map(|case| case.index)), (&failure.variant, Some(case.index)));
     }
-    let never_written = verify(&FAULTY_RELU, &only(&Relu, 7));
+    let never_written = verify(&FAULTY_RELU, &only(&ReluKernel, 7));
     let wrong = never_written.failures().map(|failure| &failure.wrong).next();
     assert!(matches!(wrong, Some(What::Element(fault)) if matches!(fault.wrong, Wrong::NeverWritten { .. })));
 }
@@ -141,7 +141,8 @@ fn a_lost_device_fails_what_it_was_doing_and_another_goes_on() {
     };
     // The only variant of both, and of no kind of check.
     let settings = Settings { variant: Some("plain".to_owned()), ..Settings::all(Effort::QUICK) };
-    let report = verify::run(&open, &[&Relu, &CopyArray], &settings, |_| Ok(())).expect("another can be opened");
+    let report =
+        verify::run(&open, &[&ReluKernel, &CopyArrayKernel], &settings, |_| Ok(())).expect("another can be opened");
     let verdicts: BTreeSet<_> = report.rows.iter().map(|row| row.verdict.name()).collect();
     assert_eq!((report.rows.len(), verdicts), (2, BTreeSet::from(["FAIL", "pass"])));
     let failure = report.failures().next().expect("one failed").to_string();
@@ -155,7 +156,7 @@ fn a_panic_in_the_driver_ends_in_an_error() {
         assert_eq!(opened.fetch_add(1, Ordering::Relaxed), 0, "the driver panics when a thread opens it");
         Ok(common::gpu())
     };
-    let report = verify::run(&open, &[&Relu], &only(&Relu, 1), |_| Ok(()));
+    let report = verify::run(&open, &[&ReluKernel], &only(&ReluKernel, 1), |_| Ok(()));
     let error = report.expect_err("no thread did its work");
     assert_eq!(error.kind(), Kind::Device);
     assert!(error.to_string().contains("wgpu panicked"), "{error}");

@@ -10,9 +10,9 @@ use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Layer, LayerNorm, Linear};
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::counter;
-use shadegrad::ops::elementwise::copy::{self, CopyArray, CopyParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
-use shadegrad::ops::update::square_sums::{SquareSums, SquareSumsParams};
+use shadegrad::ops::elementwise::copy::{self, CopyArrayKernel, CopyParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
+use shadegrad::ops::update::square_sums::{SquareSumsKernel, SquareSumsParams};
 use shadegrad::optim::{UpdateConfig, by_name, registry};
 use shadegrad::plan::{Dispatch, Executor, Memory, Plan, Role, SlotId};
 use shadegrad::planner::add_scan;
@@ -99,7 +99,7 @@ fn a_kernel_is_held_to_what_a_workgroup_may_have() {
     plan.begin("all");
     let params = SquareSumsParams::new(1024);
     let sums = plan.memory.view(out, "sums", [params.parts as usize]).expect("it is smaller");
-    plan.dispatch("sums", &SquareSums, params, &[("a", a), ("out", sums)]).expect("shapes agree");
+    plan.dispatch("sums", &SquareSumsKernel, params, &[("a", a), ("out", sums)]).expect("shapes agree");
     let portable = Caps::portable();
     plan.validate(&portable).expect("it is portable");
     for (caps, expected) in [
@@ -130,9 +130,10 @@ fn windows_of_a_transient_are_followed_word_by_word() {
         for &window in windows {
             let params = CopyParams { n: cut[window].words() as u32 };
             let bindings = [("a", cut[window].slots[0]), ("out", cut[window].slots[1])];
-            plan.dispatch("copy", &CopyArray, params, &bindings).expect("shapes agree");
+            plan.dispatch("copy", &CopyArrayKernel, params, &bindings).expect("shapes agree");
         }
-        plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", b), ("out", out)]).expect("shapes agree");
+        plan.dispatch("relu", &ReluKernel, ReluParams { n: n as u32 }, &[("a", b), ("out", out)])
+            .expect("shapes agree");
         plan.validate(&Caps::portable())
     };
     record(&[3, 1, 0, 2]).expect("all windows are written");
@@ -149,7 +150,8 @@ fn scanned<E: Executor>(new: impl Fn(Plan) -> E, bytes: u64, bad: &[usize]) -> (
     let counters = plan.memory.array("counters", Role::Carried, DType::U32, [counter::COUNT]).expect("it is small");
     let out = array(&mut plan.memory, "out", n);
     plan.begin("train");
-    plan.dispatch("relu", &Relu, ReluParams { n: n as u32 }, &[("a", weights), ("out", out)]).expect("shapes agree");
+    plan.dispatch("relu", &ReluKernel, ReluParams { n: n as u32 }, &[("a", weights), ("out", out)])
+        .expect("shapes agree");
     let record = add_scan(&mut plan, counters).expect("it trains").record;
     let dispatches = plan.sections[1].dispatches.len();
     let mut executor = new(plan);

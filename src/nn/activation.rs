@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Value, mistake};
 use crate::ops::elementwise::activation::{ALL, ActivationOp, SLOPE};
-use crate::ops::elementwise::relu::Relu;
+use crate::ops::elementwise::relu::ReluOp;
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,7 +38,7 @@ impl Activation {
     /// Where there is no kernel of its name, which [`Self::all`] makes sure of.
     pub fn apply(self, graph: &mut Graph, x: Value) -> Result<Value> {
         if self == Self::RELU {
-            return graph.apply(Relu, &[x]);
+            return graph.apply(ReluOp, &[x]);
         }
         let op = ActivationOp::named(self.0, SLOPE);
         graph.apply(op.ok_or_else(|| mistake(format!("no kernel is named {self}")))?, &[x])

@@ -2,11 +2,11 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Value};
-use crate::ops::elementwise::add::Add;
-use crate::ops::elementwise::bias_add::BiasAdd;
+use crate::ops::elementwise::add::AddOp;
+use crate::ops::elementwise::bias_add::BiasAddOp;
 use crate::ops::elementwise::dropout::DropoutOp;
-use crate::ops::elementwise::reshape::Reshape;
-use crate::ops::lookup::embedding::Embedding;
+use crate::ops::elementwise::reshape::ReshapeOp;
+use crate::ops::lookup::embedding::EmbeddingOp;
 use crate::ops::matmul::{Operands, product};
 use crate::ops::norm::batch_norm::BatchNormOp;
 use crate::ops::norm::batch_norm_evaluate::BatchNormEvaluateOp;
@@ -20,7 +20,7 @@ use crate::shape::Shape;
 /// If the shapes do not match.
 pub fn linear(graph: &mut Graph, x: Value, weight: Value, bias: Value) -> Result<Value> {
     let product = product(graph, Operands::NN, x, weight)?;
-    graph.apply(BiasAdd, &[product, bias])
+    graph.apply(BiasAddOp, &[product, bias])
 }
 
 /// Normalizes each row of x to mean 0 and variance 1, then applies weight and bias: `[m, n]`, `[n]` and `[n]` give
@@ -79,7 +79,7 @@ pub fn dropout(graph: &mut Graph, x: Value, counters: Value, op: DropoutOp) -> R
 /// # Errors
 /// If the shapes do not match.
 pub fn embedding(graph: &mut Graph, table: Value, index: Value) -> Result<Value> {
-    graph.apply(Embedding, &[table, index])
+    graph.apply(EmbeddingOp, &[table, index])
 }
 
 /// x + branch(x): He, Zhang, Ren and Sun, CVPR 2016 (arXiv:1512.03385), equation 1.
@@ -88,7 +88,7 @@ pub fn embedding(graph: &mut Graph, table: Value, index: Value) -> Result<Value>
 /// Those of `branch`, and if its output has another shape than x.
 pub fn residual(graph: &mut Graph, x: Value, branch: impl FnOnce(&mut Graph, Value) -> Result<Value>) -> Result<Value> {
     let change = branch(graph, x)?;
-    graph.apply(Add, &[x, change])
+    graph.apply(AddOp, &[x, change])
 }
 
 /// Flattens each row: `[m, a, b, ...]` gives `[m, a b ...]`. Free.
@@ -101,5 +101,5 @@ pub fn flatten(graph: &mut Graph, x: Value) -> Result<Value> {
         Some((&rows, row)) => [rows, Shape::new(row).elements()?],
         None => [1, 1],
     };
-    graph.apply(Reshape(Shape::from(flat)), &[x])
+    graph.apply(ReshapeOp(Shape::from(flat)), &[x])
 }

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::ops::update::clip::{ClipKernel, ClipParams};
-use crate::ops::update::global_norm::{GlobalNorm, GlobalNormParams};
-use crate::ops::update::square_sums::{SquareSums, SquareSumsParams};
+use crate::ops::update::global_norm::{GlobalNormKernel, GlobalNormParams};
+use crate::ops::update::square_sums::{SquareSumsKernel, SquareSumsParams};
 use crate::ops::word;
 use crate::plan::{Plan, Role, SlotId};
 use crate::shape::{DType, Shape};
@@ -43,7 +43,7 @@ fn record_norm(plan: &mut Plan, [squares_label, label]: [&str; 2], a: SlotId, no
     let sums = SquareSumsParams::new(word(plan.memory.slot(a).words)?);
     let name = format!("{}.squares", plan.memory.slot(norm).name);
     let squares = plan.memory.array(&name, Role::Transient, DType::F32, [sums.parts as usize])?;
-    plan.dispatch(squares_label, &SquareSums, sums, &[("a", a), ("out", squares)])?;
+    plan.dispatch(squares_label, &SquareSumsKernel, sums, &[("a", a), ("out", squares)])?;
     let params = GlobalNormParams { parts: sums.parts };
-    plan.dispatch(label, &GlobalNorm, params, &[("squares", squares), ("norm", norm)])
+    plan.dispatch(label, &GlobalNormKernel, params, &[("squares", squares), ("norm", norm)])
 }

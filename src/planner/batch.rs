@@ -3,9 +3,9 @@
 use super::slots::{ModelSlots, SetSlots};
 use super::spec::TrainSpec;
 use crate::error::Result;
-use crate::ops::batch::gather::{Gather, GatherParams};
-use crate::ops::batch::gather_augmented::GatherAugmented;
-use crate::ops::batch::step_state::{StepState, StepStateParams};
+use crate::ops::batch::gather::{GatherKernel, GatherParams};
+use crate::ops::batch::gather_augmented::GatherAugmentedKernel;
+use crate::ops::batch::step_state::{StepStateKernel, StepStateParams};
 use crate::ops::update::adam::Betas;
 use crate::ops::word;
 use crate::optim::UpdateConfig;
@@ -23,7 +23,7 @@ pub(super) fn record_step(
     let learning_rate = update.map_or(0.0, |update| update.learning_rate);
     let betas = Betas::new(update.map_or([0.0; 2], |update| update.optimizer.betas()));
     let params = StepStateParams { samples: word(samples)?, batch: word(batch)?, learning_rate, betas };
-    plan.dispatch("begin step", &StepState, params, &[("counters", slots.counters), ("rates", slots.rates)])
+    plan.dispatch("begin step", &StepStateKernel, params, &[("counters", slots.counters), ("rates", slots.rates)])
 }
 
 /// Gathers the rows that `counters` say; in training in a permuted order, and augmented where asked for.
@@ -51,9 +51,9 @@ pub(super) fn record_gather(
         ("labels", slots.labels),
     ];
     match training.and_then(|training| training.augment).filter(|(augment, _)| augment.is_on()) {
-        None => plan.dispatch("gather batch", &Gather, gather, &bindings),
+        None => plan.dispatch("gather batch", &GatherKernel, gather, &bindings),
         Some((augment, extents)) => {
-            plan.dispatch("augment batch", &GatherAugmented, augment.gather(gather, extents)?, &bindings)
+            plan.dispatch("augment batch", &GatherAugmentedKernel, augment.gather(gather, extents)?, &bindings)
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::graph::{Choices, Graph, Pool, Value, mistake};
 use crate::nn::loss::TargetValues;
 use crate::nn::{LossConfig, Model, PassMode};
-use crate::ops::elementwise::add::Add;
+use crate::ops::elementwise::add::AddOp;
 use crate::plan::{Arena, Memory, Plan, SlotId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Forward {
         gradients: &Arena,
     ) -> Result<PassOutput> {
         let seeds = self.graph.seeds(self.losses)?;
-        let derived = self.graph.gradients(&seeds, &self.parameters, Arc::new(Add))?;
+        let derived = self.graph.gradients(&seeds, &self.parameters, Arc::new(AddOp))?;
         let unused = |tensor: SlotId| {
             mistake(format!("{}: the parameter has no effect on the loss", plan.memory.slot(tensor).name))
         };

@@ -8,7 +8,7 @@ use crate::graph::{Choices, Graph, Pool};
 use crate::kernel::Caps;
 use crate::nn::{Model, PassMode};
 use crate::ops::counter;
-use crate::ops::elementwise::softmax::Softmax;
+use crate::ops::elementwise::softmax::SoftmaxOp;
 use crate::plan::{Memory, Plan, Role, SlotId};
 use crate::shape::{DType, Shape, TensorType};
 
@@ -67,7 +67,7 @@ pub(super) fn add_inference(
     let mode = (PassMode::Evaluate, slots.counters);
     let (logits, _) = layers(&mut graph, &mut plan.memory, (model, owned), mode, &slots.inputs)?;
     graph.scope("softmax");
-    let probabilities = graph.apply(Softmax, &[logits])?;
+    let probabilities = graph.apply(SoftmaxOp, &[logits])?;
     let (graph, roots) = graph.simplify(&[logits, probabilities]);
     let stores = [(roots[0], slots.logits), (roots[1], slots.probabilities)];
     graph.lower(plan, pool, &phase.name(), &stores, &[], &Choices::default())?;

@@ -3,8 +3,8 @@
 use super::names::Phase;
 use super::slots::{ModelSlots, SetSlots};
 use crate::error::Result;
-use crate::ops::batch::byte_sums::{ByteSums, ByteSumsParams};
-use crate::ops::batch::normalization::Normalization;
+use crate::ops::batch::byte_sums::{ByteSumsKernel, ByteSumsParams};
+use crate::ops::batch::normalization::NormalizationKernel;
 use crate::plan::{Plan, Role};
 use crate::shape::DType;
 
@@ -15,7 +15,7 @@ pub(super) fn add_measuring(plan: &mut Plan, model: &ModelSlots, slots: &SetSlot
     let shape = [params.parts as usize, 2];
     let sums = plan.memory.array(&format!("{}/part_sums", Phase::Measure), Role::Transient, DType::U32, shape)?;
     plan.begin(Phase::Measure.name());
-    plan.dispatch("sum bytes", &ByteSums, params, &[("items", slots.items), ("part_sums", sums)])?;
+    plan.dispatch("sum bytes", &ByteSumsKernel, params, &[("items", slots.items), ("part_sums", sums)])?;
     let bindings = [("part_sums", sums), ("normalization", model.normalization)];
-    plan.dispatch("mean and deviation", &Normalization, params, &bindings)
+    plan.dispatch("mean and deviation", &NormalizationKernel, params, &bindings)
 }

@@ -3,7 +3,7 @@
 use super::forward::PassOutput;
 use super::slots::SetSlots;
 use crate::error::Result;
-use crate::ops::loss::metrics::{Metrics, MetricsParams};
+use crate::ops::loss::metrics::{MetricsKernel, MetricsParams};
 use crate::ops::word;
 use crate::plan::{Plan, SlotId};
 
@@ -19,5 +19,5 @@ pub(super) fn record_metrics(plan: &mut Plan, slots: &SetSlots, counters: SlotId
         ("counters", counters),
         ("metrics", slots.metrics),
     ];
-    plan.dispatch("metrics", &Metrics, params, &bindings)
+    plan.dispatch("metrics", &MetricsKernel, params, &bindings)
 }

@@ -7,9 +7,9 @@
 use super::names::{self, Set, of_set};
 use super::slots::name_of;
 use crate::error::{Error, Kind, Result};
-use crate::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
+use crate::ops::batch::micro_batch::{MicroBatchKernel, MicroBatchParams};
 use crate::ops::elementwise::copy;
-use crate::ops::update::accumulate::{Accumulate, AccumulateParams};
+use crate::ops::update::accumulate::{AccumulateKernel, AccumulateParams};
 use crate::ops::{counter, word};
 use crate::optim::parameter_arena;
 use crate::plan::{Arena, Plan, Role, SlotId};
@@ -82,7 +82,7 @@ impl MicroBatches {
         let begin = |plan: &mut Plan, index: usize| {
             let params = MicroBatchParams { index: word(index)?, count: word(self.count)?, rows: word(self.rows)? };
             let bindings = [("counters", counters), ("micro_counters", micro_counters)];
-            plan.dispatch(format!("micro-batch {}", index + 1), &MicroBatch, params, &bindings)
+            plan.dispatch(format!("micro-batch {}", index + 1), &MicroBatchKernel, params, &bindings)
         };
         begin(plan, 0)?;
         let first = plan.recorded();
@@ -111,7 +111,7 @@ impl MicroBatches {
                     ("mean", window.slots[1]),
                 ];
                 let params = AccumulateParams { n: word(window.words())? };
-                plan.dispatch(window.label("accumulate gradient"), &Accumulate, params, &bindings)?;
+                plan.dispatch(window.label("accumulate gradient"), &AccumulateKernel, params, &bindings)?;
             }
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::names::{self, Phase};
 use crate::error::Result;
-use crate::ops::check::non_finite::{NonFinite, NonFiniteParams};
-use crate::ops::check::non_finite_record::{NonFiniteRecord, NonFiniteRecordParams, entry};
+use crate::ops::check::non_finite::{NonFiniteKernel, NonFiniteParams};
+use crate::ops::check::non_finite_record::{NonFiniteRecordKernel, NonFiniteRecordParams, entry};
 use crate::ops::word;
 use crate::plan::{Memory, Plan, Role, SlotId, Window};
 use crate::shape::DType;
@@ -67,7 +67,7 @@ pub fn add_scan(plan: &mut Plan, counters: SlotId) -> Result<ScanSlots> {
         let (found, parts) = record_search(plan, &name, array)?;
         let params = NonFiniteRecordParams { parts, row: word(row)?, rows: word(rows)? };
         let bindings = [("found", found), ("counters", counters), ("record", record)];
-        plan.dispatch(format!("record {name}"), &NonFiniteRecord, params, &bindings)?;
+        plan.dispatch(format!("record {name}"), &NonFiniteRecordKernel, params, &bindings)?;
     }
     Ok(ScanSlots { record, arrays })
 }
@@ -93,7 +93,7 @@ fn record_search(plan: &mut Plan, name: &str, array: SlotId) -> Result<(SlotId, 
         };
         first += 2 * params.parts as usize;
         let bindings = [("a", window.slots[0]), ("found", part)];
-        plan.dispatch(window.label(&format!("{} {name}", Phase::Scan)), &NonFinite, params, &bindings)?;
+        plan.dispatch(window.label(&format!("{} {name}", Phase::Scan)), &NonFiniteKernel, params, &bindings)?;
     }
     Ok((found, parts))
 }

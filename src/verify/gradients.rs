@@ -7,9 +7,9 @@ use crate::cpu::CpuExecutor;
 use crate::error::Result;
 use crate::graph::{Choices, Graph, Pool, Value, mistake};
 use crate::kernel::Array;
-use crate::ops::elementwise::add::Add;
+use crate::ops::elementwise::add::AddOp;
 use crate::ops::elementwise::scale::ScaleOp;
-use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use crate::ops::matmul::{Operands, product};
 use crate::ops::{Given, GradientGraph, ROWS};
 use crate::plan::{Executor, Memory, Plan, Role, SlotId};
@@ -77,7 +77,7 @@ impl Gradients {
             let first = graph.apply(ScaleOp { factor: 1.5 }, &p[..1])?;
             let out = op(graph, &[&[first], &p[1..]].concat(), given)?;
             let logits = product(graph, Operands::NN, out, *readout)?;
-            graph.apply(SoftmaxCrossEntropy, &[logits, given.labels, given.counters])
+            graph.apply(SoftmaxCrossEntropyOp, &[logits, given.labels, given.counters])
         })
     }
 
@@ -115,7 +115,7 @@ impl Gradients {
         };
         let losses = build(&mut graph, &values, &given)?;
         let seeds = graph.seeds(losses)?;
-        let gradients = graph.gradients(&seeds, &values, Arc::new(Add))?;
+        let gradients = graph.gradients(&seeds, &values, Arc::new(AddOp))?;
         let unreached = || mistake("a parameter does not reach the loss".to_owned());
         let gradients = gradients.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreached)?;
         let roots: Vec<_> = [losses].into_iter().chain(gradients).collect();

@@ -7,9 +7,9 @@ use super::form::check_all;
 use crate::error::{Kind, Result};
 use crate::gpu::{Checks, Pipeline, Run};
 use crate::kernel::{AnyKernel, Case, Effort, Inputs};
-use crate::ops::batch::gather::{Gather, GatherParams};
-use crate::ops::elementwise::copy::{CopyArray, CopyParams};
-use crate::ops::elementwise::relu::{Relu, ReluParams};
+use crate::ops::batch::gather::{GatherKernel, GatherParams};
+use crate::ops::elementwise::copy::{CopyArrayKernel, CopyParams};
+use crate::ops::elementwise::relu::{ReluKernel, ReluParams};
 use crate::ops::matmul::{self, MatmulParams};
 use crate::plan::{Plan, Role};
 use crate::shape::DType;
@@ -40,7 +40,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
     match entry {
         "workgroups-gather" => {
             let rows = |batch| GatherParams { samples: 3, features: 1, batch, shuffle: 0, seed_low: 0, seed_high: 0 };
-            workgroups(bench, &Gather, params(&|groups| bytemuck::bytes_of(&rows(groups)).to_vec())).await
+            workgroups(bench, &GatherKernel, params(&|groups| bytemuck::bytes_of(&rows(groups)).to_vec())).await
         }
         "workgroups-matmul" => {
             let rows = |m| MatmulParams { m, k: 1, n: 1 };
@@ -50,7 +50,7 @@ pub(super) async fn run(bench: &Bench<'_>, entry: &str) -> Result<Outcome> {
         }
         "workgroups-relu" => {
             let many = ReluParams { n: most.saturating_mul(256).saturating_add(257) };
-            workgroups(bench, &Relu, vec![bytemuck::bytes_of(&many).to_vec()]).await
+            workgroups(bench, &ReluKernel, vec![bytemuck::bytes_of(&many).to_vec()]).await
         }
         "binding-too-large" => Ok(too_large(bench)),
         "binding-over-128-MiB" if largest <= PORTABLE_BYTES => {
@@ -88,7 +88,7 @@ async fn workgroups(bench: &Bench<'_>, kernel: &'static dyn AnyKernel, params: V
 
 /// Copies entire bindings of these sizes.
 async fn copies(bench: &Bench<'_>, sizes: &[u64]) -> Result<Outcome> {
-    let kernel: &dyn AnyKernel = &CopyArray;
+    let kernel: &dyn AnyKernel = &CopyArrayKernel;
     for &bytes in sizes {
         let n = (bytes / 4) as u32;
         let params = bytemuck::bytes_of(&CopyParams { n }).to_vec();
@@ -121,7 +121,7 @@ fn too_large(bench: &Bench<'_>) -> Outcome {
         let mut array = |name| plan.memory.array(name, Role::Scratch, DType::F32, [words as usize]);
         let bindings = [("a", array("too large")?), ("out", array("as large")?)];
         plan.begin("copy");
-        plan.dispatch("copy", &CopyArray, CopyParams { n: words as u32 }, &bindings)?;
+        plan.dispatch("copy", &CopyArrayKernel, CopyParams { n: words as u32 }, &bindings)?;
         plan.validate(caps)
     };
     match copy() {

@@ -9,11 +9,11 @@
 
 use shadegrad::error::Result;
 use shadegrad::nn::Model;
-use shadegrad::ops::batch::gather::{Gather, GatherParams};
-use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
-use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
-use shadegrad::ops::loss::metrics::{Metrics, MetricsParams};
-use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use shadegrad::ops::batch::gather::{GatherKernel, GatherParams};
+use shadegrad::ops::batch::step_state::{StepStateKernel, StepStateParams};
+use shadegrad::ops::elementwise::column_sum::{ColumnSumKernel, ColumnSumParams};
+use shadegrad::ops::loss::metrics::{MetricsKernel, MetricsParams};
+use shadegrad::ops::loss::softmax_cross_entropy::{SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyParams};
 use shadegrad::ops::matmul::{self, MatmulParams};
 use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::ops::{counter, rate, word};
@@ -119,7 +119,7 @@ impl ByHand {
             learning_rate,
             betas: AdamParams::new(0).betas,
         };
-        plan.dispatch("begin step", &StepState, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
+        plan.dispatch("begin step", &StepStateKernel, state, &[("counters", pass.counters), ("rates", pass.rates)])?;
         let [seed_low, seed_high] = seed_words(seed.unwrap_or(0));
         let gather = GatherParams {
             samples: pass.samples,
@@ -137,7 +137,7 @@ impl ByHand {
             ("inputs", pass.inputs),
             ("labels", pass.labels),
         ];
-        plan.dispatch("gather batch", &Gather, gather, &bindings)
+        plan.dispatch("gather batch", &GatherKernel, gather, &bindings)
     }
 
     fn record_forward(&self, plan: &mut Plan, weights: &Arena, pass: &Pass) -> Result<()> {
@@ -167,7 +167,7 @@ impl ByHand {
             ("losses", pass.losses),
             ("gradient", pass.logits_gradient),
         ];
-        plan.dispatch("loss", &SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)?;
+        plan.dispatch("loss", &SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyParams { m, n }, &bindings)?;
         let bindings = [
             ("logits", input),
             ("labels", pass.labels),
@@ -175,7 +175,7 @@ impl ByHand {
             ("counters", pass.counters),
             ("metrics", pass.metrics),
         ];
-        plan.dispatch("metrics", &Metrics, MetricsParams { m, n, ring: pass.ring }, &bindings)
+        plan.dispatch("metrics", &MetricsKernel, MetricsParams { m, n, ring: pass.ring }, &bindings)
     }
 
     fn record_backward(&self, plan: &mut Plan, weights: &Arena, pass: &Pass, backward: &Backward) -> Result<()> {
@@ -189,7 +189,7 @@ impl ByHand {
             plan.dispatch(format!("fc{} weight gradient", layer + 1), &matmul::TN, params, &bindings)?;
             let bindings = [("a", gradient), ("out", backward.gradients.tensors[2 * layer + 1])];
             let params = ColumnSumParams { m: pass.batch, n };
-            plan.dispatch(format!("fc{} bias gradient", layer + 1), &ColumnSum, params, &bindings)?;
+            plan.dispatch(format!("fc{} bias gradient", layer + 1), &ColumnSumKernel, params, &bindings)?;
             if layer > 0 {
                 let bindings = [
                     ("a", gradient),

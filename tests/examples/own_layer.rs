@@ -8,7 +8,7 @@ use shadegrad::error::Result;
 use shadegrad::kernel::Caps;
 use shadegrad::nn::layer::{Layer, Linear};
 use shadegrad::nn::{Init, ModelBuilder, ModelConfig, Signal};
-use shadegrad::ops::elementwise::relu::Relu;
+use shadegrad::ops::elementwise::relu::ReluOp;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::train::{TrainConfig, Trainer};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Layer for Tied {
         b.begin("tied");
         let weight = b.parameter("weight", [inputs, self.width], Init::Drawn(b.initializer()))?;
         let hidden = product(b.graph, Operands::NN, x.value, weight)?;
-        let hidden = b.graph.apply(Relu, &[hidden])?;
+        let hidden = b.graph.apply(ReluOp, &[hidden])?;
         Ok(x.with(product(b.graph, Operands::NT, hidden, weight)?))
     }
 }

@@ -7,7 +7,7 @@ use shadegrad::error::Result;
 use shadegrad::gpu::Checks;
 use shadegrad::graph::{Form, Graph, Lowering, Node, Op, Value};
 use shadegrad::kernel::{self, Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant};
-use shadegrad::ops::elementwise::{add::Add, multiply::Multiply, scale::ScaleOp};
+use shadegrad::ops::elementwise::{add::AddOp, multiply::MultiplyOp, scale::ScaleOp};
 use shadegrad::plan::{Memory, SlotId};
 use shadegrad::session::Device;
 use shadegrad::shape::TensorType;
@@ -70,7 +70,7 @@ impl Op for Square {
     /// 2 a times the upstream gradient.
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let twice = graph.apply(ScaleOp { factor: 2.0 }, &[node.inputs[0]])?;
-        Ok(vec![Some(graph.apply(Multiply, &[twice, node.only_upstream(upstream)?])?)])
+        Ok(vec![Some(graph.apply(MultiplyOp, &[twice, node.only_upstream(upstream)?])?)])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
     let mut graph = Graph::default();
     let [x, seed] = [graph.placeholder(TensorType::f32([8])), graph.placeholder(TensorType::f32([8]))];
     let y = graph.apply(Square, &[x])?;
-    graph.gradients(&[(y, seed)], &[x], Arc::new(Add))?;
+    graph.gradients(&[(y, seed)], &[x], Arc::new(AddOp))?;
     print!("{}", graph.explain(&Memory::default()));
     Ok(())
 }

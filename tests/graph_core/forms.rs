@@ -6,9 +6,9 @@ use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Pipelines};
 use shadegrad::graph::{Choices, Form, Lowering, Op, OpKey, OpenOp, Value};
 use shadegrad::kernel::{AnyKernel, Args, Array, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
-use shadegrad::ops::elementwise::column_sum::{ColumnSum, ColumnSumParams};
-use shadegrad::ops::elementwise::relu::{Relu, ReluParams};
-use shadegrad::ops::elementwise::scale::{Scale, ScaleParams};
+use shadegrad::ops::elementwise::column_sum::{ColumnSumKernel, ColumnSumOp, ColumnSumParams};
+use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
+use shadegrad::ops::elementwise::scale::{ScaleKernel, ScaleParams};
 use shadegrad::plan::{Role, SlotId};
 use shadegrad::shape::TensorType;
 use shadegrad::tuner::{Found, TunedForms, forms_in_use, replay_forms, tune_forms};
@@ -25,7 +25,7 @@ fn every_form_of_a_column_sum_keeps_the_bound_of_the_kernel_everywhere() -> Resu
     for [m, n] in [[16, 5], [64, 1], [256, 33], [1024, 7]] {
         let mut setting = Setting::default();
         let a = setting.random([m, n], 7)?;
-        let sums = setting.graph.apply(ColumnSum, &[a])?;
+        let sums = setting.graph.apply(ColumnSumOp, &[a])?;
         let open = setting.graph.open_ops(&Caps::portable());
         let (case, numbers) = (ColumnSumParams { m: m as u32, n: n as u32 }, setting.numbers.clone());
         let mut oracle = None;
@@ -43,7 +43,7 @@ fn every_form_of_a_column_sum_keeps_the_bound_of_the_kernel_everywhere() -> Resu
                 after: [("out".to_owned(), Array::Real(exact.clone()))].into(),
             };
             let case = Case::new(case, Inputs::Random);
-            let Tolerance { hard, .. } = Kernel::tolerance(&ColumnSum, &case, "out", &values);
+            let Tolerance { hard, .. } = Kernel::tolerance(&ColumnSumKernel, &case, "out", &values);
             for found in [setting.on_twins(&[slot])?, setting.on_device(&[slot])?] {
                 for (j, (found, exact)) in found[0].iter().zip(&exact).enumerate() {
                     let error = (found - exact).abs();
@@ -61,7 +61,7 @@ fn every_form_of_a_column_sum_keeps_the_bound_of_the_kernel_everywhere() -> Resu
 fn scratch_is_used_again_after_the_op() -> Result<()> {
     let mut setting = Setting::default();
     let [a, b] = [setting.random([64, 8], 1)?, setting.random([64, 8], 2)?];
-    let both = [setting.graph.apply(ColumnSum, &[a])?, setting.graph.apply(ColumnSum, &[b])?];
+    let both = [setting.graph.apply(ColumnSumOp, &[a])?, setting.graph.apply(ColumnSumOp, &[b])?];
     let open = setting.graph.open_ops(&Caps::portable());
     assert_eq!(open.len(), 1, "an op with inputs of one type is open once");
     let split = Form { name: "split", parts: 8 };
@@ -85,9 +85,9 @@ fn scratch_is_used_again_after_the_op() -> Result<()> {
 fn a_form_that_is_not_offered_gives_way_to_the_first() -> Result<()> {
     let mut setting = Setting::default();
     let a = setting.random([12, 3], 1)?;
-    setting.graph.apply(ColumnSum, &[a])?;
+    setting.graph.apply(ColumnSumOp, &[a])?;
     assert!(setting.graph.open_ops(&Caps::portable()).is_empty(), "12 rows are not divided into 8");
-    let key = OpKey::new(&ColumnSum, &[setting.graph.ty(a)]);
+    let key = OpKey::new(&ColumnSumOp, &[setting.graph.ty(a)]);
     let choices = Choices { forms: [(key, Form { name: "split", parts: 8 })].into(), ..Choices::default() };
     setting.lower(&[], &[], &choices)?;
     assert_eq!(setting.kernels(), ["column_sum"]);
@@ -107,23 +107,23 @@ impl Kernel for Slow {
         let turns = "var s = 0.0;
             for (var t = 0u; t < 2000u; t++) { let x = a[(i + t) % params.n]; s = fma(x, x, s); }
             out[i] = select(max(a[i], 0.0), s, s < -1.0);";
-        let plain = Kernel::variants(&Relu, caps).swap_remove(0);
+        let plain = Kernel::variants(&ReluKernel, caps).swap_remove(0);
         vec![plain.edited("plain", |part| part.replace("out[i] = max(a[i], 0.0);", turns))]
     }
     fn groups(&self, params: &ReluParams, variant: &Variant) -> u64 {
-        Kernel::groups(&Relu, params, variant)
+        Kernel::groups(&ReluKernel, params, variant)
     }
     fn flops(&self, params: &ReluParams) -> u64 {
-        Kernel::flops(&Relu, params)
+        Kernel::flops(&ReluKernel, params)
     }
     fn twin<T: Real>(&self, params: &ReluParams, args: &mut Args<'_, T>) {
-        Relu.twin(params, args);
+        ReluKernel.twin(params, args);
     }
     fn tolerance(&self, case: &Case<ReluParams>, output: &str, values: &Values) -> Tolerance {
-        Kernel::tolerance(&Relu, case, output, values)
+        Kernel::tolerance(&ReluKernel, case, output, values)
     }
     fn cases(&self, effort: Effort) -> Vec<Case<ReluParams>> {
-        Kernel::cases(&Relu, effort)
+        Kernel::cases(&ReluKernel, effort)
     }
 }
 
@@ -147,8 +147,8 @@ impl Op for Rectify {
             return cx.dispatch(&Slow, ReluParams { n }, &[("a", inputs[0]), ("out", outputs[0])]);
         }
         let scratch = cx.scratch(&ty)?;
-        cx.dispatch(&Scale, ScaleParams { n, factor: 1.0 }, &[("a", inputs[0]), ("out", scratch)])?;
-        cx.dispatch(&Relu, ReluParams { n }, &[("a", scratch), ("out", outputs[0])])
+        cx.dispatch(&ScaleKernel, ScaleParams { n, factor: 1.0 }, &[("a", inputs[0]), ("out", scratch)])?;
+        cx.dispatch(&ReluKernel, ReluParams { n }, &[("a", scratch), ("out", outputs[0])])
     }
 }
 
@@ -218,7 +218,7 @@ fn recorded_forms_are_replayed_and_strange_ones_refused() -> Result<()> {
 fn the_tuner_chooses_among_the_forms_of_column_sums() -> Result<()> {
     let mut setting = Setting::default();
     let a = setting.random([2048, 3], 1)?;
-    setting.graph.apply(ColumnSum, &[a])?;
+    setting.graph.apply(ColumnSumOp, &[a])?;
     let open = setting.graph.open_ops(&common::gpu().caps);
     let tuned = tuned(&open, &mut Found::default(), Duration::from_secs(60))?;
     let form = tuned.choices.forms.get(&open[0].key()).expect("it was timed");
@@ -226,7 +226,7 @@ fn the_tuner_chooses_among_the_forms_of_column_sums() -> Result<()> {
     assert!(tuned.timed[0].candidates.iter().all(|(_, time)| !time.is_zero()), "{tuned:?}");
     assert_eq!(
         tuned.timed[0].flops,
-        AnyKernel::flops(&ColumnSum, bytemuck::bytes_of(&ColumnSumParams { m: 2048, n: 3 }))
+        AnyKernel::flops(&ColumnSumKernel, bytemuck::bytes_of(&ColumnSumParams { m: 2048, n: 3 }))
     );
     Ok(())
 }

@@ -3,10 +3,10 @@
 use super::setting::Setting;
 use shadegrad::error::Result;
 use shadegrad::graph::{Form, Graph, Lowering, Node, Op, Value};
-use shadegrad::ops::elementwise::add::Add;
-use shadegrad::ops::elementwise::scale::{Scale, ScaleOp, ScaleParams};
-use shadegrad::ops::elementwise::softmax::Softmax;
-use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use shadegrad::ops::elementwise::add::AddOp;
+use shadegrad::ops::elementwise::scale::{ScaleKernel, ScaleOp, ScaleParams};
+use shadegrad::ops::elementwise::softmax::SoftmaxOp;
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::ops::norm::layer_norm::LayerNormOp;
 use shadegrad::plan::SlotId;
@@ -26,7 +26,7 @@ impl Op for Both {
         let mut sum = None;
         for (gradient, factor) in upstream.iter().zip(self.0).filter_map(|(g, factor)| Some(((*g)?, factor))) {
             let gradient = graph.apply(ScaleOp { factor }, &[gradient])?;
-            sum = Some(sum.map_or(Ok(gradient), |sum| graph.apply(Add, &[sum, gradient]))?);
+            sum = Some(sum.map_or(Ok(gradient), |sum| graph.apply(AddOp, &[sum, gradient]))?);
         }
         Ok(vec![sum])
     }
@@ -34,7 +34,7 @@ impl Op for Both {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let n = cx.plan.memory.slot(inputs[0]).words as u32;
         for (&factor, &out) in self.0.iter().zip(outputs) {
-            cx.dispatch(&Scale, ScaleParams { n, factor }, &[("a", inputs[0]), ("out", out)])?;
+            cx.dispatch(&ScaleKernel, ScaleParams { n, factor }, &[("a", inputs[0]), ("out", out)])?;
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ fn the_gradients_of_all_outputs_and_seeds_add_up() -> Result<()> {
         let y1 = setting.graph.output(y0, 1).expect("there are two");
         let mut leaf = |(place, seed): &(usize, f32)| Ok(([y0, y1, x][*place], setting.leaf([3], &[*seed; 3])?));
         let seeds = seeds.iter().map(&mut leaf).collect::<Result<Vec<_>>>()?;
-        let gradients = setting.graph.gradients(&seeds, &[x], Arc::new(Add))?;
+        let gradients = setting.graph.gradients(&seeds, &[x], Arc::new(AddOp))?;
         let found = gradients[0].map(|gradient| setting.values(&[gradient])).transpose()?;
         assert_eq!(found, expected.map(|expected| vec![vec![expected; 3]]), "{seeds:?}");
     }
@@ -72,9 +72,9 @@ fn a_value_that_reaches_no_seed_has_no_gradient_and_any_other_has() -> Result<()
     let seed = setting.leaf([3], &[1.0, 10.0, 100.0])?;
     let graph = &mut setting.graph;
     let inner = graph.apply(ScaleOp { factor: 5.0 }, &[x])?;
-    let sum = graph.apply(Add, &[inner, y])?;
+    let sum = graph.apply(AddOp, &[inner, y])?;
     let later = graph.apply(ScaleOp { factor: 7.0 }, &[sum])?;
-    let gradients = graph.gradients(&[(sum, seed)], &[x, y, inner, sum, aside, later], Arc::new(Add))?;
+    let gradients = graph.gradients(&[(sum, seed)], &[x, y, inner, sum, aside, later], Arc::new(AddOp))?;
     assert_eq!(gradients[4..], [None, None]);
     let gradients: Vec<Value> = gradients.into_iter().flatten().collect();
     let found = setting.values(&gradients)?;
@@ -88,12 +88,12 @@ fn an_op_without_a_gradient_is_in_the_way_only_where_one_passes() -> Result<()> 
     let mut setting = Setting::default();
     let [x, seed] = [setting.leaf([2, 3], &[1.0; 6])?, setting.leaf([2, 3], &[1.0; 6])?];
     let graph = &mut setting.graph;
-    let first = graph.apply(Softmax, &[x])?;
+    let first = graph.apply(SoftmaxOp, &[x])?;
     // The gradient of a softmax has none itself.
-    let slope = graph.gradients(&[(first, seed)], &[x], Arc::new(Add))?[0].expect("it reaches the seed");
+    let slope = graph.gradients(&[(first, seed)], &[x], Arc::new(AddOp))?[0].expect("it reaches the seed");
     let doubled = graph.apply(ScaleOp { factor: 2.0 }, &[slope])?;
-    let gradient = graph.gradients(&[(doubled, seed)], &[slope], Arc::new(Add))?[0].expect("it reaches the seed");
-    let error = graph.gradients(&[(doubled, seed)], &[x], Arc::new(Add)).expect_err("it cannot be passed");
+    let gradient = graph.gradients(&[(doubled, seed)], &[slope], Arc::new(AddOp))?[0].expect("it reaches the seed");
+    let error = graph.gradients(&[(doubled, seed)], &[x], Arc::new(AddOp)).expect_err("it cannot be passed");
     assert!(error.cause().contains("SoftmaxGradient has no gradient"), "{error}");
     assert_eq!(setting.values(&[gradient])?, [[2.0; 6]]);
     Ok(())
@@ -108,10 +108,10 @@ fn a_gradient_that_would_be_lost_is_refused_with_the_name_of_the_op() -> Result<
     let normed = graph.apply(LayerNormOp { epsilon: 1e-5 }, &[x, weight, bias])?;
     let statistics = graph.output(normed, 1).expect("there are two");
     for seeds in [vec![(statistics, seed)], vec![(normed, x), (statistics, seed)]] {
-        let error = graph.gradients(&seeds, &[x], Arc::new(Add)).expect_err("it knows output 0 alone");
+        let error = graph.gradients(&seeds, &[x], Arc::new(AddOp)).expect_err("it knows output 0 alone");
         assert!(error.cause().contains("LayerNormOp") && error.cause().contains("output 1"), "{error}");
     }
-    let error = graph.gradients(&[(normed, short)], &[x], Arc::new(Add)).expect_err("a seed of another shape");
+    let error = graph.gradients(&[(normed, short)], &[x], Arc::new(AddOp)).expect_err("a seed of another shape");
     assert!(error.cause().contains("a gradient has type [3], its value [2, 3]"), "{error}");
     Ok(())
 }
@@ -126,9 +126,9 @@ fn the_gradient_of_a_loss_for_its_input_is_that_of_finite_differences() -> Resul
         let [x, w] = [setting.leaf([2, 3], images)?, setting.leaf([3, 4], &weight)?];
         let [labels, counters] = [setting.words(&[3, 1])?, setting.words(&[1, 0, 0, 2])?];
         let logits = product(&mut setting.graph, Operands::NN, x, w)?;
-        let losses = setting.graph.apply(SoftmaxCrossEntropy, &[logits, labels, counters])?;
+        let losses = setting.graph.apply(SoftmaxCrossEntropyOp, &[logits, labels, counters])?;
         let seeds = setting.graph.seeds(losses)?;
-        let gradient = setting.graph.gradients(&seeds, &[x], Arc::new(Add))?[0].expect("it reaches the loss");
+        let gradient = setting.graph.gradients(&seeds, &[x], Arc::new(AddOp))?[0].expect("it reaches the loss");
         setting.values(&[losses, gradient]).map(|values| [values[0].clone(), values[1].clone()])
     };
     let [_, derived] = evaluate(&images)?;

@@ -3,9 +3,9 @@
 use super::setting::Setting;
 use shadegrad::error::Result;
 use shadegrad::graph::{Choices, Value};
-use shadegrad::ops::elementwise::add::Add;
-use shadegrad::ops::elementwise::relu::Relu;
-use shadegrad::ops::elementwise::reshape::Reshape;
+use shadegrad::ops::elementwise::add::AddOp;
+use shadegrad::ops::elementwise::relu::ReluOp;
+use shadegrad::ops::elementwise::reshape::ReshapeOp;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::plan::Role;
 use shadegrad::shape::{DType, Shape};
@@ -14,7 +14,7 @@ use shadegrad::shape::{DType, Shape};
 fn transients(setting: &mut Setting) -> Result<[Value; 3]> {
     let x = setting.leaf([6], &[1.0, -2.0, 3.0, 0.5, -0.25, 7.0])?;
     let double = setting.graph.apply(ScaleOp { factor: 2.0 }, &[x])?;
-    let rectified = setting.graph.apply(Relu, &[x])?;
+    let rectified = setting.graph.apply(ReluOp, &[x])?;
     Ok([x, double, rectified])
 }
 
@@ -24,7 +24,7 @@ fn a_sum_replaces_a_summand_that_nobody_needs_any_more() -> Result<()> {
     for (summands, in_place) in [([1, 2], true), ([0, 1], true), ([1, 0], true), ([0, 0], false), ([1, 1], false)] {
         let mut setting = Setting::default();
         let values = transients(&mut setting)?;
-        let sum = setting.graph.apply(Add, &summands.map(|summand| values[summand]))?;
+        let sum = setting.graph.apply(AddOp, &summands.map(|summand| values[summand]))?;
         let lowered = setting.lower(&[], &[sum], &Choices::default())?;
         let kernel = if in_place { "add_in_place" } else { "add" };
         assert_eq!(setting.kernels()[2], kernel, "{summands:?}");
@@ -46,8 +46,8 @@ fn what_is_kept_stored_or_read_later_is_not_replaced() -> Result<()> {
     for case in ["kept", "stored", "read later", "seen by a view", "free"] {
         let mut setting = Setting::default();
         let [x, double, _] = transients(&mut setting)?;
-        let view = setting.graph.apply(Reshape(Shape::from([2, 3])), &[double])?;
-        let sum = setting.graph.apply(Add, &[double, x])?;
+        let view = setting.graph.apply(ReshapeOp(Shape::from([2, 3])), &[double])?;
+        let sum = setting.graph.apply(AddOp, &[double, x])?;
         let (mut stores, mut keep) = (Vec::new(), vec![sum]);
         match case {
             "kept" => keep.push(double),
@@ -56,8 +56,8 @@ fn what_is_kept_stored_or_read_later_is_not_replaced() -> Result<()> {
                 let slot = setting.plan.memory.array("sum", Role::Carried, DType::F32, [6])?;
                 (stores, keep) = (vec![(sum, slot)], Vec::new());
             }
-            "read later" => keep.push(setting.graph.apply(Relu, &[double])?),
-            "seen by a view" => keep.push(setting.graph.apply(Relu, &[view])?),
+            "read later" => keep.push(setting.graph.apply(ReluOp, &[double])?),
+            "seen by a view" => keep.push(setting.graph.apply(ReluOp, &[view])?),
             _ => {}
         }
         setting.lower(&stores, &keep, &Choices::default())?;
@@ -73,7 +73,7 @@ fn sums_in_place_take_less_memory() -> Result<()> {
     let x = setting.leaf([1000], &[1.0; 1000])?;
     let mut sum = setting.graph.apply(ScaleOp { factor: 2.0 }, &[x])?;
     for _ in 0..4 {
-        sum = setting.graph.apply(Add, &[sum, x])?;
+        sum = setting.graph.apply(AddOp, &[sum, x])?;
     }
     let lowered = setting.lower(&[], &[sum], &Choices::default())?;
     let transients = setting.plan.memory.buffers().iter().filter(|buffer| buffer.role == Role::Transient).count();

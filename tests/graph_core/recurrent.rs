@@ -4,13 +4,13 @@ use super::setting::Setting;
 use shadegrad::error::Result;
 use shadegrad::graph::{Choices, Graph, Pool, Value};
 use shadegrad::nn::linear;
-use shadegrad::ops::batch::step_state::{StepState, StepStateParams};
+use shadegrad::ops::batch::step_state::{StepStateKernel, StepStateParams};
 use shadegrad::ops::elementwise::activation::{ActivationOp, SLOPE};
-use shadegrad::ops::elementwise::add::Add;
+use shadegrad::ops::elementwise::add::AddOp;
 use shadegrad::ops::elementwise::columns::SplitColumnsOp;
-use shadegrad::ops::elementwise::multiply::Multiply;
-use shadegrad::ops::lookup::embedding::Embedding;
-use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use shadegrad::ops::elementwise::multiply::MultiplyOp;
+use shadegrad::ops::lookup::embedding::EmbeddingOp;
+use shadegrad::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use shadegrad::ops::matmul::{Operands, product};
 use shadegrad::ops::rate;
 use shadegrad::ops::update::adam::Betas;
@@ -32,16 +32,16 @@ fn lstm(graph: &mut Graph, [x, h, c, w, u, b]: [Value; 6]) -> Result<[Value; 2]>
         Ok([left, graph.output(left, 1).expect("there are two")])
     };
     let (of_input, of_state) = (linear(graph, x, w, b)?, product(graph, Operands::NN, h, u)?);
-    let gates = graph.apply(Add, &[of_input, of_state])?;
+    let gates = graph.apply(AddOp, &[of_input, of_state])?;
     let [sigmoids, candidate] = split(graph, gates, 3 * UNITS)?;
     let open = graph.apply(activation("sigmoid"), &[sigmoids])?;
     let [input, others] = split(graph, open, UNITS)?;
     let [forget, output] = split(graph, others, UNITS)?;
     let candidate = graph.apply(activation("tanh"), &[candidate])?;
-    let (kept, added) = (graph.apply(Multiply, &[forget, c])?, graph.apply(Multiply, &[input, candidate])?);
-    let c = graph.apply(Add, &[kept, added])?;
+    let (kept, added) = (graph.apply(MultiplyOp, &[forget, c])?, graph.apply(MultiplyOp, &[input, candidate])?);
+    let c = graph.apply(AddOp, &[kept, added])?;
     let squashed = graph.apply(activation("tanh"), &[c])?;
-    Ok([graph.apply(Multiply, &[output, squashed])?, c])
+    Ok([graph.apply(MultiplyOp, &[output, squashed])?, c])
 }
 
 /// Leaves for the input, the states and the weights of a cell.
@@ -98,7 +98,7 @@ fn the_gradients_of_both_states_flow_to_all_that_a_cell_takes() -> Result<()> {
             seeds.push((states[state], setting.random([ROWS, UNITS], 10 + state as u64)?));
         }
         let weights: Vec<Vec<f32>> = setting.numbers[6..].iter().map(|(_, numbers)| numbers.clone()).collect();
-        let gradients = setting.graph.gradients(&seeds, &leaves, Arc::new(Add))?;
+        let gradients = setting.graph.gradients(&seeds, &leaves, Arc::new(AddOp))?;
         let gradients: Vec<Value> = gradients.into_iter().flatten().collect();
         assert_eq!(gradients.len(), 6, "every leaf reaches either state");
         let roots = [&states[..], &gradients].concat();
@@ -123,10 +123,10 @@ fn a_graph_with_two_inputs_has_a_gradient_for_either() -> Result<()> {
     let [labels, counters] = [setting.words(&[3, 1])?, setting.words(&[1, 0, 0, 2])?];
     let graph = &mut setting.graph;
     let sides = [product(graph, Operands::NN, user, of_user)?, product(graph, Operands::NN, item, of_item)?];
-    let logits = graph.apply(Add, &sides)?;
-    let losses = graph.apply(SoftmaxCrossEntropy, &[logits, labels, counters])?;
+    let logits = graph.apply(AddOp, &sides)?;
+    let losses = graph.apply(SoftmaxCrossEntropyOp, &[logits, labels, counters])?;
     let seeds = graph.seeds(losses)?;
-    let gradients = graph.gradients(&seeds, &[user, item, of_user, of_item], Arc::new(Add))?;
+    let gradients = graph.gradients(&seeds, &[user, item, of_user, of_item], Arc::new(AddOp))?;
     let roots: Vec<Value> = [losses].into_iter().chain(gradients.into_iter().flatten()).collect();
     assert_eq!(roots.len(), 5);
     check(setting, &roots, 1, |outputs| outputs[0].iter().sum::<f64>() / 2.0)
@@ -147,7 +147,7 @@ fn over_time(repeated: bool) -> Result<(Setting, [SlotId; 2])> {
         let mut states = states;
         for step in 1..=STEPS {
             let time = setting.words(&[step as u32])?;
-            let x = setting.graph.apply(Embedding, &[sequence, time])?;
+            let x = setting.graph.apply(EmbeddingOp, &[sequence, time])?;
             states = lstm(&mut setting.graph, [x, states[0], states[1], w, u, b])?;
         }
         let lowered = setting.lower(&[], &states, &Choices::default())?;
@@ -157,11 +157,11 @@ fn over_time(repeated: bool) -> Result<(Setting, [SlotId; 2])> {
     let rates = setting.plan.memory.array("rates", Role::Carried, DType::F32, [rate::COUNT])?;
     let time = setting.plan.memory.view(counters, "time", [1])?;
     let time = setting.graph.leaf(&setting.plan.memory, time);
-    let x = setting.graph.apply(Embedding, &[sequence, time])?;
+    let x = setting.graph.apply(EmbeddingOp, &[sequence, time])?;
     let next = lstm(&mut setting.graph, [x, states[0], states[1], w, u, b])?;
     setting.plan.begin("all");
     let step = StepStateParams { samples: 100, batch: 1, learning_rate: 0.0, betas: Betas::new([0.0; 2]) };
-    setting.plan.dispatch("time", &StepState, step, &[("counters", counters), ("rates", rates)])?;
+    setting.plan.dispatch("time", &StepStateKernel, step, &[("counters", counters), ("rates", rates)])?;
     // Each state is stored where the next turn finds it; nothing reads the old one by then.
     let stores = [(next[0], slots[0]), (next[1], slots[1])];
     let choices = Choices::default();

@@ -4,7 +4,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::error::Result;
 use shadegrad::graph::{Choices, Form, Graph, Lowering, Op, Pool};
 use shadegrad::kernel::Array;
-use shadegrad::ops::batch::micro_batch::{MicroBatch, MicroBatchParams};
+use shadegrad::ops::batch::micro_batch::{MicroBatchKernel, MicroBatchParams};
 use shadegrad::ops::elementwise::dropout::DropoutOp;
 use shadegrad::ops::elementwise::scale::ScaleOp;
 use shadegrad::plan::{Executor, Plan, Role, SlotId};
@@ -23,7 +23,7 @@ impl Op for MicroCounters {
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let params = MicroBatchParams { index: self.index, count: 2, rows: 2 };
-        cx.dispatch(&MicroBatch, params, &[("counters", inputs[0]), ("micro_counters", outputs[0])])
+        cx.dispatch(&MicroBatchKernel, params, &[("counters", inputs[0]), ("micro_counters", outputs[0])])
     }
 }
 

@@ -41,6 +41,6 @@ impl Layer for Reshape {
         }
         let batch = b.graph.shape(x.value).extents().first().copied().unwrap_or(1);
         let shape = Shape::new([&[batch], &self.row[..]].concat());
-        Ok(x.with(b.graph.apply(reshape::Reshape(shape), &[x.value])?))
+        Ok(x.with(b.graph.apply(reshape::ReshapeOp(shape), &[x.value])?))
     }
 }

@@ -2,7 +2,7 @@ use super::definition::Layer;
 use super::placed::Placed;
 use crate::error::{Error, Kind, Result};
 use crate::nn::{ModelBuilder, Signal};
-use crate::ops::elementwise::add::Add;
+use crate::ops::elementwise::add::AddOp;
 
 /// x + layers(x), as [`crate::nn::residual`].
 #[derive(Clone, Debug)]
@@ -32,6 +32,6 @@ impl Layer for Residual {
             let cause = format!("its layers make rows of {end} out of rows of {row}, expected the same shape");
             return Err(Error::new(Kind::Model, cause, "let its last layer give rows as wide as those that it takes"));
         }
-        Ok(x.with(b.graph.apply(Add, &[x.value, branch.value])?))
+        Ok(x.with(b.graph.apply(AddOp, &[x.value, branch.value])?))
     }
 }

@@ -1,7 +1,7 @@
 use super::definition::{Loss, TargetValues};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
-use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
+use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyOp;
 use crate::ops::loss::softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedOp;
 
 /// Cross-entropy of the softmax of the outputs, in nats.
@@ -20,7 +20,7 @@ impl Loss for CrossEntropy {
     fn apply(&self, graph: &mut Graph, output: Value, targets: &TargetValues) -> Result<Value> {
         let &TargetValues { labels, counters, class_weights, label_smoothing } = targets;
         match class_weights {
-            None => graph.apply(SoftmaxCrossEntropy, &[output, labels, counters]),
+            None => graph.apply(SoftmaxCrossEntropyOp, &[output, labels, counters]),
             Some(weights) => {
                 let op = SoftmaxCrossEntropyWeightedOp { smoothing: label_smoothing };
                 graph.apply(op, &[output, labels, counters, weights])

@@ -13,7 +13,7 @@ use crate::ops::update::adam::Betas;
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`BeginBatch`].
+    /// Parameters of [`BeginBatchKernel`].
     pub struct BeginBatchParams {
         /// The rows to gather, and their source.
         pub gather: GatherParams,
@@ -38,9 +38,9 @@ impl BeginBatchParams {
 
 /// Advances counters and rates, and gathers the batch.
 #[derive(Debug)]
-pub struct BeginBatch;
+pub struct BeginBatchKernel;
 
-impl Kernel for BeginBatch {
+impl Kernel for BeginBatchKernel {
     type Params = BeginBatchParams;
 
     fn name(&self) -> &'static str {
@@ -57,12 +57,12 @@ impl Kernel for BeginBatch {
     }
 
     fn flops(&self, params: &BeginBatchParams) -> u64 {
-        gather::Gather.flops(&params.gather).saturating_add(4)
+        gather::GatherKernel.flops(&params.gather).saturating_add(4)
     }
 
     /// Reads a batch of bytes, writes a batch of floats; the rest of the data set is not touched.
     fn bytes(&self, params: &BeginBatchParams, bound: u64) -> u64 {
-        gather::Gather.bytes(&params.gather, bound)
+        gather::GatherKernel.bytes(&params.gather, bound)
     }
 
     fn twin<T: Real>(&self, params: &BeginBatchParams, args: &mut Args<'_, T>) {
@@ -76,7 +76,7 @@ impl Kernel for BeginBatch {
     /// The tolerances of the two fused kernels.
     fn tolerance(&self, case: &Case<BeginBatchParams>, output: &str, values: &Values) -> Tolerance {
         if output == "rates" {
-            return step_state::StepState.tolerance(&case.map(BeginBatchParams::step), output, values);
+            return step_state::StepStateKernel.tolerance(&case.map(BeginBatchParams::step), output, values);
         }
         let mut counters = values.words("last_counters").to_vec();
         step_state::begin(&case.params.step(), &mut counters, &mut [0f64; crate::ops::support::rate::COUNT]);
@@ -103,10 +103,10 @@ impl Kernel for BeginBatch {
     ) -> Option<Vec<u32>> {
         match binding {
             "last_counters" => {
-                step_state::StepState.fill(&case.map(BeginBatchParams::step), "counters", counter::COUNT, random)
+                step_state::StepStateKernel.fill(&case.map(BeginBatchParams::step), "counters", counter::COUNT, random)
             }
             "rates" => Some(step_state::some_rates(random)),
-            _ => gather::Gather.fill(&case.map(|params| params.gather), binding, elements, random),
+            _ => gather::GatherKernel.fill(&case.map(|params| params.gather), binding, elements, random),
         }
     }
 
@@ -123,7 +123,7 @@ impl Kernel for BeginBatch {
     }
 }
 
-impl Registered for BeginBatch {
+impl Registered for BeginBatchKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("gathers bytes, which are not differentiable")
     }

@@ -14,7 +14,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`ByteSums`] and [`crate::ops::batch::normalization::Normalization`].
+    /// Parameters of [`ByteSumsKernel`] and [`crate::ops::batch::normalization::NormalizationKernel`].
     pub struct ByteSumsParams {
         /// Items in the data set.
         pub samples: u32,
@@ -57,9 +57,9 @@ impl ByteSumsParams {
 
 /// Sums bytes and their squares.
 #[derive(Debug)]
-pub struct ByteSums;
+pub struct ByteSumsKernel;
 
-impl Kernel for ByteSums {
+impl Kernel for ByteSumsKernel {
     type Params = ByteSumsParams;
 
     fn name(&self) -> &'static str {
@@ -133,7 +133,7 @@ impl Kernel for ByteSums {
     }
 }
 
-impl Registered for ByteSums {
+impl Registered for ByteSumsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("sums bytes, which are not differentiable")
     }

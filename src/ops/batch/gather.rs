@@ -15,7 +15,7 @@ use crate::ops::support::{
 use crate::random::{Random, permute};
 
 crate::params! {
-    /// Parameters of [`Gather`].
+    /// Parameters of [`GatherKernel`].
     pub struct GatherParams {
         /// Items in the data set.
         pub samples: u32,
@@ -34,7 +34,7 @@ crate::params! {
 
 /// Gathers and normalizes a batch.
 #[derive(Debug)]
-pub struct Gather;
+pub struct GatherKernel;
 
 /// Byte `index` of packed words.
 pub(in crate::ops) fn byte(words: &[u32], index: usize) -> u32 {
@@ -143,7 +143,7 @@ pub(in crate::ops) fn some_batches(effort: Effort) -> Vec<Case<GatherParams>> {
     shapes.into_iter().map(case).collect()
 }
 
-impl Kernel for Gather {
+impl Kernel for GatherKernel {
     type Params = GatherParams;
 
     fn name(&self) -> &'static str {
@@ -210,7 +210,7 @@ impl Kernel for Gather {
     }
 }
 
-impl Registered for Gather {
+impl Registered for GatherKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("gathers bytes, which are not differentiable")
     }

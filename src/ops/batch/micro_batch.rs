@@ -10,7 +10,7 @@ use crate::ops::support::{COUNTERS, counter};
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`MicroBatch`].
+    /// Parameters of [`MicroBatchKernel`].
     pub struct MicroBatchParams {
         /// Index of the micro-batch within its batch.
         pub index: u32,
@@ -23,9 +23,9 @@ crate::params! {
 
 /// Sets the counters of a micro-batch.
 #[derive(Debug)]
-pub struct MicroBatch;
+pub struct MicroBatchKernel;
 
-impl Kernel for MicroBatch {
+impl Kernel for MicroBatchKernel {
     type Params = MicroBatchParams;
 
     fn name(&self) -> &'static str {
@@ -91,7 +91,7 @@ impl Kernel for MicroBatch {
     }
 }
 
-impl Registered for MicroBatch {
+impl Registered for MicroBatchKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("counts")
     }

@@ -12,11 +12,11 @@ use super::Registered;
 
 /// The kernels of this family.
 pub static ALL: &[&dyn Registered] = &[
-    &begin_batch::BeginBatch,
-    &gather::Gather,
-    &gather_augmented::GatherAugmented,
-    &byte_sums::ByteSums,
-    &normalization::Normalization,
-    &step_state::StepState,
-    &micro_batch::MicroBatch,
+    &begin_batch::BeginBatchKernel,
+    &gather::GatherKernel,
+    &gather_augmented::GatherAugmentedKernel,
+    &byte_sums::ByteSumsKernel,
+    &normalization::NormalizationKernel,
+    &step_state::StepStateKernel,
+    &micro_batch::MicroBatchKernel,
 ];

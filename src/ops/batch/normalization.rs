@@ -1,4 +1,4 @@
-//! Normalization of inputs: the mean of all bytes, in \[0, 1], and 1 / their standard deviation.
+//! NormalizationKernel of inputs: the mean of all bytes, in \[0, 1], and 1 / their standard deviation.
 //!
 //! With c the byte nearest to the mean, and d = b - c for each byte b of n: mean = (c + sum d / n) / 255, and standard
 //! deviation = sqrt(sum d^2 / n - (sum d / n)^2) / 255 (the shifted sums of Chan, Golub and LeVeque, "Algorithms for
@@ -13,11 +13,11 @@ use crate::ops::support::{LINEAR, WORKGROUP_SUM, roundings};
 use crate::ops::update::square_sums::LANES;
 use crate::random::Random;
 
-/// Combines the sums of [`crate::ops::batch::byte_sums::ByteSums`].
+/// Combines the sums of [`crate::ops::batch::byte_sums::ByteSumsKernel`].
 #[derive(Debug)]
-pub struct Normalization;
+pub struct NormalizationKernel;
 
-impl Kernel for Normalization {
+impl Kernel for NormalizationKernel {
     type Params = ByteSumsParams;
 
     fn name(&self) -> &'static str {
@@ -133,7 +133,7 @@ impl Kernel for Normalization {
     }
 }
 
-impl Registered for Normalization {
+impl Registered for NormalizationKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("measures bytes, which are not differentiable")
     }

@@ -10,7 +10,7 @@ use crate::ops::update::adam::Betas;
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`StepState`].
+    /// Parameters of [`StepStateKernel`].
     pub struct StepStateParams {
         /// Items in the data set.
         pub samples: u32,
@@ -25,9 +25,9 @@ crate::params! {
 
 /// Advances the counters and rates.
 #[derive(Debug)]
-pub struct StepState;
+pub struct StepStateKernel;
 
-/// WGSL that starts a step with the parameters of [`StepState`].
+/// WGSL that starts a step with the parameters of [`StepStateKernel`].
 pub(in crate::ops) const NEXT_STEP: &str = include_str!("../../../shaders/lib/next_step.wgsl");
 
 /// Advances counters and rates to the next step.
@@ -47,7 +47,7 @@ pub(in crate::ops) fn begin<T: Real>(params: &StepStateParams, counters: &mut [u
     rates[rate::CORRECTION2] = of(beta2) * rates[rate::CORRECTION2] + of(one_minus_beta2);
 }
 
-impl Kernel for StepState {
+impl Kernel for StepStateKernel {
     type Params = StepStateParams;
 
     fn name(&self) -> &'static str {
@@ -104,7 +104,7 @@ impl Kernel for StepState {
     }
 }
 
-impl Registered for StepState {
+impl Registered for StepStateKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("counts")
     }

@@ -6,4 +6,4 @@ pub mod non_finite_record;
 use super::Registered;
 
 /// The kernels of this family.
-pub static ALL: &[&dyn Registered] = &[&non_finite::NonFinite, &non_finite_record::NonFiniteRecord];
+pub static ALL: &[&dyn Registered] = &[&non_finite::NonFiniteKernel, &non_finite_record::NonFiniteRecordKernel];

@@ -10,7 +10,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`NonFinite`].
+    /// Parameters of [`NonFiniteKernel`].
     pub struct NonFiniteParams {
         /// Elements of the array.
         pub n: u32,
@@ -44,9 +44,9 @@ crate::shared! {
 
 /// Finds non-finite numbers.
 #[derive(Debug)]
-pub struct NonFinite;
+pub struct NonFiniteKernel;
 
-impl Kernel for NonFinite {
+impl Kernel for NonFiniteKernel {
     type Params = NonFiniteParams;
 
     fn name(&self) -> &'static str {
@@ -127,7 +127,7 @@ impl Kernel for NonFinite {
     }
 }
 
-impl Registered for NonFinite {
+impl Registered for NonFiniteKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("detects non-finite numbers")
     }

@@ -1,4 +1,4 @@
-//! Combines the results of [`crate::ops::check::non_finite::NonFinite`] for an array, and records them with the step
+//! Combines the results of [`crate::ops::check::non_finite::NonFiniteKernel`] for an array, and records them with the step
 //! unless an earlier one is recorded: the second stage of a scan.
 
 use crate::kernel::{
@@ -10,7 +10,7 @@ use crate::ops::support::{COUNTERS, LINEAR, counter};
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`NonFiniteRecord`].
+    /// Parameters of [`NonFiniteRecordKernel`].
     pub struct NonFiniteRecordParams {
         /// Parts of the array.
         pub parts: u32,
@@ -39,9 +39,9 @@ pub mod entry {
 
 /// Records where and when non-finite numbers were first found.
 #[derive(Debug)]
-pub struct NonFiniteRecord;
+pub struct NonFiniteRecordKernel;
 
-impl Kernel for NonFiniteRecord {
+impl Kernel for NonFiniteRecordKernel {
     type Params = NonFiniteRecordParams;
 
     fn name(&self) -> &'static str {
@@ -140,7 +140,7 @@ impl Kernel for NonFiniteRecord {
     }
 }
 
-impl Registered for NonFiniteRecord {
+impl Registered for NonFiniteRecordKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("detects non-finite numbers")
     }

@@ -17,9 +17,9 @@ use std::marker::PhantomData;
 
 /// The kernel of a function's gradient.
 #[derive(Debug)]
-pub struct ActivationGradient<F>(pub(super) PhantomData<F>);
+pub struct ActivationGradientKernel<F>(pub(super) PhantomData<F>);
 
-impl<F: Function> Kernel for ActivationGradient<F> {
+impl<F: Function> Kernel for ActivationGradientKernel<F> {
     type Params = ActivationParams;
 
     fn name(&self) -> &'static str {
@@ -71,7 +71,7 @@ impl<F: Function> Kernel for ActivationGradient<F> {
     }
 }
 
-impl<F: Function> Registered for ActivationGradient<F> {
+impl<F: Function> Registered for ActivationGradientKernel<F> {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }

@@ -3,15 +3,15 @@
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
-use crate::ops::elementwise::add_in_place::{AddInPlace, AddInPlaceParams};
-use crate::ops::elementwise::multiply::Multiply;
+use crate::ops::elementwise::add_in_place::{AddInPlaceKernel, AddInPlaceParams};
+use crate::ops::elementwise::multiply::MultiplyOp;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat, flat_sizes, linear_groups};
 use crate::plan::SlotId;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`Add`].
+    /// Parameters of [`AddKernel`].
     pub struct AddParams {
         /// Elements.
         pub n: u32,
@@ -20,9 +20,13 @@ crate::params! {
 
 /// The sum of two arrays of equal shape.
 #[derive(Debug)]
-pub struct Add;
+pub struct AddKernel;
 
-impl Kernel for Add {
+/// [`AddKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct AddOp;
+
+impl Kernel for AddKernel {
     type Params = AddParams;
 
     fn name(&self) -> &'static str {
@@ -67,17 +71,17 @@ impl Kernel for Add {
     }
 }
 
-impl Registered for Add {
+impl Registered for AddKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         // A summand that is read again is not replaced by the sum.
         GradientCheck::of_op("add", &[&[4, 5], &[4, 5]], |graph, p, _| {
-            let sum = graph.apply(Add, p)?;
-            graph.apply(Multiply, &[sum, p[0]])
+            let sum = graph.apply(AddOp, p)?;
+            graph.apply(MultiplyOp, &[sum, p[0]])
         })
     }
 }
 
-impl Op for Add {
+impl Op for AddOp {
     /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
@@ -96,9 +100,9 @@ impl Op for Add {
         if form == Form::IN_PLACE {
             let [sum, first] = [out, a].map(|slot| cx.plan.memory.slot(slot));
             let other = if sum.overlaps(first) { b } else { a };
-            return cx.dispatch(&AddInPlace, AddInPlaceParams { n }, &[("b", other), ("sum", out)]);
+            return cx.dispatch(&AddInPlaceKernel, AddInPlaceParams { n }, &[("b", other), ("sum", out)]);
         }
-        cx.dispatch(&Add, AddParams { n }, &[("a", a), ("b", b), ("out", out)])
+        cx.dispatch(&AddKernel, AddParams { n }, &[("a", a), ("b", b), ("out", out)])
     }
 
     /// Either summand can become the sum: a + b and b + a are the same bits.

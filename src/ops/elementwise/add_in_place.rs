@@ -5,7 +5,7 @@ use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, each_row, flat_sizes, linear_groups};
 
 crate::params! {
-    /// Parameters of [`AddInPlace`].
+    /// Parameters of [`AddInPlaceKernel`].
     pub struct AddInPlaceParams {
         /// Elements.
         pub n: u32,
@@ -14,9 +14,9 @@ crate::params! {
 
 /// Adds an array to another of its shape.
 #[derive(Debug)]
-pub struct AddInPlace;
+pub struct AddInPlaceKernel;
 
-impl Kernel for AddInPlace {
+impl Kernel for AddInPlaceKernel {
     type Params = AddInPlaceParams;
 
     fn name(&self) -> &'static str {
@@ -62,7 +62,7 @@ impl Kernel for AddInPlace {
     }
 }
 
-impl Registered for AddInPlace {
+impl Registered for AddInPlaceKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }

@@ -13,7 +13,7 @@ use crate::shape::TensorType;
 use std::sync::Arc;
 
 crate::params! {
-    /// Parameters of [`BiasAdd`].
+    /// Parameters of [`BiasAddKernel`].
     pub struct BiasAddParams {
         /// Rows.
         pub m: u32,
@@ -24,9 +24,13 @@ crate::params! {
 
 /// Adds a bias to every row.
 #[derive(Debug)]
-pub struct BiasAdd;
+pub struct BiasAddKernel;
 
-impl Kernel for BiasAdd {
+/// [`BiasAddKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct BiasAddOp;
+
+impl Kernel for BiasAddKernel {
     type Params = BiasAddParams;
 
     fn name(&self) -> &'static str {
@@ -78,13 +82,13 @@ impl Kernel for BiasAdd {
     }
 }
 
-impl Registered for BiasAdd {
+impl Registered for BiasAddKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("bias_add", &[&[4, 5], &[5]], |graph, p, _| graph.apply(BiasAdd, p))
+        GradientCheck::of_op("bias_add", &[&[4, 5], &[5]], |graph, p, _| graph.apply(BiasAddOp, p))
     }
 }
 
-impl Op for BiasAdd {
+impl Op for BiasAddOp {
     /// `[m, n]` and `[n]` give `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
@@ -95,14 +99,14 @@ impl Op for BiasAdd {
 
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
-        let of_bias = graph.apply(crate::ops::elementwise::column_sum::ColumnSum, &[upstream])?;
+        let of_bias = graph.apply(crate::ops::elementwise::column_sum::ColumnSumOp, &[upstream])?;
         Ok(vec![Some(upstream), Some(of_bias)])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("a", inputs[0]), ("bias", inputs[1]), ("out", outputs[0])];
-        cx.dispatch(&BiasAdd, BiasAddParams { m, n }, &bindings)
+        cx.dispatch(&BiasAddKernel, BiasAddParams { m, n }, &bindings)
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

@@ -12,7 +12,7 @@ use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`ColumnSum`].
+    /// Parameters of [`ColumnSumKernel`].
     pub struct ColumnSumParams {
         /// Rows.
         pub m: u32,
@@ -26,9 +26,13 @@ const PARTS: [u32; 3] = [8, 32, 128];
 
 /// Sums the rows.
 #[derive(Debug)]
-pub struct ColumnSum;
+pub struct ColumnSumKernel;
 
-impl Kernel for ColumnSum {
+/// [`ColumnSumKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnSumOp;
+
+impl Kernel for ColumnSumKernel {
     type Params = ColumnSumParams;
 
     fn name(&self) -> &'static str {
@@ -69,7 +73,7 @@ impl Kernel for ColumnSum {
     }
 }
 
-impl Registered for ColumnSum {
+impl Registered for ColumnSumKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
@@ -103,7 +107,7 @@ pub(in crate::ops) fn column_sum_tolerance([m, n]: [u32; 2], inputs: Inputs, a: 
     Tolerance { hard, soft: None }
 }
 
-impl Op for ColumnSum {
+impl Op for ColumnSumOp {
     /// `[m, n]` gives `[n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
@@ -123,7 +127,7 @@ impl Op for ColumnSum {
     fn lower(&self, form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = rows_and_columns(&cx.plan.memory, inputs[0])?;
         if form == Form::DIRECT {
-            return cx.dispatch(&Self, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])]);
+            return cx.dispatch(&ColumnSumKernel, ColumnSumParams { m, n }, &[("a", inputs[0]), ("out", outputs[0])]);
         }
         // Rows with the same remainder are one column of rows that are `parts` times as wide. In all, fewer than m numbers
         // are added one after the other, so that the bound of the kernel holds.
@@ -131,7 +135,7 @@ impl Op for ColumnSum {
         let sums = cx.scratch(&TensorType::f32([form.parts as usize, n as usize]))?;
         let wide = cx.plan.memory.view(inputs[0], "rows side by side", [rows as usize, columns as usize])?;
         let flat = cx.plan.memory.view(sums, "sums side by side", [columns as usize])?;
-        cx.dispatch(&Self, ColumnSumParams { m: rows, n: columns }, &[("a", wide), ("out", flat)])?;
-        cx.dispatch(&Self, ColumnSumParams { m: form.parts, n }, &[("a", sums), ("out", outputs[0])])
+        cx.dispatch(&ColumnSumKernel, ColumnSumParams { m: rows, n: columns }, &[("a", wide), ("out", flat)])?;
+        cx.dispatch(&ColumnSumKernel, ColumnSumParams { m: form.parts, n }, &[("a", sums), ("out", outputs[0])])
     }
 }

@@ -3,21 +3,21 @@
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::ops::elementwise::fill::FillOp;
-use crate::ops::elementwise::join_columns::JoinColumns;
-use crate::ops::elementwise::multiply::Multiply;
-use crate::ops::elementwise::split_columns::{ColumnsParams, SplitColumns};
+use crate::ops::elementwise::join_columns::JoinColumnsKernel;
+use crate::ops::elementwise::multiply::MultiplyOp;
+use crate::ops::elementwise::split_columns::{ColumnsParams, SplitColumnsKernel};
 use crate::ops::gradient_check::{GradientCheck, GradientGraph, Registered};
 use crate::ops::support::rows_and_columns;
 use crate::plan::SlotId;
 use crate::shape::TensorType;
 
-impl Registered for SplitColumns {
+impl Registered for SplitColumnsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Graphs(vec![
             GradientGraph::of_op("split_columns", &[&[4, 10]], |graph, p, _| {
                 let left = graph.apply(SplitColumnsOp { at: 5 }, p)?;
                 let right = graph.output(left, 1).ok_or_else(|| mistake("one output".to_owned()))?;
-                graph.apply(Multiply, &[left, right])
+                graph.apply(MultiplyOp, &[left, right])
             }),
             // The gradient of the part that nobody reads is zero.
             GradientGraph::of_op("the left columns", &[&[4, 7]], |graph, p, _| {
@@ -55,24 +55,24 @@ impl Op for SplitColumnsOp {
             let zeros = FillOp { shape: graph.shape(output).clone(), value: 0.0 };
             parts.push(gradient.map_or_else(|| graph.apply(zeros, &[]), Ok)?);
         }
-        Ok(vec![Some(graph.apply(JoinColumns, &parts)?)])
+        Ok(vec![Some(graph.apply(JoinColumnsKernel, &parts)?)])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, p] = rows_and_columns(&cx.plan.memory, outputs[0])?;
         let [_, q] = rows_and_columns(&cx.plan.memory, outputs[1])?;
         let bindings = [("a", inputs[0]), ("left", outputs[0]), ("right", outputs[1])];
-        cx.dispatch(&SplitColumns, ColumnsParams::new(m, p, q), &bindings)
+        cx.dispatch(&SplitColumnsKernel, ColumnsParams::new(m, p, q), &bindings)
     }
 }
 
-impl Registered for JoinColumns {
+impl Registered for JoinColumnsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("join_columns", &[&[4, 3], &[4, 2]], |graph, p, _| graph.apply(JoinColumns, p))
+        GradientCheck::of_op("join_columns", &[&[4, 3], &[4, 2]], |graph, p, _| graph.apply(JoinColumnsKernel, p))
     }
 }
 
-impl Op for JoinColumns {
+impl Op for JoinColumnsKernel {
     /// `[m, p]` and `[m, q]` give `[m, p + q]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {

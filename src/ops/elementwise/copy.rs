@@ -7,7 +7,7 @@ use crate::ops::support::{LINEAR, alternate, flat_sizes, linear_groups, word};
 use crate::plan::{Plan, SlotId};
 
 crate::params! {
-    /// Parameters of [`CopyArray`].
+    /// Parameters of [`CopyArrayKernel`].
     pub struct CopyParams {
         /// Elements.
         pub n: u32,
@@ -22,16 +22,16 @@ pub fn record(plan: &mut Plan, label: &str, arrays: [SlotId; 2]) -> Result<()> {
     for window in plan.memory.windows(&arrays)? {
         let params = CopyParams { n: word(window.words())? };
         let bindings = [("a", window.slots[0]), ("out", window.slots[1])];
-        plan.dispatch(window.label(label), &CopyArray, params, &bindings)?;
+        plan.dispatch(window.label(label), &CopyArrayKernel, params, &bindings)?;
     }
     Ok(())
 }
 
 /// Copies an array.
 #[derive(Debug)]
-pub struct CopyArray;
+pub struct CopyArrayKernel;
 
-impl Kernel for CopyArray {
+impl Kernel for CopyArrayKernel {
     type Params = CopyParams;
 
     fn name(&self) -> &'static str {
@@ -76,7 +76,7 @@ impl Kernel for CopyArray {
     }
 }
 
-impl Registered for CopyArray {
+impl Registered for CopyArrayKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }

@@ -1,4 +1,4 @@
-//! out = a / (1 - p) where a mask keeps the element, else 0: Srivastava et al., "Dropout: A Simple Way to Prevent
+//! out = a / (1 - p) where a mask keeps the element, else 0: Srivastava et al., "DropoutKernel: A Simple Way to Prevent
 //! Neural Networks from Overfitting", JMLR 15, 2014; scaled in training, so that evaluation is the identity (their
 //! section 10).
 //!
@@ -18,7 +18,7 @@ use crate::random::{Random, seed_words, step_words, stream};
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`Dropout`].
+    /// Parameters of [`DropoutKernel`].
     pub struct DropoutParams {
         /// Elements.
         pub n: u32,
@@ -48,9 +48,9 @@ impl DropoutParams {
 
 /// Drops elements at random; applied to a gradient, it is the gradient of dropout.
 #[derive(Debug)]
-pub struct Dropout;
+pub struct DropoutKernel;
 
-impl Kernel for Dropout {
+impl Kernel for DropoutKernel {
     type Params = DropoutParams;
 
     fn name(&self) -> &'static str {
@@ -119,14 +119,14 @@ impl Kernel for Dropout {
     }
 }
 
-impl Registered for Dropout {
+impl Registered for DropoutKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         let op = DropoutOp { seed: 3, layer: 1, probability: 0.4 };
         GradientCheck::of_op("dropout", &[&[4, 5]], move |graph, p, given| graph.apply(op, &[p[0], given.counters]))
     }
 }
 
-/// Dropout as an op: the inputs are the array and the counters.
+/// DropoutKernel as an op: the inputs are the array and the counters.
 #[derive(Clone, Copy, Debug)]
 pub struct DropoutOp {
     /// Seed of the masks.
@@ -150,7 +150,7 @@ impl Op for DropoutOp {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
         let params = DropoutParams::new(n, self.seed, self.layer, self.probability);
-        cx.dispatch(&Dropout, params, &[("a", a), ("counters", inputs[1]), ("out", out)])
+        cx.dispatch(&DropoutKernel, params, &[("a", a), ("counters", inputs[1]), ("out", out)])
     }
 }
 

@@ -3,14 +3,14 @@
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant};
-use crate::ops::elementwise::multiply::Multiply;
+use crate::ops::elementwise::multiply::MultiplyOp;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::support::{LINEAR, alternate, flat, flat_sizes, linear_groups};
 use crate::plan::SlotId;
 use crate::shape::{Shape, TensorType};
 
 crate::params! {
-    /// Parameters of [`Fill`].
+    /// Parameters of [`FillKernel`].
     pub struct FillParams {
         /// Elements.
         pub n: u32,
@@ -21,9 +21,9 @@ crate::params! {
 
 /// Sets every element to one number.
 #[derive(Debug)]
-pub struct Fill;
+pub struct FillKernel;
 
-impl Kernel for Fill {
+impl Kernel for FillKernel {
     type Params = FillParams;
 
     fn name(&self) -> &'static str {
@@ -70,11 +70,11 @@ impl Kernel for Fill {
     }
 }
 
-impl Registered for Fill {
+impl Registered for FillKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_op("fill", &[&[4, 5]], |graph, p, _| {
             let factor = graph.apply(FillOp { shape: [4, 5].into(), value: -1.5 }, &[])?;
-            graph.apply(Multiply, &[p[0], factor])
+            graph.apply(MultiplyOp, &[p[0], factor])
         })
     }
 }
@@ -100,6 +100,6 @@ impl Op for FillOp {
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, _inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([out], n) = flat(cx.plan, [outputs[0]])?;
-        cx.dispatch(&Fill, FillParams { n, value: self.value }, &[("out", out)])
+        cx.dispatch(&FillKernel, FillParams { n, value: self.value }, &[("out", out)])
     }
 }

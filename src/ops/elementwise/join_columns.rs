@@ -8,9 +8,9 @@ use crate::ops::support::{LINEAR, linear_groups};
 
 /// Puts two matrices side by side.
 #[derive(Debug)]
-pub struct JoinColumns;
+pub struct JoinColumnsKernel;
 
-impl Kernel for JoinColumns {
+impl Kernel for JoinColumnsKernel {
     type Params = ColumnsParams;
 
     fn name(&self) -> &'static str {

@@ -9,7 +9,7 @@ use crate::plan::SlotId;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`Multiply`].
+    /// Parameters of [`MultiplyKernel`].
     pub struct MultiplyParams {
         /// Elements.
         pub n: u32,
@@ -18,9 +18,13 @@ crate::params! {
 
 /// The elementwise product of two arrays of equal shape.
 #[derive(Debug)]
-pub struct Multiply;
+pub struct MultiplyKernel;
 
-impl Kernel for Multiply {
+/// [`MultiplyKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct MultiplyOp;
+
+impl Kernel for MultiplyKernel {
     type Params = MultiplyParams;
 
     fn name(&self) -> &'static str {
@@ -66,13 +70,13 @@ impl Kernel for Multiply {
     }
 }
 
-impl Registered for Multiply {
+impl Registered for MultiplyKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("multiply", &[&[4, 5], &[4, 5]], |graph, p, _| graph.apply(Multiply, p))
+        GradientCheck::of_op("multiply", &[&[4, 5], &[4, 5]], |graph, p, _| graph.apply(MultiplyOp, p))
     }
 }
 
-impl Op for Multiply {
+impl Op for MultiplyOp {
     /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
@@ -85,12 +89,12 @@ impl Op for Multiply {
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
         let (a, b) = (node.inputs[0], node.inputs[1]);
-        let of_a = graph.apply(Multiply, &[upstream, b])?;
-        Ok(vec![Some(of_a), Some(graph.apply(Multiply, &[upstream, a])?)])
+        let of_a = graph.apply(MultiplyOp, &[upstream, b])?;
+        Ok(vec![Some(of_a), Some(graph.apply(MultiplyOp, &[upstream, a])?)])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, b, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
-        cx.dispatch(&Multiply, MultiplyParams { n }, &[("a", a), ("b", b), ("out", out)])
+        cx.dispatch(&MultiplyKernel, MultiplyParams { n }, &[("a", a), ("b", b), ("out", out)])
     }
 }

@@ -11,7 +11,7 @@ use crate::shape::TensorType;
 use std::sync::Arc;
 
 crate::params! {
-    /// Parameters of [`Relu`].
+    /// Parameters of [`ReluKernel`].
     pub struct ReluParams {
         /// Elements.
         pub n: u32,
@@ -20,9 +20,13 @@ crate::params! {
 
 /// ReLU.
 #[derive(Debug)]
-pub struct Relu;
+pub struct ReluKernel;
 
-impl Kernel for Relu {
+/// [`ReluKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct ReluOp;
+
+impl Kernel for ReluKernel {
     type Params = ReluParams;
 
     fn name(&self) -> &'static str {
@@ -67,25 +71,27 @@ impl Kernel for Relu {
     }
 }
 
-impl Registered for Relu {
+impl Registered for ReluKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("relu", &[&[4, 5]], |graph, p, _| graph.apply(Relu, p))
+        GradientCheck::of_op("relu", &[&[4, 5]], |graph, p, _| graph.apply(ReluOp, p))
     }
 }
 
-impl Op for Relu {
+impl Op for ReluOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         Ok(vec![inputs[0].clone()])
     }
 
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
-        Ok(vec![Some(graph.apply(crate::ops::elementwise::relu_gradient::ReluGradient, &[upstream, node.outputs[0]])?)])
+        Ok(vec![Some(
+            graph.apply(crate::ops::elementwise::relu_gradient::ReluGradientOp, &[upstream, node.outputs[0]])?,
+        )])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
-        cx.dispatch(&Relu, ReluParams { n }, &[("a", a), ("out", out)])
+        cx.dispatch(&ReluKernel, ReluParams { n }, &[("a", a), ("out", out)])
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

@@ -11,7 +11,7 @@ use crate::shape::TensorType;
 use std::sync::Arc;
 
 crate::params! {
-    /// Parameters of [`ReluGradient`].
+    /// Parameters of [`ReluGradientKernel`].
     pub struct ReluGradientParams {
         /// Elements.
         pub n: u32,
@@ -20,9 +20,13 @@ crate::params! {
 
 /// The gradient of ReLU. At exactly zero it is zero, as usual in machine learning.
 #[derive(Debug)]
-pub struct ReluGradient;
+pub struct ReluGradientKernel;
 
-impl Kernel for ReluGradient {
+/// [`ReluGradientKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct ReluGradientOp;
+
+impl Kernel for ReluGradientKernel {
     type Params = ReluGradientParams;
 
     fn name(&self) -> &'static str {
@@ -65,13 +69,13 @@ impl Kernel for ReluGradient {
     }
 }
 
-impl Registered for ReluGradient {
+impl Registered for ReluGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
 }
 
-impl Op for ReluGradient {
+impl Op for ReluGradientOp {
     /// Both shapes must be equal.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
@@ -83,7 +87,7 @@ impl Op for ReluGradient {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([gradient, activation, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], inputs[1], outputs[0]])?;
         let bindings = [("gradient", gradient), ("activation", activation), ("out", out)];
-        cx.dispatch(&ReluGradient, ReluGradientParams { n }, &bindings)
+        cx.dispatch(&ReluGradientKernel, ReluGradientParams { n }, &bindings)
     }
 
     fn fuse(&self, producer: &dyn Op) -> Option<Arc<dyn Op>> {

@@ -2,15 +2,15 @@
 
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
-use crate::ops::elementwise::copy::{CopyArray, CopyParams};
+use crate::ops::elementwise::copy::{CopyArrayKernel, CopyParams};
 use crate::plan::SlotId;
 use crate::shape::{Shape, TensorType};
 
 /// Changes the shape to one with as many elements.
 #[derive(Clone, Debug)]
-pub struct Reshape(pub Shape);
+pub struct ReshapeOp(pub Shape);
 
-impl Op for Reshape {
+impl Op for ReshapeOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0].shape.elements()? == self.0.elements()? {
             return Ok(vec![inputs[0].with_shape(self.0.clone())]);
@@ -27,7 +27,7 @@ impl Op for Reshape {
     /// Copies, only if the output has storage of its own and cannot be a view.
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
-        cx.dispatch(&CopyArray, CopyParams { n }, &[("a", a), ("out", out)])
+        cx.dispatch(&CopyArrayKernel, CopyParams { n }, &[("a", a), ("out", out)])
     }
 
     fn is_view(&self) -> bool {

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 crate::params! {
-    /// Parameters of [`Scale`].
+    /// Parameters of [`ScaleKernel`].
     pub struct ScaleParams {
         /// Elements.
         pub n: u32,
@@ -22,9 +22,9 @@ crate::params! {
 
 /// Multiplies an array by a number.
 #[derive(Debug)]
-pub struct Scale;
+pub struct ScaleKernel;
 
-impl Kernel for Scale {
+impl Kernel for ScaleKernel {
     type Params = ScaleParams;
 
     fn name(&self) -> &'static str {
@@ -72,7 +72,7 @@ impl Kernel for Scale {
     }
 }
 
-impl Registered for Scale {
+impl Registered for ScaleKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_op("scale", &[&[4, 5]], |graph, p, _| graph.apply(ScaleOp { factor: -0.3 }, p))
     }
@@ -97,7 +97,7 @@ impl Op for ScaleOp {
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let ([a, out], n) = crate::ops::support::flat(cx.plan, [inputs[0], outputs[0]])?;
-        cx.dispatch(&Scale, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
+        cx.dispatch(&ScaleKernel, ScaleParams { n, factor: self.factor }, &[("a", a), ("out", out)])
     }
 
     /// The identity if the factor is 1.

@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`Softmax`].
+    /// Parameters of [`SoftmaxKernel`].
     pub struct SoftmaxParams {
         /// Rows.
         pub m: u32,
@@ -21,9 +21,13 @@ crate::params! {
     }
 }
 
-/// Softmax of each row.
+/// SoftmaxKernel of each row.
 #[derive(Debug)]
-pub struct Softmax;
+pub struct SoftmaxKernel;
+
+/// [`SoftmaxKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxOp;
 
 /// Writes the softmax of `logits` to `out`.
 pub(in crate::ops) fn softmax_row<T: Real>(logits: &[T], out: &mut [T]) {
@@ -58,7 +62,7 @@ pub(in crate::ops) fn kind(index: usize) -> Inputs {
     [Inputs::Random, Inputs::Extreme, Inputs::Integers][index % 3]
 }
 
-impl Kernel for Softmax {
+impl Kernel for SoftmaxKernel {
     type Params = SoftmaxParams;
 
     fn name(&self) -> &'static str {
@@ -109,13 +113,13 @@ impl Kernel for Softmax {
     }
 }
 
-impl Registered for Softmax {
+impl Registered for SoftmaxKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("softmax", &[&[4, 5]], |graph, p, _| graph.apply(Softmax, p))
+        GradientCheck::of_op("softmax", &[&[4, 5]], |graph, p, _| graph.apply(SoftmaxOp, p))
     }
 }
 
-impl Op for Softmax {
+impl Op for SoftmaxOp {
     /// `[m, n]` gives `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
@@ -127,12 +131,12 @@ impl Op for Softmax {
     fn gradient(&self, graph: &mut Graph, node: &Node, upstream: &[Option<Value>]) -> Result<Vec<Option<Value>>> {
         let upstream = node.only_upstream(upstream)?;
         Ok(vec![Some(
-            graph.apply(crate::ops::elementwise::softmax_gradient::SoftmaxGradient, &[upstream, node.outputs[0]])?,
+            graph.apply(crate::ops::elementwise::softmax_gradient::SoftmaxGradientOp, &[upstream, node.outputs[0]])?,
         )])
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
-        cx.dispatch(&Softmax, SoftmaxParams { m, n }, &[("logits", inputs[0]), ("out", outputs[0])])
+        cx.dispatch(&SoftmaxKernel, SoftmaxParams { m, n }, &[("logits", inputs[0]), ("out", outputs[0])])
     }
 }

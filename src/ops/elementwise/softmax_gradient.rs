@@ -14,11 +14,15 @@ use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
-/// The gradient with respect to the logits of [`crate::ops::elementwise::softmax::Softmax`].
+/// The gradient with respect to the logits of [`crate::ops::elementwise::softmax::SoftmaxKernel`].
 #[derive(Debug)]
-pub struct SoftmaxGradient;
+pub struct SoftmaxGradientKernel;
 
-impl Kernel for SoftmaxGradient {
+/// [`SoftmaxGradientKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxGradientOp;
+
+impl Kernel for SoftmaxGradientKernel {
     type Params = SoftmaxParams;
 
     fn name(&self) -> &'static str {
@@ -110,13 +114,13 @@ impl Kernel for SoftmaxGradient {
     }
 }
 
-impl Registered for SoftmaxGradient {
+impl Registered for SoftmaxGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
 }
 
-impl Op for SoftmaxGradient {
+impl Op for SoftmaxGradientOp {
     /// The upstream gradient and the probabilities must both be `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
@@ -128,6 +132,6 @@ impl Op for SoftmaxGradient {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("gradient", inputs[0]), ("probabilities", inputs[1]), ("out", outputs[0])];
-        cx.dispatch(&SoftmaxGradient, SoftmaxParams { m, n }, &bindings)
+        cx.dispatch(&SoftmaxGradientKernel, SoftmaxParams { m, n }, &bindings)
     }
 }

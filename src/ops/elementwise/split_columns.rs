@@ -6,7 +6,7 @@ use crate::kernel::{
 use crate::ops::support::{LINEAR, alternate, linear_groups, row_sizes};
 
 crate::params! {
-    /// Parameters of [`SplitColumns`] and of [`crate::ops::elementwise::join_columns::JoinColumns`].
+    /// Parameters of [`SplitColumnsKernel`] and of [`crate::ops::elementwise::join_columns::JoinColumnsKernel`].
     pub struct ColumnsParams {
         /// Rows.
         pub m: u32,
@@ -34,9 +34,9 @@ pub(in crate::ops) fn cases(effort: Effort) -> Vec<Case<ColumnsParams>> {
 
 /// Splits a matrix between two columns.
 #[derive(Debug)]
-pub struct SplitColumns;
+pub struct SplitColumnsKernel;
 
-impl Kernel for SplitColumns {
+impl Kernel for SplitColumnsKernel {
     type Params = ColumnsParams;
 
     fn name(&self) -> &'static str {

@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`Embedding`] and of [`crate::ops::lookup::embedding_gradient::EmbeddingGradient`].
+    /// Parameters of [`EmbeddingKernel`] and of [`crate::ops::lookup::embedding_gradient::EmbeddingGradientKernel`].
     pub struct EmbeddingParams {
         /// Indices.
         pub m: u32,
@@ -26,7 +26,11 @@ crate::params! {
 
 /// Looks up rows of a table.
 #[derive(Debug)]
-pub struct Embedding;
+pub struct EmbeddingKernel;
+
+/// [`EmbeddingKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddingOp;
 
 /// Tables from much smaller than the batch to larger.
 pub(in crate::ops) fn cases(effort: Effort) -> Vec<Case<EmbeddingParams>> {
@@ -43,7 +47,7 @@ pub(in crate::ops) fn some_indices(params: &EmbeddingParams, random: &mut Random
     (0..params.m).map(|_| index()).collect()
 }
 
-impl Kernel for Embedding {
+impl Kernel for EmbeddingKernel {
     type Params = EmbeddingParams;
 
     fn name(&self) -> &'static str {
@@ -106,13 +110,13 @@ impl Kernel for Embedding {
     }
 }
 
-impl Registered for Embedding {
+impl Registered for EmbeddingKernel {
     fn gradient_check(&'static self) -> GradientCheck {
-        GradientCheck::of_op("embedding", &[&[6, 5]], |graph, p, given| graph.apply(Embedding, &[p[0], given.labels]))
+        GradientCheck::of_op("embedding", &[&[6, 5]], |graph, p, given| graph.apply(EmbeddingOp, &[p[0], given.labels]))
     }
 }
 
-impl Op for Embedding {
+impl Op for EmbeddingOp {
     /// The table `[entries, n]` and the indices `[m]` give `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match (inputs[0].extents(), inputs[1].extents()) {
@@ -132,6 +136,6 @@ impl Op for Embedding {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, outputs[0])?;
         let [entries, _] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = [("table", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
-        cx.dispatch(&Embedding, EmbeddingParams { m, n, entries }, &bindings)
+        cx.dispatch(&EmbeddingKernel, EmbeddingParams { m, n, entries }, &bindings)
     }
 }

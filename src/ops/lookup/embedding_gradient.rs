@@ -13,12 +13,12 @@ use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
-/// The gradient with respect to the table of [`crate::ops::lookup::embedding::Embedding`]. Every element of the table
+/// The gradient with respect to the table of [`crate::ops::lookup::embedding::EmbeddingKernel`]. Every element of the table
 /// scans all indices, which suits small tables.
 #[derive(Debug)]
-pub struct EmbeddingGradient;
+pub struct EmbeddingGradientKernel;
 
-impl Kernel for EmbeddingGradient {
+impl Kernel for EmbeddingGradientKernel {
     type Params = EmbeddingParams;
 
     fn name(&self) -> &'static str {
@@ -86,7 +86,7 @@ impl Kernel for EmbeddingGradient {
     }
 }
 
-impl Registered for EmbeddingGradient {
+impl Registered for EmbeddingGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
@@ -111,6 +111,6 @@ impl Op for EmbeddingGradientOp {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let params = EmbeddingParams { m, n, entries: crate::ops::support::word(self.entries)? };
         let bindings = [("gradient", inputs[0]), ("index", inputs[1]), ("out", outputs[0])];
-        cx.dispatch(&EmbeddingGradient, params, &bindings)
+        cx.dispatch(&EmbeddingGradientKernel, params, &bindings)
     }
 }

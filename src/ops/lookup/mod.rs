@@ -6,4 +6,4 @@ pub mod embedding_gradient;
 use super::Registered;
 
 /// The kernels of this family.
-pub static ALL: &[&dyn Registered] = &[&embedding::Embedding, &embedding_gradient::EmbeddingGradient];
+pub static ALL: &[&dyn Registered] = &[&embedding::EmbeddingKernel, &embedding_gradient::EmbeddingGradientKernel];

@@ -8,7 +8,7 @@ use crate::ops::support::{COUNTERS, IGNORE_INDEX, UNIT, counter, row_sizes};
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`Metrics`].
+    /// Parameters of [`MetricsKernel`].
     pub struct MetricsParams {
         /// Rows of the batch.
         pub m: u32,
@@ -31,7 +31,7 @@ crate::shared! {
 
 /// Reduces a batch to two numbers. A prediction is the first class with the largest logit.
 #[derive(Debug)]
-pub struct Metrics;
+pub struct MetricsKernel;
 
 /// Offset of this step's entry in the ring.
 pub(in crate::ops) fn entry(params: &MetricsParams, counters: &[u32]) -> usize {
@@ -69,7 +69,7 @@ pub(in crate::ops) fn entry_bounds(params: &MetricsParams, losses: &[f64], outpu
     tolerance
 }
 
-impl Kernel for Metrics {
+impl Kernel for MetricsKernel {
     type Params = MetricsParams;
 
     fn name(&self) -> &'static str {
@@ -141,7 +141,7 @@ impl Kernel for Metrics {
     }
 }
 
-impl Registered for Metrics {
+impl Registered for MetricsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("only reports losses")
     }

@@ -15,13 +15,13 @@ use super::Registered;
 
 /// The kernels of this family.
 pub static ALL: &[&dyn Registered] = &[
-    &softmax_cross_entropy::SoftmaxCrossEntropy,
-    &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetrics,
-    &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeighted,
+    &softmax_cross_entropy::SoftmaxCrossEntropyKernel,
+    &softmax_cross_entropy_metrics::SoftmaxCrossEntropyMetricsKernel,
+    &softmax_cross_entropy_weighted::SoftmaxCrossEntropyWeightedKernel,
     &MSE,
     &SOFTMAX_MSE,
     &L1,
     &HUBER,
     &BINARY_CROSS_ENTROPY,
-    &metrics::Metrics,
+    &metrics::MetricsKernel,
 ];

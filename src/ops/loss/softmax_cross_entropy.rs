@@ -18,7 +18,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`SoftmaxCrossEntropy`].
+    /// Parameters of [`SoftmaxCrossEntropyKernel`].
     pub struct SoftmaxCrossEntropyParams {
         /// Rows of the batch.
         pub m: u32,
@@ -29,7 +29,11 @@ crate::params! {
 
 /// The loss of each row, and the gradient of the mean loss.
 #[derive(Debug)]
-pub struct SoftmaxCrossEntropy;
+pub struct SoftmaxCrossEntropyKernel;
+
+/// [`SoftmaxCrossEntropyKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxCrossEntropyOp;
 
 /// WGSL for the loss of a row and its gradient.
 pub(in crate::ops) const ROW: &str = include_str!("../../../shaders/lib/softmax_cross_entropy_row.wgsl");
@@ -65,7 +69,7 @@ pub(in crate::ops) fn each_loss<T: Real>(
     }
 }
 
-impl Kernel for SoftmaxCrossEntropy {
+impl Kernel for SoftmaxCrossEntropyKernel {
     type Params = SoftmaxCrossEntropyParams;
 
     fn name(&self) -> &'static str {
@@ -130,16 +134,16 @@ impl Kernel for SoftmaxCrossEntropy {
     }
 }
 
-impl Registered for SoftmaxCrossEntropy {
+impl Registered for SoftmaxCrossEntropyKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_loss("softmax_cross_entropy", |graph, p, given| {
-            graph.apply(SoftmaxCrossEntropy, &[p[0], given.labels, given.counters])
+            graph.apply(SoftmaxCrossEntropyOp, &[p[0], given.labels, given.counters])
         })
     }
 }
 
 /// As an op: logits `[m, n]`, labels `[m]` and counters give losses `[m]` and, as output 1, the logits' gradient.
-impl Op for SoftmaxCrossEntropy {
+impl Op for SoftmaxCrossEntropyOp {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         crate::ops::support::loss_outputs(inputs)
     }
@@ -151,6 +155,6 @@ impl Op for SoftmaxCrossEntropy {
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let bindings = crate::ops::support::loss_bindings(inputs, outputs);
-        cx.dispatch(&SoftmaxCrossEntropy, SoftmaxCrossEntropyParams { m, n }, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyParams { m, n }, &bindings)
     }
 }

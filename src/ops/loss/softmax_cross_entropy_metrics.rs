@@ -6,14 +6,16 @@ use crate::graph::{Form, Lowering, Node, Op, Value};
 use crate::kernel::{Args, Caps, Case, Effort, Kernel, Real, ShaderFault, Tolerance, Values, Variant};
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::ops::loss::metrics::{self, MetricsParams, RECORD_LANES, RECORD_METRICS};
-use crate::ops::loss::softmax_cross_entropy::{self, ROW, SoftmaxCrossEntropy, SoftmaxCrossEntropyParams};
+use crate::ops::loss::softmax_cross_entropy::{
+    self, ROW, SoftmaxCrossEntropyKernel, SoftmaxCrossEntropyOp, SoftmaxCrossEntropyParams,
+};
 use crate::ops::support::{BITS, COUNTERS, counter};
 use crate::plan::SlotId;
 use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`SoftmaxCrossEntropyMetrics`].
+    /// Parameters of [`SoftmaxCrossEntropyMetricsKernel`].
     pub struct SoftmaxCrossEntropyMetricsParams {
         /// Rows of the batch.
         pub m: u32,
@@ -36,9 +38,9 @@ impl SoftmaxCrossEntropyMetricsParams {
 
 /// The loss of each row, the gradient of the mean loss, and the metrics of the batch.
 #[derive(Debug)]
-pub struct SoftmaxCrossEntropyMetrics;
+pub struct SoftmaxCrossEntropyMetricsKernel;
 
-impl Kernel for SoftmaxCrossEntropyMetrics {
+impl Kernel for SoftmaxCrossEntropyMetricsKernel {
     type Params = SoftmaxCrossEntropyMetricsParams;
 
     fn name(&self) -> &'static str {
@@ -55,12 +57,12 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
     }
 
     fn flops(&self, params: &SoftmaxCrossEntropyMetricsParams) -> u64 {
-        SoftmaxCrossEntropy.flops(&params.loss()).saturating_add(metrics::Metrics.flops(&params.metrics()))
+        SoftmaxCrossEntropyKernel.flops(&params.loss()).saturating_add(metrics::MetricsKernel.flops(&params.metrics()))
     }
 
     /// Everything once, and one entry of the ring.
     fn bytes(&self, params: &SoftmaxCrossEntropyMetricsParams, bound: u64) -> u64 {
-        metrics::Metrics.bytes(&params.metrics(), bound)
+        metrics::MetricsKernel.bytes(&params.metrics(), bound)
     }
 
     fn twin<T: Real>(&self, params: &SoftmaxCrossEntropyMetricsParams, args: &mut Args<'_, T>) {
@@ -75,7 +77,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
     /// The tolerances of the two fused kernels. The mean includes the error of the losses, and predictions in rows with
     /// non-finite logits are undefined.
     fn tolerance(&self, case: &Case<SoftmaxCrossEntropyMetricsParams>, output: &str, values: &Values) -> Tolerance {
-        let of_loss = |output| SoftmaxCrossEntropy.tolerance(&case.map(|params| params.loss()), output, values);
+        let of_loss = |output| SoftmaxCrossEntropyKernel.tolerance(&case.map(|params| params.loss()), output, values);
         if output == "last_counters" {
             return Tolerance::exact(counter::COUNT);
         } else if output != "metrics" {
@@ -97,7 +99,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
             let ring = 1 + (i as u32 * 7) % 40;
             case.map(|&SoftmaxCrossEntropyParams { m, n }| SoftmaxCrossEntropyMetricsParams { m, n, ring })
         };
-        SoftmaxCrossEntropy.cases(effort).into_iter().enumerate().map(case).collect()
+        SoftmaxCrossEntropyKernel.cases(effort).into_iter().enumerate().map(case).collect()
     }
 
     fn fill(
@@ -111,7 +113,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
         if binding == "counters" {
             return Some(vec![1 + random.below(100), random.below(9), random.below(1000), used]);
         }
-        SoftmaxCrossEntropy.fill(&case.map(|params| params.loss()), binding, elements, random)
+        SoftmaxCrossEntropyKernel.fill(&case.map(|params| params.loss()), binding, elements, random)
     }
 
     fn without_relations(&self) -> Option<&'static str> {
@@ -127,7 +129,7 @@ impl Kernel for SoftmaxCrossEntropyMetrics {
     }
 }
 
-impl Registered for SoftmaxCrossEntropyMetrics {
+impl Registered for SoftmaxCrossEntropyMetricsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_loss("softmax_cross_entropy_metrics", |graph, p, given| {
             let [metrics, last_counters] = given.recorded;
@@ -137,7 +139,7 @@ impl Registered for SoftmaxCrossEntropyMetrics {
     }
 }
 
-/// The op counterpart of [`SoftmaxCrossEntropy`].
+/// The op counterpart of [`SoftmaxCrossEntropyKernel`].
 ///
 /// Side effect: computing its output also writes to the slots below, which are not values of the graph.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +156,7 @@ impl Op for SoftmaxCrossEntropyMetricsOp {
     }
 
     fn objective(&self, node: &Node) -> Option<Vec<Option<Value>>> {
-        SoftmaxCrossEntropy.objective(node)
+        SoftmaxCrossEntropyOp.objective(node)
     }
 
     fn lower(&self, _form: Form, cx: &mut Lowering<'_>, inputs: &[SlotId], outputs: &[SlotId]) -> Result<()> {
@@ -163,7 +165,7 @@ impl Op for SoftmaxCrossEntropyMetricsOp {
         let written = [("metrics", self.metrics), ("last_counters", self.last_counters)];
         let bindings = [&crate::ops::support::loss_bindings(inputs, outputs)[..], &written].concat();
         let params = SoftmaxCrossEntropyMetricsParams { m, n, ring };
-        cx.dispatch(&SoftmaxCrossEntropyMetrics, params, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropyMetricsKernel, params, &bindings)
     }
 
     fn mutates(&self) -> bool {

@@ -9,7 +9,7 @@
 //!
 //! `losses` holds c_i rows / W, so that its mean over the valid rows is the loss, as for every other loss; gradient_ij
 //! = (softmax(z_i)_j sum_k t_ik - t_ij) / W. With weights of one and no smoothing both equal those of
-//! [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy). If W is 0, since every label
+//! [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyKernel). If W is 0, since every label
 //! in the batch has weight 0, loss and gradient are 0 (PyTorch: NaN): such a batch is ignored instead of ending
 //! training.
 
@@ -27,7 +27,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`SoftmaxCrossEntropyWeighted`].
+    /// Parameters of [`SoftmaxCrossEntropyWeightedKernel`].
     pub struct SoftmaxCrossEntropyWeightedParams {
         /// Rows of the batch.
         pub m: u32,
@@ -40,7 +40,7 @@ crate::params! {
 
 /// The loss of each row, and the gradient of the weighted mean loss.
 #[derive(Debug)]
-pub struct SoftmaxCrossEntropyWeighted;
+pub struct SoftmaxCrossEntropyWeightedKernel;
 
 /// Workgroup size; the invocations share the sum of the weights.
 const WORKGROUP: usize = 256;
@@ -65,7 +65,7 @@ fn wanted<T: Real>(label: usize, j: usize, smoothing: T, class_weights: &[T]) ->
     class_weights[j] * (share + smoothing / T::of(class_weights.len() as f64))
 }
 
-impl Kernel for SoftmaxCrossEntropyWeighted {
+impl Kernel for SoftmaxCrossEntropyWeightedKernel {
     type Params = SoftmaxCrossEntropyWeightedParams;
 
     fn name(&self) -> &'static str {
@@ -111,7 +111,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
     }
 
     /// W is a sum of m / 256 + 8 non-negative numbers; targets have 5 roundings, their total n more. Loss: each
-    /// logarithm as in [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy), times the
+    /// logarithm as in [`SoftmaxCrossEntropy`](crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyKernel), times the
     /// target of its class, and n roundings of a non-negative sum. Gradient: softmax's bound times the total.
     fn tolerance(&self, case: &Case<Self::Params>, output: &str, values: &Values) -> Tolerance {
         let SoftmaxCrossEntropyWeightedParams { m, n, smoothing } = case.params;
@@ -183,7 +183,7 @@ impl Kernel for SoftmaxCrossEntropyWeighted {
     }
 }
 
-impl Registered for SoftmaxCrossEntropyWeighted {
+impl Registered for SoftmaxCrossEntropyWeightedKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_loss("softmax_cross_entropy_weighted", |graph, p, given| {
             let inputs = [p[0], given.labels, given.counters, given.class_weights];
@@ -218,6 +218,6 @@ impl Op for SoftmaxCrossEntropyWeightedOp {
         let params = SoftmaxCrossEntropyWeightedParams { m, n, smoothing: self.smoothing };
         let bindings =
             [&crate::ops::support::loss_bindings(inputs, outputs)[..], &[("class_weights", inputs[3])]].concat();
-        cx.dispatch(&SoftmaxCrossEntropyWeighted, params, &bindings)
+        cx.dispatch(&SoftmaxCrossEntropyWeightedKernel, params, &bindings)
     }
 }

@@ -1,12 +1,12 @@
 //! Products as ops: shapes, gradients, and fusion of other ops into epilogues.
 
 use super::epilogue::Epilogue;
-use super::kernel::{Matmul, NN, NT, Product, TN, TN_COLUMN_SUMS};
+use super::kernel::{MatmulKernel, NN, NT, Product, TN, TN_COLUMN_SUMS};
 use super::params::{MatmulParams, Operands};
 use crate::error::Result;
 use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::Kernel;
-use crate::ops::elementwise::column_sum::ColumnSum;
+use crate::ops::elementwise::column_sum::ColumnSumOp;
 use crate::ops::gradient_check::{GradientCheck, Registered};
 use crate::plan::SlotId;
 use crate::shape::TensorType;
@@ -42,7 +42,7 @@ pub fn with_epilogue(producer: &dyn Op, before: &dyn Product, after: &'static dy
     (product.name() == before.name()).then(|| Arc::new(MatmulOp(after)) as Arc<dyn Op>)
 }
 
-impl<E: Epilogue> Registered for Matmul<E> {
+impl<E: Epilogue> Registered for MatmulKernel<E> {
     fn gradient_check(&'static self) -> GradientCheck {
         if self.operand().is_some() || self.has_column_sums() {
             return E::gradient_check();
@@ -106,7 +106,7 @@ impl Op for MatmulOp {
 
     /// Merges the gradients of a weight and of the bias next to it.
     fn join(&self, sibling: &dyn Op) -> Option<Arc<dyn Op>> {
-        let adds_columns = (sibling as &dyn Any).is::<ColumnSum>();
+        let adds_columns = (sibling as &dyn Any).is::<ColumnSumOp>();
         (adds_columns && self.0.name() == Kernel::name(&TN)).then(|| Arc::new(Self(&TN_COLUMN_SUMS)) as Arc<dyn Op>)
     }
 }

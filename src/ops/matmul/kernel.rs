@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 
 /// A matrix product with an epilogue.
 #[derive(Debug)]
-pub struct Matmul<E> {
+pub struct MatmulKernel<E> {
     name: &'static str,
     operands: Operands,
     epilogue: PhantomData<E>,
@@ -33,7 +33,7 @@ pub trait Product: Registered {
     fn has_column_sums(&self) -> bool;
 }
 
-impl<E: Epilogue> Product for Matmul<E> {
+impl<E: Epilogue> Product for MatmulKernel<E> {
     fn operands(&self) -> Operands {
         self.operands
     }
@@ -48,22 +48,22 @@ impl<E: Epilogue> Product for Matmul<E> {
 }
 
 /// A B.
-pub static NN: Matmul<Plain> = Matmul::new("matmul_nn", Operands::NN);
+pub static NN: MatmulKernel<Plain> = MatmulKernel::new("matmul_nn", Operands::NN);
 /// A^T B.
-pub static TN: Matmul<Plain> = Matmul::new("matmul_tn", Operands::TN);
+pub static TN: MatmulKernel<Plain> = MatmulKernel::new("matmul_tn", Operands::TN);
 /// A B^T.
-pub static NT: Matmul<Plain> = Matmul::new("matmul_nt", Operands::NT);
+pub static NT: MatmulKernel<Plain> = MatmulKernel::new("matmul_nt", Operands::NT);
 /// A B + bias.
-pub static NN_BIAS: Matmul<Bias> = Matmul::new("matmul_nn_bias", Operands::NN);
+pub static NN_BIAS: MatmulKernel<Bias> = MatmulKernel::new("matmul_nn_bias", Operands::NN);
 /// max(A B + bias, 0).
-pub static NN_BIAS_RELU: Matmul<BiasRelu> = Matmul::new("matmul_nn_bias_relu", Operands::NN);
+pub static NN_BIAS_RELU: MatmulKernel<BiasRelu> = MatmulKernel::new("matmul_nn_bias_relu", Operands::NN);
 /// A B^T where the activation is positive, else 0.
-pub static NT_RELU_MASK: Matmul<ReluMask> = Matmul::new("matmul_nt_relu_mask", Operands::NT);
+pub static NT_RELU_MASK: MatmulKernel<ReluMask> = MatmulKernel::new("matmul_nt_relu_mask", Operands::NT);
 
 /// A^T B, and the column sums of B.
-pub static TN_COLUMN_SUMS: Matmul<ColumnSums> = Matmul::new("matmul_tn_column_sums", Operands::TN);
+pub static TN_COLUMN_SUMS: MatmulKernel<ColumnSums> = MatmulKernel::new("matmul_tn_column_sums", Operands::TN);
 
-impl<E: Epilogue> Matmul<E> {
+impl<E: Epilogue> MatmulKernel<E> {
     pub(in crate::ops) const fn new(name: &'static str, operands: Operands) -> Self {
         Self { name, operands, epilogue: PhantomData }
     }
@@ -84,7 +84,7 @@ impl<E: Epilogue> Matmul<E> {
     }
 }
 
-impl<E: Epilogue> Kernel for Matmul<E> {
+impl<E: Epilogue> Kernel for MatmulKernel<E> {
     type Params = MatmulParams;
 
     fn name(&self) -> &'static str {

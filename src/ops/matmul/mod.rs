@@ -10,9 +10,9 @@ mod update;
 pub(in crate::ops) use epilogue::sum_error;
 pub use epilogue::{Bias, BiasRelu, ColumnSums, Epilogue, Plain, ReluMask};
 pub use graph::{MatmulOp, product, with_epilogue};
-pub use kernel::{Matmul, NN, NN_BIAS, NN_BIAS_RELU, NT, NT_RELU_MASK, Product, TN, TN_COLUMN_SUMS};
+pub use kernel::{MatmulKernel, NN, NN_BIAS, NN_BIAS_RELU, NT, NT_RELU_MASK, Product, TN, TN_COLUMN_SUMS};
 pub use params::{MatmulParams, Operands};
-pub use update::{TN_ADAM, TnAdam, TnAdamParams, gradients_of_layer};
+pub use update::{TN_ADAM, TnAdamKernel, TnAdamParams, gradients_of_layer};
 
 use super::Registered;
 

@@ -1,7 +1,7 @@
 //! The shape of a product, and how its factors are stored.
 
 crate::params! {
-    /// Parameters of [`Matmul`](super::Matmul).
+    /// Parameters of [`MatmulKernel`](super::MatmulKernel).
     pub struct MatmulParams {
         /// Rows of the product.
         pub m: u32,

@@ -16,7 +16,7 @@ use crate::random::Random;
 use std::ops::Range;
 
 crate::params! {
-    /// Parameters of [`TnAdam`].
+    /// Parameters of [`TnAdamKernel`].
     pub struct TnAdamParams {
         /// Rows of the weight.
         pub m: u32,
@@ -78,12 +78,12 @@ pub fn gradients_of_layer(dispatch: &Dispatch) -> Option<(MatmulParams, [SlotId;
 
 /// A^T B and the column sums of B, and the Adam step of the arena elements whose gradients these are.
 #[derive(Debug)]
-pub struct TnAdam;
+pub struct TnAdamKernel;
 
 /// The product's instance.
-pub static TN_ADAM: TnAdam = TnAdam;
+pub static TN_ADAM: TnAdamKernel = TnAdamKernel;
 
-impl TnAdam {
+impl TnAdamKernel {
     fn variant(&self, family: Family, vectors: Vectors) -> Variant {
         let epilogue = include_str!("../../../shaders/lib/epilogue_adam.wgsl");
         let sums = include_str!("../../../shaders/lib/column_sums_adam.wgsl");
@@ -91,7 +91,7 @@ impl TnAdam {
     }
 }
 
-impl Kernel for TnAdam {
+impl Kernel for TnAdamKernel {
     type Params = TnAdamParams;
 
     fn name(&self) -> &'static str {
@@ -221,7 +221,7 @@ impl Kernel for TnAdam {
     }
 }
 
-impl Registered for TnAdam {
+impl Registered for TnAdamKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("an update, compared with PyTorch in tests/golden.rs")
     }

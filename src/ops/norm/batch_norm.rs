@@ -21,7 +21,7 @@ use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`BatchNorm`].
+    /// Parameters of [`BatchNormKernel`].
     pub struct BatchNormParams {
         /// Rows of the batch.
         pub m: u32,
@@ -44,14 +44,14 @@ impl BatchNormParams {
 /// Normalizes each column in training, updates its running state in place, and saves its mean and 1 / standard
 /// deviation for the gradient.
 #[derive(Debug)]
-pub struct BatchNorm;
+pub struct BatchNormKernel;
 
 /// The number of valid rows in a batch of `m`.
 pub(in crate::ops) fn rows_in_use(counters: &[u32], m: u32) -> usize {
     counters[counter::ROWS].min(m) as usize
 }
 
-impl Kernel for BatchNorm {
+impl Kernel for BatchNormKernel {
     type Params = BatchNormParams;
 
     fn name(&self) -> &'static str {
@@ -175,7 +175,7 @@ impl Kernel for BatchNorm {
     }
 }
 
-impl Registered for BatchNorm {
+impl Registered for BatchNormKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_op("batch_norm", &[&[4, 5], &[5], &[5]], |graph, p, given| {
             let [mean, variance] = given.running;
@@ -220,7 +220,7 @@ impl Op for BatchNormOp {
         let upstream = node.only_upstream(upstream)?;
         let (a, weight, counters, statistics) = (node.inputs[0], node.inputs[1], node.inputs[3], node.outputs[1]);
         let inputs = [upstream, a, weight, statistics, counters];
-        let of_a = graph.apply(crate::ops::norm::batch_norm_gradient::BatchNormGradient, &inputs)?;
+        let of_a = graph.apply(crate::ops::norm::batch_norm_gradient::BatchNormGradientOp, &inputs)?;
         Ok(vec![Some(of_a), graph.output(of_a, 1), graph.output(of_a, 2), None])
     }
 
@@ -230,7 +230,7 @@ impl Op for BatchNormOp {
         let running = [("running_mean", self.running_mean), ("running_variance", self.running_variance)];
         let bindings = [&given[..], &running, &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
         let params = BatchNormParams { m, n, epsilon: self.epsilon, momentum: self.momentum };
-        cx.dispatch(&BatchNorm, params, &bindings)
+        cx.dispatch(&BatchNormKernel, params, &bindings)
     }
 
     fn mutates(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`BatchNormEvaluate`].
+    /// Parameters of [`BatchNormEvaluateKernel`].
     pub struct BatchNormEvaluateParams {
         /// Rows of the batch.
         pub m: u32,
@@ -35,9 +35,9 @@ impl BatchNormEvaluateParams {
 
 /// Normalizes each column in evaluation. Invalid rows give zeros.
 #[derive(Debug)]
-pub struct BatchNormEvaluate;
+pub struct BatchNormEvaluateKernel;
 
-impl Kernel for BatchNormEvaluate {
+impl Kernel for BatchNormEvaluateKernel {
     type Params = BatchNormEvaluateParams;
 
     fn name(&self) -> &'static str {
@@ -131,7 +131,7 @@ impl Kernel for BatchNormEvaluate {
     }
 }
 
-impl Registered for BatchNormEvaluate {
+impl Registered for BatchNormEvaluateKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("evaluation has no gradients; tests/graph_gradients.rs compares it with batch_norm")
     }
@@ -163,6 +163,6 @@ impl Op for BatchNormEvaluateOp {
         let names = ["a", "weight", "bias", "running_mean", "running_variance", "counters"];
         let given = names.into_iter().zip(inputs.iter().copied());
         let bindings: Vec<_> = given.chain([("out", outputs[0])]).collect();
-        cx.dispatch(&BatchNormEvaluate, BatchNormEvaluateParams { m, n, epsilon: self.epsilon }, &bindings)
+        cx.dispatch(&BatchNormEvaluateKernel, BatchNormEvaluateParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

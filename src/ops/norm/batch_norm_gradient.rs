@@ -22,7 +22,7 @@ use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`BatchNormGradient`].
+    /// Parameters of [`BatchNormGradientKernel`].
     pub struct BatchNormGradientParams {
         /// Rows of the batch.
         pub m: u32,
@@ -31,11 +31,15 @@ crate::params! {
     }
 }
 
-/// The gradients with respect to input, weight and bias of [`crate::ops::norm::batch_norm::BatchNorm`].
+/// The gradients with respect to input, weight and bias of [`crate::ops::norm::batch_norm::BatchNormKernel`].
 #[derive(Debug)]
-pub struct BatchNormGradient;
+pub struct BatchNormGradientKernel;
 
-impl Kernel for BatchNormGradient {
+/// [`BatchNormGradientKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormGradientOp;
+
+impl Kernel for BatchNormGradientKernel {
     type Params = BatchNormGradientParams;
 
     fn name(&self) -> &'static str {
@@ -149,13 +153,13 @@ impl Kernel for BatchNormGradient {
     }
 }
 
-impl Registered for BatchNormGradient {
+impl Registered for BatchNormGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
 }
 
-impl Op for BatchNormGradient {
+impl Op for BatchNormGradientOp {
     /// The upstream gradient and the input `[m, n]`, weight, statistics and counters give the gradients of the input
     /// `[m, n]`, of the weight and of the bias `[n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
@@ -172,6 +176,6 @@ impl Op for BatchNormGradient {
         let given = ["gradient", "a", "weight", "statistics", "counters"].into_iter().zip(inputs.iter().copied());
         let made = ["out", "weight_gradient", "bias_gradient"].into_iter().zip(outputs.iter().copied());
         let bindings: Vec<_> = given.chain(made).collect();
-        cx.dispatch(&BatchNormGradient, BatchNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&BatchNormGradientKernel, BatchNormGradientParams { m, n }, &bindings)
     }
 }

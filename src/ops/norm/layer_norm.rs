@@ -18,7 +18,7 @@ use crate::shape::TensorType;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`LayerNorm`].
+    /// Parameters of [`LayerNormKernel`].
     pub struct LayerNormParams {
         /// Rows.
         pub m: u32,
@@ -38,9 +38,9 @@ impl LayerNormParams {
 
 /// Normalizes each row, and saves its mean and 1 / standard deviation for the gradient.
 #[derive(Debug)]
-pub struct LayerNorm;
+pub struct LayerNormKernel;
 
-impl Kernel for LayerNorm {
+impl Kernel for LayerNormKernel {
     type Params = LayerNormParams;
 
     fn name(&self) -> &'static str {
@@ -125,7 +125,7 @@ impl Kernel for LayerNorm {
     }
 }
 
-impl Registered for LayerNorm {
+impl Registered for LayerNormKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::of_op("layer_norm", &[&[4, 5], &[5], &[5]], |graph, p, _| graph.apply(LayerNormOp::default(), p))
     }
@@ -167,8 +167,8 @@ impl Op for LayerNormOp {
         let upstream = node.only_upstream(upstream)?;
         let (a, weight, statistics) = (node.inputs[0], node.inputs[1], node.outputs[1]);
         let of_a = graph
-            .apply(crate::ops::norm::layer_norm_gradient::LayerNormGradient, &[upstream, a, weight, statistics])?;
-        let of_weights = crate::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradient;
+            .apply(crate::ops::norm::layer_norm_gradient::LayerNormGradientOp, &[upstream, a, weight, statistics])?;
+        let of_weights = crate::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradientOp;
         let of_weight = graph.apply(of_weights, &[upstream, a, statistics])?;
         Ok(vec![Some(of_a), Some(of_weight), graph.output(of_weight, 1)])
     }
@@ -177,6 +177,6 @@ impl Op for LayerNormOp {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("a", inputs[0]), ("weight", inputs[1]), ("bias", inputs[2])];
         let bindings = [&given[..], &[("out", outputs[0]), ("statistics", outputs[1])]].concat();
-        cx.dispatch(&LayerNorm, LayerNormParams { m, n, epsilon: self.epsilon }, &bindings)
+        cx.dispatch(&LayerNormKernel, LayerNormParams { m, n, epsilon: self.epsilon }, &bindings)
     }
 }

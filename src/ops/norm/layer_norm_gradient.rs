@@ -16,7 +16,7 @@ use crate::random::Random;
 use crate::shape::TensorType;
 
 crate::params! {
-    /// Parameters of [`LayerNormGradient`] and of [`crate::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradient`].
+    /// Parameters of [`LayerNormGradientKernel`] and of [`crate::ops::norm::layer_norm_weight_gradient::LayerNormWeightGradientKernel`].
     pub struct LayerNormGradientParams {
         /// Rows.
         pub m: u32,
@@ -25,9 +25,13 @@ crate::params! {
     }
 }
 
-/// The gradient with respect to the input of [`crate::ops::norm::layer_norm::LayerNorm`].
+/// The gradient with respect to the input of [`crate::ops::norm::layer_norm::LayerNormKernel`].
 #[derive(Debug)]
-pub struct LayerNormGradient;
+pub struct LayerNormGradientKernel;
+
+/// [`LayerNormGradientKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNormGradientOp;
 
 /// Input and statistics for a norm's gradient. Mean and reciprocal are treated as exact, so they need not match the
 /// input.
@@ -59,7 +63,7 @@ pub(in crate::ops) fn fill(inputs: Inputs, binding: &str, elements: usize, rando
     Some(mean.into_iter().zip(reciprocal).flat_map(|(mean, reciprocal)| [mean, reciprocal]).collect())
 }
 
-impl Kernel for LayerNormGradient {
+impl Kernel for LayerNormGradientKernel {
     type Params = LayerNormGradientParams;
 
     fn name(&self) -> &'static str {
@@ -144,13 +148,13 @@ impl Kernel for LayerNormGradient {
     }
 }
 
-impl Registered for LayerNormGradient {
+impl Registered for LayerNormGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
 }
 
-impl Op for LayerNormGradient {
+impl Op for LayerNormGradientOp {
     /// The upstream gradient and the input `[m, n]`, weight and statistics give `[m, n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         if inputs[0] == inputs[1] {
@@ -163,6 +167,6 @@ impl Op for LayerNormGradient {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("gradient", inputs[0]), ("a", inputs[1]), ("weight", inputs[2]), ("statistics", inputs[3])];
         let bindings = [&given[..], &[("out", outputs[0])]].concat();
-        cx.dispatch(&LayerNormGradient, LayerNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&LayerNormGradientKernel, LayerNormGradientParams { m, n }, &bindings)
     }
 }

@@ -16,11 +16,15 @@ use crate::random::Random;
 use crate::shape::TensorType;
 use rayon::prelude::*;
 
-/// The gradients with respect to weight and bias of [`crate::ops::norm::layer_norm::LayerNorm`].
+/// The gradients with respect to weight and bias of [`crate::ops::norm::layer_norm::LayerNormKernel`].
 #[derive(Debug)]
-pub struct LayerNormWeightGradient;
+pub struct LayerNormWeightGradientKernel;
 
-impl Kernel for LayerNormWeightGradient {
+/// [`LayerNormWeightGradientKernel`] as an op of graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNormWeightGradientOp;
+
+impl Kernel for LayerNormWeightGradientKernel {
     type Params = LayerNormGradientParams;
 
     fn name(&self) -> &'static str {
@@ -107,13 +111,13 @@ impl Kernel for LayerNormWeightGradient {
     }
 }
 
-impl Registered for LayerNormWeightGradient {
+impl Registered for LayerNormWeightGradientKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Elsewhere
     }
 }
 
-impl Op for LayerNormWeightGradient {
+impl Op for LayerNormWeightGradientOp {
     /// The upstream gradient and the input `[m, n]`, and the statistics, give the gradients of weight and bias `[n]`.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         match inputs[0].extents() {
@@ -126,6 +130,6 @@ impl Op for LayerNormWeightGradient {
         let [m, n] = crate::ops::support::rows_and_columns(&cx.plan.memory, inputs[0])?;
         let given = [("gradient", inputs[0]), ("a", inputs[1]), ("statistics", inputs[2])];
         let bindings = [&given[..], &[("weight_gradient", outputs[0]), ("bias_gradient", outputs[1])]].concat();
-        cx.dispatch(&LayerNormWeightGradient, LayerNormGradientParams { m, n }, &bindings)
+        cx.dispatch(&LayerNormWeightGradientKernel, LayerNormGradientParams { m, n }, &bindings)
     }
 }

@@ -12,10 +12,10 @@ use super::Registered;
 
 /// The kernels of this family.
 pub static ALL: &[&dyn Registered] = &[
-    &layer_norm::LayerNorm,
-    &layer_norm_gradient::LayerNormGradient,
-    &layer_norm_weight_gradient::LayerNormWeightGradient,
-    &batch_norm::BatchNorm,
-    &batch_norm_evaluate::BatchNormEvaluate,
-    &batch_norm_gradient::BatchNormGradient,
+    &layer_norm::LayerNormKernel,
+    &layer_norm_gradient::LayerNormGradientKernel,
+    &layer_norm_weight_gradient::LayerNormWeightGradientKernel,
+    &batch_norm::BatchNormKernel,
+    &batch_norm_evaluate::BatchNormEvaluateKernel,
+    &batch_norm_gradient::BatchNormGradientKernel,
 ];

@@ -13,7 +13,7 @@ use crate::random::Random;
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`Accumulate`].
+    /// Parameters of [`AccumulateKernel`].
     pub struct AccumulateParams {
         /// Elements of both arenas, a multiple of 4.
         pub n: u32,
@@ -22,7 +22,7 @@ crate::params! {
 
 /// Merges the gradient of a micro-batch into the mean, in place.
 #[derive(Debug)]
-pub struct Accumulate;
+pub struct AccumulateKernel;
 
 /// The fraction of a micro-batch in the rows of its batch up to its end; none if it is empty.
 fn share(counters: &[u32], micro_counters: &[u32]) -> Option<f64> {
@@ -31,7 +31,7 @@ fn share(counters: &[u32], micro_counters: &[u32]) -> Option<f64> {
     (micro_rows > 0).then(|| f64::from(micro_rows) / f64::from(rows))
 }
 
-impl Kernel for Accumulate {
+impl Kernel for AccumulateKernel {
     type Params = AccumulateParams;
 
     fn name(&self) -> &'static str {
@@ -106,7 +106,7 @@ impl Kernel for Accumulate {
     }
 }
 
-impl Registered for Accumulate {
+impl Registered for AccumulateKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("operates on gradients, compared with whole batches in tests/training.rs")
     }

@@ -9,18 +9,18 @@ use crate::ops::update::square_sums::{LANES, workgroup_sum};
 use crate::random::Random;
 
 crate::params! {
-    /// Parameters of [`GlobalNorm`].
+    /// Parameters of [`GlobalNormKernel`].
     pub struct GlobalNormParams {
         /// Sums of squares, at most 256.
         pub parts: u32,
     }
 }
 
-/// Combines the sums of [`crate::ops::update::square_sums::SquareSums`].
+/// Combines the sums of [`crate::ops::update::square_sums::SquareSumsKernel`].
 #[derive(Debug)]
-pub struct GlobalNorm;
+pub struct GlobalNormKernel;
 
-impl Kernel for GlobalNorm {
+impl Kernel for GlobalNormKernel {
     type Params = GlobalNormParams;
 
     fn name(&self) -> &'static str {
@@ -73,7 +73,7 @@ impl Kernel for GlobalNorm {
     }
 }
 
-impl Registered for GlobalNorm {
+impl Registered for GlobalNormKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("operates on gradients")
     }

@@ -18,9 +18,9 @@ pub static ALL: &[&dyn Registered] = &[
     &sgd::SgdKernel,
     &rmsprop::RmsPropKernel,
     &lion::LionKernel,
-    &square_sums::SquareSums,
-    &global_norm::GlobalNorm,
+    &square_sums::SquareSumsKernel,
+    &global_norm::GlobalNormKernel,
     &clip::ClipKernel,
-    &accumulate::Accumulate,
+    &accumulate::AccumulateKernel,
     &schedule::ScheduleKernel,
 ];

@@ -6,7 +6,7 @@ use crate::ops::support::{LINEAR, UNIT, WORKGROUP_SUM, alternate, flat_sizes};
 use rayon::prelude::*;
 
 crate::params! {
-    /// Parameters of [`SquareSums`].
+    /// Parameters of [`SquareSumsKernel`].
     pub struct SquareSumsParams {
         /// Elements of the array, a multiple of 4.
         pub n: u32,
@@ -27,9 +27,9 @@ pub(in crate::ops) const LANES: usize = 256;
 
 /// Sums squares in a fixed order: a strided sum per invocation, then halves pairwise.
 #[derive(Debug)]
-pub struct SquareSums;
+pub struct SquareSumsKernel;
 
-impl Kernel for SquareSums {
+impl Kernel for SquareSumsKernel {
     type Params = SquareSumsParams;
 
     fn name(&self) -> &'static str {
@@ -101,7 +101,7 @@ impl Kernel for SquareSums {
     }
 }
 
-impl Registered for SquareSums {
+impl Registered for SquareSumsKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("operates on gradients")
     }

@@ -5,13 +5,15 @@
 
 use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::ops::batch::begin_batch::{BeginBatch, BeginBatchParams};
-use crate::ops::batch::gather::{Gather, GatherParams};
-use crate::ops::batch::step_state::{StepState, StepStateParams};
+use crate::ops::batch::begin_batch::{BeginBatchKernel, BeginBatchParams};
+use crate::ops::batch::gather::{GatherKernel, GatherParams};
+use crate::ops::batch::step_state::{StepStateKernel, StepStateParams};
 use crate::ops::counter;
-use crate::ops::loss::metrics::{Metrics, MetricsParams};
-use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropy;
-use crate::ops::loss::softmax_cross_entropy_metrics::{SoftmaxCrossEntropyMetrics, SoftmaxCrossEntropyMetricsParams};
+use crate::ops::loss::metrics::{MetricsKernel, MetricsParams};
+use crate::ops::loss::softmax_cross_entropy::SoftmaxCrossEntropyKernel;
+use crate::ops::loss::softmax_cross_entropy_metrics::{
+    SoftmaxCrossEntropyMetricsKernel, SoftmaxCrossEntropyMetricsParams,
+};
 use crate::plan::{Dispatch, Plan, Role};
 use crate::planner::names::{Set, of_set};
 use crate::planner::slots::name_of;
@@ -40,14 +42,14 @@ pub(in crate::planner) fn join_ends(plan: &mut Plan) -> Result<()> {
     let bindings: Vec<_> = gather.bindings().map(|(binding, slot)| (binding.name.as_str(), slot)).collect();
     let rates = step.bindings().filter(|(binding, _)| binding.name == "rates").map(|(_, slot)| ("rates", slot));
     let bindings: Vec<_> = bindings.into_iter().chain(rates).chain([("last_counters", last_counters)]).collect();
-    plan.dispatch(gather.label.clone(), &BeginBatch, params, &bindings)?;
+    plan.dispatch(gather.label.clone(), &BeginBatchKernel, params, &bindings)?;
     plan.replace_with_last(ends.step);
     let MetricsParams { m, n, ring } = read(&metrics);
     let own = loss.bindings().map(|(binding, slot)| (binding.name.as_str(), slot));
     let ring_slot = metrics.slot("metrics").map(|slot| ("metrics", slot));
     let bindings: Vec<_> = own.chain(ring_slot).chain([("last_counters", last_counters)]).collect();
     let params = SoftmaxCrossEntropyMetricsParams { m, n, ring };
-    plan.dispatch(loss.label.clone(), &SoftmaxCrossEntropyMetrics, params, &bindings)?;
+    plan.dispatch(loss.label.clone(), &SoftmaxCrossEntropyMetricsKernel, params, &bindings)?;
     plan.replace_with_last(ends.loss);
     plan.remove(&[ends.gather, ends.metrics]);
     Ok(())
@@ -59,8 +61,8 @@ fn find(dispatches: &[Dispatch]) -> Option<Ends> {
         let mut found = dispatches.iter().enumerate().filter(|(_, dispatch)| dispatch.kernel.name() == name);
         found.next().filter(|_| found.next().is_none()).map(|(number, _)| number)
     };
-    let (step, gather) = (only(Kernel::name(&StepState))?, only(Kernel::name(&Gather))?);
-    let (loss, metrics) = (only(Kernel::name(&SoftmaxCrossEntropy))?, only(Kernel::name(&Metrics))?);
+    let (step, gather) = (only(Kernel::name(&StepStateKernel))?, only(Kernel::name(&GatherKernel))?);
+    let (loss, metrics) = (only(Kernel::name(&SoftmaxCrossEntropyKernel))?, only(Kernel::name(&MetricsKernel))?);
     let [of_step, of_gather]: [&Dispatch; 2] = [&dispatches[step], &dispatches[gather]];
     let StepStateParams { batch, .. } = read(of_step);
     let MetricsParams { m, n, .. } = read(&dispatches[metrics]);

@@ -4,7 +4,7 @@ use super::words::{groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant};
 
 crate::params! {
-    /// Parameters of [`CopyWords`].
+    /// Parameters of [`CopyWordsKernel`].
     pub struct CopyParams {
         /// Words, a multiple of 4.
         pub n: u32,
@@ -13,20 +13,20 @@ crate::params! {
 
 /// Copies words.
 #[derive(Debug)]
-pub struct CopyWords {
+pub struct CopyWordsKernel {
     pub(super) name: &'static str,
     /// Vectors per invocation.
     pub(super) each: u32,
 }
 
 /// By vectors of four words per invocation: few suit GPUs, many suit CPU drivers.
-pub(super) static COPIES: [CopyWords; 3] = [
-    CopyWords { name: "peak_copy_1", each: 1 },
-    CopyWords { name: "peak_copy_8", each: 8 },
-    CopyWords { name: "peak_copy_64", each: 64 },
+pub(super) static COPIES: [CopyWordsKernel; 3] = [
+    CopyWordsKernel { name: "peak_copy_1", each: 1 },
+    CopyWordsKernel { name: "peak_copy_8", each: 8 },
+    CopyWordsKernel { name: "peak_copy_64", each: 64 },
 ];
 
-impl Kernel for CopyWords {
+impl Kernel for CopyWordsKernel {
     type Params = CopyParams;
 
     fn name(&self) -> &'static str {

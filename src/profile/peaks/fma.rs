@@ -3,11 +3,11 @@
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant, WORKGROUP};
 
 crate::params! {
-    /// Parameters of [`Fma`].
+    /// Parameters of [`FmaKernel`].
     pub struct FmaParams {
         /// Invocations.
         pub n: u32,
-        /// Number of times each invocation runs [`Fma::STEPS`] steps.
+        /// Number of times each invocation runs [`FmaKernel::STEPS`] steps.
         pub rounds: u32,
         /// Factor.
         pub factor: f32,
@@ -25,22 +25,22 @@ impl FmaParams {
 
 /// Runs multiply-adds in eight independent chains per invocation.
 #[derive(Debug)]
-pub struct Fma {
+pub struct FmaKernel {
     half: bool,
 }
 
 /// f32.
-pub static F32: Fma = Fma { half: false };
+pub static F32: FmaKernel = FmaKernel { half: false };
 /// f16, on adapters that support it.
-pub static F16: Fma = Fma { half: true };
+pub static F16: FmaKernel = FmaKernel { half: true };
 
-impl Fma {
+impl FmaKernel {
     /// Multiply-adds of a chain per round; f16 counts them exactly.
     pub const STEPS: u32 = 64;
     const CHAINS: u32 = 8;
 }
 
-impl Kernel for Fma {
+impl Kernel for FmaKernel {
     type Params = FmaParams;
 
     fn name(&self) -> &'static str {

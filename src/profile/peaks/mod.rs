@@ -12,18 +12,18 @@ mod shaders;
 mod words;
 mod workgroup;
 
-pub use copy::{CopyParams, CopyWords};
-pub use fma::{F16, F32, Fma, FmaParams};
+pub use copy::{CopyParams, CopyWordsKernel};
+pub use fma::{F16, F32, FmaKernel, FmaParams};
 pub use native::native;
-pub use read::{ReadParams, ReadWords};
+pub use read::{ReadParams, ReadWordsKernel};
 pub use shaders::measure;
-pub use workgroup::{Workgroup, WorkgroupParams};
+pub use workgroup::{WorkgroupKernel, WorkgroupParams};
 
 use crate::kernel::AnyKernel;
 
 /// All kernels of this module; f16 only if shaders support it.
 pub fn registry(f16: bool) -> Vec<&'static dyn AnyKernel> {
-    let mut kernels: Vec<&'static dyn AnyKernel> = vec![&F32, &Workgroup];
+    let mut kernels: Vec<&'static dyn AnyKernel> = vec![&F32, &WorkgroupKernel];
     kernels.extend(f16.then_some(&F16 as &dyn AnyKernel));
     kernels.extend(copy::COPIES.iter().map(|kernel| kernel as &dyn AnyKernel));
     kernels.extend(read::READS.iter().map(|kernel| kernel as &dyn AnyKernel));

@@ -4,7 +4,7 @@ use super::words::{groups, sizes, vectors};
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, Values, Variant, WORKGROUP};
 
 crate::params! {
-    /// Parameters of [`ReadWords`].
+    /// Parameters of [`ReadWordsKernel`].
     pub struct ReadParams {
         /// Words, a multiple of 4.
         pub n: u32,
@@ -15,13 +15,13 @@ crate::params! {
 
 /// Sums words, modulo 2^32.
 #[derive(Debug)]
-pub struct ReadWords {
+pub struct ReadWordsKernel {
     pub(super) name: &'static str,
     /// Vectors per invocation.
     pub(super) each: u32,
 }
 
-impl ReadWords {
+impl ReadWordsKernel {
     /// Parameters for reading `n` words.
     pub fn params(&self, n: u32) -> ReadParams {
         let sums = (groups(n, self.each) as u32 * WORKGROUP).min(n / 4);
@@ -30,10 +30,10 @@ impl ReadWords {
 }
 
 /// By vectors of four words per invocation: few suit GPUs, many suit CPU drivers.
-pub(super) static READS: [ReadWords; 2] =
-    [ReadWords { name: "peak_read_8", each: 8 }, ReadWords { name: "peak_read_64", each: 64 }];
+pub(super) static READS: [ReadWordsKernel; 2] =
+    [ReadWordsKernel { name: "peak_read_8", each: 8 }, ReadWordsKernel { name: "peak_read_64", each: 64 }];
 
-impl Kernel for ReadWords {
+impl Kernel for ReadWordsKernel {
     type Params = ReadParams;
 
     fn name(&self) -> &'static str {

@@ -6,7 +6,7 @@ use super::copy::{COPIES, CopyParams};
 use super::fma::{F16, F32, FmaParams};
 use super::read::READS;
 use super::words::SIZES;
-use super::workgroup::{Workgroup, WorkgroupParams};
+use super::workgroup::{WorkgroupKernel, WorkgroupParams};
 use crate::error::Result;
 use crate::gpu::{Checks, Gpu, GpuExecutor, Stamps};
 use crate::kernel::Kernel;
@@ -80,9 +80,9 @@ fn arithmetic(gpu: &Gpu) -> Result<(Plan, Vec<Target>)> {
             targets.push(Target { section, resource, bytes: None, work: Kernel::flops(kernel, &params) });
         }
     }
-    let (section, params) = (Kernel::name(&Workgroup), WorkgroupParams { n, rounds: 4 * rounds });
+    let (section, params) = (Kernel::name(&WorkgroupKernel), WorkgroupParams { n, rounds: 4 * rounds });
     plan.begin(section);
-    plan.dispatch(section, &Workgroup, params, &[("out", sums)])?;
+    plan.dispatch(section, &WorkgroupKernel, params, &[("out", sums)])?;
     targets.push(Target { section, resource: Resource::Workgroup, bytes: None, work: params.bytes_read() });
     add_nothing(&mut plan)?;
     Ok((plan, targets))

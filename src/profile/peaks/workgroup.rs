@@ -3,7 +3,7 @@
 use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, LINEAR, Real, Tolerance, Values, Variant, WORKGROUP};
 
 crate::params! {
-    /// Parameters of [`Workgroup`].
+    /// Parameters of [`WorkgroupKernel`].
     pub struct WorkgroupParams {
         /// Invocations.
         pub n: u32,
@@ -21,9 +21,9 @@ impl WorkgroupParams {
 
 /// Sums values read from a tile in workgroup memory.
 #[derive(Debug)]
-pub struct Workgroup;
+pub struct WorkgroupKernel;
 
-impl Kernel for Workgroup {
+impl Kernel for WorkgroupKernel {
     type Params = WorkgroupParams;
 
     fn name(&self) -> &'static str {

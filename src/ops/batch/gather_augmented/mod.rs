@@ -32,7 +32,7 @@ const SINE: &str = include_str!("../../../../shaders/lib/sine.wgsl");
 
 /// Gathers, augments and normalizes a batch.
 #[derive(Debug)]
-pub struct GatherAugmented;
+pub struct GatherAugmentedKernel;
 
 /// Writes an augmented image in \[0, 1] to `inputs`.
 fn augment<T: Real>(params: &GatherAugmentedParams, epoch: u32, sample: usize, image: &[u32], inputs: &mut [T]) {
@@ -90,11 +90,11 @@ pub fn preview(params: &GatherAugmentedParams, images: &[u32]) -> Vec<f32> {
         ("inputs", View::RealMut(&mut inputs)),
         ("labels", View::WordMut(&mut labels)),
     ];
-    GatherAugmented.twin(params, &mut Args::new(views));
+    GatherAugmentedKernel.twin(params, &mut Args::new(views));
     inputs
 }
 
-impl Kernel for GatherAugmented {
+impl Kernel for GatherAugmentedKernel {
     type Params = GatherAugmentedParams;
 
     fn name(&self) -> &'static str {
@@ -257,7 +257,7 @@ impl Kernel for GatherAugmented {
     }
 }
 
-impl Registered for GatherAugmented {
+impl Registered for GatherAugmentedKernel {
     fn gradient_check(&'static self) -> GradientCheck {
         GradientCheck::Without("gathers bytes, which are not differentiable")
     }

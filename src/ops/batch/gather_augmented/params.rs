@@ -3,7 +3,7 @@
 use crate::ops::batch::gather::sample_of;
 
 crate::params! {
-    /// Parameters of [`GatherAugmented`](super::GatherAugmented).
+    /// Parameters of [`GatherAugmentedKernel`](super::GatherAugmentedKernel).
     pub struct GatherAugmentedParams {
         /// Images in the data set.
         pub samples: u32,

@@ -40,7 +40,7 @@ pub trait Function: Sync + Send + std::fmt::Debug + 'static {
 }
 
 crate::params! {
-    /// Parameters of [`Activation`](super::Activation) and its gradient.
+    /// Parameters of [`ActivationKernel`](super::ActivationKernel) and its gradient.
     pub struct ActivationParams {
         /// Elements.
         pub n: u32,

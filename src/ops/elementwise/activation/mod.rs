@@ -18,7 +18,7 @@ pub mod tanh;
 pub use epilogue::{BiasThen, TimesDerivative};
 pub use function::{ActivationParams, Function, SLOPE};
 pub(in crate::ops) use function::{activation_cases, extreme_inputs, variant};
-pub use op::{Activation, ActivationOp, Kernels};
+pub use op::{ActivationKernel, ActivationOp, Kernels};
 
 /// All functions: the names accepted by `--activation` and model files come from this list.
 pub static ALL: &[Kernels] = &[

@@ -7,10 +7,10 @@ use crate::graph::{Form, Graph, Lowering, Node, Op, Value, mistake};
 use crate::kernel::{
     Args, Caps, Case, Effort, Inputs, Kernel, Real, Relation, ShaderFault, Tolerance, Values, Variant,
 };
-use crate::ops::elementwise::activation_gradient::ActivationGradient;
+use crate::ops::elementwise::activation_gradient::ActivationGradientKernel;
 use crate::ops::elementwise::scale::ScaleOp;
 use crate::ops::gradient_check::{GradientCheck, GradientGraph, Registered};
-use crate::ops::matmul::{self, Matmul, Operands, Product, with_epilogue};
+use crate::ops::matmul::{self, MatmulKernel, Operands, Product, with_epilogue};
 use crate::ops::support::{each_row, linear_groups};
 use crate::plan::SlotId;
 use crate::random::Random;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// The elementwise kernel of a function.
 #[derive(Debug)]
-pub struct Activation<F>(PhantomData<F>);
+pub struct ActivationKernel<F>(PhantomData<F>);
 
 /// All kernels of a function.
 #[derive(Clone, Copy)]
@@ -44,10 +44,10 @@ impl Kernels {
     /// The kernels of this function.
     pub(super) const fn of<F: Function>() -> Self {
         Self {
-            activation: &Activation::<F>(PhantomData),
-            gradient: &ActivationGradient::<F>(PhantomData),
-            of_product: const { &Matmul::<BiasThen<F>>::new(F::NAMES[2], Operands::NN) },
-            gradient_of_product: const { &Matmul::<TimesDerivative<F>>::new(F::NAMES[3], Operands::NT) },
+            activation: &ActivationKernel::<F>(PhantomData),
+            gradient: &ActivationGradientKernel::<F>(PhantomData),
+            of_product: const { &MatmulKernel::<BiasThen<F>>::new(F::NAMES[2], Operands::NN) },
+            gradient_of_product: const { &MatmulKernel::<TimesDerivative<F>>::new(F::NAMES[3], Operands::NT) },
             values: |x, slope| [F::activation(x, slope), F::derivative(x, slope)],
             steepest: F::STEEPEST,
         }
@@ -59,7 +59,7 @@ impl Kernels {
     }
 }
 
-impl<F: Function> Kernel for Activation<F> {
+impl<F: Function> Kernel for ActivationKernel<F> {
     type Params = ActivationParams;
 
     fn name(&self) -> &'static str {
@@ -107,7 +107,7 @@ impl<F: Function> Kernel for Activation<F> {
     }
 }
 
-impl<F: Function> Registered for Activation<F> {
+impl<F: Function> Registered for ActivationKernel<F> {
     /// Once with the derivative fused into the backward product, and once without a product.
     fn gradient_check(&'static self) -> GradientCheck {
         let op = ActivationOp::new(const { &Kernels::of::<F>() }, SLOPE);
