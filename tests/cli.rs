@@ -120,7 +120,7 @@ fn weights_are_saved_as_safetensors_under_the_names_of_layers() {
     shapes.sort();
     let layers = ["fc1.bias [8]", "fc1.weight [16, 8]", "fc2.bias [6]", "fc2.weight [8, 6]"];
     assert_eq!(shapes[..4], layers);
-    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalization [2]"]);
+    assert_eq!(shapes[4..], ["fc3.bias [10]", "fc3.weight [6, 10]", "normalisation [2]"]);
     let kept: Vec<_> = std::fs::read_dir(place.path("new/folder")).expect("there").collect();
     assert_eq!(kept.len(), 1, "only the model may be left: {kept:?}");
 }
@@ -291,8 +291,10 @@ fn without_a_gpu_the_cpu_trains_and_says_how_to_run_the_shaders() {
     let ran = place.run(&format!("{SMALL} --device auto"));
     let told = ran.lines()[0];
     if adapters.iter().all(software) {
-        let (reason, driver) = told.split_once("--device ").expect("the line names a device");
-        holds(reason, &["cpu", "no GPU found", "to run shaders on a software driver"]);
+        let (reason, advice) = told.split_once("--device ").expect("the line names a device");
+        let (driver, why) = advice.split_once(' ').expect("it says what for");
+        holds(reason, &["cpu", "no GPU found"]);
+        assert_eq!(why, "to run shaders on a software driver");
         let objects = place.run(&format!("{SMALL} --device {driver} --json")).objects();
         assert!(software(&event(&objects, "summary")["device"]), "{objects:?}");
     } else {
@@ -390,7 +392,7 @@ fn data_check_tells_flaws_as_text_and_as_json() {
     holds(line("training"), &["6", "6", "6"]);
     holds(line("balance"), &["100 %"]);
     holds(line("blank"), &["2", "0", "no ink"]);
-    holds(line("duplicate"), &["the same as an earlier image"]);
+    holds(line("duplicate"), &["equal to an earlier image"]);
     holds(&ran.out, &["18 training images are also test images"]);
     let objects = place.run("data check set --json").objects();
     assert_eq!(objects.len(), 1);

@@ -35,7 +35,7 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--batch-size 16 --micro-batch 17", ["17 in a batch of 16", "from 1 to that of the batch"]),
         ("--batch-size 9999 --micro-batch 1", ["dispatches a step", "a larger --micro-batch"]),
         ("--micro-batch 4 --class-weights balanced", ["class weights", "leave out --micro-batch"]),
-        ("--epochs 0", ["0 epochs", "--epochs 5"]),
+        ("--epochs 0", ["epochs must be at least 1", "--epochs 5"]),
         ("--epochs 99999999999999999", ["99999999999999999 epochs", "fewer"]),
         ("--steps 0", ["0 steps", "--steps 1000"]),
         ("--steps 99999999999", ["99999999999 steps", "fewer"]),
@@ -168,7 +168,7 @@ fn arrays_that_cannot_be_trained_on_or_drawn_are_refused_before_anything_runs() 
     set(&npy("|u1", &[2, 4], &[7; 8]), [0, 256]);
     run(train, 2, &["arrays: the classes `y` of [] u16 cannot be trained on yet", "at most 256 classes"]);
     set(&npy("|u1", &[2, 4], &[7; 8]), [0, 1]);
-    run("data show arrays", 3, &["expected gray images", "found inputs of [4] u8", "use a data set of images"]);
+    run("data show arrays", 3, &["expected grayscale images", "found inputs of [4] u8", "use a data set of images"]);
     run(&format!("{train} --augment rotate=5"), 2, &["augmentation of inputs of shape [4]", "leave --augment out"]);
     assert_eq!(place.run(&format!("{train} --out trained")).code, Some(0));
     run(
@@ -252,8 +252,8 @@ fn models_too_big_for_the_device_exit_with_5_and_tell_bytes_needed_and_had() {
     failed(&place.run(&format!("train --data set --hidden {width} --device 0")), 5, &[" needs ", "bytes", &had]);
     for device in ["cpu", "0"] {
         let run = |sizes: &str| place.run(&format!("train --data set --device {device} {sizes}"));
-        failed(&run("--hidden 99999999999999"), 5, &["need 10800000000000256", "bytes", "4294967295 at most"]);
-        failed(&run("--hidden 18446744073709551615"), 5, &["more than 2^64 bytes", "4294967295 at most"]);
+        failed(&run("--hidden 99999999999999"), 5, &["fc1.weight", "needs 6400000000000000 bytes", "4294967295"]);
+        failed(&run("--hidden 18446744073709551615"), 5, &["more than 2^64 bytes", "4294967295 at once"]);
         failed(&run("--batch-size 99999999999"), 5, &["99999999999 does not fit", "smaller"]);
         failed(&run("--batch-size 4294967295"), 5, &["needs 274877906880 bytes", "allows "]);
     }
@@ -305,7 +305,7 @@ fn an_output_that_nobody_reads_exits_with_7() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let ran = Ran::new(place.command(line).stdout(writer).output().expect("the command starts"));
-        failed(&ran, 7, &["standard output", "reader"]);
+        failed(&ran, 7, &["standard output", "keep the output open"]);
     }
 }
 
@@ -324,6 +324,10 @@ fn training_ends_when_its_reader_goes() {
         });
         child.kill().expect("it ends by itself, or so");
         assert!(soon, "training continues with {flags}");
-        failed(&Ran::new(child.wait_with_output().expect("it has ended")), 7, &["standard output", "reader"]);
+        failed(
+            &Ran::new(child.wait_with_output().expect("it has ended")),
+            7,
+            &["standard output", "keep the output open"],
+        );
     }
 }

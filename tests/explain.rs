@@ -89,7 +89,7 @@ fn a_graph_is_told_as_assignments() {
     graph.apply(AddOp, &[gradient, sum]).expect("one shape");
     let expected = [
         "  %4   = AddOp(x, y) : [4, 5]  # first\n",
-        "  %5   = SoftmaxCrossEntropyKernel(%4, labels, counters) : [4], [4, 5]  # first\n",
+        "  %5   = SoftmaxCrossEntropyOp(%4, labels, counters) : [4], [4, 5]  # first\n",
         "  %6   = AddOp(%5.1, %4) : [4, 5]  # second\n",
     ];
     assert_eq!(graph.explain(&memory), expected.concat());

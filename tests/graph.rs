@@ -307,5 +307,5 @@ fn what_does_not_go_together_is_refused_by_name() {
     says(product(&mut graph, Operands::NN, a, b).expect_err("5 is not 4"), "cannot multiply [4, 5] and [4, 6]");
     says(graph.apply(AddOp, &[a, b]).expect_err("two shapes"), "cannot add [4, 6] to [4, 5]");
     let active = graph.apply(ReluOp, &[a]).expect("any shape does");
-    says(graph.seeds(active).expect_err("no loss"), "ReluKernel is not a loss");
+    says(graph.seeds(active).expect_err("no loss"), "ReluOp is not a loss");
 }

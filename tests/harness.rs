@@ -84,6 +84,9 @@ fn outputs_of_zeros_or_of_another_run_are_found() {
         let reflection = Reflection::of(kernel.name(), &source).expect("the shader is valid");
         let cases = kernel.cases(Effort::QUICK);
         let case = cases.into_iter().rev().find(|case| case.inputs == Inputs::Random).expect("one has random inputs");
+        if reflection.bindings.iter().all(|binding| binding.access == Access::Write) {
+            continue; // without inputs, every run gives the same
+        }
         let prepared = prepare(kernel, &reflection, case.clone(), 21, 0).expect("shapes are known");
         let other = prepare(kernel, &reflection, case, 22, 0).expect("shapes are known");
         let right = faultless(&reflection, &prepared);

@@ -197,7 +197,7 @@ fn mistakes_in_a_model_file_exit_with_4_at_their_line() {
         &format!("{layers}[training]\nepochs = 1.5"),
         "3:10: `epochs`: expected a whole number of 0 or more, found 1.5",
     );
-    fails(&format!("{layers}[training]\nepoch = 1"), "3:1: unknown key `epoch`, expected one of batch_size, ");
+    fails(&format!("{layers}[training]\nepoch = 1"), "3:1: unknown key `epoch`, expected one of lr, batch_size, ");
     fails(&format!("{layers}[training]\nschedule = \"sine\""), "3:12: no schedule `sine`");
     fails(&format!("{layers}[training]\n[training]"), "3:2: duplicate key");
     fails(&format!("{layers}[trainig]"), "2:2: unknown key `trainig`");

@@ -104,7 +104,7 @@ fn a_search_goes_on_where_it_was_broken_off_and_ends_the_same() {
     }
     for flag in ["--seed 7", "--schedule cosine"] {
         let other = place.run(&format!("{SMALL} --device cpu --out whole.jsonl {flag}"));
-        assert!(other.code == Some(2) && other.err.contains("not of this search"), "{other:?}");
+        assert!(other.code == Some(2) && other.err.contains("belongs to another search"), "{other:?}");
     }
     assert_eq!(std::fs::read_to_string(place.path("whole.jsonl")).expect("there"), text);
 }
@@ -118,7 +118,7 @@ fn a_search_is_told_in_plain_lines_where_no_terminal_is() {
     assert_eq!(heads[..4], ["device", "data", "search", "trial"]);
     assert_eq!(heads[4..8], ["0", "1", "2", "3"]);
     assert_eq!(heads[10..12], ["the", "trial"]);
-    assert_eq!(heads[18..], ["best", "saved", "again,", "shadegrad"]);
+    assert_eq!(heads[18..], ["best", "saved", "retrain", "shadegrad"]);
     assert!(lines[1].contains("48 training, 12 validation"), "{}", lines[1]);
 }
 
@@ -142,7 +142,7 @@ fn runs_that_diverge_are_the_worst_and_a_search_of_them_alone_fails() {
     let diverged = found.iter().filter(|object| object["event"] == "trial" && object["validation_loss"].is_null());
     assert!(diverged.count() > 0 && event(&found, "summary")["validation_loss"].is_number(), "{found:?}");
     let all = search("1e37", "all.jsonl");
-    assert!(all.code == Some(6) && all.err.contains("no run of the search"), "{all:?}");
+    assert!(all.code == Some(6) && all.err.contains("all runs of the search diverged"), "{all:?}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn searches_that_cannot_be_exit_with_2() {
     let place = Place::new();
     for (flags, words) in [
         ("--trials 0", ["0 trials", "--trials 16"]),
-        ("--rungs 4", ["4 rungs of 4 trials", "--rungs 3"]),
+        ("--rungs 4", ["4 rungs are too many for 4 trials", "--rungs 3"]),
         ("--min-epochs 0", ["0 epochs", "--min-epochs 1"]),
         ("--lr 0..1", ["learning rate of 0", "--lr 1e-4..1e-2"]),
         ("--lr -1..1", ["learning rate of -1", "--lr 1e-4..1e-2"]),

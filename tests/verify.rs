@@ -215,7 +215,7 @@ fn a_model_goes_through_its_plan_dispatch_by_dispatch() {
     assert_eq!(summary["dispatches"], objects.len() - 2);
     assert!(!place.path("differs.safetensors").exists());
     let other = place.run("verify --model run/model.safetensors --data digits");
-    assert_eq!((other.code, other.err.contains("takes 16 pixels")), (Some(4), true), "{other:?}");
+    assert_eq!((other.code, other.err.contains("expects 16 inputs")), (Some(4), true), "{other:?}");
 }
 
 /// The same arguments as for a failure, for a kernel without a fault.

@@ -68,7 +68,7 @@ pub(super) fn suits(path: &Path, file: &ModelFile, data: &Dataset) -> Result<()>
     Err(Error::new(
         Kind::Model,
         format!(
-            "{} takes {inputs} pixels and tells {classes} classes apart, {} has {pixels} pixels and {known} classes",
+            "{} expects {inputs} inputs and {classes} classes, {} has {pixels} pixels and {known} classes",
             path.display(),
             data.name(),
         ),

@@ -204,7 +204,7 @@ impl Run<'_> {
                     None => (outcome.epochs - kept.epoch, "epochs"),
                     Some(_) => (self.config.patience.unwrap_or_default(), "validations"),
                 };
-                self.output.line(format_args!("stopped after {last}: no better for {count} {what}"))
+                self.output.line(format_args!("stopped after {last}: no improvement for {count} {what}"))
             }
         }
     }

@@ -41,7 +41,7 @@ impl UpdateConfig {
         let rate = self.learning_rate;
         if !(rate.is_finite() && rate > 0.0) {
             let advice = "give a finite number above 0, such as --lr 0.001";
-            return Err(usage(format!("a learning rate of {rate}"), advice));
+            return Err(usage(format!("learning rate must be above 0, not {rate}"), advice));
         }
         self.optimizer.values().into_iter().try_for_each(|(setting, value)| setting.check(value))?;
         self.optimizer.validate()?;

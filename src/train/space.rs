@@ -157,8 +157,10 @@ mod tests {
             assert!((1e-4..=1e-2).contains(&of("lr")) && (64.0..=1024.0).contains(&of("width")), "{trial:?}");
             assert!((0.0..=0.5).contains(&of("dropout")) && (0.0..=0.1).contains(&of("weight-decay")), "{trial:?}");
         }
+        let mut fixed = TrainSettings::default();
+        fixed.put("optimizer", "adamw".to_owned());
         for trial in &trials[..50] {
-            let config = trial.settings(&TrainSettings::default(), &AdamW::default()).config(None, Scope::Train);
+            let config = trial.settings(&fixed, &AdamW::default()).config(None, Scope::Train);
             config.and_then(|config| config.validate()).unwrap_or_else(|error| panic!("{trial:?}: {error}"));
         }
         let share = |of: &dyn Fn(&Sample) -> bool| trials.iter().filter(|trial| of(trial)).count() as f64 / 2000.0;

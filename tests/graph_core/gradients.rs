@@ -94,7 +94,7 @@ fn an_op_without_a_gradient_is_in_the_way_only_where_one_passes() -> Result<()> 
     let doubled = graph.apply(ScaleOp { factor: 2.0 }, &[slope])?;
     let gradient = graph.gradients(&[(doubled, seed)], &[slope], Arc::new(AddOp))?[0].expect("it reaches the seed");
     let error = graph.gradients(&[(doubled, seed)], &[x], Arc::new(AddOp)).expect_err("it cannot be passed");
-    assert!(error.cause().contains("SoftmaxGradient has no gradient"), "{error}");
+    assert!(error.cause().contains("SoftmaxGradientOp has no gradient"), "{error}");
     assert_eq!(setting.values(&[gradient])?, [[2.0; 6]]);
     Ok(())
 }
