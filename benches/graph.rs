@@ -14,7 +14,7 @@ use clap::Parser;
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
-use shadegrad::gpu::{Checks, Choice, Chosen, Gpu, GpuExecutor, choose};
+use shadegrad::gpu::{Checks, Chosen, DeviceChoice, Gpu, GpuExecutor, choose};
 use shadegrad::kernel::Caps;
 use shadegrad::nn::Model;
 use shadegrad::plan::{Executor, Plan};
@@ -33,7 +33,7 @@ struct Arguments {
     seconds: f64,
     /// `cpu`, or an adapter's number or part of its name
     #[arg(long, default_value = "0")]
-    device: Choice,
+    device: DeviceChoice,
     /// Hidden layer widths
     #[arg(long, value_delimiter = ',', default_value = "1024")]
     hidden: Vec<usize>,

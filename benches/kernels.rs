@@ -17,7 +17,7 @@ use clap::Parser;
 use common::{Device, Spread, report};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use kernel::Ready;
-use shadegrad::gpu::Choice;
+use shadegrad::gpu::DeviceChoice;
 use std::time::Duration;
 
 /// Measures kernels.
@@ -28,7 +28,7 @@ struct Arguments {
     filter: String,
     /// `cpu`, or adapter numbers or parts of their names
     #[arg(long, value_delimiter = ',', default_value = "0,cpu")]
-    device: Vec<Choice>,
+    device: Vec<DeviceChoice>,
     /// Seconds per kernel and shape
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,

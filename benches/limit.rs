@@ -19,7 +19,7 @@ use common::{Device, Spread, report};
 use kernel::Ready;
 use rayon::prelude::*;
 use shadegrad::error::Result;
-use shadegrad::gpu::Choice;
+use shadegrad::gpu::DeviceChoice;
 use shadegrad::ops::matmul::{MatmulParams, NN};
 use std::time::Instant;
 
@@ -101,7 +101,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     if !arguments.json {
         let what = format!("`cargo bench --bench limit`, {} alternating rounds of 0.2 s", arguments.rounds);
-        report(&Device::open(&Choice::Cpu)?, "limit", &what, &table, !arguments.no_record)?;
+        report(&Device::open(&DeviceChoice::Cpu)?, "limit", &what, &table, !arguments.no_record)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use clap::Parser;
 use common::{Device, Spread, report};
 use kernel::Ready;
 use shadegrad::error::{Error, Kind, Result};
-use shadegrad::gpu::{Choice, Gpu};
+use shadegrad::gpu::{DeviceChoice, Gpu};
 use shadegrad::kernel::{AnyKernel, Variant};
 use shadegrad::ops::matmul::{MatmulParams, NN, NT, TN};
 use std::str::FromStr;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 struct Arguments {
     /// An adapter's number or part of its name
     #[arg(long, default_value = "0")]
-    device: Choice,
+    device: DeviceChoice,
     /// Rounds
     #[arg(long, default_value_t = 9)]
     rounds: u32,

@@ -15,13 +15,13 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Dataset;
 use shadegrad::error::Result;
-use shadegrad::gpu::{Checks, Choice, Gpu, GpuExecutor, Pipelines};
+use shadegrad::gpu::{Checks, DeviceChoice, Gpu, GpuExecutor, Pipelines};
 use shadegrad::kernel::Caps;
 use shadegrad::nn::Model;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::planner::{Set, TrainSpec, plan_training};
 use shadegrad::train::{upload_split, upload_weights};
-use shadegrad::tuner::{self, Found};
+use shadegrad::tuner::{self, KnownVariants};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ struct Arguments {
     filter: String,
     /// `cpu`, or adapter numbers or parts of their names
     #[arg(long, value_delimiter = ',', default_value = "0,cpu")]
-    device: Vec<Choice>,
+    device: Vec<DeviceChoice>,
     /// Batch sizes
     #[arg(long, value_delimiter = ',', default_value = "32,128,512,2048")]
     batch: Vec<usize>,
@@ -153,7 +153,7 @@ fn measure_all<E: Executor>(
 /// An executor of the plan, tuned within the budget.
 async fn tuned(gpu: &Arc<Gpu>, plan: Plan, budget: Duration) -> Result<GpuExecutor> {
     let mut pipelines = Pipelines::new(Checks::Off);
-    let tuned = tuner::tune(gpu.clone(), &plan, &mut pipelines, &mut Found::default(), budget).await?;
+    let tuned = tuner::tune(gpu.clone(), &plan, &mut pipelines, &mut KnownVariants::default(), budget).await?;
     GpuExecutor::with_pipelines(tuned.gpu, plan, pipelines).await
 }
 

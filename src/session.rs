@@ -29,10 +29,10 @@
 //! ```
 
 use crate::error::Result;
-use crate::gpu::{self, Adapter, AdapterReport, Backing, Checks, Chosen, Compiled, Gpu, GpuExecutor, Pipelines};
+use crate::gpu::{self, Adapter, AdapterReport, Checks, Chosen, Compiled, DeviceKind, Gpu, GpuExecutor, Pipelines};
 use crate::kernel::Caps;
 use crate::plan::Plan;
-use crate::tuner::{self, Choice, Found, Tuned};
+use crate::tuner::{self, Choice, KnownVariants, Tuned};
 use crate::verify::{Passed, SelfTest, self_test};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Device {
     ///
     /// # Errors
     /// If there is no such device, or it cannot be opened.
-    pub async fn open(choice: &gpu::Choice, caches: Option<&Path>) -> Result<Self> {
+    pub async fn open(choice: &gpu::DeviceChoice, caches: Option<&Path>) -> Result<Self> {
         Self::open_by(choice, caches, async |adapter: &Adapter| Gpu::open(adapter).await).await
     }
 
@@ -62,12 +62,12 @@ impl Device {
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub async fn open_to_measure(choice: &gpu::Choice, caches: Option<&Path>) -> Result<Self> {
+    pub async fn open_to_measure(choice: &gpu::DeviceChoice, caches: Option<&Path>) -> Result<Self> {
         Self::open_by(choice, caches, async |adapter: &Adapter| Gpu::open_to_measure(adapter).await).await
     }
 
     async fn open_by(
-        choice: &gpu::Choice,
+        choice: &gpu::DeviceChoice,
         caches: Option<&Path>,
         open: impl AsyncFn(&Adapter) -> Result<Arc<Gpu>>,
     ) -> Result<Self> {
@@ -90,10 +90,10 @@ impl Device {
     }
 
     /// Where the computation runs.
-    pub fn backing(&self) -> Backing {
+    pub fn backing(&self) -> DeviceKind {
         match self {
-            Self::Gpu(gpu) => Backing::from(gpu.info.device_type),
-            Self::Native(_) => Backing::Native,
+            Self::Gpu(gpu) => DeviceKind::from(gpu.info.device_type),
+            Self::Native(_) => DeviceKind::Native,
         }
     }
 }
@@ -123,7 +123,7 @@ impl fmt::Display for Device {
 
 /// A value for [`gpu::Choice::Name`] that selects a software driver among these adapters, if any.
 fn software_driver(adapters: &[AdapterReport]) -> Option<String> {
-    let driver = adapters.iter().find(|report| report.backing == Backing::Cpu)?;
+    let driver = adapters.iter().find(|report| report.backing == DeviceKind::Cpu)?;
     driver.name.split([' ', '(']).next().map(str::to_lowercase)
 }
 
@@ -170,8 +170,8 @@ pub enum Stage<'a> {
 }
 
 /// The timings cached in this folder; none without one.
-pub fn found(caches: Option<&Path>) -> Found {
-    caches.map_or_else(Found::default, |folder| Found::read(folder.join("variants.jsonl")))
+pub fn found(caches: Option<&Path>) -> KnownVariants {
+    caches.map_or_else(KnownVariants::default, |folder| KnownVariants::read(folder.join("variants.jsonl")))
 }
 
 /// An executor of a plan, in the variants selected by `options`, each tested on the device if it has not been before;

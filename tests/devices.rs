@@ -3,7 +3,9 @@
 mod common;
 
 use shadegrad::error::Kind;
-use shadegrad::gpu::{Backends, Backing, Checks, Choice, Chosen, GpuExecutor, Pipeline, Run, adapters, choose, report};
+use shadegrad::gpu::{
+    Backends, Checks, Chosen, DeviceChoice, DeviceKind, GpuExecutor, Pipeline, Run, adapters, choose, report,
+};
 use shadegrad::kernel::{AnyKernel, Array};
 use shadegrad::ops::elementwise::bias_add::{BiasAddKernel, BiasAddParams};
 use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
@@ -17,16 +19,16 @@ fn chosen(choice: &str) -> shadegrad::error::Result<Chosen> {
 #[test]
 fn choices_are_read_and_told() {
     let choices = [
-        ("auto", Choice::Auto),
-        ("cpu", Choice::Cpu),
-        ("3", Choice::Index(3)),
-        ("llvm", Choice::Name("llvm".to_owned())),
+        ("auto", DeviceChoice::Auto),
+        ("cpu", DeviceChoice::Cpu),
+        ("3", DeviceChoice::Index(3)),
+        ("llvm", DeviceChoice::Name("llvm".to_owned())),
     ];
     for (text, choice) in choices {
-        assert_eq!(text.parse::<Choice>().as_ref(), Ok(&choice));
+        assert_eq!(text.parse::<DeviceChoice>().as_ref(), Ok(&choice));
         assert_eq!(choice.to_string(), text);
     }
-    assert_eq!("".parse::<Choice>().expect_err("every name contains it").kind(), Kind::Usage);
+    assert_eq!("".parse::<DeviceChoice>().expect_err("every name contains it").kind(), Kind::Usage);
 }
 
 #[test]
@@ -39,9 +41,9 @@ fn backings_have_names() {
         (wgpu::DeviceType::Cpu, "cpu"),
     ];
     for (kind, name) in kinds {
-        assert_eq!(Backing::from(kind).to_string(), name);
+        assert_eq!(DeviceKind::from(kind).to_string(), name);
     }
-    assert_eq!(Backing::Native.to_string(), "native");
+    assert_eq!(DeviceKind::Native.to_string(), "native");
 }
 
 #[test]
@@ -74,8 +76,8 @@ fn an_adapter_is_chosen_by_number_by_name_or_by_what_it_is() {
         assert!(error.kind() == Kind::Device && error.cause().contains(told), "{error}");
         assert!(error.cause().contains(&format!("0: {first}")), "{error}");
     }
-    let backing = |adapter: &wgpu::Adapter| Backing::from(adapter.get_info().device_type);
-    let best = [Backing::Discrete, Backing::Integrated, Backing::Virtual]
+    let backing = |adapter: &wgpu::Adapter| DeviceKind::from(adapter.get_info().device_type);
+    let best = [DeviceKind::Discrete, DeviceKind::Integrated, DeviceKind::Virtual]
         .into_iter()
         .find_map(|wanted| all.iter().find(|adapter| backing(adapter) == wanted).map(name));
     match chosen("auto").expect("`auto` always means something") {

@@ -1,6 +1,6 @@
 //! Downloads arrive complete and verified whatever the server does, tested against local servers.
 
-use shadegrad::data::{Download, Progress, RemoteFile};
+use shadegrad::data::{Download, DownloadProgress, RemoteFile};
 use shadegrad::error::{Error, Kind};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -113,7 +113,7 @@ fn part_bytes(folder: &Path) -> u64 {
 #[track_caller]
 fn arrives(folder: &Path, servers: &[&Server]) -> Vec<u64> {
     let mut progress = Vec::new();
-    let mut watch = |p: Progress<'_>| {
+    let mut watch = |p: DownloadProgress<'_>| {
         assert_eq!((p.file, p.total), (NAME, Some(200_000)));
         progress.push(p.done);
     };

@@ -10,7 +10,7 @@ use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::Split;
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{Array, Caps};
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{Model, ModelConfig, NORMALIZATION, Normalization};
 use shadegrad::optim::{Adam, AdamW, Sgd, UpdateConfig};
 use shadegrad::plan::{Executor, Plan, SlotId};
@@ -127,7 +127,8 @@ fn runs() -> impl Iterator<Item = Run> {
             (None, Some(weight_decay)) => UpdateConfig::new(AdamW { weight_decay, ..AdamW::default() }, learning_rate),
             (None, None) => UpdateConfig::new(Adam::default(), learning_rate),
         };
-        let blueprint = ModelConfig::read(&mut Table::parse(name, text).expect("it is TOML")).expect("it is a model");
+        let blueprint =
+            ModelConfig::read(&mut TomlTable::parse(name, text).expect("it is TOML")).expect("it is a model");
         let model = blueprint.build(golden.images.features(), 4).expect("the layers go together");
         Run { name, golden, model, update }
     })

@@ -10,7 +10,7 @@ use shadegrad::graph::{Choices, Graph, Pool, Value};
 use shadegrad::kernel::{Array, Caps};
 use shadegrad::nn::layer::{Activate, BatchNorm, Dropout, Flatten, Layer, LayerNorm, Linear, Placed, Residual};
 use shadegrad::nn::loss::{CrossEntropy, HuberLoss, Loss, MseLoss};
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{self, Activation, ClassWeights, Initializer, LossConfig, ModelConfig};
 use shadegrad::ops::elementwise::add::AddOp;
 use shadegrad::ops::elementwise::bias_add::BiasAddOp;
@@ -230,7 +230,7 @@ fn blueprint() -> impl Strategy<Value = ModelConfig> {
 }
 
 fn read(text: &str) -> Result<ModelConfig> {
-    let mut table = Table::parse("model.toml", text)?;
+    let mut table = TomlTable::parse("model.toml", text)?;
     let blueprint = ModelConfig::read(&mut table)?;
     table.finish()?;
     Ok(blueprint)

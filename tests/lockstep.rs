@@ -11,7 +11,7 @@ use safetensors::SafeTensors;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::{AnyKernel, Caps};
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{Augment, MlpConfig, ModelConfig, Normalization};
 use shadegrad::ops::matmul;
 use shadegrad::optim::UpdateConfig;
@@ -73,7 +73,7 @@ fn sound_plans_agree_with_their_twins_on_real_data() {
             ] },
             { kind = "silu" }, { kind = "linear" },
         ]"#;
-    let layers = ModelConfig::read(&mut Table::parse("layers", layers).expect("TOML")).expect("a model");
+    let layers = ModelConfig::read(&mut TomlTable::parse("layers", layers).expect("TOML")).expect("a model");
     let update = UpdateConfig { clip_norm: Some(1.0), warmup: 2, ..UpdateConfig::default() };
     let usual = TrainConfig { patience: Some(2), ..TrainConfig::default() };
     for config in [

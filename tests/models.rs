@@ -10,7 +10,7 @@ use shadegrad::data::{Dataset, digits};
 use shadegrad::gpu::{Checks, GpuExecutor};
 use shadegrad::kernel::Caps;
 use shadegrad::nn::metric::Measured;
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{Augment, ModelConfig};
 use shadegrad::optim::{AdamW, UpdateConfig};
 use shadegrad::plan::{Executor, Plan};
@@ -54,7 +54,7 @@ seed = 7
 "#;
 
 fn blueprint() -> ModelConfig {
-    let mut table = Table::parse("layers", LAYERS).expect("it is TOML");
+    let mut table = TomlTable::parse("layers", LAYERS).expect("it is TOML");
     ModelConfig::read(&mut table).expect("it is a model")
 }
 

@@ -15,7 +15,7 @@ use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Plan};
 use shadegrad::random::Random;
-use shadegrad::train::{Outcome, StopReason, StopTarget, TrainConfig, Trainer, Update};
+use shadegrad::train::{StopReason, StopTarget, TrainConfig, TrainOutcome, TrainUpdate, Trainer};
 use std::collections::BTreeSet;
 
 /// 600 training images, 150 of them for validation, and 100 test images.
@@ -93,7 +93,7 @@ fn nothing_left_is_refused() {
 /// The results of a run: weights, outcome, validation after each epoch, and all validations with their steps.
 struct Ran {
     weights: Vec<u32>,
-    outcome: Outcome,
+    outcome: TrainOutcome,
     epochs: Vec<Option<Measured>>,
     validations: Vec<(usize, Measured)>,
 }
@@ -102,7 +102,7 @@ fn train<E: Executor>(executor: impl FnOnce(Plan) -> E, config: &TrainConfig, da
     let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let (mut epochs, mut validations) = (Vec::new(), Vec::new());
-    let note = |update: Update<'_>| {
+    let note = |update: TrainUpdate<'_>| {
         validations.extend(update.validation.map(|score| (update.step, score)));
         if update.epoch_ended {
             epochs.push(update.validation);

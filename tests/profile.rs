@@ -12,8 +12,8 @@ use shadegrad::kernel::{Caps, Effort};
 use shadegrad::nn::{MlpConfig, ModelConfig};
 use shadegrad::ops::registry;
 use shadegrad::profile::{
-    Clock, Comparison, Job, Peaks, Profile, Request, Resource, Spread, Sweep, Verdict, kernels, noise, peaks, step,
-    sweep_shaders, sweep_twins,
+    ChangeVerdict, Clock, Comparison, Peaks, Profile, Request, Resource, Spread, Sweep, SweepJob, kernels, noise,
+    peaks, step, sweep_shaders, sweep_twins,
 };
 use shadegrad::text;
 use shadegrad::train::{TrainConfig, Trainer};
@@ -290,7 +290,7 @@ fn the_page_needs_nothing_else() {
 fn what_became_slower_is_named_and_noise_is_not() {
     let now = profiled();
     let unchanged = Comparison::new("itself", now, now);
-    assert!(unchanged.changes.iter().all(|change| change.verdict == Verdict::Same), "{unchanged:?}");
+    assert!(unchanged.changes.iter().all(|change| change.verdict == ChangeVerdict::Same), "{unchanged:?}");
     let mut before = now.clone();
     let scale = |profile: &mut Profile, row: usize, factor: f64| {
         let row = &mut profile.rows[row];
@@ -311,7 +311,7 @@ fn what_became_slower_is_named_and_noise_is_not() {
     };
     assert_eq!(
         [verdict("fc1"), verdict("fc1 gradient and update"), verdict("loss")],
-        [Verdict::Slower, Verdict::Faster, Verdict::New]
+        [ChangeVerdict::Slower, ChangeVerdict::Faster, ChangeVerdict::New]
     );
     assert_eq!(comparison.slower().count(), 1, "{comparison:?}");
     assert!(comparison.caveats.iter().any(|caveat| caveat.contains("different device")), "{:?}", comparison.caveats);
@@ -371,7 +371,7 @@ fn a_kernel_is_swept_over_its_variants() {
     let family: Vec<_> = kernels(&all, "matmul").expect("a family").iter().map(|kernel| kernel.name()).collect();
     assert_eq!(family, ["matmul_nn", "matmul_tn", "matmul_nt"]);
     let kernel = kernels(&all, "matmul_nn").expect("a kernel")[0];
-    let job = Job::with_extents(kernel, &[40, 36, 33]).expect("three extents");
+    let job = SweepJob::with_extents(kernel, &[40, 36, 33]).expect("three extents");
     let candidates = kernel.candidates(&job.params, &gpu.caps);
     let expected: BTreeSet<_> = candidates.into_iter().map(|variant| variant.name).collect();
     let sweep = |jobs| Sweep { device: String::new(), title: "a sweep".to_owned(), jobs };
@@ -395,14 +395,14 @@ fn a_kernel_is_swept_over_its_variants() {
 fn a_kernel_has_the_shapes_of_the_model_or_of_its_cases() {
     let (_, plan) = Trainer::<GpuExecutor>::plan(&config(), &noise(64), &Caps::unlimited()).expect("it is valid");
     let find = |name| kernels(&registry(), name).expect("there is one")[0];
-    let shapes = |name| Job::of_plans(find(name), std::slice::from_ref(&plan)).expect("its shader is valid");
+    let shapes = |name| SweepJob::of_plans(find(name), std::slice::from_ref(&plan)).expect("its shader is valid");
     // Forward passes of training and evaluation, two layers each; fused products count as the same kernel.
     let forward: Vec<_> = shapes("matmul_nn").iter().map(|job| format!("{job:?}")).collect();
     assert!(forward.contains(&"matmul_nn m=64 k=784 n=32".to_owned()), "{forward:?}");
     assert_eq!(shapes("matmul_tn_adam").len(), 2);
     assert_eq!(shapes("layer_norm").len(), 2, "the model has none");
     let refused = |name, extents: &[u32], cause: &str| {
-        let error = Job::with_extents(find(name), extents).expect_err("it is refused");
+        let error = SweepJob::with_extents(find(name), extents).expect_err("it is refused");
         assert!(error.cause().contains(cause), "{error}");
     };
     refused("matmul_nn", &[1, 2], "2 extents for matmul_nn, expected 3");

@@ -13,7 +13,7 @@ use shadegrad::nn::layer::{Activate, BatchNorm, Layer, Linear};
 use shadegrad::nn::{Activation, MlpConfig, ModelConfig};
 use shadegrad::optim::UpdateConfig;
 use shadegrad::plan::{Executor, Keep, Memory, Pending, Plan, SlotId, Traffic};
-use shadegrad::train::{Outcome, TrainConfig, Trainer};
+use shadegrad::train::{TrainConfig, TrainOutcome, Trainer};
 use std::sync::Arc;
 
 /// A value written into a slot after a step.
@@ -107,7 +107,7 @@ fn train<E: Executor>(
     executor: impl FnOnce(Plan) -> E,
     config: &TrainConfig,
     data: &Dataset,
-) -> (Trainer<E>, Result<Outcome>) {
+) -> (Trainer<E>, Result<TrainOutcome>) {
     let (model, plan) = Trainer::<E>::plan(config, data, &Caps::unlimited()).expect("the settings are valid");
     let mut trainer = Trainer::new(executor(plan), model, config.clone(), data).expect("the data fit");
     let outcome = pollster::block_on(trainer.train(|_| Ok(())));

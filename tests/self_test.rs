@@ -8,7 +8,7 @@ use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
 use shadegrad::gpu::{Checks, Gpu, GpuExecutor, Pipelines};
 use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Values, Variant};
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{Augment, MlpConfig, ModelConfig};
 use shadegrad::ops::update::adam::{AdamKernel, AdamParams};
 use shadegrad::optim::{RmsProp, Schedule, Sgd, UpdateConfig};
@@ -185,7 +185,8 @@ fn sound_kernels_pass_at_the_shapes_of_all_kinds_of_models() {
             { kind = "linear", outputs = 20 }, { kind = "sigmoid" },
             { kind = "linear", outputs = 20 }, { kind = "gelu_tanh" }, { kind = "linear" },
         ]"#;
-    let blueprint = |text: &str| ModelConfig::read(&mut Table::parse("layers", text).expect("TOML")).expect("a model");
+    let blueprint =
+        |text: &str| ModelConfig::read(&mut TomlTable::parse("layers", text).expect("TOML")).expect("a model");
     let mlp = |widths: &[usize], loss: &str| {
         let loss = shadegrad::nn::LossConfig { loss: loss.parse().expect("a loss"), ..Default::default() };
         ModelConfig::mlp(widths, &MlpConfig { loss, ..MlpConfig::default() })

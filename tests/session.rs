@@ -73,8 +73,8 @@ fn what_the_device_lacks_and_what_the_watcher_refuses_is_an_error() {
 #[test]
 fn a_device_is_opened_by_choice() {
     let name = common::gpu().info.name.clone();
-    let device = pollster::block_on(Device::open(&gpu::Choice::Name(name.clone()), None)).expect("it is there");
+    let device = pollster::block_on(Device::open(&gpu::DeviceChoice::Name(name.clone()), None)).expect("it is there");
     assert!(matches!(&device, Device::Gpu(gpu) if gpu.info.name == name) && device.to_string().contains(&name));
-    let native = pollster::block_on(Device::open(&gpu::Choice::Cpu, None)).expect("it is there always");
+    let native = pollster::block_on(Device::open(&gpu::DeviceChoice::Cpu, None)).expect("it is there always");
     assert!(matches!(native, Device::Native(None)) && native.to_string().starts_with("cpu, "));
 }

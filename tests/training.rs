@@ -17,7 +17,7 @@ use shadegrad::ops::registry;
 use shadegrad::optim::{Schedule, Sgd, UpdateConfig};
 use shadegrad::plan::{Buffer, Executor, Plan, Role, SlotId};
 use shadegrad::planner::Set;
-use shadegrad::train::{Outcome, TrainConfig, Trainer, upload_split, upload_weights};
+use shadegrad::train::{TrainConfig, TrainOutcome, Trainer, upload_split, upload_weights};
 use shadegrad::verify::trajectory::{self, Trace, apart, hundred_steps};
 use shadegrad::verify::{self, Bench, Whole};
 use std::f64::consts::PI;
@@ -311,7 +311,7 @@ fn two_hundred_repeats_give_one_bit_pattern() {
 #[test]
 fn after_the_start_nothing_goes_up_and_little_comes_down() {
     let (config, data) = hundred_steps();
-    let Outcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;
+    let TrainOutcome { bytes_up_after_start, bytes_down_per_step, .. } = trace(on_gpu, &config, &data).outcome;
     assert_eq!(bytes_up_after_start, 0);
     // Exactly two values per step: every loss is read back. One scan of two arrays gives three words each.
     assert_eq!(bytes_down_per_step, 8.0 + 24.0 / 100.0);

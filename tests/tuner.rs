@@ -10,7 +10,7 @@ use shadegrad::kernel::{Args, Caps, Case, Effort, Kernel, Real, Tolerance, Value
 use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
 use shadegrad::plan::{Memory, Plan, Role};
 use shadegrad::shape::DType;
-use shadegrad::tuner::{Choice, Found, Tuned, in_use, replay, tune};
+use shadegrad::tuner::{Choice, KnownVariants, Tuned, in_use, replay, tune};
 use shadegrad::verify::{Passed, self_test};
 use std::fs;
 use std::path::Path;
@@ -83,7 +83,7 @@ fn plan(relu: &'static Racing, lengths: &[u32]) -> Plan {
 
 const AMPLE: Duration = Duration::from_secs(60);
 
-fn tuned(plan: &Plan, found: &mut Found, budget: Duration) -> Tuned {
+fn tuned(plan: &Plan, found: &mut KnownVariants, budget: Duration) -> Tuned {
     let mut pipelines = Pipelines::new(Checks::Off);
     pollster::block_on(tune(common::gpu(), plan, &mut pipelines, found, budget)).expect("the device works")
 }
@@ -98,7 +98,7 @@ fn the_fastest_is_taken_and_known_the_next_time() {
     let file = folder.path().join("made/for/it");
     let plan = plan(&SOUND, &[5000, 4000]);
     assert_eq!(variants(&common::gpu(), &plan), ["slow", "slow"]);
-    let mut found = Found::read(file.clone());
+    let mut found = KnownVariants::read(file.clone());
     let first = tuned(&plan, &mut found, AMPLE);
     assert_eq!((first.timed.len(), first.known, first.left), (2, 0, 0));
     let timed = &first.timed[0];
@@ -107,13 +107,13 @@ fn the_fastest_is_taken_and_known_the_next_time() {
     assert_eq!(variants(&first.gpu, &plan), ["fast", "fast"]);
     found.write().expect("it can be written");
 
-    let mut found = Found::read(file.clone());
+    let mut found = KnownVariants::read(file.clone());
     let again = tuned(&plan, &mut found, Duration::ZERO);
     assert_eq!((again.timed.len(), again.known, again.left), (0, 2, 0));
     assert_eq!(variants(&again.gpu, &plan), ["fast", "fast"]);
     // Nothing is known for another shape or other candidates, and there is no time to measure.
     for other in [self::plan(&SOUND, &[4001]), self::plan(&DOUBTFUL, &[5000])] {
-        let stale = tuned(&other, &mut Found::read(file.clone()), Duration::ZERO);
+        let stale = tuned(&other, &mut KnownVariants::read(file.clone()), Duration::ZERO);
         assert_eq!((stale.timed.len(), stale.known, stale.left), (0, 0, 1));
         assert_eq!(variants(&stale.gpu, &other), ["slow"]);
     }
@@ -122,7 +122,7 @@ fn the_fastest_is_taken_and_known_the_next_time() {
 #[test]
 fn what_is_fast_and_wrong_does_not_last() {
     let plan = plan(&DOUBTFUL, &[5000]);
-    let tuned = tuned(&plan, &mut Found::default(), AMPLE);
+    let tuned = tuned(&plan, &mut KnownVariants::default(), AMPLE);
     assert_eq!(variants(&tuned.gpu, &plan), ["fast-and-wrong"]);
     let mut pipelines = Pipelines::new(Checks::Off);
     let tested = pollster::block_on(self_test(tuned.gpu, &plan, &mut pipelines, &mut Passed::default()));
@@ -137,13 +137,13 @@ fn a_damaged_file_tells_nothing_that_is_not_in_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("variants.jsonl");
     let plan = plan(&SOUND, &[5000]);
-    let mut found = Found::read(file.clone());
+    let mut found = KnownVariants::read(file.clone());
     tuned(&plan, &mut found, AMPLE);
     found.write().expect("it can be written");
     let whole = fs::read_to_string(&file).expect("it is there");
     let known = |bytes: &[u8]| {
         fs::write(&file, bytes).expect("it can be written");
-        let tuned = tuned(&plan, &mut Found::read(file.clone()), Duration::ZERO);
+        let tuned = tuned(&plan, &mut KnownVariants::read(file.clone()), Duration::ZERO);
         (tuned.known, variants(&tuned.gpu, &plan)[0].clone())
     };
     assert_eq!(known(whole.as_bytes()), (1, "fast".into()));
@@ -160,7 +160,7 @@ fn a_damaged_file_tells_nothing_that_is_not_in_it() {
 fn a_file_that_cannot_be_written_is_no_obstacle() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let plan = plan(&SOUND, &[5000]);
-    let mut found = Found::read(folder.path().to_owned());
+    let mut found = KnownVariants::read(folder.path().to_owned());
     assert_eq!(tuned(&plan, &mut found, AMPLE).timed.len(), 1);
     assert_eq!(found.write().expect_err("it is a folder").exit_code(), 7);
 }

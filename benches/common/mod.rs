@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "benches print tables")]
 
 use shadegrad::error::Result;
-use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
+use shadegrad::gpu::{Chosen, DeviceChoice, Gpu, choose};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) enum Device {
 }
 
 impl Device {
-    pub(crate) fn open(choice: &Choice) -> Result<Self> {
+    pub(crate) fn open(choice: &DeviceChoice) -> Result<Self> {
         pollster::block_on(async {
             Ok(match choose(choice).await? {
                 Chosen::Native | Chosen::NoGpu(_) => Self::Cpu,

@@ -20,7 +20,7 @@ const ACROSS: usize = 20;
 
 /// The subcommands of `data`.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Data {
+pub(super) enum DataCommand {
     /// Draw a sheet of training images: a row per class, or many of one class
     Show {
         #[arg(help = Source::help())]
@@ -45,7 +45,7 @@ pub(super) enum Data {
     },
 }
 
-impl Data {
+impl DataCommand {
     pub(super) fn wants_json(&self) -> bool {
         matches!(self, Self::Check { json: true, .. })
     }

@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::cpu::CpuExecutor;
 use crate::data::Split;
 use crate::error::Result;
-use crate::gpu::Choice;
+use crate::gpu::DeviceChoice;
 use crate::nn::metric::Measured;
 use crate::plan::Executor;
 use crate::planner::{EvaluationSpec, Set, plan_evaluation};
@@ -25,7 +25,7 @@ pub(super) struct Eval {
     data: DataFlags,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
+    device: DeviceChoice,
     #[command(flatten)]
     kernels: KernelFlags,
     /// Print one JSON object instead of text

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::plan::Plan;
 use crate::session::{self, Options, Stage, Tuning};
-use crate::tuner::{Choice, Found, Timed, Tuned};
+use crate::tuner::{Choice, KnownVariants, Timed, Tuned};
 use crate::verify::{Replaced, SelfTest};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
 }
 
 /// Cached timing results on this machine.
-pub(super) fn found() -> Found {
+pub(super) fn found() -> KnownVariants {
     session::found(cache_folder().as_deref())
 }
 

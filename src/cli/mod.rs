@@ -78,7 +78,7 @@ enum Verb {
     Devices(devices::Devices),
     /// Inspect data sets
     #[command(subcommand)]
-    Data(data::Data),
+    Data(data::DataCommand),
 }
 
 /// Parses the arguments, runs the subcommand, and turns an error into two lines on stderr and an exit code.

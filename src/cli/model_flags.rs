@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::nn::ModelConfig;
-use crate::nn::toml::Table;
+use crate::nn::toml::TomlTable;
 use crate::train::TrainSettings;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ impl ModelFlags {
         let Some(path) = &self.model else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
         let name = path.display().to_string();
-        let mut table = Table::parse(&name, &text)?;
+        let mut table = TomlTable::parse(&name, &text)?;
         let model = ModelConfig::read(&mut table)?;
         let settings = match table.take_table("training")? {
             Some(training) => TrainSettings::read(training)?,

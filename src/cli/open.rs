@@ -1,9 +1,9 @@
 //! Opens the device and the data set of a subcommand.
 
 use super::output::{Output, thousands};
-use crate::data::{Dataset, Dropped, Images, Preparation, Progress, Source, Split, cache_folder};
+use crate::data::{Dataset, DownloadProgress, Dropped, Images, Preparation, Source, Split, cache_folder};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::Choice;
+use crate::gpu::DeviceChoice;
 pub(super) use crate::session::Device;
 use crate::train::ModelFile;
 use serde_json::{Value, json};
@@ -11,12 +11,12 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 /// Opens the device that a flag names.
-pub(super) fn open(choice: &Choice) -> Result<Device> {
+pub(super) fn open(choice: &DeviceChoice) -> Result<Device> {
     pollster::block_on(Device::open(choice, cache_folder().as_deref()))
 }
 
 /// Opens the device with features for measurement, if available.
-pub(super) fn open_to_measure(choice: &Choice) -> Result<Device> {
+pub(super) fn open_to_measure(choice: &DeviceChoice) -> Result<Device> {
     pollster::block_on(Device::open_to_measure(choice, cache_folder().as_deref()))
 }
 
@@ -36,7 +36,7 @@ pub(super) type Loading = JoinHandle<Result<(Dataset, Vec<Dropped>)>>;
 pub(super) fn load(source: &Source, preparation: Preparation, output: &Output) -> Loading {
     let (source, bar) = (source.clone(), output.bar(0, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
     std::thread::spawn(move || {
-        let mut watch = |progress: Progress<'_>| {
+        let mut watch = |progress: DownloadProgress<'_>| {
             bar.set_message(progress.file.to_owned());
             bar.set_length(progress.total.unwrap_or(progress.done));
             bar.set_position(progress.done);

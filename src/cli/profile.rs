@@ -8,11 +8,12 @@ use super::settings::StepFlags;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Preparation, Source};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Choice, Gpu, GpuExecutor};
+use crate::gpu::{DeviceChoice, Gpu, GpuExecutor};
 use crate::ops::registry;
 use crate::plan::Executor;
 use crate::profile::{
-    Comparison, Job, Peaks, Profile, Request, Subject, Sweep, kernels, noise, peaks, step, sweep_shaders, sweep_twins,
+    Comparison, Peaks, Profile, Request, Subject, Sweep, SweepJob, kernels, noise, peaks, step, sweep_shaders,
+    sweep_twins,
 };
 use crate::train::{TrainConfig, Trainer};
 use std::path::{Path, PathBuf};
@@ -29,10 +30,10 @@ const NOISE: usize = 1024;
 pub(super) struct ProfileFlags {
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
-    #[arg(long, default_value = "digits", value_name = Data::values())]
+    device: DeviceChoice,
+    #[arg(long, default_value = "digits", value_name = ProfiledData::values())]
     #[arg(help = format!("What to train on: `none` (noise), {}", Source::help()))]
-    data: Data,
+    data: ProfiledData,
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
@@ -74,12 +75,12 @@ enum Format {
 
 /// Training data.
 #[derive(Clone, Debug)]
-enum Data {
+enum ProfiledData {
     Noise,
     Set(Source),
 }
 
-impl Data {
+impl ProfiledData {
     /// All that can be given, in short.
     fn values() -> &'static str {
         static VALUES: LazyLock<String> = LazyLock::new(|| format!("none|{}", Source::values()));
@@ -87,7 +88,7 @@ impl Data {
     }
 }
 
-impl FromStr for Data {
+impl FromStr for ProfiledData {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -129,8 +130,8 @@ impl ProfileFlags {
         config.validate()?;
         let earlier = self.compare.as_deref().map(|path| Ok((path, Profile::load(path)?))).transpose()?;
         let data = match &self.data {
-            Data::Noise => noise(NOISE.max(config.batch_size)),
-            Data::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
+            ProfiledData::Noise => noise(NOISE.max(config.batch_size)),
+            ProfiledData::Set(source) => loaded(load(source, Preparation::default(), output))?.0,
         };
         let device = open_to_measure(&self.device)?;
         let mut profile = match &self.kernel {
@@ -206,8 +207,8 @@ impl ProfileFlags {
         }
         for found in kernels(&registry(), &kernel.name)? {
             match &kernel.extents {
-                Some(extents) => jobs.push(Job::with_extents(found, extents)?),
-                None => jobs.extend(Job::of_plans(found, &plans)?),
+                Some(extents) => jobs.push(SweepJob::with_extents(found, extents)?),
+                None => jobs.extend(SweepJob::of_plans(found, &plans)?),
             }
         }
         let title = format!("kernel {} in {} shapes", kernel.name, jobs.len());
@@ -226,9 +227,9 @@ impl ProfileFlags {
 }
 
 /// The device with cached tuning results for these jobs, as in training.
-fn with_found(gpu: &Arc<Gpu>, jobs: &[Job]) -> Arc<Gpu> {
+fn with_found(gpu: &Arc<Gpu>, jobs: &[SweepJob]) -> Arc<Gpu> {
     let found = found();
-    let taking = |gpu: Arc<Gpu>, Job { kernel, params }: &Job| match found.get(&gpu, *kernel, params) {
+    let taking = |gpu: Arc<Gpu>, SweepJob { kernel, params }: &SweepJob| match found.get(&gpu, *kernel, params) {
         Some(variant) => gpu.preferring(kernel.name(), params, variant),
         None => gpu,
     };

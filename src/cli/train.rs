@@ -14,7 +14,7 @@ use crate::nn::metric::Measured;
 use crate::nn::{MlpConfig, Model, ModelConfig, Normalization};
 use crate::optim::UpdateConfig;
 use crate::plan::Executor;
-use crate::train::{ModelFile, Outcome, StopReason, TrainConfig, Trainer, Update};
+use crate::train::{ModelFile, StopReason, TrainConfig, TrainOutcome, TrainUpdate, Trainer};
 use crate::tuner::{self, Choice};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(super) struct Train {
     settings: TrainFlags,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: gpu::Choice,
+    device: gpu::DeviceChoice,
     /// Folder for the trained weights (model.safetensors) and the kernel variants used (kernels.jsonl), created if
     /// missing
     #[arg(long, value_name = "DIR")]
@@ -70,7 +70,7 @@ impl Train {
             output.event(&json!({ "event": "explain", "text": table }))?;
             return output.line(table.trim_end());
         }
-        let run = Run { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
+        let run = TrainRun { started, config, model, data, dropped, out: out.as_deref(), device: &device, output };
         match &device {
             Device::Gpu(gpu) => {
                 let executor = pollster::block_on(self.kernels.executor(gpu, plan, output))?;
@@ -145,7 +145,7 @@ fn is_classic(model: &Model) -> bool {
 }
 
 /// A run with everything but the executor.
-struct Run<'a> {
+struct TrainRun<'a> {
     started: Instant,
     config: TrainConfig,
     model: Model,
@@ -156,7 +156,7 @@ struct Run<'a> {
     output: &'a Output,
 }
 
-impl Run<'_> {
+impl TrainRun<'_> {
     fn train<E: Executor>(self, executor: E) -> Result<()> {
         let mut trainer = Trainer::new(executor, self.model.clone(), self.config.clone(), &self.data)?;
         if self.config.normalize == Normalization::Standard {
@@ -185,7 +185,7 @@ impl Run<'_> {
     }
 
     /// Says so where training ended early, or not with the weights of its last step.
-    fn tell_ending(&self, outcome: &Outcome) -> Result<()> {
+    fn tell_ending(&self, outcome: &TrainOutcome) -> Result<()> {
         let Some(kept) = outcome.validation else { return Ok(()) };
         let place = |epoch: usize, step: usize| match self.config.eval_every {
             None => format!("epoch {epoch}"),
@@ -209,7 +209,7 @@ impl Run<'_> {
         }
     }
 
-    fn summarize(&self, outcome: &Outcome, test: Option<Measured>) -> Result<()> {
+    fn summarize(&self, outcome: &TrainOutcome, test: Option<Measured>) -> Result<()> {
         let rate = outcome.samples_per_second;
         let first_step = (outcome.first_step - self.started).as_secs_f64();
         self.output.line(format_args!(
@@ -246,7 +246,7 @@ fn insert(event: &mut Value, prefix: &str, measured: Option<Measured>) {
     }
 }
 
-fn show(output: &Output, bar: &ProgressBar, update: &Update<'_>, config: &TrainConfig) -> Result<()> {
+fn show(output: &Output, bar: &ProgressBar, update: &TrainUpdate<'_>, config: &TrainConfig) -> Result<()> {
     let rate = update.samples_per_second;
     let validation = update.validation.map_or(String::new(), |validation| format!("  validation {validation}"));
     let line = format!("{}{validation}  {} samples/s", update.score, thousands(rate as u64));

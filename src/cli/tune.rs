@@ -6,15 +6,15 @@ use super::open::{Device, describe_data, device_json, load, loaded, open, tell_d
 use super::output::Output;
 use super::settings::FixedFlags;
 use super::tune_flags::{SpaceFlags, TuneSearch};
-use super::tune_table::Table;
+use super::tune_table::TuneTable;
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Choice, GpuExecutor};
+use crate::gpu::{DeviceChoice, GpuExecutor};
 use crate::kernel::Caps;
 use crate::nn::metric::Measured;
 use crate::plan::{Executor, Plan};
-use crate::train::{Assignment, Finished, Halving, Journal, Sample, Trainer, Update, rank, unless_diverged};
+use crate::train::{Assignment, Finished, Halving, Journal, Sample, TrainUpdate, Trainer, rank, unless_diverged};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub(super) struct Tune {
     min_epochs: usize,
     /// `auto` (a GPU, else the CPU path), `cpu`, or an adapter's number or part of its name from `shadegrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
+    device: DeviceChoice,
     /// File of runs, one JSON object per line; an interrupted search resumes from it
     #[arg(long, default_value = "tune.jsonl", value_name = "FILE")]
     out: PathBuf,
@@ -83,7 +83,7 @@ impl Tune {
         }
         output.event(&json!({ "event": "start", "device": device_json(&device), "search": head, "dropped": dropped,
                               "resumed": done.len() }))?;
-        let table = Table::new(output, &samples, &done, runs)?;
+        let table = TuneTable::new(output, &samples, &done, runs)?;
         let trials = Trials {
             search: &search,
             samples: &samples,
@@ -105,7 +105,7 @@ impl Tune {
         })?;
         let command = |run: &Assignment| {
             let flags = search.train_flags(&samples[run.trial], run.epochs);
-            let device = Some(&self.device).filter(|device| **device != Choice::Auto);
+            let device = Some(&self.device).filter(|device| **device != DeviceChoice::Auto);
             ["shadegrad train", &data_flags, &flags, &flag("device", device)].concat()
         };
         self.summarize(output, finished, &samples, command, bytes_up)
@@ -173,7 +173,7 @@ struct Trials<'a> {
     device: Value,
     caps: Caps,
     journal: Journal,
-    table: Table<'a>,
+    table: TuneTable<'a>,
     output: &'a Output,
 }
 
@@ -209,7 +209,7 @@ impl Trials<'_> {
                 Trainer::new(open(plan).await?, model, config, self.data)?
             }
         };
-        let watch = |update: Update<'_>| {
+        let watch = |update: TrainUpdate<'_>| {
             self.table.progress(run.trial, &update);
             Ok(())
         };
@@ -226,7 +226,7 @@ impl Trials<'_> {
 /// Trains, and returns the validation score after the last epoch.
 async fn validated<E: Executor>(
     trainer: &mut Trainer<E>,
-    watch: impl FnMut(Update<'_>) -> Result<()>,
+    watch: impl FnMut(TrainUpdate<'_>) -> Result<()>,
 ) -> Result<Measured> {
     let outcome = trainer.train(watch).await?;
     outcome.validation.map(|validated| validated.score).ok_or_else(|| {

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::settings::StepFlags;
 use crate::data::{Preparation, Source};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Checks, Choice, GpuExecutor, Pipelines};
+use crate::gpu::{Checks, DeviceChoice, GpuExecutor, Pipelines};
 use crate::train::Trainer;
 use crate::tuner::{Timed, Tuned, tune};
 use serde_json::json;
@@ -25,7 +25,7 @@ pub(super) struct TuneKernels {
     settings: StepFlags,
     /// An adapter's number or part of its name from `shadegrad devices`, or `auto` for a GPU
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
+    device: DeviceChoice,
     /// Time limit in seconds
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS", allow_negative_numbers = true)]
     budget: f64,
@@ -95,7 +95,7 @@ fn tell(timed: &Timed, output: &Output) -> Result<()> {
 }
 
 /// Removes the cache file.
-fn clear(found: &crate::tuner::Found, output: &Output) -> Result<()> {
+fn clear(found: &crate::tuner::KnownVariants, output: &Output) -> Result<()> {
     if let Some(path) = found.file().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(|error| Error::io("remove", path, &error))?;
     }

@@ -2,14 +2,14 @@
 
 use super::output::Output;
 use crate::error::Result;
-use crate::train::{Finished, Sample, Update, rank};
+use crate::train::{Finished, Sample, TrainUpdate, rank};
 use indicatif::ProgressBar;
 
 /// Runs shown in the table.
 const SHOWN: usize = 8;
 
 /// The runs so far, and the current one.
-pub(super) struct Table<'a> {
+pub(super) struct TuneTable<'a> {
     output: &'a Output,
     bar: ProgressBar,
     samples: &'a [Sample],
@@ -18,7 +18,7 @@ pub(super) struct Table<'a> {
     runs: usize,
 }
 
-impl<'a> Table<'a> {
+impl<'a> TuneTable<'a> {
     /// A table of a search of `runs` runs, of which some are `finished`; `samples` are those of its trials.
     pub(super) fn new(output: &'a Output, samples: &'a [Sample], finished: &[Finished], runs: usize) -> Result<Self> {
         let table = Self { output, bar: output.bar(runs as u64, "{msg}"), samples, finished: finished.to_vec(), runs };
@@ -30,7 +30,7 @@ impl<'a> Table<'a> {
     }
 
     /// Shows the progress of the current run.
-    pub(super) fn progress(&self, trial: usize, update: &Update<'_>) {
+    pub(super) fn progress(&self, trial: usize, update: &TrainUpdate<'_>) {
         let percent = 100 * update.step / update.total_steps.max(1);
         self.show(&format!("; trial {trial}: {percent} %, loss {:.4}", update.score.loss()));
     }

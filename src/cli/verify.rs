@@ -3,10 +3,10 @@
 use super::open::{Device, device_json};
 use super::output::{Output, thousands};
 use super::verify_html::page;
-use super::verify_model::ModelFlags;
+use super::verify_model::VerifiedModelFlags;
 use super::verify_table::Table;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{self, Adapter, Choice, Chosen, Gpu};
+use crate::gpu::{self, Adapter, Chosen, DeviceChoice, Gpu};
 use crate::kernel::Effort;
 use crate::ops::registry;
 use crate::text::quoted;
@@ -23,7 +23,7 @@ const TIME: Duration = Duration::from_secs(14);
 pub(super) struct Verify {
     /// An adapter's number or part of its name from `shadegrad devices`, or `auto`: a GPU, else a software driver
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: Choice,
+    device: DeviceChoice,
     /// A few hundred shapes per kernel: variants training would use first, then others for 14 s (default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
@@ -43,7 +43,7 @@ pub(super) struct Verify {
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
     #[command(flatten)]
-    model: ModelFlags,
+    model: VerifiedModelFlags,
     /// Print one JSON object per line instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -110,7 +110,7 @@ impl Verify {
     /// The command that reruns exactly this failure.
     fn again(&self, failure: &Failure, adapter: &Adapter) -> String {
         let device = match &self.device {
-            Choice::Auto => adapter.get_info().name,
+            DeviceChoice::Auto => adapter.get_info().name,
             named => named.to_string(),
         };
         let words = failure.selection().into_iter().chain(["--device".to_owned(), device]);

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// Flags of `verify` for a model.
 #[derive(Debug, clap::Args)]
-pub(super) struct ModelFlags {
+pub(super) struct VerifiedModelFlags {
     /// Instead of kernels, run a model.safetensors written by `train --out` through training steps, a scan and an
     /// evaluation batch, and check each dispatch against its twin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "full", "op", "variant", "case", "seed", "html"])]
@@ -30,7 +30,7 @@ pub(super) struct ModelFlags {
     save: PathBuf,
 }
 
-impl ModelFlags {
+impl VerifiedModelFlags {
     /// The model file, if given.
     pub(super) fn file(&self) -> Option<&Path> {
         self.model.as_deref()

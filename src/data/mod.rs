@@ -12,6 +12,6 @@ mod sources;
 pub use dataset::{Dataset, Field, FieldValues, Images, Provenance, Split, Task};
 pub use prepare::{Amount, Check, Doubt, Dropped, Findings, Flaw, Outlier, Preparation, check};
 pub use sheet::{by_class, contact_sheet, overview};
-pub use sources::{DIGITS_SEED, Progress, Source, digits};
+pub use sources::{DIGITS_SEED, DownloadProgress, Source, digits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use sources::{Download, RemoteFile, cache_folder};

@@ -1,7 +1,7 @@
 //! An open device and its capabilities.
 
 use super::compiled::Compiled;
-use super::fault::{Drill, Fault, FirstFault, Mishap, Moment, one_line};
+use super::fault::{DeviceFault, Drill, FirstFault, Mishap, Moment, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Caps;
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ impl Gpu {
         let fault = FirstFault::default();
         let (for_errors, for_loss) = (fault.clone(), fault.clone());
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| for_errors.report(error.into())));
-        device.set_device_lost_callback(move |_, message| for_loss.report(Fault::Lost(message)));
+        device.set_device_lost_callback(move |_, message| for_loss.report(DeviceFault::Lost(message)));
         let caps = capabilities(&info, &device.features(), &limits);
         Ok(Arc::new(Self { device, queue, info, caps, compiled: None, fault, drill }))
     }
@@ -172,14 +172,14 @@ impl Gpu {
 
     /// The error for a rejected operation.
     pub(super) fn refusal(&self, doing: &str, what: &str) -> Error {
-        self.error(Fault::Refused(what.to_owned()), doing)
+        self.error(DeviceFault::Refused(what.to_owned()), doing)
     }
 
-    fn error(&self, mut fault: Fault, doing: &str) -> Error {
-        if matches!(fault, Fault::Refused(_)) {
+    fn error(&self, mut fault: DeviceFault, doing: &str) -> Error {
+        if matches!(fault, DeviceFault::Refused(_)) {
             // A lost device rejects everything, and may report why only after all previous work is done.
             self.poll(None);
-            fault = self.fault.get().filter(|fault| matches!(fault, Fault::Lost(_))).unwrap_or(fault);
+            fault = self.fault.get().filter(|fault| matches!(fault, DeviceFault::Lost(_))).unwrap_or(fault);
         }
         fault.error(&self.info.name, doing)
     }
@@ -233,11 +233,11 @@ impl Gpu {
         }));
         match polled {
             Ok(Ok(_)) => {}
-            Ok(Err(wgpu::PollError::Timeout)) => self.fault.report(Fault::Silent(PATIENCE)),
+            Ok(Err(wgpu::PollError::Timeout)) => self.fault.report(DeviceFault::Silent(PATIENCE)),
             Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) => {
-                self.fault.report(Fault::Refused("the submission failed".to_owned()));
+                self.fault.report(DeviceFault::Refused("the submission failed".to_owned()));
             }
-            Err(_) => self.fault.report(Fault::Lost("while waiting".to_owned())),
+            Err(_) => self.fault.report(DeviceFault::Lost("while waiting".to_owned())),
         }
     }
 
@@ -246,7 +246,7 @@ impl Gpu {
         let mishap = self.drill.at(moment);
         match mishap {
             Some(Mishap::Lost) => self.device.destroy(),
-            Some(Mishap::OutOfMemory) => self.fault.report(Fault::OutOfMemory(format!("a drill at {moment:?}"))),
+            Some(Mishap::OutOfMemory) => self.fault.report(DeviceFault::OutOfMemory(format!("a drill at {moment:?}"))),
             Some(Mishap::Silence) | None => {}
         }
         mishap

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A fault reported by wgpu or the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum DeviceFault {
     /// The device is lost, with all its data.
     Lost(String),
     /// Out of memory.
@@ -18,7 +18,7 @@ pub(super) enum Fault {
     Refused(String),
 }
 
-impl From<wgpu::Error> for Fault {
+impl From<wgpu::Error> for DeviceFault {
     fn from(error: wgpu::Error) -> Self {
         match &error {
             // The error itself is generic; its source names the allocation.
@@ -31,7 +31,7 @@ impl From<wgpu::Error> for Fault {
     }
 }
 
-impl Fault {
+impl DeviceFault {
     /// The error: what happened, on which device, during which operation.
     pub(super) fn error(&self, device: &str, doing: &str) -> Error {
         let (what, advice) = match self {
@@ -70,18 +70,18 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// The first fault of a device; later ones are consequences.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FirstFault(Arc<Mutex<Option<Fault>>>);
+pub(super) struct FirstFault(Arc<Mutex<Option<DeviceFault>>>);
 
 impl FirstFault {
-    pub(super) fn report(&self, fault: Fault) {
+    pub(super) fn report(&self, fault: DeviceFault) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A lost device rejects everything, often before it reports the loss.
-        if matches!((first.as_ref(), &fault), (None, _) | (Some(Fault::Refused(_)), Fault::Lost(_))) {
+        if matches!((first.as_ref(), &fault), (None, _) | (Some(DeviceFault::Refused(_)), DeviceFault::Lost(_))) {
             *first = Some(fault);
         }
     }
 
-    pub(super) fn get(&self) -> Option<Fault> {
+    pub(super) fn get(&self) -> Option<DeviceFault> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

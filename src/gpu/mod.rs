@@ -17,8 +17,8 @@ pub use executor::GpuExecutor;
 pub use fault::{Drill, Mishap, Moment};
 pub use pipeline::{Pipeline, Pipelines};
 pub use run::Run;
-pub use select::{AdapterReport, Backing, Choice, Chosen, adapters, choose, report};
+pub use select::{AdapterReport, Chosen, DeviceChoice, DeviceKind, adapters, choose, report};
 #[cfg(not(target_arch = "wasm32"))]
 pub use stopwatch::Stopwatch;
-pub use timestamps::{Flaw, Stamps, Timed, spans};
+pub use timestamps::{ClockFlaw, Stamps, TimedDispatches, spans};
 pub use wgpu::{Adapter, Backends};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// The device requested by the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum DeviceChoice {
     /// A hardware GPU, or the CPU path if there is none.
     Auto,
     /// The CPU path.
@@ -17,7 +17,7 @@ pub enum Choice {
     Name(String),
 }
 
-impl FromStr for Choice {
+impl FromStr for DeviceChoice {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -35,7 +35,7 @@ impl FromStr for Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -48,7 +48,7 @@ impl fmt::Display for Choice {
 
 /// Where the computation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backing {
+pub enum DeviceKind {
     /// A GPU with its own memory.
     Discrete,
     /// A GPU that shares host memory.
@@ -61,7 +61,7 @@ pub enum Backing {
     Native,
 }
 
-impl fmt::Display for Backing {
+impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Discrete => "discrete",
@@ -73,7 +73,7 @@ impl fmt::Display for Backing {
     }
 }
 
-impl From<wgpu::DeviceType> for Backing {
+impl From<wgpu::DeviceType> for DeviceKind {
     fn from(kind: wgpu::DeviceType) -> Self {
         match kind {
             wgpu::DeviceType::DiscreteGpu => Self::Discrete,
@@ -95,7 +95,7 @@ pub struct AdapterReport {
     /// Driver and version.
     pub driver: String,
     /// Where the computation runs.
-    pub backing: Backing,
+    pub backing: DeviceKind,
     /// Minimum and maximum subgroup size, if subgroup operations are available.
     pub subgroup_sizes: Option<[u32; 2]>,
     /// Whether shaders can use f16.
@@ -159,7 +159,7 @@ pub fn report(adapter: &wgpu::Adapter) -> AdapterReport {
     }
 }
 
-/// A [`Choice`] resolved on this machine.
+/// A [`DeviceChoice`] resolved on this machine.
 #[derive(Clone, Debug)]
 pub enum Chosen {
     /// An adapter.
@@ -174,8 +174,8 @@ pub enum Chosen {
 ///
 /// # Errors
 /// If there is no such adapter; lists the available ones.
-pub async fn choose(choice: &Choice) -> Result<Chosen> {
-    if *choice == Choice::Cpu {
+pub async fn choose(choice: &DeviceChoice) -> Result<Chosen> {
+    if *choice == DeviceChoice::Cpu {
         return Ok(Chosen::Native);
     }
     // Initializing OpenGL takes longer than everything else together, so it is tried last.
@@ -187,14 +187,14 @@ pub async fn choose(choice: &Choice) -> Result<Chosen> {
     all.extend(adapters(wgpu::Backends::SECONDARY).await);
     match pick(choice, &all) {
         Some(found) => Ok(Chosen::Adapter(found)),
-        None if *choice == Choice::Auto => Ok(Chosen::NoGpu(all)),
+        None if *choice == DeviceChoice::Auto => Ok(Chosen::NoGpu(all)),
         None => {
             let names: Vec<_> = all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let wanted = match choice {
-                Choice::Index(index) => format!("number {index}"),
-                Choice::Name(name) => format!("matching {name:?}"),
-                Choice::Auto | Choice::Cpu => "that is a GPU".to_owned(),
+                DeviceChoice::Index(index) => format!("number {index}"),
+                DeviceChoice::Name(name) => format!("matching {name:?}"),
+                DeviceChoice::Auto | DeviceChoice::Cpu => "that is a GPU".to_owned(),
             };
             Err(Error::new(
                 Kind::Device,
@@ -206,17 +206,20 @@ pub async fn choose(choice: &Choice) -> Result<Chosen> {
 }
 
 /// The requested adapter, if it is among these.
-fn pick(choice: &Choice, adapters: &[wgpu::Adapter]) -> Option<wgpu::Adapter> {
+fn pick(choice: &DeviceChoice, adapters: &[wgpu::Adapter]) -> Option<wgpu::Adapter> {
     let matches = |text: &str| {
         let text = text.to_lowercase();
         let told = |info: wgpu::AdapterInfo| format!("{} {} {}", info.name, info.driver, info.driver_info);
         adapters.iter().find(|adapter| told(adapter.get_info()).to_lowercase().contains(&text)).cloned()
     };
-    let best = |wanted: Backing| adapters.iter().find(|a| Backing::from(a.get_info().device_type) == wanted).cloned();
+    let best =
+        |wanted: DeviceKind| adapters.iter().find(|a| DeviceKind::from(a.get_info().device_type) == wanted).cloned();
     match choice {
-        Choice::Cpu => None,
-        Choice::Index(index) => adapters.get(*index).cloned(),
-        Choice::Name(name) => matches(name),
-        Choice::Auto => [Backing::Discrete, Backing::Integrated, Backing::Virtual].into_iter().find_map(best),
+        DeviceChoice::Cpu => None,
+        DeviceChoice::Index(index) => adapters.get(*index).cloned(),
+        DeviceChoice::Name(name) => matches(name),
+        DeviceChoice::Auto => {
+            [DeviceKind::Discrete, DeviceKind::Integrated, DeviceKind::Virtual].into_iter().find_map(best)
+        }
     }
 }

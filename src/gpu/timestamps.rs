@@ -24,7 +24,7 @@ pub enum Stamps {
 
 /// Why a device's timestamps are unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum ClockFlaw {
     /// Not supported, or not requested.
     Missing,
     /// Some are zero, or all are equal.
@@ -35,7 +35,7 @@ pub enum Flaw {
     TooLong,
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for ClockFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "the device has no timestamps",
@@ -48,7 +48,7 @@ impl fmt::Display for Flaw {
 
 /// A finished run.
 #[derive(Clone, Debug)]
-pub struct Timed {
+pub struct TimedDispatches {
     /// When recording started.
     pub begun: Instant,
     /// When recording ended.
@@ -58,28 +58,28 @@ pub struct Timed {
     /// When the host saw it finish.
     pub ended: Instant,
     /// Start and end of each timed unit, in nanoseconds of the device clock.
-    pub spans: Result<Vec<[u64; 2]>, Flaw>,
+    pub spans: Result<Vec<[u64; 2]>, ClockFlaw>,
 }
 
 /// Converts pairs of ticks of `period` nanoseconds into start and end times in nanoseconds.
 ///
 /// # Errors
 /// If they are unusable, or exceed `passed` nanoseconds.
-pub fn spans(ticks: &[u64], period: f32, passed: u128) -> Result<Vec<[u64; 2]>, Flaw> {
+pub fn spans(ticks: &[u64], period: f32, passed: u128) -> Result<Vec<[u64; 2]>, ClockFlaw> {
     let (Some(first), Some(last), true) = (ticks.first(), ticks.last(), period.is_finite() && period > 0.0) else {
-        return Err(Flaw::Missing);
+        return Err(ClockFlaw::Missing);
     };
     if ticks.contains(&0) || ticks.iter().all(|tick| tick == first) {
-        return Err(Flaw::Zero);
+        return Err(ClockFlaw::Zero);
     }
     if !ticks.is_sorted() {
-        return Err(Flaw::Unordered);
+        return Err(ClockFlaw::Unordered);
     }
     // Ticks may count from 1970, beyond an f64's nanosecond precision.
     let scale = (f64::from(period) * f64::from(u32::MAX) + f64::from(period)) as u128;
     let nanoseconds = |tick: u64| ((u128::from(tick) * scale) >> 32) as u64;
     if u128::from(nanoseconds(last - first)) > passed {
-        return Err(Flaw::TooLong);
+        return Err(ClockFlaw::TooLong);
     }
     Ok(ticks.chunks_exact(2).map(|pair| [nanoseconds(pair[0]), nanoseconds(pair[1])]).collect())
 }
@@ -89,7 +89,7 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// If the plan has no such section, or the device has failed.
-    pub async fn run_timed(&mut self, section: &str, times: u32, stamps: Stamps) -> Result<Timed> {
+    pub async fn run_timed(&mut self, section: &str, times: u32, stamps: Stamps) -> Result<TimedDispatches> {
         let (gpu, doing) = (self.gpu().clone(), format!("timing `{section}`"));
         let begun = Instant::now();
         let dispatches = self.dispatches(section)?;
@@ -115,7 +115,7 @@ impl GpuExecutor {
             None => Vec::new(),
         };
         let spans = spans(&ticks, gpu.queue.get_timestamp_period(), (ended - begun).as_nanos());
-        Ok(Timed { begun, recorded, submitted, ended, spans })
+        Ok(TimedDispatches { begun, recorded, submitted, ended, spans })
     }
 
     /// Runs `section` `times` times, waiting for each dispatch in its own submission, for devices without timestamps.
@@ -123,7 +123,7 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// If the plan has no such section, or the device has failed.
-    pub async fn run_apart(&mut self, section: &str, times: u32) -> Result<Timed> {
+    pub async fn run_apart(&mut self, section: &str, times: u32) -> Result<TimedDispatches> {
         let (gpu, doing) = (self.gpu().clone(), format!("timing `{section}`"));
         let begun = Instant::now();
         let dispatches = self.dispatches(section)?;
@@ -135,7 +135,7 @@ impl GpuExecutor {
             gpu.wait(gpu.submit(Some(encoder.finish())), &doing)?;
             spans.push([from, begun.elapsed().as_nanos() as u64]);
         }
-        Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })
+        Ok(TimedDispatches { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })
     }
 }
 
@@ -195,13 +195,13 @@ mod tests {
 
     #[test]
     fn stamps_that_tell_no_times_are_refused() {
-        assert_eq!(spans(&[], 1.0, 100), Err(Flaw::Missing));
-        assert_eq!(spans(&[1, 2], 0.0, 100), Err(Flaw::Missing));
-        assert_eq!(spans(&[1, 2], f32::NAN, 100), Err(Flaw::Missing));
-        assert_eq!(spans(&[0, 2, 3, 4], 1.0, 100), Err(Flaw::Zero));
-        assert_eq!(spans(&[1, 2, 0, 0], 1.0, 100), Err(Flaw::Zero));
-        assert_eq!(spans(&[7, 7, 7, 7], 1.0, 100), Err(Flaw::Zero));
-        assert_eq!(spans(&[1, 3, 2, 4], 1.0, 100), Err(Flaw::Unordered));
-        assert_eq!(spans(&[1, 2, 3, 200], 1.0, 100), Err(Flaw::TooLong));
+        assert_eq!(spans(&[], 1.0, 100), Err(ClockFlaw::Missing));
+        assert_eq!(spans(&[1, 2], 0.0, 100), Err(ClockFlaw::Missing));
+        assert_eq!(spans(&[1, 2], f32::NAN, 100), Err(ClockFlaw::Missing));
+        assert_eq!(spans(&[0, 2, 3, 4], 1.0, 100), Err(ClockFlaw::Zero));
+        assert_eq!(spans(&[1, 2, 0, 0], 1.0, 100), Err(ClockFlaw::Zero));
+        assert_eq!(spans(&[7, 7, 7, 7], 1.0, 100), Err(ClockFlaw::Zero));
+        assert_eq!(spans(&[1, 3, 2, 4], 1.0, 100), Err(ClockFlaw::Unordered));
+        assert_eq!(spans(&[1, 2, 3, 200], 1.0, 100), Err(ClockFlaw::TooLong));
     }
 }

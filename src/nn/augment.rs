@@ -33,10 +33,10 @@ pub struct Augment {
 }
 
 /// Name, maximum and field of an amount.
-type Amount = (&'static str, f32, fn(&mut Augment) -> &mut f32);
+type AmountField = (&'static str, f32, fn(&mut Augment) -> &mut f32);
 
 /// In field order.
-const AMOUNTS: [Amount; 8] = [
+const AMOUNTS: [AmountField; 8] = [
     ("rotate", 180.0, |augment| &mut augment.rotate),
     ("shift", 1000.0, |augment| &mut augment.shift),
     ("scale", 0.5, |augment| &mut augment.scale),

@@ -1,7 +1,7 @@
 //! Model configuration, independent of the data: from flags, a file, or code.
 
 use super::layer::{Activate, Dropout, Layer, Linear, Placed, read_all};
-use super::toml::Table;
+use super::toml::TomlTable;
 use super::{Activation, Initializer, LossConfig};
 use crate::error::Result;
 use std::fmt;
@@ -59,7 +59,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// If a key is missing or wrong; reports file, line, column, expected and found.
-    pub fn read(table: &mut Table<'_>) -> Result<Self> {
+    pub fn read(table: &mut TomlTable<'_>) -> Result<Self> {
         let smoothing =
             table.take_valid("label_smoothing", "a number from 0 to below 1", |s| (0.0..1.0).contains(s))?;
         let loss = LossConfig {
@@ -145,7 +145,7 @@ layers = [
 "#;
 
     fn read(text: &str) -> Result<ModelConfig> {
-        let mut table = Table::parse("model.toml", text)?;
+        let mut table = TomlTable::parse("model.toml", text)?;
         let config = ModelConfig::read(&mut table)?;
         table.finish()?;
         Ok(config)

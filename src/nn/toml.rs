@@ -37,7 +37,7 @@ impl File<'_> {
 
 /// A table of a file. Keys are taken from it; [`Self::finish`] rejects the remaining ones.
 #[derive(Clone, Debug)]
-pub struct Table<'a> {
+pub struct TomlTable<'a> {
     file: File<'a>,
     entries: DeTable<'a>,
     start: usize,
@@ -91,7 +91,7 @@ impl ValueKind {
     }
 }
 
-impl<'a> Table<'a> {
+impl<'a> TomlTable<'a> {
     /// A whole file, called `name` in errors.
     ///
     /// # Errors

@@ -15,12 +15,12 @@ pub struct Comparison {
     /// Reasons the two may not be comparable.
     pub caveats: Vec<String>,
     /// The whole step, then each row that is in either profile.
-    pub changes: Vec<Change>,
+    pub changes: Vec<KernelChange>,
 }
 
 /// A change in one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct KernelChange {
     /// The step, or a row with its kernel and shape.
     pub name: String,
     /// Earlier time; none if the row is new.
@@ -28,7 +28,7 @@ pub struct Change {
     /// Current time; none if the row is gone.
     pub after: Option<Band>,
     /// The conclusion.
-    pub verdict: Verdict,
+    pub verdict: ChangeVerdict,
 }
 
 /// A time with its noise band.
@@ -45,7 +45,7 @@ pub struct Band {
 /// Result of comparing two bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ChangeVerdict {
     /// The bands do not overlap; the later one is higher.
     Slower,
     /// The bands do not overlap; the later one is lower.
@@ -58,7 +58,7 @@ pub enum Verdict {
     Gone,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ChangeVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Slower => "SLOWER",
@@ -70,7 +70,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Change {
+impl KernelChange {
     /// Later time / earlier time.
     pub fn ratio(&self) -> Option<f64> {
         self.before.zip(self.after).map(|(before, after)| over(after.median, before.median))
@@ -78,8 +78,8 @@ impl Change {
 
     pub(super) fn new(name: String, before: Option<Band>, after: Option<Band>) -> Self {
         let verdict = match (before, after) {
-            (None, _) => Verdict::New,
-            (_, None) => Verdict::Gone,
+            (None, _) => ChangeVerdict::New,
+            (_, None) => ChangeVerdict::Gone,
             (Some(before), Some(after)) => before.against(after),
         };
         Self { name, before, after, verdict }
@@ -96,19 +96,19 @@ impl Band {
         Self { median, least, most }
     }
 
-    fn against(self, later: Self) -> Verdict {
+    fn against(self, later: Self) -> ChangeVerdict {
         match over(later.median, self.median) {
-            ratio if later.least > self.most && ratio > 1.0 + LEAST => Verdict::Slower,
-            ratio if later.most < self.least && ratio < 1.0 - LEAST => Verdict::Faster,
-            _ => Verdict::Same,
+            ratio if later.least > self.most && ratio > 1.0 + LEAST => ChangeVerdict::Slower,
+            ratio if later.most < self.least && ratio < 1.0 - LEAST => ChangeVerdict::Faster,
+            _ => ChangeVerdict::Same,
         }
     }
 }
 
 impl Comparison {
     /// Changes for the worse.
-    pub fn slower(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(|change| change.verdict == Verdict::Slower)
+    pub fn slower(&self) -> impl Iterator<Item = &KernelChange> {
+        self.changes.iter().filter(|change| change.verdict == ChangeVerdict::Slower)
     }
 }
 
@@ -120,10 +120,10 @@ mod tests {
     fn only_bands_that_lie_apart_tell_of_a_change() {
         let band = |least, median, most| Band { median, least, most };
         let earlier = band(9.0, 10.0, 11.0);
-        assert_eq!(earlier.against(band(12.0, 13.0, 14.0)), Verdict::Slower);
-        assert_eq!(earlier.against(band(10.5, 13.0, 14.0)), Verdict::Same);
-        assert_eq!(earlier.against(band(6.0, 7.0, 8.0)), Verdict::Faster);
-        assert_eq!(band(10.0, 10.0, 10.0).against(band(10.1, 10.2, 10.3)), Verdict::Same);
+        assert_eq!(earlier.against(band(12.0, 13.0, 14.0)), ChangeVerdict::Slower);
+        assert_eq!(earlier.against(band(10.5, 13.0, 14.0)), ChangeVerdict::Same);
+        assert_eq!(earlier.against(band(6.0, 7.0, 8.0)), ChangeVerdict::Faster);
+        assert_eq!(band(10.0, 10.0, 10.0).against(band(10.1, 10.2, 10.3)), ChangeVerdict::Same);
         assert_eq!(Band::of(5.0, &[]), band(5.0, 5.0, 5.0));
         assert_eq!(Band::of(5.0, &[6.0, 5.0, 4.0]), band(4.0, 5.0, 6.0));
         assert_eq!(Band::of(5.0, &[90.0, 4.0, 5.0, 5.0, 6.0, 0.1]), band(4.0, 5.0, 6.0));

@@ -1,6 +1,6 @@
 //! Charts of a profile as inline SVG: the roofline and the timeline.
 
-use super::report::{Profile, Rate, Resource, Row};
+use super::report::{DispatchRow, Profile, Rate, Resource};
 use super::table::percent;
 use crate::text::{escaped, significant};
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ impl Profile {
     /// Rows by arithmetic intensity and rate, under the device's roofs.
     pub(super) fn roofline(&self) -> String {
         let [left, top, right, bottom] = FRAME;
-        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.gflops > 0.0).collect();
+        let rows: Vec<&DispatchRow> = self.rows.iter().filter(|row| row.gflops > 0.0).collect();
         let highest = self.peaks.arithmetic().map_or(1.0, |rate| rate.best);
         let ridge = 100.0; // shows some of the flat part of the roof
         let x = Scale::over(rows.iter().map(|row| row.intensity).chain([0.1, ridge]), [left, right]);
@@ -187,7 +187,7 @@ fn bar(svg: &mut String, [from, to]: [f64; 2], whole: f64, top: f64, color: usiz
 }
 
 /// One-line description of a row.
-fn told(row: &Row) -> String {
+fn told(row: &DispatchRow) -> String {
     let roof = row.roof.as_ref().map_or(String::new(), |roof| format!(", {} of {}", percent(roof.share), roof.name));
     let (time, rate) = (significant(row.time.median), significant(row.gflops));
     format!("{} ({} {} {}): {time} us, {rate} GFLOP/s{roof}", row.label, row.kernel, row.variant, row.shape)

@@ -1,7 +1,7 @@
 //! Compares a profile with an earlier one.
 
-use super::change::{Band, Change, Comparison};
-use super::report::{Profile, Row};
+use super::change::{Band, Comparison, KernelChange};
+use super::report::{DispatchRow, Profile};
 
 impl Comparison {
     /// Compares `after` with `before`, loaded from `with`.
@@ -18,21 +18,21 @@ impl Comparison {
         let mut changes = Vec::new();
         let step = |profile: &Profile| profile.step.as_ref().map(|step| Band::of(step.wall.median, &step.rounds));
         if before.step.is_some() || after.step.is_some() {
-            changes.push(Change::new("the whole step".to_owned(), step(before), step(after)));
+            changes.push(KernelChange::new("the whole step".to_owned(), step(before), step(after)));
         }
-        let band = |row: &Row| Band::of(row.time.median, &row.rounds);
-        let mut left: Vec<&Row> = before.rows.iter().collect();
+        let band = |row: &DispatchRow| Band::of(row.time.median, &row.rounds);
+        let mut left: Vec<&DispatchRow> = before.rows.iter().collect();
         for row in &after.rows {
             let earlier = left.iter().position(|other| name(other) == name(row)).map(|at| left.remove(at));
-            changes.push(Change::new(name(row), earlier.map(band), Some(band(row))));
+            changes.push(KernelChange::new(name(row), earlier.map(band), Some(band(row))));
         }
-        changes.extend(left.into_iter().map(|row| Change::new(name(row), Some(band(row)), None)));
+        changes.extend(left.into_iter().map(|row| KernelChange::new(name(row), Some(band(row)), None)));
         Self { with: with.to_owned(), caveats, changes }
     }
 }
 
 /// The key by which rows are matched. Variants of a kernel share a row, except in a sweep.
-fn name(row: &Row) -> String {
+fn name(row: &DispatchRow) -> String {
     match row.share {
         Some(_) => format!("{} ({})", row.label, format!("{} {}", row.kernel, row.shape).trim_end()),
         None => format!("{} {} {}", row.kernel, row.variant, row.shape),

@@ -18,11 +18,13 @@ mod table;
 mod timeline;
 mod trace;
 
-pub use change::{Band, Change, Comparison, Verdict};
-pub use report::{Clock, Least, Parts, Peaks, Profile, Rate, Resource, Roof, Row, Spread, Step, Submit};
+pub use change::{Band, ChangeVerdict, Comparison, KernelChange};
+pub use report::{
+    Clock, DispatchRow, Least, Parts, Peaks, Profile, ProfiledStep, Rate, Resource, Roof, Spread, Submit,
+};
 pub use step::{Request, step};
 pub use subject::Subject;
-pub use sweep::{Job, Sweep, kernels, sweep_shaders, sweep_twins};
+pub use sweep::{Sweep, SweepJob, kernels, sweep_shaders, sweep_twins};
 
 use crate::data::{Dataset, Field, FieldValues, Provenance, Split, Task};
 use crate::random::{Random, stream};

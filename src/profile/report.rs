@@ -2,7 +2,7 @@
 
 use super::change::Comparison;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::Flaw;
+use crate::gpu::ClockFlaw;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -28,9 +28,9 @@ pub struct Profile {
     /// The device's measured peaks.
     pub peaks: Peaks,
     /// The whole training step, if one was profiled.
-    pub step: Option<Step>,
+    pub step: Option<ProfiledStep>,
     /// Dispatches in step order, or a kernel's variants and shapes.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DispatchRow>,
     /// Timeline of submissions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub submits: Vec<Submit>,
@@ -56,8 +56,8 @@ pub enum Clock {
     },
 }
 
-impl From<Flaw> for Clock {
-    fn from(flaw: Flaw) -> Self {
+impl From<ClockFlaw> for Clock {
+    fn from(flaw: ClockFlaw) -> Self {
         Self::Wall { reason: format!("{flaw}; each dispatch includes its own submission") }
     }
 }
@@ -177,7 +177,7 @@ pub struct Peaks {
 
 /// A whole training step; times are per step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct ProfiledStep {
     /// Batch size.
     pub batch: usize,
     /// Steps timed dispatch by dispatch; as many are timed as a whole.
@@ -223,7 +223,7 @@ impl Parts {
 
 /// A dispatch of a step, or a kernel in one variant and shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct DispatchRow {
     /// Positions in the step, from 1.
     pub places: Vec<usize>,
     /// Its purpose.
@@ -260,7 +260,7 @@ pub struct Row {
     pub chosen: bool,
 }
 
-impl Row {
+impl DispatchRow {
     /// Whether it appears faster than the device allows, beyond the spread of the peak's repeats: a measurement error
     /// of its cost or of the peak.
     pub fn is_above_roof(&self) -> bool {
@@ -354,7 +354,7 @@ impl Profile {
     }
 
     /// Rows that appear faster than the device allows.
-    pub fn above_roof(&self) -> impl Iterator<Item = &Row> {
+    pub fn above_roof(&self) -> impl Iterator<Item = &DispatchRow> {
         self.rows.iter().filter(|row| row.is_above_roof())
     }
 }

@@ -1,11 +1,11 @@
 //! Profiles a training step dispatch by dispatch.
 
 use super::over;
-use super::report::{Clock, Parts, Peaks, Profile, Row, Spread, Step, Submit};
+use super::report::{Clock, DispatchRow, Parts, Peaks, Profile, ProfiledStep, Spread, Submit};
 use super::subject::Subject;
 use super::timeline::{Timeline, lasts};
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Flaw, Stamps};
+use crate::gpu::{ClockFlaw, Stamps};
 use crate::kernel::word;
 use crate::plan::Dispatch;
 use crate::planner::Phase;
@@ -66,7 +66,7 @@ pub async fn step<S: Subject>(subject: &mut S, request: Request, peaks: Peaks) -
     for places in alike(dispatches) {
         let times = Times::of(&submits, &places, dispatches.len());
         let dispatch = &dispatches[places[0]];
-        let mut row = Row::new(dispatch, plan.bytes(dispatch), &times.all, &profile.peaks);
+        let mut row = DispatchRow::new(dispatch, plan.bytes(dispatch), &times.all, &profile.peaks);
         row.places = places.iter().map(|place| place + 1).collect();
         row.variant = subject.variant(dispatch.kernel, &dispatch.params);
         row.share = Some(over(times.all.iter().sum(), step.parts.total() * step.steps as f64));
@@ -92,7 +92,7 @@ async fn take_turns<S: Subject>(
     section: &str,
     steps: usize,
     clock: &Clock,
-) -> Result<Result<(Timeline, Vec<f64>), Flaw>> {
+) -> Result<Result<(Timeline, Vec<f64>), ClockFlaw>> {
     let count = subject.plan().section(section)?.dispatches.len();
     let rounds = steps.clamp(1, ROUNDS);
     let per_submit = steps.div_ceil(rounds);
@@ -107,7 +107,7 @@ async fn take_turns<S: Subject>(
         };
         match timed.spans.clone() {
             Ok(spans) if spans.len() == per_submit * count => timeline.add(per_submit, &timed, spans),
-            Ok(_) => return Ok(Err(Flaw::Missing)),
+            Ok(_) => return Ok(Err(ClockFlaw::Missing)),
             Err(flaw) => return Ok(Err(flaw)),
         }
     }
@@ -115,7 +115,7 @@ async fn take_turns<S: Subject>(
 }
 
 /// The step as a whole.
-fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
+fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> ProfiledStep {
     let timed: Vec<&Submit> = submits.iter().filter(|submit| !submit.dispatches.is_empty()).collect();
     let per_submit = timed.first().map_or(1, |submit| submit.steps);
     let steps = timed.iter().map(|submit| submit.steps).sum();
@@ -142,7 +142,7 @@ fn whole(submits: &[Submit], batch: usize, walls: Vec<f64>) -> Step {
     // Consecutive submissions see the same load on the machine.
     let costs: Vec<f64> = times.iter().zip(&walls).map(|(timed, wall)| over(*timed, *wall) - 1.0).collect();
     let (wall, timed, timing_cost) = (Spread::of(&walls), Spread::of(&times), Spread::of(&costs));
-    Step { batch, steps, per_submit, wall, rounds: walls, timed, timing_cost, parts }
+    ProfiledStep { batch, steps, per_submit, wall, rounds: walls, timed, timing_cost, parts }
 }
 
 /// Indices of dispatches grouped by equality; micro-batches repeat them.
@@ -183,7 +183,7 @@ impl Times {
     }
 }
 
-impl Row {
+impl DispatchRow {
     /// A row for a dispatch with these times.
     pub(super) fn new(dispatch: &Dispatch, bytes: u64, times: &[f64], peaks: &Peaks) -> Self {
         let (time, flops) = (Spread::of(times), dispatch.kernel.flops(&dispatch.params));

@@ -2,7 +2,7 @@
 
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
-use crate::gpu::{Flaw, GpuExecutor, Stamps, Timed};
+use crate::gpu::{ClockFlaw, GpuExecutor, Stamps, TimedDispatches};
 use crate::kernel::{AnyKernel, Caps};
 use crate::plan::{Executor, Plan};
 use std::future::Future;
@@ -17,10 +17,10 @@ pub trait Subject: Executor {
     fn caps(&self) -> Option<&Caps>;
 
     /// Runs `section` `times` times in one submission and waits for it.
-    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<Timed>>;
+    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<TimedDispatches>>;
 
     /// Runs `section` `times` times, waiting for each dispatch; spans are nanoseconds from the start.
-    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<Timed>>;
+    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<TimedDispatches>>;
 
     /// The variant of a kernel in use.
     fn variant(&self, kernel: &dyn AnyKernel, params: &[u8]) -> String {
@@ -37,11 +37,11 @@ impl Subject for GpuExecutor {
         Some(&self.gpu().caps)
     }
 
-    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<Timed>> {
+    fn timed(&mut self, section: &str, times: u32, stamps: Stamps) -> impl Future<Output = Result<TimedDispatches>> {
         self.run_timed(section, times, stamps)
     }
 
-    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<Timed>> {
+    fn apart(&mut self, section: &str, times: u32) -> impl Future<Output = Result<TimedDispatches>> {
         self.run_apart(section, times)
     }
 }
@@ -56,13 +56,19 @@ impl Subject for CpuExecutor<f32> {
     }
 
     /// There is no device clock.
-    async fn timed(&mut self, section: &str, times: u32, _stamps: Stamps) -> Result<Timed> {
+    async fn timed(&mut self, section: &str, times: u32, _stamps: Stamps) -> Result<TimedDispatches> {
         let begun = Instant::now();
         self.run(section, times)?;
-        Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Err(Flaw::Missing) })
+        Ok(TimedDispatches {
+            begun,
+            recorded: begun,
+            submitted: begun,
+            ended: Instant::now(),
+            spans: Err(ClockFlaw::Missing),
+        })
     }
 
-    async fn apart(&mut self, section: &str, times: u32) -> Result<Timed> {
+    async fn apart(&mut self, section: &str, times: u32) -> Result<TimedDispatches> {
         let begun = Instant::now();
         let count = self.plan().section(section)?.dispatches.len();
         let mut spans = Vec::with_capacity(count * times as usize);
@@ -71,6 +77,6 @@ impl Subject for CpuExecutor<f32> {
             self.run_dispatch(section, number)?;
             spans.push([from, begun.elapsed().as_nanos() as u64]);
         }
-        Ok(Timed { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })
+        Ok(TimedDispatches { begun, recorded: begun, submitted: begun, ended: Instant::now(), spans: Ok(spans) })
     }
 }

@@ -1,11 +1,11 @@
 //! Sweeps a kernel over its variants and shapes.
 
 use super::blocks::blocks;
-use super::report::{Clock, Peaks, Profile, Row};
+use super::report::{Clock, DispatchRow, Peaks, Profile};
 use super::subject::Subject;
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Kind, Result};
-use crate::gpu::{Checks, Flaw, Gpu, GpuExecutor, Pipelines, Stamps};
+use crate::gpu::{Checks, ClockFlaw, Gpu, GpuExecutor, Pipelines, Stamps};
 use crate::kernel::{AnyKernel, Caps, Case, Effort, Inputs, Variant, word};
 use crate::plan::{Memory, Plan, Role, SlotId};
 use crate::shader::{Reflection, Scalar};
@@ -27,19 +27,19 @@ pub struct Sweep {
     /// The kernel and the source of its shapes, for display.
     pub title: String,
     /// Kernels with parameters.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<SweepJob>,
 }
 
 /// A kernel with parameters.
 #[derive(Clone)]
-pub struct Job {
+pub struct SweepJob {
     /// The kernel.
     pub kernel: &'static dyn AnyKernel,
     /// Its parameters.
     pub params: Vec<u8>,
 }
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for SweepJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kernel.name(), crate::verify::shape(self.kernel, &self.params))
     }
@@ -64,7 +64,7 @@ pub fn kernels(all: &[&'static dyn AnyKernel], name: &str) -> Result<Vec<&'stati
     Ok(family)
 }
 
-impl Job {
+impl SweepJob {
     /// A kernel whose shape is given by its binding extents, in parameter order.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ pub async fn sweep_shaders(gpu: &Arc<Gpu>, sweep: Sweep, peaks: Peaks) -> Result
             let mut executor = GpuExecutor::with_pipelines(gpu, plan.clone(), pipelines.clone()).await?;
             profile.clock = clock(&mut executor).await?;
             let row = time(&mut executor, &prepared, &slots, &profile.peaks).await?;
-            rows.push(Row { chosen: variant.name == chosen, error, ..row });
+            rows.push(DispatchRow { chosen: variant.name == chosen, error, ..row });
         }
         rows.sort_by(|a, b| a.time.median.total_cmp(&b.time.median));
         profile.rows.extend(rows);
@@ -237,11 +237,16 @@ async fn clock(executor: &mut GpuExecutor) -> Result<Clock> {
     Ok(timed
         .spans
         .err()
-        .map_or(Clock::Device, |flaw: Flaw| Clock::Wall { reason: format!("{flaw}; submissions of many runs") }))
+        .map_or(Clock::Device, |flaw: ClockFlaw| Clock::Wall { reason: format!("{flaw}; submissions of many runs") }))
 }
 
 /// Writes the inputs and times the dispatch.
-async fn time<S: Subject>(subject: &mut S, prepared: &Prepared, slots: &[SlotId], peaks: &Peaks) -> Result<Row> {
+async fn time<S: Subject>(
+    subject: &mut S,
+    prepared: &Prepared,
+    slots: &[SlotId],
+    peaks: &Peaks,
+) -> Result<DispatchRow> {
     for ((&slot, words), &length) in slots.iter().zip(&prepared.words).zip(&prepared.lengths) {
         match subject.memory().slot(slot).ty.dtype {
             DType::F32 => subject.write_f32(slot, bytemuck::cast_slice(&words[..length]))?,
@@ -252,5 +257,9 @@ async fn time<S: Subject>(subject: &mut S, prepared: &Prepared, slots: &[SlotId]
     let plan = subject.plan();
     let dispatch = &plan.section(SECTION)?.dispatches[0];
     let variant = subject.variant(dispatch.kernel, &dispatch.params);
-    Ok(Row { variant, rounds: times.clone(), ..Row::new(dispatch, plan.bytes(dispatch), &times, peaks) })
+    Ok(DispatchRow {
+        variant,
+        rounds: times.clone(),
+        ..DispatchRow::new(dispatch, plan.bytes(dispatch), &times, peaks)
+    })
 }

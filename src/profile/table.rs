@@ -1,7 +1,7 @@
 //! A profile as tables: for the terminal, Markdown and CSV.
 
-use super::change::{Band, Change, Comparison};
-use super::report::{Peaks, Profile, Row, Spread, Step};
+use super::change::{Band, Comparison, KernelChange};
+use super::report::{DispatchRow, Peaks, Profile, ProfiledStep, Spread};
 use crate::text::{columns, date, significant, thousands};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -153,7 +153,7 @@ impl Profile {
 }
 
 /// A row for display; with its error if any row was `tested`.
-fn cells(row: &Row, tested: bool) -> Vec<String> {
+fn cells(row: &DispatchRow, tested: bool) -> Vec<String> {
     let none = || "-".to_owned();
     let (share, roof) = match &row.roof {
         Some(roof) => (percent(roof.share), roof.name.clone()),
@@ -199,7 +199,7 @@ impl Peaks {
     }
 }
 
-impl Step {
+impl ProfiledStep {
     fn lines(&self) -> Vec<(&'static str, String)> {
         let rate = thousands((self.batch as f64 * 1e6 / self.wall.median.max(1e-3)) as u64);
         let parts = self.parts;
@@ -248,7 +248,7 @@ impl Comparison {
     pub(super) fn cells(&self) -> Vec<Vec<String>> {
         let mut table = vec![CHANGE_HEADS.map(str::to_owned).to_vec()];
         table.extend(self.changes.iter().map(|change| {
-            let Change { name, before, after, verdict } = change;
+            let KernelChange { name, before, after, verdict } = change;
             vec![name.clone(), band(*before), band(*after), ratio(change), verdict.to_string()]
         }));
         table
@@ -271,7 +271,7 @@ fn band(band: Option<Band>) -> String {
     band.map_or_else(|| "-".to_owned(), told)
 }
 
-fn ratio(change: &Change) -> String {
+fn ratio(change: &KernelChange) -> String {
     change.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("x{ratio:.2}"))
 }
 

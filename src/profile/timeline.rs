@@ -1,7 +1,7 @@
 //! Timeline of host and device.
 
 use super::report::{Clock, Submit};
-use crate::gpu::Timed;
+use crate::gpu::TimedDispatches;
 use std::time::Instant;
 
 /// Submissions in order, each in its own clock's time.
@@ -25,7 +25,7 @@ impl Timeline {
     }
 
     /// Adds a submission of `steps` steps with its dispatch spans, if timed.
-    pub(super) fn add(&mut self, steps: usize, timed: &Timed, spans: Vec<[u64; 2]>) {
+    pub(super) fn add(&mut self, steps: usize, timed: &TimedDispatches, spans: Vec<[u64; 2]>) {
         let since = |moment: Instant| moment.saturating_duration_since(self.origin).as_nanos() as i128;
         let host = [timed.begun, timed.recorded, timed.submitted, timed.ended].map(since);
         self.submits.push(Entry { steps, host, spans });
@@ -68,9 +68,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn timed(origin: Instant, host: [u64; 4]) -> Timed {
+    fn timed(origin: Instant, host: [u64; 4]) -> TimedDispatches {
         let [begun, recorded, submitted, ended] = host.map(|time| origin + Duration::from_nanos(time));
-        Timed { begun, recorded, submitted, ended, spans: Ok(Vec::new()) }
+        TimedDispatches { begun, recorded, submitted, ended, spans: Ok(Vec::new()) }
     }
 
     #[test]

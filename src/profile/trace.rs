@@ -41,7 +41,7 @@ impl Profile {
     }
 
     /// The row of each dispatch of a step, in order.
-    pub(super) fn rows_of_step(&self) -> Vec<&super::Row> {
+    pub(super) fn rows_of_step(&self) -> Vec<&super::DispatchRow> {
         let mut places: Vec<_> =
             self.rows.iter().flat_map(|row| row.places.iter().map(move |place| (place, row))).collect();
         places.sort_by_key(|(place, _)| **place);
@@ -65,7 +65,7 @@ fn host(events: &mut Vec<Value>, submit: &Submit) {
 }
 
 /// Device events of a submission; `step` counts all steps.
-fn device(events: &mut Vec<Value>, submit: &Submit, rows: &[&super::Row], step: &mut usize) {
+fn device(events: &mut Vec<Value>, submit: &Submit, rows: &[&super::DispatchRow], step: &mut usize) {
     if rows.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use crate::data::Dropped;
 use crate::error::{Error, Kind, Result};
-use crate::nn::toml::Table;
+use crate::nn::toml::TomlTable;
 use crate::nn::{Model, ModelConfig, NORMALIZATION, Normalization};
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -122,7 +122,7 @@ fn described(bytes: &[u8]) -> Result<Model> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
     let text = metadata.as_ref().and_then(|all| all.get(MODEL));
     let missing = || Error::new(Kind::Model, format!("metadata lacks `{MODEL}` (layers)"), NOT_A_MODEL);
-    let mut table = Table::parse("its layers", text.ok_or_else(missing)?).map_err(refuse)?;
+    let mut table = TomlTable::parse("its layers", text.ok_or_else(missing)?).map_err(refuse)?;
     let format = table.take::<usize>("format").map_err(refuse)?.unwrap_or(0);
     if format > FORMAT {
         let cause = format!("model file format {format}, expected {FORMAT} or older");
@@ -131,7 +131,7 @@ fn described(bytes: &[u8]) -> Result<Model> {
     described_model(table).map_err(refuse)
 }
 
-fn described_model(mut table: Table<'_>) -> Result<Model> {
+fn described_model(mut table: TomlTable<'_>) -> Result<Model> {
     let mut count = |key| table.take::<usize>(key)?.ok_or_else(|| table.missing(key, "a whole number"));
     let (inputs, classes) = (count("inputs")?, count("classes")?);
     table.take::<String>("dropped")?;

@@ -14,7 +14,7 @@ const WARM_UP: usize = 10;
 
 /// Progress after some steps.
 #[derive(Clone, Debug)]
-pub struct Update<'a> {
+pub struct TrainUpdate<'a> {
     /// Steps done, out of [`Self::total_steps`].
     pub step: usize,
     /// Total steps.
@@ -49,7 +49,7 @@ pub(super) fn not_finite(what: &str, loss: f64) -> Error {
 }
 
 /// State of a run as known from the metrics read so far.
-pub(super) struct Progress {
+pub(super) struct RunProgress {
     samples: usize,
     batch: usize,
     division: MicroBatches,
@@ -65,7 +65,7 @@ pub(super) struct Progress {
     ended: Instant,
 }
 
-impl Progress {
+impl RunProgress {
     pub(super) fn new(samples: usize, batch: usize, division: MicroBatches) -> Self {
         let (last, begun) = (Measured::of(&[]), Instant::now());
         Self {
@@ -139,7 +139,7 @@ impl Progress {
         total: usize,
     ) -> Result<()>
     where
-        W: FnMut(Update<'_>) -> Result<()>,
+        W: FnMut(TrainUpdate<'_>) -> Result<()>,
     {
         let steps_per_epoch = self.samples.div_ceil(self.batch);
         let losses: Vec<f32> = metrics.chunks_exact(2).map(|entry| entry[0]).collect();
@@ -153,7 +153,7 @@ impl Progress {
             let epoch_ended = self.step.is_multiple_of(steps_per_epoch);
             let is_last = i + 1 == losses.len();
             if epoch_ended || is_last {
-                watch(Update {
+                watch(TrainUpdate {
                     step: self.step,
                     total_steps: total,
                     epoch: self.step / steps_per_epoch,

@@ -85,7 +85,7 @@ pub(super) struct EarlyStopping {
 
 /// The result of a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct StopVerdict {
     /// Whether none before was as good.
     pub(super) is_best: bool,
     /// Why training should end now, if so.
@@ -98,7 +98,7 @@ impl EarlyStopping {
     }
 
     /// Takes in the next validation.
-    pub(super) fn judge(&mut self, now: Validated) -> Verdict {
+    pub(super) fn judge(&mut self, now: Validated) -> StopVerdict {
         let is_best = self.best.is_none_or(|best| now.score.loss() < best.score.loss());
         if is_best {
             self.best = Some(now);
@@ -109,7 +109,7 @@ impl EarlyStopping {
         } else {
             self.patience.filter(|patience| self.since_best >= *patience).map(|_| StopReason::Patience)
         };
-        Verdict { is_best, stop }
+        StopVerdict { is_best, stop }
     }
 }
 

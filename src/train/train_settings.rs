@@ -5,7 +5,7 @@ use super::setting::{Draft, Scope, Setting};
 use super::settings::{USUAL_OPTIMIZER, settings, settings_in};
 use crate::error::{Error, Kind, Result};
 use crate::nn::ModelConfig;
-use crate::nn::toml::{Table, ValueKind};
+use crate::nn::toml::{TomlTable, ValueKind};
 use crate::text::quoted;
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl TrainSettings {
     ///
     /// # Errors
     /// If a key is unknown or its value cannot be used: gives file, line and column.
-    pub fn read(mut table: Table<'_>) -> Result<Self> {
+    pub fn read(mut table: TomlTable<'_>) -> Result<Self> {
         let mut given = Self::default();
         for setting in settings_in(Scope::File) {
             let read = |text: &str| setting.check(text).map(|()| text.to_owned());

@@ -1,11 +1,11 @@
 //! Training and evaluation on any executor.
 
 use super::course::Course;
-use super::progress::{Progress, not_finite, steps_in_ring};
+use super::progress::{RunProgress, not_finite, steps_in_ring};
 use super::scan::Scan;
 use super::stopping::{EarlyStopping, StopReason, Validated};
 use super::upload::{check_supported, upload_split};
-use super::{TrainConfig, Update};
+use super::{TrainConfig, TrainUpdate};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Kind, Result};
 use crate::infer::{self, Outputs, Session};
@@ -24,7 +24,7 @@ pub const EVALUATION_BATCH: usize = 256;
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
+pub struct TrainOutcome {
     /// Completed steps.
     pub steps: usize,
     /// Completed epochs.
@@ -160,13 +160,13 @@ impl<E: Executor> Trainer<E> {
     ///
     /// # Errors
     /// If the device fails, or a loss is not finite; and any error of `watch`, which ends training.
-    pub async fn train(&mut self, mut watch: impl FnMut(Update<'_>) -> Result<()>) -> Result<Outcome> {
+    pub async fn train(&mut self, mut watch: impl FnMut(TrainUpdate<'_>) -> Result<()>) -> Result<TrainOutcome> {
         let course = Course::new(&self.config, self.samples)?;
         let Course { steps_per_epoch, total, .. } = course;
         let division = self.config.division(self.samples);
         let ring = steps_in_ring(division);
         let mut scan = Scan::new(self.slots.scan.as_ref(), self.config.scan_every)?;
-        let mut progress = Progress::new(self.samples, self.config.batch_size, division);
+        let mut progress = RunProgress::new(self.samples, self.config.batch_size, division);
         let mut stopping = EarlyStopping::new(self.config.target, self.config.patience);
         let (mut submitted, mut waiting) = (0, VecDeque::<Submitted>::new());
         let (mut first_step, mut up) = (None, 0);
@@ -210,7 +210,7 @@ impl<E: Executor> Trainer<E> {
             self.executor.run(&Phase::Restore.name(), 1)?;
             validation = stopping.best;
         }
-        Ok(Outcome {
+        Ok(TrainOutcome {
             steps: progress.step,
             epochs: progress.step / steps_per_epoch,
             stop_reason: ending,
@@ -254,7 +254,7 @@ impl<E: Executor> Trainer<E> {
     async fn arrive(
         &mut self,
         steps: Submitted,
-        progress: &mut Progress,
+        progress: &mut RunProgress,
         scan: &mut Scan,
         submitted: usize,
     ) -> Result<Vec<f32>> {

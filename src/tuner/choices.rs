@@ -120,12 +120,12 @@ pub(super) fn of_choice<'a>(gpu: &Gpu, plan: &'a Plan) -> Vec<(&'static dyn AnyK
 
 /// Timing results by adapter, driver, version, sources and parameters; cached in a file.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct KnownVariants {
     variants: BTreeMap<String, String>,
     ledger: Ledger,
 }
 
-impl Found {
+impl KnownVariants {
     /// Reads the file: invalid lines are ignored, and the last of several entries wins.
     pub fn read(file: PathBuf) -> Self {
         let (ledger, lines) = Ledger::read(file);

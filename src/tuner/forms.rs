@@ -1,7 +1,7 @@
 //! Tuning the forms of ops: each form is lowered into a plan of its own and timed there with all its kernels.
 
 use super::race::{Racer, race};
-use super::{Choice, Found, Timed, numbers};
+use super::{Choice, KnownVariants, Timed, numbers};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Gpu, GpuExecutor, Pipelines};
 use crate::graph::{Choices, Form, OpenOp};
@@ -34,7 +34,7 @@ pub struct TunedForms {
 pub async fn tune_forms(
     gpu: &Arc<Gpu>,
     open: &[OpenOp],
-    found: &mut Found,
+    found: &mut KnownVariants,
     budget: Duration,
     pipelines: &Pipelines,
 ) -> Result<TunedForms> {

@@ -8,7 +8,7 @@ mod choices;
 mod forms;
 mod race;
 
-pub use choices::{Choice, Found, in_use, replay};
+pub use choices::{Choice, KnownVariants, in_use, replay};
 pub use forms::{TunedForms, forms_in_use, replay_forms, tune_forms};
 
 use crate::error::Result;
@@ -65,7 +65,7 @@ pub async fn tune(
     mut gpu: Arc<Gpu>,
     plan: &Plan,
     pipelines: &mut Pipelines,
-    found: &mut Found,
+    found: &mut KnownVariants,
     budget: Duration,
 ) -> Result<Tuned> {
     let started = Instant::now();

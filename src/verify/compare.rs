@@ -38,7 +38,7 @@ impl Worst {
 
 /// The first wrong element of a case.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
+pub struct Mismatch {
     /// The binding.
     pub binding: String,
     /// Index of the element.
@@ -82,7 +82,7 @@ pub enum Wrong {
     },
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { binding, element, elements, wrong } = self;
         write!(f, "`{binding}`: element {element} of {elements} ")?;
@@ -101,11 +101,11 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// The first wrong element.
-pub fn compare(reflection: &Reflection, prepared: &Prepared, after: &[Vec<u32>]) -> Result<Worst, Fault> {
+pub fn compare(reflection: &Reflection, prepared: &Prepared, after: &[Vec<u32>]) -> Result<Worst, Mismatch> {
     let mut worst = Worst { cases: 1, ..Worst::default() };
     for (index, binding) in reflection.bindings.iter().enumerate() {
         let (before, after, elements) = (&prepared.words[index], &after[index], prepared.lengths[index]);
-        let fault = |element, wrong| Fault { binding: binding.name.clone(), element, elements, wrong };
+        let fault = |element, wrong| Mismatch { binding: binding.name.clone(), element, elements, wrong };
         // Only elements of outputs may change.
         let fixed = if binding.access == Access::Read { 0 } else { elements };
         if let Some(i) = (fixed..before.len()).find(|&i| before[i] != after[i]) {
@@ -163,6 +163,6 @@ fn in_ulps(difference: f64, expected: f64, bound: f64) -> Option<f64> {
 ///
 /// # Errors
 /// The first wrong element.
-pub fn check_f32_twin(kernel: &dyn AnyKernel, reflection: &Reflection, prepared: &Prepared) -> Result<Worst, Fault> {
+pub fn check_f32_twin(kernel: &dyn AnyKernel, reflection: &Reflection, prepared: &Prepared) -> Result<Worst, Mismatch> {
     compare(reflection, prepared, &f32_twin(kernel, reflection, prepared))
 }

@@ -1,7 +1,7 @@
 //! Forms of kernels (variant and runtime checks), and running cases on them.
 
 use super::case::{Prepared, prepare, shape};
-use super::compare::{Fault, Worst, compare};
+use super::compare::{Mismatch, Worst, compare};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Checks, Gpu, Pipeline, Run};
 use crate::kernel::{AnyKernel, Caps, Case, Effort, Variant};
@@ -71,7 +71,7 @@ pub async fn check_all(
     kernel: &dyn AnyKernel,
     variant: &Variant,
     cases: &[&Prepared],
-) -> Result<Vec<Result<Worst, Fault>>> {
+) -> Result<Vec<Result<Worst, Mismatch>>> {
     let mut runs = Vec::new();
     for Prepared { case, words, .. } in cases {
         runs.push(Run { params: &case.params, groups: kernel.groups(&case.params, variant), arrays: words });
@@ -122,7 +122,7 @@ pub async fn check_variant(
     Ok(worst)
 }
 
-fn wrong(kernel: &dyn AnyKernel, variant: &Variant, prepared: &Prepared, fault: &Fault) -> Error {
+fn wrong(kernel: &dyn AnyKernel, variant: &Variant, prepared: &Prepared, fault: &Mismatch) -> Error {
     let shape = shape(kernel, &prepared.case.params);
     Error::new(
         Kind::Device,

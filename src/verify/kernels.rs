@@ -28,7 +28,7 @@ fn shares((form, forms): (usize, usize), most: usize, case: usize) -> bool {
 }
 
 /// Result for a kernel.
-pub(super) struct Found {
+pub(super) struct KernelFindings {
     /// One row per variant.
     pub(super) rows: Vec<Row>,
     /// Parameters of all cases that ran in some form.
@@ -65,7 +65,7 @@ pub(super) async fn verify(
     settings: &Settings,
     until: Option<Instant>,
     watch: &dyn Fn(usize),
-) -> Result<Found> {
+) -> Result<KernelFindings> {
     let Settings { effort, case, .. } = *settings;
     let over = || until.is_some_and(|until| Instant::now() >= until);
     let variants: BTreeSet<String> = forms.iter().map(|form| form.variant.name.clone()).collect();
@@ -103,7 +103,7 @@ pub(super) async fn verify(
     failures.extend(trials.iter_mut().filter_map(|trial| trial.failure.take()));
     let rows = rows(kernel, variants, &trials, &failures, broken);
     let rows = if over() && !broken { without_unreached(kernel, rows) } else { rows };
-    Ok(Found { rows, shapes, forms, broken })
+    Ok(KernelFindings { rows, shapes, forms, broken })
 }
 
 /// The result for each variant.

@@ -2,7 +2,7 @@
 //! twin with the same inputs. Errors do not accumulate, and the faulty dispatch is identified.
 
 use super::case::{POISON, Prepared, given};
-use super::compare::{Fault, Worst, compare};
+use super::compare::{Mismatch, Worst, compare};
 use super::shape;
 use crate::data::Dataset;
 use crate::error::{Error, Kind, Result};
@@ -47,7 +47,7 @@ pub struct Parted {
     /// The variant that ran.
     pub variant: Variant,
     /// The first wrong element.
-    pub fault: Fault,
+    pub fault: Mismatch,
     device: String,
     shapes: Vec<Shape>,
     prepared: Prepared,

@@ -28,7 +28,7 @@ mod whole;
 
 pub use bench::{Bench, Outcome};
 pub use case::{CANARY, POISON, Prepared, TAIL, prepare, prepare_altered, shape};
-pub use compare::{Fault, Worst, Wrong, check_f32_twin, compare};
+pub use compare::{Mismatch, Worst, Wrong, check_f32_twin, compare};
 pub use form::{CheckedVariant, check, check_all, check_variant, forms, prepare_all};
 pub use lockstep::{Parted, Step, lockstep, lockstep_model};
 pub use relations::check_relations;

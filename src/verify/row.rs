@@ -1,6 +1,6 @@
 //! Verification results: a row per op and variant, and the details of failures.
 
-use super::compare::{Fault, Worst};
+use super::compare::{Mismatch, Worst};
 use crate::gpu::Checks;
 use crate::kernel::{Effort, Inputs};
 use std::cmp::Ordering;
@@ -68,7 +68,7 @@ pub struct FailedCase {
 #[derive(Clone, Debug)]
 pub enum What {
     /// A wrong element.
-    Element(Fault),
+    Element(Mismatch),
     /// A description.
     Words(String),
 }

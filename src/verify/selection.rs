@@ -34,7 +34,7 @@ impl Settings {
 }
 
 /// A unit of work for a thread.
-pub(super) enum Job {
+pub(super) enum VerifyJob {
     /// A kernel in these forms.
     Kernel(&'static dyn AnyKernel, Vec<CheckedVariant>),
     /// A kernel in as many of these forms as time allows.
@@ -45,7 +45,7 @@ pub(super) enum Job {
 /// What `settings` select.
 pub(super) struct Selection {
     /// In order of execution; time-limited jobs are last.
-    pub(super) jobs: Vec<Job>,
+    pub(super) jobs: Vec<VerifyJob>,
     /// Rows the adapter cannot run.
     pub(super) not_run: Vec<Row>,
     /// Total number of forms on the adapter.
@@ -68,7 +68,7 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         let entries = whole.entries(settings.effort);
         variants.extend(entries.iter().cloned());
         let chosen = entries.into_iter().filter(|entry| among(&settings.variant, entry));
-        jobs.extend(chosen.map(|entry| Job::Whole(whole, entry)));
+        jobs.extend(chosen.map(|entry| VerifyJob::Whole(whole, entry)));
     }
     for kernel in kernels.iter().filter(|kernel| among(&settings.op, kernel.name())) {
         let all = kernel.variants(caps);
@@ -78,15 +78,15 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
         let chosen: Vec<_> = forms(*kernel, caps, settings.effort).into_iter().filter(chosen).collect();
         let (needed, others) = chosen.into_iter().partition(|form| form.first || settings.time.is_none());
         if !Vec::is_empty(&needed) {
-            jobs.push(Job::Kernel(*kernel, needed));
+            jobs.push(VerifyJob::Kernel(*kernel, needed));
         }
         if !Vec::is_empty(&others) {
-            spare.push(Job::Spare(*kernel, others));
+            spare.push(VerifyJob::Spare(*kernel, others));
         }
         not_run.extend(without_subgroups(*kernel, caps).filter(|_| settings.variant.is_none()));
     }
     // Longest first, then jobs that reuse compiled forms.
-    jobs.sort_by_key(|job| matches!(job, Job::Whole(Whole::Determinism | Whole::Transposes, _)));
+    jobs.sort_by_key(|job| matches!(job, VerifyJob::Whole(Whole::Determinism | Whole::Transposes, _)));
     jobs.extend(spare);
     match (&settings.variant, settings.case) {
         (Some(variant), _) if jobs.is_empty() => Err(unknown("variant", variant, &variants)),
@@ -98,9 +98,9 @@ pub(super) fn select(kernels: &[&'static dyn AnyKernel], settings: &Settings, ca
     }
 }
 
-fn has_case(jobs: &[Job], case: usize, effort: Effort) -> bool {
+fn has_case(jobs: &[VerifyJob], case: usize, effort: Effort) -> bool {
     jobs.iter()
-        .any(|job| matches!(job, Job::Kernel(kernel, _) | Job::Spare(kernel, _) if case < kernel.cases(effort).len()))
+        .any(|job| matches!(job, VerifyJob::Kernel(kernel, _) | VerifyJob::Spare(kernel, _) if case < kernel.cases(effort).len()))
 }
 
 /// A row for the forms the kernel would have with the usual subgroup size.

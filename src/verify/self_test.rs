@@ -1,7 +1,7 @@
 //! Self-test of a plan: before it runs, each of its kernels is checked against its twin on the device, with the plan's
 //! own parameters. A failing kernel is replaced by the next variant.
 
-use super::{Fault, Prepared, compare, prepare, shape};
+use super::{Mismatch, Prepared, compare, prepare, shape};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::{Gpu, Pipelines, Run};
 use crate::kernel::{AnyKernel, Case, Inputs, Variant, word};
@@ -227,7 +227,7 @@ async fn run(gpu: &Arc<Gpu>, pipelines: &Pipelines, tests: Vec<Test>) -> Result<
         }
         let compared = window.par_iter().zip(&prepared).zip(&after).map(|((test, prepared), after)| {
             let pipeline = pipelines.get(&test.variant).ok_or_else(|| missing(test))?;
-            let tell = |fault: Fault| format!("{}: {fault}", shape(test.kernel, &test.params));
+            let tell = |fault: Mismatch| format!("{}: {fault}", shape(test.kernel, &test.params));
             Ok(compare(&pipeline.reflection, prepared, after).err().map(tell))
         });
         outcomes.extend(compared.collect::<Result<Vec<_>>>()?);

@@ -4,7 +4,7 @@ use super::bench::{Bench, Outcome};
 use super::compare::Worst;
 use super::kernels;
 use super::row::{Failure, Row, Verdict, What};
-use super::selection::{Job, Selection, Settings, not_run, select};
+use super::selection::{Selection, Settings, VerifyJob, not_run, select};
 use crate::error::{Error, Kind, Result};
 use crate::gpu::Gpu;
 use crate::kernel::{AnyKernel, Effort, word};
@@ -75,12 +75,12 @@ impl Report {
 /// A message from a worker thread.
 enum Message {
     Cases(&'static str, usize),
-    Done(usize, Found),
+    Done(usize, SuiteFindings),
     Broken(Error),
 }
 
 /// Results of a job.
-struct Found {
+struct SuiteFindings {
     rows: Vec<Row>,
     forms: usize,
     products: BTreeSet<(&'static str, [Option<u32>; 3])>,
@@ -143,8 +143,8 @@ fn listen(
     receiver: &Receiver<Message>,
     jobs: usize,
     watch: &mut impl FnMut(Event<'_>) -> Result<()>,
-) -> Result<Vec<Option<Found>>> {
-    let mut found: Vec<Option<Found>> = (0..jobs).map(|_| None).collect();
+) -> Result<Vec<Option<SuiteFindings>>> {
+    let mut found: Vec<Option<SuiteFindings>> = (0..jobs).map(|_| None).collect();
     let mut done = 0;
     watch(Event::Jobs(done, jobs))?;
     for message in receiver {
@@ -166,7 +166,7 @@ fn listen(
 fn work(
     open: &(impl Fn() -> Result<Arc<Gpu>> + Sync),
     kernels: &[&'static dyn AnyKernel],
-    jobs: &[Job],
+    jobs: &[VerifyJob],
     (settings, until): (&Settings, Option<Instant>),
     (next, stop): (&AtomicUsize, &AtomicBool),
     sender: &Sender<Message>,
@@ -188,14 +188,14 @@ fn work(
     Ok(())
 }
 
-impl Job {
+impl VerifyJob {
     async fn run(
         &self,
         bench: &Bench<'_>,
         settings: &Settings,
         until: Option<Instant>,
         sender: &Sender<Message>,
-    ) -> Result<Found> {
+    ) -> Result<SuiteFindings> {
         match self {
             Self::Kernel(kernel, forms) | Self::Spare(kernel, forms) => {
                 let until = until.filter(|_| matches!(self, Self::Spare(..)));
@@ -207,7 +207,7 @@ impl Job {
                 let product = kernel.body().starts_with("matmul_");
                 let shapes = found.shapes.iter().filter(|_| product);
                 let products = shapes.map(|params| (kernel.body(), extents(*kernel, params))).collect();
-                Ok(Found { rows: found.rows, forms: found.forms, products, broken: found.broken })
+                Ok(SuiteFindings { rows: found.rows, forms: found.forms, products, broken: found.broken })
             }
             Self::Whole(whole, entry) => {
                 let (op, variant) = (whole.name(), entry.clone());
@@ -217,13 +217,13 @@ impl Job {
                     Outcome::Wrong(words) => failed(op, variant, words, settings.effort),
                 };
                 let broken = bench.gpu.healthy("verifying").is_err();
-                Ok(Found { rows: vec![row], forms: 0, products: BTreeSet::new(), broken })
+                Ok(SuiteFindings { rows: vec![row], forms: 0, products: BTreeSet::new(), broken })
             }
         }
     }
 
     /// The result of a job that ended with an error.
-    fn broken(&self, error: &Error, effort: Effort) -> Found {
+    fn broken(&self, error: &Error, effort: Effort) -> SuiteFindings {
         let row = |op, variant: &str| failed(op, variant.to_owned(), error.to_string(), effort);
         let rows = match self {
             Self::Kernel(kernel, forms) | Self::Spare(kernel, forms) => {
@@ -232,7 +232,7 @@ impl Job {
             }
             Self::Whole(whole, entry) => vec![row(whole.name(), entry)],
         };
-        Found { rows, forms: 0, products: BTreeSet::new(), broken: true }
+        SuiteFindings { rows, forms: 0, products: BTreeSet::new(), broken: true }
     }
 }
 

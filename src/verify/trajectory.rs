@@ -10,7 +10,7 @@ use crate::kernel::{Caps, Effort, Real};
 use crate::nn::{MlpConfig, ModelConfig};
 use crate::optim::{AdamW, RmsProp, Schedule, Sgd, UpdateConfig};
 use crate::plan::{Executor, Plan};
-use crate::train::{Outcome as Trained, TrainConfig, Trainer};
+use crate::train::{TrainConfig, TrainOutcome as Trained, Trainer};
 use std::sync::Arc;
 
 /// Allowed differences of losses, and of weights, from the f32 twins after at most a hundred steps. Measured: two f32
@@ -41,7 +41,7 @@ pub fn hundred_steps() -> (TrainConfig, Dataset) {
 /// If the device fails, or a loss is not finite.
 pub async fn trace<E: Executor>(trainer: &mut Trainer<E>) -> Result<Trace> {
     let mut losses = Vec::new();
-    let watch = |update: crate::train::Update<'_>| {
+    let watch = |update: crate::train::TrainUpdate<'_>| {
         losses.extend(update.losses.iter().map(|&x| f64::from(x)));
         Ok(())
     };

@@ -1,11 +1,11 @@
 //! Shared by shader tests: an open device, or an error that says how to get one.
 
-use shadegrad::gpu::{Choice, Chosen, Gpu, choose};
+use shadegrad::gpu::{Chosen, DeviceChoice, Gpu, choose};
 use std::sync::Arc;
 
 /// The adapter to test on: a GPU if there is one, else the first adapter.
 pub(crate) fn adapter() -> wgpu::Adapter {
-    let adapter = match pollster::block_on(choose(&Choice::Auto)).expect("`auto` always means something") {
+    let adapter = match pollster::block_on(choose(&DeviceChoice::Auto)).expect("`auto` always means something") {
         Chosen::Adapter(adapter) => Some(adapter),
         Chosen::NoGpu(others) => others.into_iter().next(),
         Chosen::Native => None,

@@ -7,7 +7,7 @@ use shadegrad::data::digits;
 use shadegrad::error::Result;
 use shadegrad::kernel::Caps;
 use shadegrad::nn::{MlpConfig, ModelConfig};
-use shadegrad::train::{TrainConfig, Trainer, Update};
+use shadegrad::train::{TrainConfig, TrainUpdate, Trainer};
 
 fn main() -> Result<()> {
     pollster::block_on(async {
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         let caps = Caps::unlimited(); // of the CPU path; of a GPU, those of `session::Device`
         let (model, plan) = Trainer::<CpuExecutor<f32>>::plan(&config, &data, &caps)?;
         let mut trainer = Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &data)?;
-        let watch = |update: Update<'_>| {
+        let watch = |update: TrainUpdate<'_>| {
             println!("step {}: loss {:.3}", update.step, update.score.loss());
             Ok(())
         };

@@ -6,11 +6,11 @@
 use shadegrad::cpu::CpuExecutor;
 use shadegrad::data::{Dataset, digits};
 use shadegrad::error::Result;
-use shadegrad::gpu::{Choice, GpuExecutor};
+use shadegrad::gpu::{DeviceChoice, GpuExecutor};
 use shadegrad::nn::{MlpConfig, Model, ModelConfig};
 use shadegrad::plan::Executor;
 use shadegrad::session::{Device, Options, prepare};
-use shadegrad::train::{ModelFile, TrainConfig, Trainer, Update};
+use shadegrad::train::{ModelFile, TrainConfig, TrainUpdate, Trainer};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let model = ModelConfig::mlp(&[64], &MlpConfig::default());
     let config = TrainConfig { model, epochs: 2, ..TrainConfig::default() };
     pollster::block_on(async {
-        let device = Device::open(&Choice::Auto, None).await?;
+        let device = Device::open(&DeviceChoice::Auto, None).await?;
         println!("training on {device}");
         match &device {
             Device::Gpu(gpu) => {
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
 
 async fn train<E: Executor>(executor: E, model: Model, config: TrainConfig, data: &Dataset) -> Result<()> {
     let mut trainer = Trainer::new(executor, model.clone(), config, data)?;
-    let watch = |update: Update<'_>| {
+    let watch = |update: TrainUpdate<'_>| {
         println!("step {}: loss {:.3}", update.step, update.score.loss());
         Ok(())
     };

@@ -11,7 +11,7 @@ use shadegrad::ops::elementwise::relu::{ReluKernel, ReluParams};
 use shadegrad::ops::elementwise::scale::{ScaleKernel, ScaleParams};
 use shadegrad::plan::{Role, SlotId};
 use shadegrad::shape::TensorType;
-use shadegrad::tuner::{Found, TunedForms, forms_in_use, replay_forms, tune_forms};
+use shadegrad::tuner::{KnownVariants, TunedForms, forms_in_use, replay_forms, tune_forms};
 use std::time::Duration;
 
 /// The choice of `form` for an op.
@@ -160,7 +160,7 @@ fn rectifying() -> Result<(Setting, Value)> {
     Ok((setting, rectified))
 }
 
-fn tuned(open: &[OpenOp], found: &mut Found, budget: Duration) -> Result<TunedForms> {
+fn tuned(open: &[OpenOp], found: &mut KnownVariants, budget: Duration) -> Result<TunedForms> {
     pollster::block_on(tune_forms(&common::gpu(), open, found, budget, &Pipelines::new(Checks::Off)))
 }
 
@@ -170,7 +170,7 @@ fn the_tuner_takes_the_faster_form_though_it_has_more_kernels_and_knows_it_the_n
     let open = setting.graph.open_ops(&common::gpu().caps);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("variants.jsonl");
-    let mut found = Found::read(file.clone());
+    let mut found = KnownVariants::read(file.clone());
     let first = tuned(&open, &mut found, Duration::from_secs(60))?;
     assert_eq!((first.timed.len(), first.known, first.left), (1, 0, 0));
     let timed = &first.timed[0];
@@ -178,10 +178,10 @@ fn the_tuner_takes_the_faster_form_though_it_has_more_kernels_and_knows_it_the_n
     assert_eq!((timed.chosen.as_str(), timed.usual.as_str()), ("steps-2", "direct"), "{timed:?}");
     found.write()?;
     // With no time left, what was found before is taken, and what was not stays as it is.
-    let again = tuned(&open, &mut Found::read(file), Duration::ZERO)?;
+    let again = tuned(&open, &mut KnownVariants::read(file), Duration::ZERO)?;
     assert_eq!((again.timed.len(), again.known, again.left), (0, 1, 0));
     assert_eq!(again.choices, first.choices);
-    let none = tuned(&open, &mut Found::default(), Duration::ZERO)?;
+    let none = tuned(&open, &mut KnownVariants::default(), Duration::ZERO)?;
     assert_eq!((none.choices.forms.len(), none.left), (0, 1));
     // Lowered either way, the values are the same.
     let mut outcomes = Vec::new();
@@ -220,7 +220,7 @@ fn the_tuner_chooses_among_the_forms_of_column_sums() -> Result<()> {
     let a = setting.random([2048, 3], 1)?;
     setting.graph.apply(ColumnSumOp, &[a])?;
     let open = setting.graph.open_ops(&common::gpu().caps);
-    let tuned = tuned(&open, &mut Found::default(), Duration::from_secs(60))?;
+    let tuned = tuned(&open, &mut KnownVariants::default(), Duration::from_secs(60))?;
     let form = tuned.choices.forms.get(&open[0].key()).expect("it was timed");
     assert!(open[0].forms.contains(form), "{form}");
     assert!(tuned.timed[0].candidates.iter().all(|(_, time)| !time.is_zero()), "{tuned:?}");

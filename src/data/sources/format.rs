@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::error::Result;
 
 /// Loads what `--data` names, reporting the progress of downloads.
-type Load = fn(&str, &mut dyn FnMut(Progress<'_>)) -> Result<Dataset>;
+type Load = fn(&str, &mut dyn FnMut(DownloadProgress<'_>)) -> Result<Dataset>;
 
 /// A data set format.
 pub(super) struct DataFormat {
@@ -22,7 +22,7 @@ pub(super) struct DataFormat {
 
 /// Progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// The name of the file being downloaded.
     pub file: &'a str,
     /// Bytes on disk; decreases if a download restarts.

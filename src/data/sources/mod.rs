@@ -7,7 +7,7 @@ mod mnist;
 mod npy;
 
 pub use digits::{DIGITS_SEED, digits};
-pub use format::Progress;
+pub use format::DownloadProgress;
 #[cfg(not(target_arch = "wasm32"))]
 pub use mnist::{Download, RemoteFile, cache_folder};
 
@@ -56,7 +56,7 @@ impl Source {
     ///
     /// # Errors
     /// Returns an error if there is no such set, or its files are damaged or do not match.
-    pub fn load(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+    pub fn load(&self, watch: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<Dataset> {
         match FORMATS.iter().find(|format| (format.recognizes)(&self.0)) {
             Some(format) => (format.load)(&self.0, watch),
             None => Err(self.unknown()),

@@ -1,6 +1,6 @@
 use super::definition::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::nn::toml::Table;
+use crate::nn::toml::TomlTable;
 use crate::nn::{self, ModelBuilder, PassMode, Signal};
 use crate::ops::elementwise::dropout::DropoutOp;
 
@@ -12,7 +12,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
+    pub(super) fn read(table: &mut TomlTable<'_>) -> Result<Self> {
         let expected = "a number from 0 to below 1";
         let probability = table.take_valid("probability", expected, |p| (0.0..1.0).contains(p))?;
         Ok(Self { probability: probability.ok_or_else(|| table.missing("probability", expected))? })

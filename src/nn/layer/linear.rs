@@ -1,6 +1,6 @@
 use super::definition::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::nn::toml::Table;
+use crate::nn::toml::TomlTable;
 use crate::nn::{self, Init, Initializer, ModelBuilder, Signal};
 use crate::ops::matmul::{Operands, product};
 
@@ -21,7 +21,7 @@ impl Linear {
         Self { outputs, bias: true, initializer: None }
     }
 
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
+    pub(super) fn read(table: &mut TomlTable<'_>) -> Result<Self> {
         Ok(Self {
             outputs: table.take_valid("outputs", "a whole number above 0", |&outputs| outputs > 0)?,
             bias: table.take("bias")?.unwrap_or(true),

@@ -24,12 +24,12 @@ pub use reshape::Reshape;
 pub use residual::Residual;
 
 use super::Activation;
-use super::toml::Table;
+use super::toml::TomlTable;
 use crate::error::Result;
 use std::sync::Arc;
 
 /// Reads a layer of one kind.
-type ReadLayer = fn(&mut Table<'_>) -> Result<Arc<dyn Layer>>;
+type ReadLayer = fn(&mut TomlTable<'_>) -> Result<Arc<dyn Layer>>;
 
 /// All kinds of layers except activations, which are read by name.
 const KINDS: [(&str, ReadLayer); 7] = [
@@ -46,7 +46,7 @@ const KINDS: [(&str, ReadLayer); 7] = [
 ///
 /// # Errors
 /// If there is no such kind, or a setting is missing, unknown or invalid; reports its location.
-fn read(mut table: Table<'_>) -> Result<Placed> {
+fn read(mut table: TomlTable<'_>) -> Result<Placed> {
     let names = || {
         let kinds = KINDS.iter().map(|(name, _)| (*name).to_owned());
         kinds.chain(Activation::all().map(|function| function.to_string())).collect::<Vec<_>>().join(", ")
@@ -68,6 +68,6 @@ fn read(mut table: Table<'_>) -> Result<Placed> {
 ///
 /// # Errors
 /// Where there is no list, no such kind, or a setting is missing, unknown, or cannot be used: gives its place.
-pub fn read_all(table: &mut Table<'_>) -> Result<Vec<Placed>> {
+pub fn read_all(table: &mut TomlTable<'_>) -> Result<Vec<Placed>> {
     table.take_tables("layers")?.into_iter().map(read).collect()
 }

@@ -1,6 +1,6 @@
 use super::definition::Layer;
 use crate::error::{Error, Kind, Result};
-use crate::nn::toml::Table;
+use crate::nn::toml::TomlTable;
 use crate::nn::{ModelBuilder, Signal};
 use crate::ops::elementwise::reshape;
 use crate::shape::Shape;
@@ -13,7 +13,7 @@ pub struct Reshape {
 }
 
 impl Reshape {
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self> {
+    pub(super) fn read(table: &mut TomlTable<'_>) -> Result<Self> {
         let expected = "a list of whole numbers above 0";
         let valid = |row: &Vec<usize>| !row.is_empty() && !row.contains(&0);
         let row = table.take_valid("row", expected, valid)?;

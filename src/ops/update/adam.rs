@@ -71,7 +71,7 @@ pub(in crate::ops) fn update<T: Real>(params: &AdamParams, gradient: &[T], rates
     let arch = pulp::Arch::new();
     weights.zip(moments).enumerate().for_each(|(block, ((weight, gradient), (first_moment, second_moment)))| {
         let decayed = (params.decayed as usize).saturating_sub(block * BLOCK).min(weight.len());
-        arch.dispatch(Update { params, rates, decayed, weight, gradient, first_moment, second_moment });
+        arch.dispatch(AdamUpdate { params, rates, decayed, weight, gradient, first_moment, second_moment });
     });
 }
 
@@ -83,7 +83,7 @@ pub(in crate::ops) const ADAM_STEP: &str = include_str!("../../../shaders/lib/ad
 pub struct AdamKernel;
 
 /// The update of a block whose first `decayed` elements decay.
-struct Update<'a, T> {
+struct AdamUpdate<'a, T> {
     params: &'a AdamParams,
     rates: [T; 3],
     decayed: usize,
@@ -94,7 +94,7 @@ struct Update<'a, T> {
 }
 
 /// Compiled for several CPU vector extensions. The results are identical: no fused multiply-adds.
-impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
+impl<T: Real> pulp::NullaryFnOnce for AdamUpdate<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use crate::kernel::{Args, Caps, Case, Effort, Inputs, Kernel, Real, Tolerance, V
 
 crate::params! {
     /// Parameters of [`CopyWordsKernel`].
-    pub struct CopyParams {
+    pub struct PeakCopyParams {
         /// Words, a multiple of 4.
         pub n: u32,
     }
@@ -27,7 +27,7 @@ pub(super) static COPIES: [CopyWordsKernel; 3] = [
 ];
 
 impl Kernel for CopyWordsKernel {
-    type Params = CopyParams;
+    type Params = PeakCopyParams;
 
     fn name(&self) -> &'static str {
         self.name
@@ -37,25 +37,25 @@ impl Kernel for CopyWordsKernel {
         vec![vectors(self.each, include_str!("../../../shaders/peaks/copy.wgsl"))]
     }
 
-    fn groups(&self, params: &CopyParams, _variant: &Variant) -> u64 {
+    fn groups(&self, params: &PeakCopyParams, _variant: &Variant) -> u64 {
         groups(params.n, self.each)
     }
 
-    fn flops(&self, _params: &CopyParams) -> u64 {
+    fn flops(&self, _params: &PeakCopyParams) -> u64 {
         0
     }
 
-    fn twin<T: Real>(&self, _params: &CopyParams, args: &mut Args<'_, T>) {
+    fn twin<T: Real>(&self, _params: &PeakCopyParams, args: &mut Args<'_, T>) {
         let (a, out) = (args.word("a"), args.word_mut("out"));
         out.copy_from_slice(a);
     }
 
     /// Exact: words are equal or not.
-    fn tolerance(&self, _case: &Case<CopyParams>, _output: &str, _values: &Values) -> Tolerance {
+    fn tolerance(&self, _case: &Case<PeakCopyParams>, _output: &str, _values: &Values) -> Tolerance {
         Tolerance::exact(0)
     }
 
-    fn cases(&self, _effort: Effort) -> Vec<Case<CopyParams>> {
-        sizes().map(|n| Case::new(CopyParams { n }, Inputs::Random)).to_vec()
+    fn cases(&self, _effort: Effort) -> Vec<Case<PeakCopyParams>> {
+        sizes().map(|n| Case::new(PeakCopyParams { n }, Inputs::Random)).to_vec()
     }
 }

@@ -12,7 +12,7 @@ mod shaders;
 mod words;
 mod workgroup;
 
-pub use copy::{CopyParams, CopyWordsKernel};
+pub use copy::{CopyWordsKernel, PeakCopyParams};
 pub use fma::{F16, F32, FmaKernel, FmaParams};
 pub use native::native;
 pub use read::{ReadParams, ReadWordsKernel};

@@ -2,7 +2,7 @@
 
 use super::super::blocks::blocks;
 use super::super::report::{Least, Peaks, Rate, Resource, Spread};
-use super::copy::{COPIES, CopyParams};
+use super::copy::{COPIES, PeakCopyParams};
 use super::fma::{F16, F32, FmaParams};
 use super::read::READS;
 use super::words::SIZES;
@@ -93,7 +93,7 @@ fn add_nothing(plan: &mut Plan) -> Result<()> {
     let a = plan.memory.array("nothing/a", Role::Scratch, DType::U32, [4])?;
     let out = plan.memory.array("nothing/out", Role::Scratch, DType::U32, [4])?;
     plan.begin(NOTHING);
-    plan.dispatch(NOTHING, &COPIES[0], CopyParams { n: 4 }, &[("a", a), ("out", out)])
+    plan.dispatch(NOTHING, &COPIES[0], PeakCopyParams { n: 4 }, &[("a", a), ("out", out)])
 }
 
 /// Copies and reads of `size` words.
@@ -109,7 +109,7 @@ fn memory(size: usize) -> Result<(Plan, Vec<Target>)> {
     for kernel in &COPIES {
         let section = Kernel::name(kernel);
         plan.begin(section);
-        plan.dispatch(section, kernel, CopyParams { n: size as u32 }, &[("a", a), ("out", out)])?;
+        plan.dispatch(section, kernel, PeakCopyParams { n: size as u32 }, &[("a", a), ("out", out)])?;
         targets.push(target(&plan, section, Resource::Copy)?);
     }
     for kernel in &READS {

@@ -2,7 +2,7 @@
 
 use super::{Limit, Usage};
 use shadegrad::error::Result;
-use shadegrad::nn::toml::Table;
+use shadegrad::nn::toml::TomlTable;
 use shadegrad::nn::{Model, ModelConfig};
 
 /// A tree of values is larger than its text: each table is a tree node with room for eleven entries, and a three-byte
@@ -27,7 +27,7 @@ pub fn blueprint(bytes: &[u8]) -> Usage {
 }
 
 fn read(text: &str) -> Result<ModelConfig> {
-    let mut table = Table::parse("model.toml", text)?;
+    let mut table = TomlTable::parse("model.toml", text)?;
     let blueprint = ModelConfig::read(&mut table)?;
     table.finish()?;
     Ok(blueprint)

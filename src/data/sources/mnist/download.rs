@@ -1,6 +1,6 @@
 //! Downloads into a cache folder: several mirrors, resumable, and verified.
 
-use crate::data::Progress;
+use crate::data::DownloadProgress;
 use crate::error::{Error, Kind, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use sha2::{Digest, Sha256};
@@ -81,7 +81,7 @@ impl Download {
     }
 
     /// Ensures that every file is in the folder and complete. Existing complete files need no request.
-    pub fn fetch(&self, watch: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+    pub fn fetch(&self, watch: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<()> {
         if self.files.iter().all(|file| self.is_cached(file)) {
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl Download {
         config.build().new_agent()
     }
 
-    fn fetch_file(&self, agent: &Agent, file: &RemoteFile, watch: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+    fn fetch_file(&self, agent: &Agent, file: &RemoteFile, watch: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<()> {
         let mut failures = Vec::new();
         for attempt in 0..self.attempts {
             if attempt > 0 {
@@ -129,8 +129,8 @@ impl Download {
                 let url = format!("{mirror}{}", file.name);
                 match self.try_once(agent, &url, file, watch) {
                     Ok(()) => return Ok(()),
-                    Err(Failure::Here(error)) => return Err(error),
-                    Err(Failure::Server(why)) => failures.push(format!("{url} {why}")),
+                    Err(DownloadFailure::Here(error)) => return Err(error),
+                    Err(DownloadFailure::Server(why)) => failures.push(format!("{url} {why}")),
                 }
             }
         }
@@ -148,8 +148,8 @@ impl Download {
         agent: &Agent,
         url: &str,
         file: &RemoteFile,
-        watch: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), Failure> {
+        watch: &mut dyn FnMut(DownloadProgress<'_>),
+    ) -> Result<(), DownloadFailure> {
         let mut part = Part::open(self.folder.join(format!("{}.part", file.name)), file.bytes)?;
         let mut request = agent.get(url);
         if part.length > 0 {
@@ -172,7 +172,7 @@ impl Download {
 }
 
 /// Offset of `response`'s body in the file, if it is what was requested.
-fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) -> Result<u64, Failure> {
+fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) -> Result<u64, DownloadFailure> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let start = match response.status().as_u16() {
         200 => 0,
@@ -197,20 +197,20 @@ fn start_of_body(response: &Response<Body>, part: &mut Part, file: &RemoteFile) 
 }
 
 /// Why an attempt failed: the server, so that another mirror may succeed, or this machine, so that none can.
-enum Failure {
+enum DownloadFailure {
     Server(String),
     Here(Error),
 }
 
-impl From<String> for Failure {
+impl From<String> for DownloadFailure {
     fn from(why: String) -> Self {
-        Failure::Server(why)
+        DownloadFailure::Server(why)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for DownloadFailure {
     fn from(error: Error) -> Self {
-        Failure::Here(error)
+        DownloadFailure::Here(error)
     }
 }
 
@@ -242,14 +242,19 @@ impl Part {
     }
 
     /// Appends the body until the file is complete.
-    fn receive(&mut self, body: Body, file: &RemoteFile, watch: &mut dyn FnMut(Progress<'_>)) -> Result<(), Failure> {
+    fn receive(
+        &mut self,
+        body: Body,
+        file: &RemoteFile,
+        watch: &mut dyn FnMut(DownloadProgress<'_>),
+    ) -> Result<(), DownloadFailure> {
         let announced = body.content_length().is_some();
         // Reading one byte more than expected detects a body that is too long.
         let mut body = body.into_reader().take(file.bytes - self.length + 1);
         let mut chunk = vec![0; CHUNK];
         let mut end = Ok(());
         loop {
-            watch(Progress { file: &file.name, done: self.length.min(file.bytes), total: Some(file.bytes) });
+            watch(DownloadProgress { file: &file.name, done: self.length.min(file.bytes), total: Some(file.bytes) });
             let count = match body.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(count) => count,

@@ -7,7 +7,7 @@
 mod fault;
 mod header;
 
-use super::format::{DataFormat, Progress};
+use super::format::{DataFormat, DownloadProgress};
 use crate::data::{Dataset, Field, FieldValues, Provenance, Split, Task};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -37,7 +37,7 @@ fn recognizes(place: &str) -> bool {
     names.into_iter().any(|name| Path::new(place).join(name).exists())
 }
 
-fn load(place: &str, _watch: &mut dyn FnMut(Progress<'_>)) -> Result<Dataset> {
+fn load(place: &str, _watch: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<Dataset> {
     let folder = Path::new(place);
     let is_there = |names: &&[&str; 2]| names.iter().any(|name| folder.join(name).exists());
     let read =
