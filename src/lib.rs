@@ -1,5 +1,26 @@
 //! shadegrad trains neural networks in WGSL compute shaders, with data, weights, activations and optimizer state
-//! resident on the GPU for the whole training loop. This page is its architecture.
+//! resident on the GPU for the whole training loop.
+//!
+//! A perceptron, trained on the embedded data set and used:
+//!
+//! ```
+//! use shadegrad::{cpu::CpuExecutor, data, kernel::Caps, train::{TrainConfig, Trainer}};
+//!
+//! # fn main() -> shadegrad::error::Result<()> { pollster::block_on(async {
+//! let set = data::digits(7).first(1_000, 200); // 1,000 items to train on, 200 to test on
+//! let config = TrainConfig { epochs: 1, ..TrainConfig::default() };
+//! let caps = Caps::unlimited(); // of the CPU path; `session::Device` opens a GPU and has its own
+//! let (model, plan) = Trainer::<CpuExecutor<f32>>::plan(&config, &set, &caps)?;
+//! let mut trainer = Trainer::new(CpuExecutor::<f32>::new(plan)?, model, config, &set)?;
+//! trainer.train(|update| Ok(println!("step {}: loss {}", update.step, update.score.loss()))).await?;
+//! let mut session = trainer.into_session(&caps).await?;
+//! let rows = session.normalized(set.train().range(0..3).inputs()[0].bytes().unwrap_or_default());
+//! println!("{:?}", session.infer(&[&rows]).await?.classes());
+//! # Ok(()) }) }
+//! ```
+//!
+//! `tests/examples` has this and more as programs: a layer of one's own, an op of one's own, predicting with a model
+//! file. What follows is the architecture.
 //!
 //! # Four ideas
 //!
@@ -107,7 +128,7 @@
 //! | variant | a kernel under other constants and snippets, with the same bindings |
 //! | roof | the measured peak, of arithmetic, memory or the device's start of a dispatch, by which a dispatch takes longest |
 //! | twin | the same computation on the CPU, generic over f32 and f64 |
-//! | hard gate, soft gate | the error every driver must keep; the error a good driver keeps |
+//! | hard bound, expected error | the error every driver must keep; the error a good driver keeps |
 //! | group | a workgroup; numbers beyond 65,535 are folded into two dimensions |
 //!
 //! # How to add an op

@@ -8,7 +8,7 @@
 //! # fn main() -> shadegrad::error::Result<()> {
 //! # pollster::block_on(async {
 //! let caches = data::cache_folder();
-//! let device = Device::open(&gpu::Choice::Auto, caches.as_deref()).await?;
+//! let device = Device::open(&gpu::DeviceChoice::Auto, caches.as_deref()).await?;
 //! let config = train::TrainConfig::default();
 //! let data = data::digits(config.seed);
 //! match &device {
