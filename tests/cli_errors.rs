@@ -84,9 +84,9 @@ fn settings_that_cannot_be_used_exit_with_2() {
         ("--schedule step:10:1.5", ["a factor 1.5", "at most 1"]),
         ("--augment spin=1", ["unknown augmentation `spin`", "rotate, shift, scale"]),
         ("--augment rotate", ["`rotate` is not NAME=AMOUNT", "--help"]),
-        ("--augment rotate=far", ["`far` of rotate is no number", "--help"]),
+        ("--augment rotate=far", ["`far` of rotate is not a number", "--help"]),
         ("--augment scale=0.9", ["augmentation of scale=0.9", "from 0 to 0.5"]),
-        ("--normalize mean", ["no normalization \"mean\"", "--help"]),
+        ("--normalize mean", ["unknown normalization \"mean\"", "--help"]),
         ("--warmup 999999", ["warm-up of 999999 steps", "fewer steps"]),
     ] {
         let ran = place.run(&format!("train --json {flags}"));

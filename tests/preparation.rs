@@ -395,5 +395,5 @@ fn a_set_of_flaws_alone_is_refused() {
     let error = preparation.apply(data).expect_err("nothing is left");
     assert!(error.kind() == Kind::Data && error.cause().contains("all 2 training images"), "{error}");
     let error = "smudge".parse::<Flaw>().expect_err("no flaw");
-    assert!(error.kind() == Kind::Usage && error.advice().contains("blank, constant, duplicate, outlier, label"));
+    assert!(error.kind() == Kind::Usage && error.cause().contains("blank, constant, duplicate, outlier, label"));
 }

@@ -53,7 +53,8 @@ impl FromStr for Flaw {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|flaw| flaw.to_string() == text).ok_or_else(|| {
             let all = Self::ALL.map(|flaw| flaw.to_string()).join(", ");
-            Error::new(Kind::Usage, format!("unknown flaw `{text}`"), format!("choose from {all}"))
+            let cause = format!("unknown flaw `{text}`, choose from {all}");
+            Error::new(Kind::Usage, cause, "leave out or correct that flaw")
         })
     }
 }
