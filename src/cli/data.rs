@@ -75,7 +75,7 @@ impl DataCommand {
 /// The images of `split` as training by `seed` sees them in its first epoch, rounded to bytes.
 ///
 /// # Errors
-/// Returns an error if they are no images or too large, or an amount is out of range.
+/// Returns an error if the items are not images, are too large, or an amount is out of range.
 fn augmented(split: &Split, augment: &Augment, seed: u64) -> Result<Split> {
     let Images { rows, columns, .. } = Images::of(split)?;
     let images = &split.inputs()[0];

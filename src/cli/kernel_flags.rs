@@ -48,7 +48,7 @@ impl KernelFlags {
     }
 }
 
-/// Tells what was done to make the device ready.
+/// Reports each stage of preparing the device.
 fn tell(stage: Stage<'_>, output: &Output) -> Result<()> {
     match stage {
         Stage::Tuned(Tuned { timed, left, .. }, took) if !timed.is_empty() => {

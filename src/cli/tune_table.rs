@@ -19,7 +19,7 @@ pub(super) struct TuneTable<'a> {
 }
 
 impl<'a> TuneTable<'a> {
-    /// A table of a search of `runs` runs, of which some are `finished`; `samples` are those of its trials.
+    /// A table for a search of `runs` runs, with those `finished` so far and the settings of its trials (`samples`).
     pub(super) fn new(output: &'a Output, samples: &'a [Sample], finished: &[Finished], runs: usize) -> Result<Self> {
         let table = Self { output, bar: output.bar(runs as u64, "{msg}"), samples, finished: finished.to_vec(), runs };
         if table.bar.is_hidden() && finished.len() < runs {
